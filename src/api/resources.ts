@@ -1,0 +1,115 @@
+import type { API_VERSION, PARTIAL_KIND, SECRET_KIND } from './group.js';
+
+/**
+ * The fields of our resources as the CRDs in `manifests/crds` define them; a test compares the two.
+ * Objects stored under an older CRD, or with validation switched off, may differ: whatever comes from
+ * the API server goes through `validation.ts` before its spec is used.
+ */
+
+export interface ObjectMeta {
+  name: string;
+  namespace: string;
+  uid: string;
+  resourceVersion: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  finalizers?: string[];
+  annotations?: Record<string, string>;
+  labels?: Record<string, string>;
+}
+
+export type EncryptionContext = Readonly<Record<string, string>>;
+export type EngineVersion = 'v1' | 'v2';
+
+export interface SecretItem {
+  key: string;
+  /** Base64 of the KMS ciphertext. */
+  encryptedSecret?: string;
+  secretContext?: EncryptionContext;
+  /** When true the value is `""` and `encryptedSecret` is ignored. */
+  emptySecret?: boolean;
+}
+
+export interface KvSettings {
+  engineVersion: EngineVersion;
+  /** v2 only; ignored on v1. Absent: the operator tracks versions by itself. */
+  casIndex?: number;
+}
+
+export interface KMSVaultSecretSpec {
+  /** A Vault API path: `secret/app` on v1, `secret/data/app` on v2. */
+  path: string;
+  kvSettings: KvSettings;
+  secrets?: SecretItem[];
+  secretContext?: EncryptionContext;
+  /** Names of partials of the same namespace. */
+  includeSecrets?: string[];
+}
+
+export interface PartialKMSVaultSecretSpec {
+  secrets?: SecretItem[];
+  secretContext?: EncryptionContext;
+}
+
+/** The standard condition of Kubernetes, `meta/v1.Condition`. */
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  observedGeneration?: number;
+  lastTransitionTime: string;
+}
+
+export interface FailedKey {
+  key: string;
+  reason: string;
+}
+
+export interface KMSVaultSecretStatus {
+  /** Written, or found equal, at least once. */
+  created?: boolean;
+  /** Where; what a finalizer may delete. */
+  path?: string;
+  observedGeneration?: number;
+  /** Synced of all, such as `3/4`. */
+  keys?: string;
+  failedKeys?: FailedKey[];
+  /** True when `failedKeys` was cut to its first 50 entries. */
+  failedKeysCut?: boolean;
+  /** v2 only: the version written or found equal. */
+  vaultVersion?: number;
+  /** `created_time` of that version in Vault, as Vault spells it. */
+  vaultVersionCreated?: string;
+  inputsHash?: string;
+  /** RFC 3339; changes only with a write. */
+  lastWriteTime?: string;
+  conditions?: Condition[];
+}
+
+export interface PartialKMSVaultSecretStatus {
+  /** The Go operator's field; kept so that its objects stay valid. */
+  created?: boolean;
+  observedGeneration?: number;
+  /** How many `KMSVaultSecret`s include this partial. */
+  includedBy?: number;
+}
+
+export interface KMSVaultSecret {
+  apiVersion: typeof API_VERSION;
+  kind: typeof SECRET_KIND;
+  metadata: ObjectMeta;
+  spec: KMSVaultSecretSpec;
+  status?: KMSVaultSecretStatus;
+}
+
+export interface PartialKMSVaultSecret {
+  apiVersion: typeof API_VERSION;
+  kind: typeof PARTIAL_KIND;
+  metadata: ObjectMeta;
+  spec: PartialKMSVaultSecretSpec;
+  status?: PartialKMSVaultSecretStatus;
+}
+
+export type Resource = KMSVaultSecret | PartialKMSVaultSecret;

@@ -1,0 +1,129 @@
+/** The operator's configuration: flags and environment, parsed, validated and frozen. */
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFormat = 'json' | 'text';
+
+export interface LogConfig {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+/** Where to listen; port 0 lets the system choose. `undefined` where a flag switches a server off. */
+export interface ListenAddress {
+  /** Empty means all interfaces, as in Go. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Network settings that KMS, STS, Vault and the API server share. */
+export interface NetworkConfig {
+  readonly httpsProxy?: string;
+  readonly httpProxy?: string;
+  /** As written in `NO_PROXY`; matched by `runtime/proxy.ts`. */
+  readonly noProxy?: string;
+  /** `SSL_CERT_FILE`: roots added to the built-in ones. */
+  readonly sslCertFile?: string;
+  /** `SSL_CERT_DIR`, split at colons. */
+  readonly sslCertDirs: readonly string[];
+}
+
+export interface AwsConfig {
+  readonly region?: string;
+  readonly kmsEndpoint?: string;
+  /** `AWS_CA_BUNDLE`: a file of roots for KMS and STS. */
+  readonly caBundle?: string;
+  /** Static credentials from the names that only Go's SDK read (`AWS_ACCESS_KEY`, `AWS_SECRET_KEY`). */
+  readonly legacyCredentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Connection settings of the official Vault client, with its meanings and defaults. */
+export interface VaultConfig {
+  /** `VAULT_AGENT_ADDR`, else `VAULT_ADDR`. No trailing slash. */
+  readonly address: string;
+  readonly caCertFile?: string;
+  readonly caCertBytes?: string;
+  /** A directory or a file. */
+  readonly caPath?: string;
+  readonly clientCertFile?: string;
+  readonly clientKeyFile?: string;
+  readonly timeoutMs: number;
+  readonly maxRetries: number;
+  readonly skipVerify: boolean;
+  readonly tlsServerName?: string;
+  readonly namespace?: string;
+  readonly proxy?: string;
+  readonly rateLimit?: { readonly perSecond: number; readonly burst: number };
+  readonly headers: Readonly<Record<string, string>>;
+  readonly disableRedirects: boolean;
+}
+
+/** An environment variable that an auth method reads; the only place where its name is written. */
+export interface VariableSpec {
+  readonly name: string;
+  readonly description: string;
+  readonly required?: boolean;
+  readonly default?: string;
+  /** Kept out of everything that prints configuration. */
+  readonly secret?: boolean;
+  /** Returns what is wrong with a value, without quoting it. */
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** What the configuration needs to know of an auth method; `vault/auth/<method>.ts` implements it. */
+export interface AuthMethodSpec {
+  readonly name: string;
+  readonly variables: readonly VariableSpec[];
+}
+
+/** The chosen method and the values of its variables, defaults filled in; absent ones are missing. */
+export interface AuthConfig {
+  readonly method: string;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+export interface OperatorConfig {
+  readonly auth: AuthConfig;
+  readonly vault: VaultConfig;
+  readonly aws: AwsConfig;
+  readonly network: NetworkConfig;
+  readonly log: LogConfig;
+  readonly metricsAddress: ListenAddress | undefined;
+  readonly healthAddress: ListenAddress | undefined;
+  /** 0: only on changes. */
+  readonly syncPeriodMs: number;
+  /** From `--kubeconfig`; undefined: `KUBECONFIG`, in-cluster, the default file. */
+  readonly kubeconfig: string | undefined;
+  /** `undefined`: all namespaces. */
+  readonly watchNamespaces: readonly string[] | undefined;
+  readonly leaderElection: { readonly enabled: boolean; readonly namespace: string | undefined };
+  readonly maxConcurrentReconciles: number;
+  readonly maxConcurrentKmsRequests: number;
+  /** `undefined`: any K/V path. */
+  readonly allowedVaultPaths: readonly string[] | undefined;
+  readonly shutdownGraceMs: number;
+  /** Said once at the start, such as the one about `WATCH_NAMESPACE`. */
+  readonly warnings: readonly string[];
+}
+
+export interface WebhookConfig {
+  readonly tlsCertFile: string;
+  readonly tlsKeyFile: string;
+  readonly listenAddress: ListenAddress;
+  readonly metricsAddress: ListenAddress | undefined;
+  readonly onKmsError: 'deny' | 'allow';
+  readonly allowedVaultPaths: readonly string[] | undefined;
+  readonly aws: AwsConfig;
+  readonly network: NetworkConfig;
+  readonly log: LogConfig;
+  readonly shutdownGraceMs: number;
+  readonly maxConcurrentKmsRequests: number;
+  readonly warnings: readonly string[];
+}
+
+/** What a program does with its command line: run, or print something and end. */
+export type CommandLine<C> =
+  | { readonly action: 'run'; readonly config: C }
+  /** `--help` and `--version` on stdout with 0; faults, one line each, on stderr with 2. */
+  | { readonly action: 'print'; readonly text: string; readonly exitCode: 0 | 2 };
+
+export type Environment = Readonly<Record<string, string | undefined>>;

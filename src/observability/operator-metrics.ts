@@ -1,0 +1,71 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/**
+ * Every metric of the operator, by the names of the contract. No label ever holds a key name, a path
+ * or free text.
+ */
+export class OperatorMetrics {
+  readonly reconciles;
+  readonly reconcileDuration;
+  readonly reconcileErrors;
+  readonly queueDepth;
+  readonly queueWait;
+  readonly queueRetries;
+  readonly resourceReady;
+  readonly resources;
+  readonly kmsRequests;
+  readonly kmsRequestDuration;
+  readonly kmsRequestsAvoided;
+  readonly vaultRequests;
+  readonly vaultRequestDuration;
+  readonly vaultWrites;
+  readonly driftRepairs;
+  readonly vaultLogins;
+  readonly vaultTokenExpiry;
+  readonly watchRestarts;
+  readonly leader;
+  readonly buildInfo;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
+      new Counter({ name: `kms_vault_operator_${name}`, help, labelNames, registers });
+    const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []): Gauge<L> =>
+      new Gauge({ name: `kms_vault_operator_${name}`, help, labelNames, registers });
+    const histogram = (name: string, help: string): Histogram =>
+      new Histogram({ name: `kms_vault_operator_${name}`, help, buckets: SECONDS, registers });
+
+    this.reconciles = counter('reconcile_total', 'Reconciles by result.', ['result']);
+    this.reconcileDuration = histogram('reconcile_duration_seconds', 'Duration of one reconcile.');
+    this.reconcileErrors = counter('reconcile_errors_total', 'Failed reconciles by reason.', ['reason']);
+    this.queueDepth = gauge('queue_depth', 'Keys that wait to be reconciled.');
+    this.queueWait = histogram('queue_wait_seconds', 'How long a key waited in the queue.');
+    this.queueRetries = counter('queue_retries_total', 'Keys that were queued again after a failure.');
+    this.resourceReady = gauge('resource_ready', '1 when the resource is synced, else 0.', [
+      'namespace',
+      'name',
+    ]);
+    this.resources = gauge('resources', 'Known resources by kind.', ['kind']);
+    this.kmsRequests = counter('kms_requests_total', 'Requests to KMS.', ['operation', 'code']);
+    this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
+    this.kmsRequestsAvoided = counter(
+      'kms_requests_avoided_total',
+      'Decryptions that needed no request to KMS.',
+      ['why'],
+    );
+    this.vaultRequests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'code']);
+    this.vaultRequestDuration = histogram('vault_request_duration_seconds', 'Duration of requests to Vault.');
+    this.vaultWrites = counter('vault_writes_total', 'Secrets written to Vault.', ['engine']);
+    this.driftRepairs = counter('drift_repairs_total', 'Writes that put a foreign change right.');
+    this.vaultLogins = counter('vault_logins_total', 'Logins to Vault.', ['method', 'result']);
+    this.vaultTokenExpiry = gauge(
+      'vault_token_expiry_timestamp_seconds',
+      'When the Vault token ends, as Unix time; 0 when it never does or there is none.',
+    );
+    this.watchRestarts = counter('watch_restarts_total', 'Watches that were opened again.', ['kind', 'why']);
+    this.leader = gauge('leader', '1 on the replica that writes.');
+    this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+  }
+}

@@ -1,0 +1,43 @@
+import type { EngineVersion } from '../api/resources.js';
+import type { SecretData } from './secret-data.js';
+
+/** A version of a v2 secret; together the two fields identify it, also when the secret was re-created. */
+export interface KvVersion {
+  readonly version: number;
+  /** `created_time` as Vault spells it (RFC 3339 with nanoseconds). */
+  readonly createdTime: string;
+}
+
+/**
+ * What stands in Vault at a path. `deleted` (v2 only): the current version is deleted or destroyed,
+ * which counts as empty data at that version. `version` is absent exactly on v1.
+ */
+export type KvReading =
+  | { readonly state: 'absent' }
+  | { readonly state: 'live'; readonly data: SecretData; readonly version?: KvVersion }
+  | { readonly state: 'deleted'; readonly version: KvVersion };
+
+/** One secret at one path of a mount whose engine version has been checked. */
+export interface KvSecret {
+  readonly engine: EngineVersion;
+  /** @throws VaultError; `forbidden` when the token may not read here. */
+  read(signal?: AbortSignal): Promise<KvReading>;
+  /**
+   * Replaces the whole secret. `cas` is required on v2 and ignored on v1.
+   * @returns the version written, on v2.
+   * @throws VaultError; `rejected` (HTTP 400) may be a check-and-set mismatch: read again to tell.
+   */
+  write(data: SecretData, cas: number | undefined, signal?: AbortSignal): Promise<KvVersion | undefined>;
+  /** v1: the path; v2: all versions and the metadata. A path that is gone already is no error. */
+  remove(signal?: AbortSignal): Promise<void>;
+}
+
+export interface KvStore {
+  /**
+   * Looks up the mount of a normalised path and checks that it is K/V of the given version.
+   * @throws VaultError `engine-mismatch`, `forbidden` (no permission, or no such mount), `unavailable`.
+   */
+  open(path: string, engine: EngineVersion, signal?: AbortSignal): Promise<KvSecret>;
+  /** Forgets every cached mount look-up; called once per sync period. */
+  forgetMounts(): void;
+}
