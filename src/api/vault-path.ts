@@ -1,0 +1,37 @@
+export type ParsedPath =
+  /** `path` has no leading, trailing or doubled slash; two paths name the same secret when it is equal. */
+  { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problem: string };
+
+/** Mounts that hold no K/V secrets but Vault's own state; matched on the first segment. */
+const RESERVED_MOUNTS: ReadonlySet<string> = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
+
+const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }[] = [
+  { pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\/\//, problem: 'is a URL; give a Vault path such as secret/app' },
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused here
+  { pattern: /[\u0000-\u001f\u007f-\u009f]/, problem: 'contains a control character' },
+  { pattern: /[%?#\\]/, problem: 'contains one of % ? # \\, which Vault paths here may not' },
+];
+
+/**
+ * Judges and normalises a path of the Vault API. Pure: the webhook judges by it at admission, and the
+ * Vault client asks again right before any request, so that no path of a resource can leave its mount
+ * or reach Vault's own endpoints.
+ */
+export function parseVaultPath(raw: string): ParsedPath {
+  for (const { pattern, problem } of FORBIDDEN) {
+    if (pattern.test(raw)) return { ok: false, problem };
+  }
+  const segments = raw.split('/').filter((segment) => segment !== '');
+  if (segments.length === 0) return { ok: false, problem: 'is empty' };
+  if (segments.some((segment) => segment.trim() === '.' || segment.trim() === '..')) {
+    return { ok: false, problem: 'contains a . or .. segment' };
+  }
+  const mount = segments[0] ?? '';
+  if (RESERVED_MOUNTS.has(mount.trim().toLowerCase())) {
+    return { ok: false, problem: `lies in ${mount.trim().toLowerCase()}/, which holds no K/V secrets` };
+  }
+  if (segments.length === 1) {
+    return { ok: false, problem: 'names a mount only; add the name of a secret, such as secret/app' };
+  }
+  return { ok: true, path: segments.join('/') };
+}
