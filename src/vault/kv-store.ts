@@ -38,6 +38,14 @@ export interface KvStore {
    * @throws VaultError `engine-mismatch`, `forbidden` (no permission, or no such mount), `unavailable`.
    */
   open(path: string, engine: EngineVersion, signal?: AbortSignal): Promise<KvSecret>;
+  /**
+   * Whether Vault says that there is no mount for this path. The mount look-up answers 403 for a mount
+   * that is gone just as for one that the token may not see; a plain read of the path tells them apart
+   * for tokens that may read there.
+   * @returns false when Vault does not say so, for whatever reason; never throws `forbidden`.
+   * @throws VaultError `unavailable`.
+   */
+  mountIsGone(path: string, signal?: AbortSignal): Promise<boolean>;
   /** Forgets every cached mount look-up; called once per sync period. */
   forgetMounts(): void;
 }

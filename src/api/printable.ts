@@ -1,0 +1,20 @@
+/** Control characters, and the marks that reorder or hide text for whoever reads it. */
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu; // eslint-disable-line no-control-regex -- they are what is escaped here
+
+/**
+ * A name as it may stand in a message: hostile characters escaped as `\u{…}`, cut to `limit` characters.
+ * Names of keys and paths come from whoever may create a resource.
+ */
+export function printable(name: string, limit = 253): string {
+  const escaped = name.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+  const chars = Array.from(escaped);
+  return chars.length > limit ? `${chars.slice(0, limit).join('')}…` : escaped;
+}
+
+/** `a, b, c and 4 more`. */
+export function listNames(names: readonly string[], most = 5): string {
+  const shown = names.slice(0, most).map((name) => printable(name));
+  const rest = names.length - shown.length;
+  return rest > 0 ? `${shown.join(', ')} and ${String(rest)} more` : shown.join(', ');
+}

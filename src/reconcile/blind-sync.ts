@@ -1,0 +1,101 @@
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { KvSecret, KvVersion } from '../vault/kv-store.js';
+import type { SecretData } from '../vault/secret-data.js';
+import { VaultError } from '../vault/vault-error.js';
+import type { Finding } from './findings.js';
+import type { KeyDecryption } from './key-decryption.js';
+import { findingsOf, type SyncRequest, type SyncResult } from './secret-sync.js';
+import type { SyncMemory } from './sync-memory.js';
+import { isComplete, isTrulyEmpty } from './target-data.js';
+
+const READ_NEEDED: Finding = {
+  reason: 'VaultForbidden',
+  message:
+    'the token may not read this path, so values that cannot be resolved could not be kept; ' +
+    'nothing was written: grant read on the path',
+};
+
+/**
+ * Syncs where the token may write but not read. Nothing can be compared or kept, so only a complete
+ * secret is written: on v1 once per change and once per period, on v2 once per change, with
+ * check-and-set against the last version that is known.
+ */
+export class BlindSync {
+  constructor(
+    private readonly deps: {
+      readonly decryption: KeyDecryption;
+      readonly memory: SyncMemory;
+      readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>;
+    },
+  ) {}
+
+  async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
+    const { aggregate, inputsHash, secret, known } = request;
+    if (!this.isDue(request, kv)) {
+      const version = known.inputsHash === inputsHash ? known.version : undefined;
+      return {
+        state: 'synced',
+        findings: findingsOf(aggregate, []),
+        failures: [],
+        ...(version === undefined ? {} : { version }),
+      };
+    }
+    const { values, failures } = await this.deps.decryption.decrypt(
+      secret.metadata.uid,
+      [...aggregate.keys.values()],
+      signal,
+    );
+    const findings = findingsOf(aggregate, failures);
+    if (!isComplete(aggregate, failures)) {
+      return { state: 'blocked', findings: [READ_NEEDED, ...findings], failures };
+    }
+    const changed = this.lastHash(request) !== inputsHash;
+    const version = await this.write(request, kv, values, signal);
+    this.deps.memory.remember(secret.metadata.uid, { inputsHash, dataMac: undefined, failedKeys: [] });
+    return {
+      state: 'synced',
+      findings,
+      failures,
+      ...(version === undefined ? {} : { version }),
+      ...(changed ? { wrote: 'update' } : {}),
+    };
+  }
+
+  private isDue(request: SyncRequest, kv: KvSecret): boolean {
+    if (this.lastHash(request) !== request.inputsHash) return true;
+    return kv.engine === 'v1' && request.priority === 'resync';
+  }
+
+  /** On v1 a restart counts as a change: what stands there now cannot be told. */
+  private lastHash({ secret, known }: SyncRequest): string | undefined {
+    const remembered = this.deps.memory.fingerprint(secret.metadata.uid)?.inputsHash;
+    return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
+  }
+
+  private async write(
+    request: SyncRequest,
+    kv: KvSecret,
+    target: SecretData,
+    signal?: AbortSignal,
+  ): Promise<KvVersion | undefined> {
+    const { known, aggregate, path } = request;
+    if (kv.engine === 'v1' && isTrulyEmpty(aggregate)) {
+      if (known.created) await kv.remove(signal);
+      return undefined;
+    }
+    const cas = request.secret.spec.kvSettings.casIndex ?? known.version?.version ?? 0;
+    try {
+      const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, signal);
+      this.deps.metrics.vaultWrites.inc({ engine: kv.engine });
+      return version;
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.failure !== 'rejected') throw error;
+      throw new VaultError(
+        'forbidden',
+        `Vault did not take a write with check-and-set ${String(cas)}, and the token may not read which ` +
+          'version stands there; nothing was overwritten: grant read on the path',
+        { path },
+      );
+    }
+  }
+}

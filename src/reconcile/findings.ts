@@ -1,0 +1,75 @@
+import { listNames, printable } from '../api/printable.js';
+import { READY_REASONS, type ReadyReason } from '../api/reasons.js';
+import type { KeyFailure } from './key-decryption.js';
+import type { Aggregate, KeyConflict } from './secret-aggregator.js';
+
+/** One thing to say about a resource; the message carries names, never values. */
+export interface Finding {
+  readonly reason: ReadyReason;
+  readonly message: string;
+}
+
+/** The most that a condition's message may hold; the API server refuses more (meta/v1.Condition). */
+const MESSAGE_LIMIT = 32_768;
+const KEYS_IN_MESSAGE = 5;
+
+/** Sorted by importance: the first is the condition's reason. */
+export function byImportance(findings: readonly Finding[]): readonly Finding[] {
+  return [...findings].sort((a, b) => READY_REASONS.indexOf(a.reason) - READY_REASONS.indexOf(b.reason));
+}
+
+/** The condition's message: the most important finding first, then the others. */
+export function joinMessages(findings: readonly Finding[]): string {
+  return byImportance(findings)
+    .map((finding) => finding.message)
+    .join('; also: ')
+    .slice(0, MESSAGE_LIMIT);
+}
+
+export function includeFindings(aggregate: Aggregate): Finding[] {
+  const missing = aggregate.unusableIncludes.filter((include) => include.why === 'missing');
+  const findings: Finding[] = [];
+  if (missing.length > 0) {
+    const names = listNames(missing.map((include) => include.name));
+    findings.push({
+      reason: 'IncludeNotFound',
+      message: `PartialKMSVaultSecret ${names} not found in this namespace; keys already in Vault are kept`,
+    });
+  }
+  for (const include of aggregate.unusableIncludes) {
+    if (include.why !== 'invalid') continue;
+    findings.push({
+      reason: 'IncludeNotFound',
+      message: `PartialKMSVaultSecret ${printable(include.name)} cannot be used: ${include.detail ?? ''}`,
+    });
+  }
+  return findings;
+}
+
+export function conflictFindings(conflicts: readonly KeyConflict[]): Finding[] {
+  if (conflicts.length === 0) return [];
+  const texts = conflicts
+    .slice(0, KEYS_IN_MESSAGE)
+    .map(
+      ({ key, winner, loser }) =>
+        `key ${printable(key)}: ${sourceName(winner)} wins over ${sourceName(loser)}`,
+    );
+  return [{ reason: 'KeyConflict', message: withRest(texts, conflicts.length) }];
+}
+
+export function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {
+  if (failures.length === 0) return [];
+  const texts = failures
+    .slice(0, KEYS_IN_MESSAGE)
+    .map(({ key, message }) => `key ${printable(key)}: ${message}`);
+  return [{ reason: 'DecryptionFailed', message: withRest(texts, failures.length) }];
+}
+
+function withRest(texts: readonly string[], total: number): string {
+  const rest = total - texts.length;
+  return texts.join('; ') + (rest > 0 ? `; and ${String(rest)} more keys` : '');
+}
+
+function sourceName(partial: string | undefined): string {
+  return partial === undefined ? "the resource's own item" : `partial ${printable(partial)}`;
+}

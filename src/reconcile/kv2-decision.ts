@@ -1,0 +1,73 @@
+import { sameData, type SecretData } from '../vault/secret-data.js';
+import type { KvReading, KvVersion } from '../vault/kv-store.js';
+
+export interface Kv2Situation {
+  /** `spec.kvSettings.casIndex`; undefined: the operator tracks versions by itself. */
+  readonly casIndex: number | undefined;
+  readonly reading: KvReading;
+  /** What shall stand in Vault, kept values included. */
+  readonly target: SecretData;
+  /** The status says that the operator wrote or found equal exactly the current version, from these inputs. */
+  readonly vouched: boolean;
+  /** The version that the status names for this path, from whatever inputs. */
+  readonly statusVersion: KvVersion | undefined;
+}
+
+export type Kv2Decision =
+  | { readonly action: 'none' }
+  /** `replaces` is set when live data that nobody here wrote give way at first contact. */
+  | { readonly action: 'write'; readonly cas: number; readonly replaces?: number }
+  /** Not written; `wouldDo` is the `casIndex` that would. */
+  | { readonly action: 'stale'; readonly current: number; readonly wouldDo: number };
+
+/** Decides what happens to a v2 secret; the order of the cases is that of the design. */
+export function decideKv2(situation: Kv2Situation): Kv2Decision {
+  const current = versionOf(situation.reading);
+  const equal = holdsTarget(situation);
+  return situation.casIndex === undefined
+    ? decideTracked(situation, current, equal)
+    : decidePinned(situation, situation.casIndex, current, equal);
+}
+
+function decideTracked(situation: Kv2Situation, current: number, equal: boolean): Kv2Decision {
+  if (equal || situation.vouched) return { action: 'none' };
+  const firstContact = situation.statusVersion === undefined;
+  const { reading } = situation;
+  return firstContact && reading.state === 'live' && reading.data.size > 0
+    ? { action: 'write', cas: current, replaces: current }
+    : { action: 'write', cas: current };
+}
+
+function decidePinned(
+  situation: Kv2Situation,
+  casIndex: number,
+  current: number,
+  equal: boolean,
+): Kv2Decision {
+  const settled = equal || situation.vouched;
+  const stale: Kv2Decision = { action: 'stale', current, wouldDo: current };
+  if (current === casIndex + 1) return settled ? { action: 'none' } : stale;
+  if (current === casIndex) return { action: 'write', cas: casIndex };
+  if (current === 0) return { action: 'write', cas: 0 };
+  if (settled) return { action: 'none' };
+  const weRebuiltIt = current < casIndex && isVersion(situation.reading, situation.statusVersion);
+  return weRebuiltIt ? { action: 'write', cas: current } : stale;
+}
+
+/** 0 when there is no version at all, as check-and-set counts. */
+export function versionOf(reading: KvReading): number {
+  return reading.state === 'absent' ? 0 : (reading.version?.version ?? 0);
+}
+
+/** Number and creation time are the same; a re-created secret has the number only. */
+export function isVersion(reading: KvReading, version: KvVersion | undefined): boolean {
+  if (reading.state === 'absent' || reading.version === undefined || version === undefined) return false;
+  return reading.version.version === version.version && reading.version.createdTime === version.createdTime;
+}
+
+/** A deleted or destroyed version counts as empty data; no version at all holds nothing, not even that. */
+function holdsTarget({ reading, target }: Kv2Situation): boolean {
+  if (reading.state === 'absent') return false;
+  if (reading.state === 'deleted') return target.size === 0;
+  return sameData(reading.data, target);
+}

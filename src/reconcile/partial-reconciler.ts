@@ -1,0 +1,90 @@
+import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
+import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
+import { parseVaultPath } from '../api/vault-path.js';
+import { listNames } from '../api/printable.js';
+import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
+import type { Outcome, Priority } from '../queue/work-queue.js';
+import type { Announcer } from './announcer.js';
+import { inputsHash } from './inputs-hash.js';
+import { qualifiedName } from './path-ownership.js';
+import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
+import type { SyncMemory } from './sync-memory.js';
+
+/**
+ * Looks after a `PartialKMSVaultSecret`: its status, and its deletion. A partial is written nowhere by
+ * itself; with our finalizer it stays until its keys have left Vault through every includer.
+ */
+export class PartialReconciler {
+  constructor(
+    private readonly deps: {
+      readonly cache: ResourceCache;
+      readonly client: ResourceClient;
+      readonly aggregator: SecretAggregator;
+      readonly memory: SyncMemory;
+      readonly announcer: Announcer;
+      readonly requeue: (key: ResourceKey, priority: Priority) => void;
+    },
+  ) {}
+
+  /** @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby. */
+  async reconcile(partial: PartialKMSVaultSecret): Promise<Outcome> {
+    const { namespace, name } = partial.metadata;
+    const includers = this.deps.cache.includersOf(namespace, name);
+    if (isWithdrawn(partial)) return await this.withdraw(partial, includers);
+    const checked = checkPartialSpec(partial.spec);
+    const problems = checked.ok ? [] : checked.problems.map(({ field, problem }) => `${field} ${problem}`);
+    this.deps.announcer.warnings(
+      partial,
+      problems.length === 0 ? [] : [{ reason: 'InvalidSpec', message: listNames(problems) }],
+    );
+    const { generation } = partial.metadata;
+    await this.deps.client.updateStatus({ kind: PARTIAL_KIND, namespace, name }, (current) => ({
+      ...current,
+      includedBy: includers.length,
+      ...(generation === undefined ? {} : { observedGeneration: generation }),
+    }));
+    return { retry: 'none' };
+  }
+
+  private async withdraw(
+    partial: PartialKMSVaultSecret,
+    includers: readonly KMSVaultSecret[],
+  ): Promise<Outcome> {
+    const blocked: KMSVaultSecret[] = [];
+    let waiting = false;
+    for (const includer of includers) {
+      const state = await this.stateOf(includer);
+      if (state === 'blocked') blocked.push(includer);
+      if (state === 'unseen') this.deps.requeue({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
+      if (state === 'unseen' || state === 'pending') waiting = true;
+    }
+    if (waiting) return { retry: 'soon' };
+    if (blocked.length > 0) {
+      const names = listNames(blocked.map(qualifiedName));
+      const message = `Its keys stay in Vault where ${names} put them, which may not be written now`;
+      this.deps.announcer.normal(partial, 'SecretKept', message);
+    }
+    const { outcome } = await this.deps.client.removeFinalizer(keyOf(partial));
+    if (outcome !== 'forbidden') return { retry: 'none' };
+    const message = 'the operator may not remove its finalizer: grant it patch on partialkmsvaultsecrets';
+    this.deps.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
+    return { retry: 'soon' };
+  }
+
+  /** Where an includer stands with the inputs that it has now, without this partial's keys. */
+  private async stateOf(includer: KMSVaultSecret): Promise<'synced' | 'blocked' | 'pending' | 'unseen'> {
+    const { uid, generation, deletionTimestamp } = includer.metadata;
+    if (deletionTimestamp !== undefined) return 'blocked';
+    const settlement = this.deps.memory.settlement(uid);
+    if (settlement === undefined || settlement.generation !== generation) return 'unseen';
+    if (settlement.inputsHash === undefined) return settlement.state;
+    const checked = checkSecretSpec(includer.spec);
+    const parsed = checked.ok ? parseVaultPath(checked.spec.path) : undefined;
+    if (!checked.ok || parsed?.ok !== true) return 'blocked';
+    const aggregate = await this.deps.aggregator.aggregate(includer);
+    const current = inputsHash(parsed.path, checked.spec.kvSettings, aggregate);
+    return settlement.inputsHash === current ? settlement.state : 'unseen';
+  }
+}

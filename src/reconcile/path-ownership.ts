@@ -1,0 +1,55 @@
+import type { AllowedPaths } from '../api/allowed-paths.js';
+import { printable } from '../api/printable.js';
+import type { KMSVaultSecret } from '../api/resources.js';
+import { checkSecretSpec } from '../api/validation.js';
+import type { ResourceCache } from '../kube/resource-store.js';
+
+export interface PathClaim {
+  readonly owner: KMSVaultSecret;
+  /** The other resources that want the same path, oldest first. */
+  readonly others: readonly KMSVaultSecret[];
+}
+
+/**
+ * Decides who writes a path that several resources name: the oldest by creation time, then by
+ * namespace/name. Only resources that could be written compete; one that is being deleted, or whose
+ * spec or path is refused, holds up nobody.
+ */
+export class PathOwnership {
+  constructor(
+    private readonly deps: { readonly cache: ResourceCache; readonly allowedPaths: AllowedPaths },
+  ) {}
+
+  /** @param path normalised; `secret` itself always competes. */
+  claim(path: string, secret: KMSVaultSecret): PathClaim {
+    const rivals = this.liveAt(path)
+      .filter((other) => other.metadata.uid !== secret.metadata.uid)
+      .filter((other) => checkSecretSpec(other.spec).ok)
+      .filter((other) => this.deps.allowedPaths.allows(path, other.metadata.namespace));
+    const [owner = secret, ...others] = [secret, ...rivals].sort(byAge);
+    return { owner, others };
+  }
+
+  /** Resources that name the path and are not being deleted, whether they can be written or not. */
+  liveAt(path: string): KMSVaultSecret[] {
+    return this.deps.cache
+      .secretsAtPath(path)
+      .filter((candidate) => candidate.metadata.deletionTimestamp === undefined);
+  }
+}
+
+export function qualifiedName({ metadata }: KMSVaultSecret): string {
+  return printable(`${metadata.namespace}/${metadata.name}`);
+}
+
+function byAge(a: KMSVaultSecret, b: KMSVaultSecret): number {
+  return (
+    compare(a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? '') ||
+    compare(`${a.metadata.namespace}/${a.metadata.name}`, `${b.metadata.namespace}/${b.metadata.name}`)
+  );
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

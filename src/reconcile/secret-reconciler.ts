@@ -1,0 +1,214 @@
+import type { AllowedPaths } from '../api/allowed-paths.js';
+import { OperatorError } from '../api/errors.js';
+import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import { listNames, printable } from '../api/printable.js';
+import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
+import { checkSecretSpec } from '../api/validation.js';
+import { parseVaultPath } from '../api/vault-path.js';
+import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
+import type { Outcome, Priority } from '../queue/work-queue.js';
+import type { Clock } from '../runtime/clock.js';
+import { type Announcer, type Warning, warningsOf } from './announcer.js';
+import type { Finding } from './findings.js';
+import { inputsHash } from './inputs-hash.js';
+import { createdPath, knownState } from './known-state.js';
+import { type PathOwnership, qualifiedName } from './path-ownership.js';
+import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
+import { judgedStatus, syncedStatus } from './secret-status.js';
+import type { SecretSync, SyncRequest, SyncResult } from './secret-sync.js';
+import type { SyncMemory } from './sync-memory.js';
+
+/** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
+export interface Reconciled {
+  readonly outcome: Outcome;
+  readonly findings: readonly Finding[];
+  /** The failure that stopped it, if one did. */
+  readonly error?: OperatorError;
+}
+
+/** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
+export class SecretReconciler {
+  constructor(
+    private readonly deps: {
+      readonly cache: ResourceCache;
+      readonly client: ResourceClient;
+      readonly aggregator: SecretAggregator;
+      readonly sync: SecretSync;
+      readonly ownership: PathOwnership;
+      readonly allowedPaths: AllowedPaths;
+      readonly memory: SyncMemory;
+      readonly announcer: Announcer;
+      readonly clock: Clock;
+      /** Puts another resource into the queue, because what happened here concerns it. */
+      readonly requeue: (key: ResourceKey, priority: Priority) => void;
+    },
+  ) {}
+
+  /**
+   * @param secret without a `deletionTimestamp`.
+   * @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby.
+   */
+  async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Reconciled> {
+    const judged = this.judge(secret);
+    if ('refusal' in judged) return await this.refuse(secret, judged.refusal);
+    const { path, rivals } = judged;
+    const aggregate = await this.deps.aggregator.aggregate(secret);
+    const request: SyncRequest = {
+      secret,
+      path,
+      aggregate,
+      inputsHash: inputsHash(path, secret.spec.kvSettings, aggregate),
+      priority,
+      known: knownState(secret, path),
+    };
+    this.deps.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
+    try {
+      const result = await this.deps.sync.sync(request, signal);
+      return await this.succeed(request, result, rivals);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      return await this.fail(request, error, rivals);
+    } finally {
+      this.tellWithdrawnPartials(secret);
+    }
+  }
+
+  private judge(
+    secret: KMSVaultSecret,
+  ): { refusal: Finding } | { path: string; rivals: readonly KMSVaultSecret[] } {
+    const checked = checkSecretSpec(secret.spec);
+    if (!checked.ok) {
+      const problems = checked.problems.map(({ field, problem }) => `${field} ${problem}`);
+      return { refusal: { reason: 'InvalidSpec', message: listNames(problems) } };
+    }
+    const parsed = parseVaultPath(secret.spec.path);
+    if (!parsed.ok) {
+      const message = `spec.path ${printable(secret.spec.path)} ${parsed.problem}`;
+      return { refusal: { reason: 'InvalidPath', message } };
+    }
+    const { path } = parsed;
+    if (!this.deps.allowedPaths.allows(path, secret.metadata.namespace)) {
+      const message = `path ${path} is outside what --allowed-vault-paths allows this namespace`;
+      return { refusal: { reason: 'PathNotAllowed', message } };
+    }
+    const { owner, others } = this.deps.ownership.claim(path, secret);
+    if (owner.metadata.uid !== secret.metadata.uid) {
+      const message = `${path} belongs to the older ${qualifiedName(owner)}; nothing is written from here`;
+      return { refusal: { reason: 'PathConflict', message } };
+    }
+    return { path, rivals: others };
+  }
+
+  private async refuse(secret: KMSVaultSecret, refusal: Finding): Promise<Reconciled> {
+    const { generation, uid } = secret.metadata;
+    this.deps.memory.settle(uid, { generation, inputsHash: undefined, state: 'blocked' });
+    this.deps.announcer.warnings(secret, warningsOf([refusal], []));
+    this.tellWithdrawnPartials(secret);
+    await this.updateStatus(secret, (current) =>
+      judgedStatus(current, secret, [refusal], this.deps.clock.now()),
+    );
+    return { outcome: { retry: 'none' }, findings: [refusal] };
+  }
+
+  private async succeed(
+    request: SyncRequest,
+    result: SyncResult,
+    rivals: readonly KMSVaultSecret[],
+  ): Promise<Reconciled> {
+    const { secret } = request;
+    const { generation, uid } = secret.metadata;
+    this.deps.memory.settle(uid, { generation, inputsHash: request.inputsHash, state: result.state });
+    this.announceWrite(request, result);
+    this.deps.announcer.warnings(secret, [
+      ...warningsOf(result.findings, result.failures),
+      ...rivalWarnings(request.path, rivals),
+    ]);
+    await this.updateStatus(secret, (current) =>
+      syncedStatus(current, request, result, this.deps.clock.now()),
+    );
+    return { outcome: { retry: 'none' }, findings: result.findings };
+  }
+
+  private async fail(
+    request: SyncRequest,
+    error: OperatorError,
+    rivals: readonly KMSVaultSecret[],
+  ): Promise<Reconciled> {
+    const { secret, inputsHash: hash, known } = request;
+    const { generation, uid } = secret.metadata;
+    const soon = error.retry === 'soon';
+    this.deps.memory.settle(uid, { generation, inputsHash: hash, state: soon ? 'pending' : 'blocked' });
+    const finding: Finding = { reason: error.reason, message: error.message };
+    const unchanged = (this.deps.memory.fingerprint(uid)?.inputsHash ?? known.inputsHash) === hash;
+    // An outage tells nothing about a resource that wants what it wanted before: metrics and alerts do.
+    if (!(soon && unchanged && known.created)) {
+      this.deps.announcer.warnings(secret, [
+        ...warningsOf([finding], []),
+        ...rivalWarnings(request.path, rivals),
+      ]);
+      await this.updateStatus(secret, (current) => ({
+        keys: `0/${String(request.aggregate.keys.size)}`,
+        ...judgedStatus(current, secret, [finding], this.deps.clock.now()),
+      }));
+    }
+    const outcome: Outcome = !soon
+      ? { retry: 'none' }
+      : { retry: 'soon', ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }) };
+    return { outcome, findings: [finding], error };
+  }
+
+  private announceWrite({ secret, path, known }: SyncRequest, result: SyncResult): void {
+    const { announcer } = this.deps;
+    const name = printable(secret.metadata.name);
+    if (result.replacedVersion !== undefined) {
+      const message =
+        `Replaced version ${String(result.replacedVersion)} at ${path}, which this resource had not written; ` +
+        'it stays in the version history';
+      this.deps.announcer.once(secret, 'ExistingValueReplaced', message);
+    }
+    if (result.wrote !== undefined && !known.created) {
+      announcer.normal(secret, 'SecretCreated', `Wrote secret ${name} to ${path}`);
+    } else if (result.wrote === 'drift') {
+      announcer.normal(secret, 'DriftRepaired', `Put ${path} right after it was changed in Vault`);
+    } else if (result.wrote === 'update') {
+      announcer.normal(secret, 'SecretUpdated', `Updated secret ${name} at ${path}`);
+    }
+    const before = createdPath(secret);
+    if (result.state === 'synced' && before !== undefined && !known.created) {
+      const message = `The path changed to ${path}; what was written to ${printable(before)} stays in Vault`;
+      announcer.normal(secret, 'PathChanged', message);
+    }
+  }
+
+  private async updateStatus(
+    secret: KMSVaultSecret,
+    desired: (current: KMSVaultSecretStatus | undefined) => KMSVaultSecretStatus,
+  ): Promise<void> {
+    await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
+      // Somebody deleted and re-created it meanwhile: this result is about the old one.
+      latest.metadata.uid === secret.metadata.uid ? desired(current) : (current ?? {}),
+    );
+  }
+
+  /** A partial that is being deleted waits until its keys have left Vault through everybody. */
+  private tellWithdrawnPartials(secret: KMSVaultSecret): void {
+    const { namespace } = secret.metadata;
+    const includes: unknown = secret.spec?.includeSecrets;
+    if (!Array.isArray(includes)) return;
+    for (const name of includes as readonly string[]) {
+      const partial = this.deps.cache.partial(namespace, name);
+      if (partial !== undefined && isWithdrawn(partial)) {
+        this.deps.requeue({ kind: PARTIAL_KIND, namespace, name }, 'edit');
+      }
+    }
+  }
+}
+
+function rivalWarnings(path: string, rivals: readonly KMSVaultSecret[]): Warning[] {
+  if (rivals.length === 0) return [];
+  const names = listNames(rivals.map((rival) => `${rival.metadata.namespace}/${rival.metadata.name}`));
+  return [
+    { reason: 'PathConflict', message: `${path} is named by ${names} too; this older resource is written` },
+  ];
+}

@@ -1,0 +1,83 @@
+import type { ReadyReason } from '../api/reasons.js';
+import { isReady } from '../api/reasons.js';
+import type { Condition, KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
+import { byImportance, type Finding, joinMessages } from './findings.js';
+import type { SyncRequest, SyncResult } from './secret-sync.js';
+
+const FAILED_KEYS_SHOWN = 50;
+const READY = 'Ready';
+
+/** The status after a reconcile that got as far as Vault. */
+export function syncedStatus(
+  current: KMSVaultSecretStatus | undefined,
+  request: SyncRequest,
+  result: SyncResult,
+  now: Date,
+): KMSVaultSecretStatus {
+  const { secret, path, inputsHash, aggregate } = request;
+  const judged = judgedStatus(current, secret, result.findings, now, syncedMessage(request));
+  const failures = {
+    keys: `${String(aggregate.keys.size - result.failures.length)}/${String(aggregate.keys.size)}`,
+    ...failedKeys(result),
+  };
+  if (result.state === 'blocked') {
+    const { failedKeys: _, failedKeysCut: __, inputsHash: before, ...rest } = judged;
+    // The failed keys belong to these inputs; an older hash beside them would vouch for the wrong ones.
+    return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
+  }
+  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...rest } = judged;
+  return {
+    ...rest,
+    ...failures,
+    created: true,
+    path,
+    inputsHash,
+    ...(result.version === undefined
+      ? {}
+      : { vaultVersion: result.version.version, vaultVersionCreated: result.version.createdTime }),
+    ...(result.wrote === undefined ? {} : { lastWriteTime: seconds(now) }),
+  };
+}
+
+/** The status after a reconcile that was refused before it reached Vault, or failed there. */
+export function judgedStatus(
+  current: KMSVaultSecretStatus | undefined,
+  secret: KMSVaultSecret,
+  findings: readonly Finding[],
+  now: Date,
+  syncedText = 'everything is in Vault',
+): KMSVaultSecretStatus {
+  const reason: ReadyReason = byImportance(findings)[0]?.reason ?? 'Synced';
+  const generation = secret.metadata.generation;
+  const observed = generation === undefined ? {} : { observedGeneration: generation };
+  const status = isReady(reason) ? 'True' : 'False';
+  const before = (current?.conditions ?? []).find((condition) => condition.type === READY);
+  const ready: Condition = {
+    type: READY,
+    status,
+    reason,
+    message: findings.length === 0 ? syncedText : joinMessages(findings),
+    ...observed,
+    lastTransitionTime: before?.status === status ? before.lastTransitionTime : seconds(now),
+  };
+  const others = (current?.conditions ?? []).filter((condition) => condition.type !== READY);
+  return { ...current, ...observed, conditions: [...others, ready] };
+}
+
+function syncedMessage({ aggregate }: SyncRequest): string {
+  const count = aggregate.keys.size;
+  return `${String(count)} ${count === 1 ? 'key is' : 'keys are'} in Vault`;
+}
+
+function failedKeys({ failures }: SyncResult): Pick<KMSVaultSecretStatus, 'failedKeys' | 'failedKeysCut'> {
+  if (failures.length === 0) return {};
+  return {
+    failedKeys: failures.slice(0, FAILED_KEYS_SHOWN).map(({ key, code }) => ({ key, reason: code })),
+    ...(failures.length > FAILED_KEYS_SHOWN ? { failedKeysCut: true } : {}),
+  };
+}
+
+/** `metav1.Time` has whole seconds. */
+function seconds(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
