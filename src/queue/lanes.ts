@@ -1,0 +1,56 @@
+import { keyString, type ResourceKey } from '../api/resource-key.js';
+import type { Priority } from './work-queue.js';
+
+export interface Waiting {
+  readonly key: ResourceKey;
+  readonly priority: Priority;
+  /** Monotonic milliseconds of the first addition. */
+  readonly since: number;
+}
+
+/** After so many edits in a row one resync has its turn, so that a stream of edits starves nobody. */
+const EDITS_PER_RESYNC = 10;
+
+/** Two first-in-first-out lanes without duplicates: edits overtake resyncs. */
+export class Lanes {
+  private readonly edits = new Map<string, Waiting>();
+  private readonly resyncs = new Map<string, Waiting>();
+  private editsInARow = 0;
+
+  get size(): number {
+    return this.edits.size + this.resyncs.size;
+  }
+
+  add(key: ResourceKey, priority: Priority, now: number): void {
+    const id = keyString(key);
+    if (this.edits.has(id)) return;
+    const waiting = this.resyncs.get(id);
+    if (priority === 'edit') {
+      this.resyncs.delete(id);
+      this.edits.set(id, { key, priority, since: waiting?.since ?? now });
+    } else if (waiting === undefined) {
+      this.resyncs.set(id, { key, priority, since: now });
+    }
+  }
+
+  take(): Waiting | undefined {
+    const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && this.resyncs.size > 0;
+    const lane = this.edits.size > 0 && !resyncsTurn ? this.edits : this.resyncs;
+    const first = lane.entries().next();
+    if (first.done === true) return undefined;
+    const [id, waiting] = first.value;
+    lane.delete(id);
+    this.editsInARow = waiting.priority === 'edit' ? this.editsInARow + 1 : 0;
+    return waiting;
+  }
+
+  remove(id: string): void {
+    this.edits.delete(id);
+    this.resyncs.delete(id);
+  }
+
+  clear(): void {
+    this.edits.clear();
+    this.resyncs.clear();
+  }
+}

@@ -1,0 +1,167 @@
+import { type ResourceKey, keyString } from '../api/resource-key.js';
+import type { Logger } from '../observability/logger.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { backoffMs } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import { Lanes } from './lanes.js';
+import type { Outcome, Priority, Processor, WorkQueue } from './work-queue.js';
+
+/** The first retry waits 0.5 to 1 s; later ones double up to 5 minutes, the resync of most operators. */
+const BASE_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 5 * 60_000;
+
+export interface ReconcileQueueOptions {
+  readonly process: Processor;
+  readonly concurrency: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Pick<OperatorMetrics, 'queueDepth' | 'queueWait' | 'queueRetries'>;
+  /** In [0, 1); for the jitter. */
+  readonly random?: () => number;
+}
+
+interface Delayed {
+  readonly cancel: () => void;
+}
+
+/**
+ * The work queue of the operator. A key waits at most once; it is never processed twice at the same
+ * time; one that is added while it is processed runs once more afterwards (the `dirty` and `processing`
+ * sets of client-go). Failed keys come back with exponential backoff, capped and with jitter; an edit
+ * ends the wait. Nothing is processed before {@link start}.
+ */
+export class ReconcileQueue implements WorkQueue {
+  private readonly lanes = new Lanes();
+  /** Keys added while they were being processed. */
+  private readonly dirty = new Map<string, { key: ResourceKey; priority: Priority }>();
+  private readonly processing = new Set<string>();
+  private readonly delayed = new Map<string, Delayed>();
+  private readonly failures = new Map<string, number>();
+  private state: 'idle' | 'running' | 'stopped' = 'idle';
+  private whenDrained: (() => void) | undefined;
+
+  constructor(private readonly options: ReconcileQueueOptions) {}
+
+  /** Begins, or goes on, to process. */
+  start(): void {
+    if (this.state === 'stopped') return;
+    this.state = 'running';
+    this.pump();
+  }
+
+  /** Begins nothing more until {@link start}; keys are still taken. A standby waits like this. */
+  pause(): void {
+    if (this.state === 'running') this.state = 'idle';
+  }
+
+  add(key: ResourceKey, priority: Priority): void {
+    if (this.state === 'stopped') return;
+    const id = keyString(key);
+    if (priority === 'edit') this.endDelay(id);
+    else if (this.delayed.has(id)) return;
+    if (this.processing.has(id)) {
+      const before = this.dirty.get(id);
+      this.dirty.set(id, { key, priority: before?.priority === 'edit' ? 'edit' : priority });
+      return;
+    }
+    this.lanes.add(key, priority, this.options.clock.monotonicMs());
+    this.reportDepth();
+    this.pump();
+  }
+
+  forget(key: ResourceKey): void {
+    const id = keyString(key);
+    this.endDelay(id);
+    this.failures.delete(id);
+    this.dirty.delete(id);
+    this.lanes.remove(id);
+    this.reportDepth();
+  }
+
+  /** Keys that wait, are processed or are to come back. */
+  get size(): number {
+    return this.lanes.size + this.processing.size + this.delayed.size + this.dirty.size;
+  }
+
+  /**
+   * Takes no more keys and begins nothing more.
+   * @returns when everything in flight has finished.
+   */
+  async stop(): Promise<void> {
+    this.state = 'stopped';
+    for (const { cancel } of this.delayed.values()) cancel();
+    this.delayed.clear();
+    this.dirty.clear();
+    this.lanes.clear();
+    this.reportDepth();
+    if (this.processing.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.whenDrained = resolve;
+    });
+  }
+
+  private pump(): void {
+    while (this.state === 'running' && this.processing.size < this.options.concurrency) {
+      const next = this.lanes.take();
+      if (next === undefined) return;
+      const waitedMs = this.options.clock.monotonicMs() - next.since;
+      this.options.metrics.queueWait.observe(waitedMs / 1000);
+      this.reportDepth();
+      void this.run(next.key, next.priority);
+    }
+  }
+
+  private async run(key: ResourceKey, priority: Priority): Promise<void> {
+    const id = keyString(key);
+    this.processing.add(id);
+    let outcome: Outcome;
+    try {
+      outcome = await this.options.process(key, priority);
+    } catch {
+      // A processor must not throw; a key is not lost because one did.
+      this.options.logger.error('a processor broke its contract and threw', { key: id });
+      outcome = { retry: 'soon' };
+    }
+    this.processing.delete(id);
+    this.settle(key, priority, outcome);
+    if (this.processing.size === 0) this.whenDrained?.();
+    this.pump();
+  }
+
+  private settle(key: ResourceKey, priority: Priority, outcome: Outcome): void {
+    const id = keyString(key);
+    if (this.state === 'stopped') return;
+    if (outcome.retry === 'none') this.failures.delete(id);
+    const again = this.dirty.get(id);
+    this.dirty.delete(id);
+    if (again !== undefined && (again.priority === 'edit' || outcome.retry === 'none')) {
+      this.add(again.key, again.priority);
+    } else if (outcome.retry === 'soon') {
+      this.delay(key, priority, outcome.afterMs);
+    }
+  }
+
+  private delay(key: ResourceKey, priority: Priority, afterMs = 0): void {
+    const id = keyString(key);
+    const failures = this.failures.get(id) ?? 0;
+    this.failures.set(id, failures + 1);
+    const random = this.options.random === undefined ? {} : { random: this.options.random };
+    const backoff = backoffMs(failures, { baseMs: BASE_BACKOFF_MS, capMs: MAX_BACKOFF_MS, ...random });
+    const cancel = this.options.clock.setTimer(Math.max(backoff, Math.min(afterMs, MAX_BACKOFF_MS)), () => {
+      this.delayed.delete(id);
+      this.options.metrics.queueRetries.inc();
+      // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
+      this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
+    });
+    this.delayed.set(id, { cancel });
+  }
+
+  private endDelay(id: string): void {
+    this.delayed.get(id)?.cancel();
+    this.delayed.delete(id);
+  }
+
+  private reportDepth(): void {
+    this.options.metrics.queueDepth.set(this.lanes.size);
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+
+import { keyString, type ResourceKey } from '../api/resource-key.js';
+import type { Clock } from '../runtime/clock.js';
+import type { WorkQueue } from './work-queue.js';
+
+/** How often due keys are looked for; a slot is never missed, only late by this much. */
+const TICKS_PER_PERIOD = 120;
+const MIN_TICK_MS = 250;
+
+export interface ResyncTimerOptions {
+  /** 0: off. */
+  readonly periodMs: number;
+  readonly clock: Clock;
+  readonly queue: Pick<WorkQueue, 'add'>;
+  /** Every known `KMSVaultSecret`. */
+  readonly keys: () => Iterable<ResourceKey>;
+  /** Called once per period, for caches that live as long. */
+  readonly onPeriod: () => void;
+}
+
+/**
+ * Queues every known `KMSVaultSecret` once per period. Each key has a slot within the period, given by
+ * a hash of its name: the load is level, also after a restart, and a key that is new finds its place.
+ */
+export class ResyncTimer {
+  private cancel: (() => void) | undefined;
+  private startedAt = 0;
+  private lastMs = 0;
+
+  constructor(private readonly options: ResyncTimerOptions) {}
+
+  start(): void {
+    if (this.options.periodMs === 0 || this.cancel !== undefined) return;
+    this.startedAt = this.options.clock.monotonicMs();
+    this.lastMs = 0;
+    this.schedule();
+  }
+
+  stop(): void {
+    this.cancel?.();
+    this.cancel = undefined;
+  }
+
+  private schedule(): void {
+    const tickMs = Math.max(MIN_TICK_MS, this.options.periodMs / TICKS_PER_PERIOD);
+    this.cancel = this.options.clock.setTimer(tickMs, () => {
+      this.tick();
+      this.schedule();
+    });
+  }
+
+  /** Queues the keys whose slots lie in (last tick, now]; after a long pause every key, once. */
+  private tick(): void {
+    const { periodMs, clock, queue, keys, onPeriod } = this.options;
+    const nowMs = clock.monotonicMs() - this.startedAt;
+    const fromMs = Math.max(this.lastMs, nowMs - periodMs);
+    if (Math.floor(nowMs / periodMs) > Math.floor(this.lastMs / periodMs)) onPeriod();
+    this.lastMs = nowMs;
+    for (const key of keys()) {
+      const slotMs = slot(key) * periodMs;
+      // The slot's first instant after `fromMs`: due when that is not later than now.
+      const next = slotMs + Math.ceil((fromMs - slotMs) / periodMs) * periodMs;
+      const due = next === fromMs ? next + periodMs : next;
+      if (due <= nowMs) queue.add(key, 'resync');
+    }
+  }
+}
+
+/** In [0, 1), the same for the same key in every process. */
+function slot(key: ResourceKey): number {
+  return createHash('sha256').update(keyString(key)).digest().readUInt32BE(0) / 2 ** 32;
+}
