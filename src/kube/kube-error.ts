@@ -1,3 +1,13 @@
+/** What a `Status` body of the API server says beside its code; free text of it is never kept. */
+export interface StatusFacts {
+  /** `Status.reason`, such as `NotFound` or `Expired`. */
+  readonly reason?: string;
+  /** `Status.details.name`: the object that the answer is about. */
+  readonly objectName?: string;
+  /** `Status.details.causes[].reason`, such as `NamespaceTerminating`. */
+  readonly causes?: readonly string[];
+}
+
 /** A request to the API server that failed; built from status, verb and object alone. */
 export class KubeError extends Error {
   constructor(
@@ -6,6 +16,7 @@ export class KubeError extends Error {
     readonly status: number | undefined,
     /** From `Retry-After`, in milliseconds. */
     readonly retryAfterMs?: number,
+    readonly facts: StatusFacts = {},
   ) {
     super(message);
     this.name = 'KubeError';

@@ -1,0 +1,112 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { readFile } from 'node:fs/promises';
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Agent, RequestOptions } from 'node:https';
+import { rootCertificates } from 'node:tls';
+
+import { KubeError } from './kube-error.js';
+
+/** What one connection to the API server needs beyond its address. */
+export interface ConnectionSecrets {
+  readonly headers: OutgoingHttpHeaders;
+  /** `user:password` of basic authentication. */
+  readonly auth?: string;
+  readonly tls: TlsMaterial;
+  /** The client's own agent for a SOCKS proxy of the kubeconfig; nothing else needs it. */
+  readonly socksAgent?: Agent;
+}
+
+export interface TlsMaterial {
+  readonly ca?: readonly (string | Buffer)[];
+  readonly cert?: string | Buffer;
+  readonly key?: string | Buffer;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/**
+ * Reads the credentials of the current context anew at every call, so that rotated token, certificate
+ * and authority files count from the next request on. The client caches a token file for a minute;
+ * that cache is passed by.
+ */
+export class ApiCredentials {
+  private lastToken: string | undefined;
+  private lastTls: TlsMaterial | undefined;
+
+  constructor(
+    private readonly kubeConfig: KubeConfig,
+    /** PEM roots that are trusted beside those of the kubeconfig (`SSL_CERT_FILE`, `SSL_CERT_DIR`). */
+    private readonly extraRoots: () => readonly string[],
+  ) {}
+
+  /** @throws KubeError when a file or a credential plugin gives nothing and never gave anything. */
+  async read(): Promise<ConnectionSecrets> {
+    const cluster = this.kubeConfig.getCurrentCluster();
+    // As kubectl: no credential of the kubeconfig ever goes over plain HTTP.
+    if (cluster === null || cluster.server.startsWith('http:')) return { headers: {}, tls: {} };
+    const options: RequestOptions = {};
+    try {
+      await this.kubeConfig.applyToHTTPSOptions(options);
+    } catch (error) {
+      return this.duringRotation(error);
+    }
+    const headers = { ...(options.headers as OutgoingHttpHeaders | undefined) };
+    const token = await this.fileToken();
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+    this.lastTls = this.tlsOf(options);
+    return {
+      headers,
+      tls: this.lastTls,
+      ...(typeof options.auth === 'string' ? { auth: options.auth } : {}),
+      ...(cluster.proxyUrl?.startsWith('socks') === true ? { socksAgent: options.agent as Agent } : {}),
+    };
+  }
+
+  private tlsOf(options: RequestOptions): TlsMaterial {
+    const extra = this.extraRoots();
+    const own = options.ca as string | Buffer | undefined;
+    const ca = own !== undefined ? [own, ...extra] : extra.length > 0 ? [...rootCertificates, ...extra] : [];
+    return {
+      ...(ca.length > 0 ? { ca } : {}),
+      ...(options.cert !== undefined ? { cert: options.cert as string | Buffer } : {}),
+      ...(options.key !== undefined ? { key: options.key as string | Buffer } : {}),
+      ...(options.servername !== undefined ? { servername: options.servername } : {}),
+      ...(options.rejectUnauthorized === false ? { rejectUnauthorized: false } : {}),
+    };
+  }
+
+  /** A file that is away for the moment of its rotation does not cost the session. */
+  private duringRotation(error: unknown): ConnectionSecrets {
+    const code = (error as { code?: unknown } | null)?.code;
+    if (this.lastTls !== undefined && this.lastToken !== undefined && code === 'ENOENT') {
+      return { headers: { Authorization: `Bearer ${this.lastToken}` }, tls: this.lastTls };
+    }
+    const why = typeof code === 'string' ? ` (${code})` : '';
+    throw new KubeError(
+      `no credentials for the API server${why}: check the files and the credential plugin of the kubeconfig's current user and cluster`,
+      undefined,
+    );
+  }
+
+  private async fileToken(): Promise<string | undefined> {
+    const file = tokenFileOf(this.kubeConfig);
+    if (file === undefined) return undefined;
+    try {
+      const token = (await readFile(file, 'utf8')).trim();
+      if (token !== '') this.lastToken = token;
+    } catch {
+      // The last good token serves until the file is back; without one the check below speaks.
+    }
+    if (this.lastToken === undefined) {
+      throw new KubeError(`no credentials for the API server: cannot read the token file ${file}`, undefined);
+    }
+    return this.lastToken;
+  }
+}
+
+/** The file that holds the current user's token, if it comes from one. */
+export function tokenFileOf(kubeConfig: KubeConfig): string | undefined {
+  const provider: unknown = kubeConfig.getCurrentUser()?.authProvider;
+  const file = (provider as { config?: { tokenFile?: unknown } } | null | undefined)?.config?.tokenFile;
+  return typeof file === 'string' ? file : undefined;
+}

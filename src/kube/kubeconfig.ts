@@ -1,0 +1,226 @@
+import { type ConfigOptions, KubeConfig, loadYaml } from '@kubernetes/client-node';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+
+import { tokenFileOf } from './api-credentials.js';
+import { isRecord } from './status-body.js';
+
+const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+export interface KubeConfigSources {
+  /** `--kubeconfig`. */
+  readonly file: string | undefined;
+  /** `KUBECONFIG`, `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are read from here. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where `.kube/config` is looked for; the user's home when absent. */
+  readonly home?: string;
+  /** Where a pod finds its token, authority and namespace; fixed by Kubernetes. */
+  readonly serviceAccountDir?: string;
+}
+
+/** No usable configuration; the message says what to do. */
+export class KubeConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'KubeConfigError';
+  }
+}
+
+/**
+ * Loads the first of `--kubeconfig`, `KUBECONFIG` (several files are merged, the first to name a thing
+ * wins, missing ones are skipped, as in kubectl), the pod's service account, and `~/.kube/config`.
+ * Every file that the current context refers to has been tried.
+ *
+ * @throws KubeConfigError
+ */
+export function loadKubeConfig(sources: KubeConfigSources): KubeConfig {
+  const config = load(sources);
+  checkCurrentContext(config);
+  return config;
+}
+
+/** The namespace of the current context; in a pod the pod's own. */
+export function namespaceOf(config: KubeConfig): string | undefined {
+  const namespace = config.getContextObject(config.getCurrentContext())?.namespace?.trim();
+  return namespace === undefined || namespace === '' ? undefined : namespace;
+}
+
+function load(sources: KubeConfigSources): KubeConfig {
+  if (sources.file !== undefined) return fromFiles([sources.file]);
+  const listed = (sources.environment.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
+  if (listed.length > 0) {
+    const present = listed.filter((file) => exists(file));
+    if (present.length === 0) {
+      throw new KubeConfigError(`KUBECONFIG names no file that exists: ${listed.join(', ')}`);
+    }
+    return fromFiles(present);
+  }
+  const inCluster = fromServiceAccount(sources);
+  if (inCluster !== undefined) return inCluster;
+  const file = join(sources.home ?? homedir(), '.kube', 'config');
+  if (exists(file)) return fromFiles([file]);
+  throw new KubeConfigError(
+    'no way to reach a cluster: give --kubeconfig or KUBECONFIG, or run in a pod with a service account',
+  );
+}
+
+function fromServiceAccount({ environment, serviceAccountDir }: KubeConfigSources): KubeConfig | undefined {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
+  const directory = serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
+  const tokenFile = join(directory, 'token');
+  if (!host || !port || !exists(tokenFile)) return undefined;
+  const namespaceFile = join(directory, 'namespace');
+  const name = 'in-cluster';
+  const config = new KubeConfig();
+  config.loadFromOptions({
+    clusters: [
+      {
+        name,
+        server: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+        caFile: join(directory, 'ca.crt'),
+        skipTLSVerify: false,
+      },
+    ],
+    users: [{ name, authProvider: { name: 'tokenFile', config: { tokenFile } } }],
+    contexts: [
+      {
+        name,
+        cluster: name,
+        user: name,
+        ...(exists(namespaceFile) ? { namespace: readFileSync(namespaceFile, 'utf8').trim() } : {}),
+      },
+    ],
+    currentContext: name,
+  });
+  return config;
+}
+
+function fromFiles(files: readonly string[]): KubeConfig {
+  const merged = new KubeConfig();
+  for (const file of files) {
+    const next = fromFile(file);
+    const { clusters, users, contexts } = merged;
+    clusters.push(...next.clusters.filter(({ name }) => !clusters.some((known) => known.name === name)));
+    users.push(...next.users.filter(({ name }) => !users.some((known) => known.name === name)));
+    contexts.push(...next.contexts.filter(({ name }) => !contexts.some((known) => known.name === name)));
+    if (!merged.currentContext && next.currentContext) merged.setCurrentContext(next.currentContext);
+  }
+  return merged;
+}
+
+function fromFile(file: string): KubeConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new KubeConfigError(`cannot read the kubeconfig ${file} (${codeOf(error)})`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = loadYaml(text);
+  } catch (error) {
+    // The parser's message quotes the lines around the fault, and a kubeconfig holds credentials.
+    const line = (error as { mark?: { line?: unknown } } | null)?.mark?.line;
+    const where = typeof line === 'number' ? `, see line ${String(line + 1)}` : '';
+    throw new KubeConfigError(`the kubeconfig ${file} is not valid YAML${where}`);
+  }
+  if (!isRecord(parsed)) throw new KubeConfigError(`the kubeconfig ${file} holds no configuration`);
+  const config = new KubeConfig();
+  try {
+    config.loadFromString(JSON.stringify(withTokenFiles(parsed)), {
+      onInvalidEntry: 'throw',
+    } as ConfigOptions);
+  } catch (error) {
+    const why =
+      error instanceof Error && /^[\w[\].-]+ is missing$/.test(error.message) ? `: ${error.message}` : '';
+    throw new KubeConfigError(`the kubeconfig ${file} is incomplete${why}`);
+  }
+  config.makePathsAbsolute(dirname(file));
+  for (const user of config.users) {
+    const provider = user.authProvider as { config?: { tokenFile?: unknown } } | null | undefined;
+    const tokenFile = provider?.config?.tokenFile;
+    if (provider?.config !== undefined && typeof tokenFile === 'string' && !isAbsolute(tokenFile)) {
+      provider.config.tokenFile = join(dirname(file), tokenFile);
+    }
+  }
+  return config;
+}
+
+/** `tokenFile` is the field of a kubeconfig; the client knows only `token-file`, and reads that once. */
+function withTokenFiles(parsed: Record<string, unknown>): Record<string, unknown> {
+  if (!Array.isArray(parsed.users)) return parsed;
+  const users = parsed.users.map((entry: unknown) => {
+    const user = isRecord(entry) ? entry.user : undefined;
+    if (!isRecord(entry) || !isRecord(user)) return entry;
+    const tokenFile = user.tokenFile ?? user['token-file'];
+    if (typeof tokenFile !== 'string' || tokenFile === '') return entry;
+    const provider = { name: 'tokenFile', config: { tokenFile } };
+    return {
+      ...entry,
+      user: { ...user, token: undefined, 'token-file': undefined, 'auth-provider': provider },
+    };
+  });
+  return { ...parsed, users };
+}
+
+function checkCurrentContext(config: KubeConfig): void {
+  const name = config.getCurrentContext();
+  if (!name) {
+    throw new KubeConfigError(
+      'the kubeconfig has no current-context: set one with kubectl config use-context',
+    );
+  }
+  const context = config.contexts.find((known) => known.name === name);
+  if (context === undefined)
+    throw new KubeConfigError(`the kubeconfig has no context ${name}, its current-context`);
+  const cluster = config.clusters.find((known) => known.name === context.cluster);
+  if (cluster === undefined) {
+    throw new KubeConfigError(
+      `the kubeconfig has no cluster ${context.cluster}, which the context ${name} names`,
+    );
+  }
+  if (!/^https?:$/.test(protocolOf(cluster.server))) {
+    throw new KubeConfigError(
+      `the server of the kubeconfig's cluster ${cluster.name} is not an http or https URL`,
+    );
+  }
+  const user = config.users.find((known) => known.name === context.user);
+  if (context.user !== undefined && user === undefined) {
+    throw new KubeConfigError(`the kubeconfig has no user ${context.user}, which the context ${name} names`);
+  }
+  const files = {
+    'certificate-authority': cluster.caFile,
+    'client-certificate': user?.certFile,
+    'client-key': user?.keyFile,
+    token: tokenFileOf(config),
+  };
+  for (const [field, file] of Object.entries(files)) {
+    if (!file) continue;
+    try {
+      accessSync(file, constants.R_OK);
+    } catch (error) {
+      throw new KubeConfigError(
+        `cannot read ${file} (${codeOf(error)}), the ${field} file of the context ${name}`,
+      );
+    }
+  }
+}
+
+function protocolOf(server: string): string {
+  return URL.canParse(server) ? new URL(server).protocol : '';
+}
+
+function exists(file: string): boolean {
+  try {
+    accessSync(file);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : 'unreadable';
+}

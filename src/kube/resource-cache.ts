@@ -1,0 +1,175 @@
+import { type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
+import type { KMSVaultSecret, PartialKMSVaultSecret, Resource } from '../api/resources.js';
+import { parseVaultPath } from '../api/vault-path.js';
+import type { ResourceCache } from './resource-store.js';
+
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+/** An answer to a patch arrives at most a few thousand deletions late. */
+const MAX_TOMBSTONES = 10_000;
+
+/** Keeps one object per key, and two indexes over the `KMSVaultSecret`s. */
+export class IndexedResourceCache implements ResourceCache {
+  private readonly byKind = {
+    [SECRET_KIND]: new Map<string, KMSVaultSecret>(),
+    [PARTIAL_KIND]: new Map<string, PartialKMSVaultSecret>(),
+  };
+  /** `namespace/partial` and normalised path, each to the keys of secrets. */
+  private readonly includers = new Map<string, Set<string>>();
+  private readonly paths = new Map<string, Set<string>>();
+  /** uids that are gone for good: a late answer to a patch must not bring them back. */
+  private readonly tombstones = new Set<string>();
+
+  secret(namespace: string, name: string): KMSVaultSecret | undefined {
+    return this.byKind[SECRET_KIND].get(keyString({ kind: SECRET_KIND, namespace, name }));
+  }
+
+  partial(namespace: string, name: string): PartialKMSVaultSecret | undefined {
+    return this.byKind[PARTIAL_KIND].get(keyString({ kind: PARTIAL_KIND, namespace, name }));
+  }
+
+  get(key: ResourceKey): Resource | undefined {
+    return this.byKind[key.kind].get(keyString(key));
+  }
+
+  secrets(): Iterable<KMSVaultSecret> {
+    return this.byKind[SECRET_KIND].values();
+  }
+
+  partials(): Iterable<PartialKMSVaultSecret> {
+    return this.byKind[PARTIAL_KIND].values();
+  }
+
+  /** How many objects of the kind are known. */
+  size(kind: Kind): number {
+    return this.byKind[kind].size;
+  }
+
+  includersOf(namespace: string, partialName: string): readonly KMSVaultSecret[] {
+    return this.lookUp(this.includers.get(`${namespace}/${partialName}`));
+  }
+
+  secretsAtPath(normalisedPath: string): readonly KMSVaultSecret[] {
+    return this.lookUp(this.paths.get(normalisedPath));
+  }
+
+  /**
+   * Takes an object as a watch or an answer shows it. An object older than the known one, or of an
+   * incarnation that was removed, is refused. The spec may be anything: objects of an older CRD are
+   * kept as they are.
+   *
+   * @returns whether the object is now the known one.
+   */
+  apply(resource: Resource): boolean {
+    const key = keyString(keyOf(resource));
+    const known = this.byKind[resource.kind].get(key);
+    if (this.tombstones.has(resource.metadata.uid)) return false;
+    if (known !== undefined && isOlder(resource.metadata.resourceVersion, known.metadata.resourceVersion)) {
+      return false;
+    }
+    const object = stripped(resource);
+    if (object.kind === PARTIAL_KIND) {
+      this.byKind[PARTIAL_KIND].set(key, object);
+      return true;
+    }
+    if (known?.kind === SECRET_KIND) this.index(key, known, 'delete');
+    this.byKind[SECRET_KIND].set(key, object);
+    this.index(key, object, 'add');
+    return true;
+  }
+
+  /**
+   * @param uid the incarnation that is gone; a newer one under the same name stays. Absent: whatever
+   * is there goes.
+   */
+  remove(key: ResourceKey, uid?: string): void {
+    const id = keyString(key);
+    const known = this.byKind[key.kind].get(id);
+    this.bury(uid ?? known?.metadata.uid);
+    if (known === undefined || (uid !== undefined && known.metadata.uid !== uid)) return;
+    if (known.kind === SECRET_KIND) this.index(id, known, 'delete');
+    this.byKind[key.kind].delete(id);
+  }
+
+  /**
+   * Drops what is known of a kind, and every tombstone: the API server was restored from a backup, so
+   * that its versions start again below those seen before.
+   */
+  rewind(kind: Kind, namespace?: string): void {
+    this.tombstones.clear();
+    for (const known of [...this.byKind[kind].values()]) {
+      if (namespace !== undefined && known.metadata.namespace !== namespace) continue;
+      const id = keyString(keyOf(known));
+      if (known.kind === SECRET_KIND) this.index(id, known, 'delete');
+      this.byKind[kind].delete(id);
+    }
+  }
+
+  private bury(uid: string | undefined): void {
+    if (uid === undefined) return;
+    this.tombstones.add(uid);
+    const [oldest] = this.tombstones;
+    if (this.tombstones.size > MAX_TOMBSTONES && oldest !== undefined) this.tombstones.delete(oldest);
+  }
+
+  private lookUp(keys: ReadonlySet<string> | undefined): readonly KMSVaultSecret[] {
+    const found: KMSVaultSecret[] = [];
+    for (const key of keys ?? []) {
+      const secret = this.byKind[SECRET_KIND].get(key);
+      if (secret !== undefined) found.push(secret);
+    }
+    return found;
+  }
+
+  private index(key: string, secret: KMSVaultSecret, change: 'add' | 'delete'): void {
+    for (const partial of includesOf(secret)) {
+      changeSet(this.includers, `${secret.metadata.namespace}/${partial}`, key, change);
+    }
+    const path = normalisedPathOf(secret);
+    if (path !== undefined) changeSet(this.paths, path, key, change);
+  }
+}
+
+/** `spec.includeSecrets` as far as it is a list of names; the object may be malformed. */
+export function includesOf(secret: KMSVaultSecret): readonly string[] {
+  const includes: unknown = (secret.spec as { includeSecrets?: unknown } | null | undefined)?.includeSecrets;
+  if (!Array.isArray(includes)) return [];
+  return includes.filter((name): name is string => typeof name === 'string');
+}
+
+/** The normalised `spec.path`, or undefined when it is none. */
+export function normalisedPathOf(secret: KMSVaultSecret): string | undefined {
+  const path: unknown = (secret.spec as { path?: unknown } | null | undefined)?.path;
+  if (typeof path !== 'string') return undefined;
+  const parsed = parseVaultPath(path);
+  return parsed.ok ? parsed.path : undefined;
+}
+
+function changeSet(
+  index: Map<string, Set<string>>,
+  entry: string,
+  key: string,
+  change: 'add' | 'delete',
+): void {
+  const keys = index.get(entry) ?? new Set<string>();
+  keys[change](key);
+  if (keys.size > 0) index.set(entry, keys);
+  else index.delete(entry);
+}
+
+/** Versions are opaque by contract; where both are numbers they come from one etcd and are ordered. */
+function isOlder(version: string, than: string): boolean {
+  return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) < BigInt(than);
+}
+
+/** Without what only costs memory: `managedFields` and kubectl's copy of the object. */
+function stripped<R extends Resource>(resource: R): R {
+  const { managedFields, ...metadata } = resource.metadata as R['metadata'] & { managedFields?: unknown };
+  void managedFields;
+  if (metadata.annotations?.[LAST_APPLIED] !== undefined) {
+    const { [LAST_APPLIED]: copy, ...annotations } = metadata.annotations;
+    void copy;
+    metadata.annotations = annotations;
+  }
+  return { ...resource, metadata };
+}

@@ -1,0 +1,59 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
+import { KubeError, type StatusFacts } from './kube-error.js';
+
+/** `Status.reason` and causes are CamelCase words; anything else is text that may quote an object. */
+const WORD = /^[A-Za-z]{1,64}$/;
+
+/** Takes from a `Status` body what is safe to keep; anything but a `Status` gives nothing. */
+export function statusFacts(body: unknown): StatusFacts {
+  if (!isRecord(body) || body.kind !== 'Status') return {};
+  const details = isRecord(body.details) ? body.details : {};
+  const causes = (Array.isArray(details.causes) ? details.causes : [])
+    .map((cause: unknown) => (isRecord(cause) ? cause.reason : undefined))
+    .filter((reason): reason is string => typeof reason === 'string' && WORD.test(reason));
+  return {
+    ...(typeof body.reason === 'string' && WORD.test(body.reason) ? { reason: body.reason } : {}),
+    ...(typeof details.name === 'string' ? { objectName: details.name } : {}),
+    ...(causes.length > 0 ? { causes } : {}),
+  };
+}
+
+/** The body as JSON, or undefined when it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error for an answer that is not a success; `operation` is verb and path. */
+export function errorOfAnswer(
+  operation: string,
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: string,
+  now: Date,
+): KubeError {
+  const facts = statusFacts(parseJson(body));
+  const reason = facts.reason === undefined ? '' : ` (${facts.reason})`;
+  return new KubeError(
+    `${operation}: the API server answered ${String(status)}${reason}`,
+    status,
+    retryAfterMs(headers['retry-after'], now),
+    facts,
+  );
+}
+
+/** `Retry-After` in milliseconds: seconds or a date, RFC 9110 section 10.2.3. */
+export function retryAfterMs(header: string | undefined, now: Date): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
