@@ -126,4 +126,18 @@ export type CommandLine<C> =
   /** `--help` and `--version` on stdout with 0; faults, one line each, on stderr with 2. */
   | { readonly action: 'print'; readonly text: string; readonly exitCode: 0 | 2 };
 
+/** What the configuration is checked by and cannot know itself, because it imports no other folder. */
+export interface ConfigRules {
+  readonly authMethods: readonly AuthMethodSpec[];
+  /** What is wrong with a pattern of `--allowed-vault-paths`, or undefined. */
+  readonly patternProblem: (pattern: string) => string | undefined;
+  readonly build: BuildInfo;
+}
+
+/** Build facts that `--version` prints. */
+export interface BuildInfo {
+  readonly version: string;
+  readonly commit: string;
+}
+
 export type Environment = Readonly<Record<string, string | undefined>>;

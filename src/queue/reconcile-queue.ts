@@ -6,9 +6,11 @@ import type { Clock } from '../runtime/clock.js';
 import { Lanes } from './lanes.js';
 import type { Outcome, Priority, Processor, WorkQueue } from './work-queue.js';
 
-/** The first retry waits 0.5 to 1 s; later ones double up to 5 minutes, the resync of most operators. */
+/** The first retry waits 0.5 to 1 s; later ones double up to a minute, half of the default sync period. */
 const BASE_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 5 * 60_000;
+const MAX_BACKOFF_MS = 60_000;
+/** A time that the other side named (`Retry-After`) is honoured up to this. */
+const MAX_NAMED_WAIT_MS = 10 * 60_000;
 
 export interface ReconcileQueueOptions {
   readonly process: Processor;
@@ -147,12 +149,15 @@ export class ReconcileQueue implements WorkQueue {
     this.failures.set(id, failures + 1);
     const random = this.options.random === undefined ? {} : { random: this.options.random };
     const backoff = backoffMs(failures, { baseMs: BASE_BACKOFF_MS, capMs: MAX_BACKOFF_MS, ...random });
-    const cancel = this.options.clock.setTimer(Math.max(backoff, Math.min(afterMs, MAX_BACKOFF_MS)), () => {
-      this.delayed.delete(id);
-      this.options.metrics.queueRetries.inc();
-      // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
-      this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
-    });
+    const cancel = this.options.clock.setTimer(
+      Math.max(backoff, Math.min(afterMs, MAX_NAMED_WAIT_MS)),
+      () => {
+        this.delayed.delete(id);
+        this.options.metrics.queueRetries.inc();
+        // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
+        this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
+      },
+    );
     this.delayed.set(id, { cancel });
   }
 

@@ -1,0 +1,58 @@
+import type { Environment, VariableSpec } from './config.js';
+import type { Parsed } from './values.js';
+
+/** Collects everything that is wrong with a command line and an environment, so that all is said at once. */
+export class FaultList {
+  readonly faults: string[] = [];
+
+  add(fault: string): void {
+    this.faults.push(fault);
+  }
+
+  /** The parsed value, or `fallback` after noting the fault under `name`. */
+  take<T>(name: string, parsed: Parsed<T>, fallback: T): T {
+    if ('value' in parsed) return parsed.value;
+    this.add(`${name} ${parsed.problem}`);
+    return fallback;
+  }
+
+  /** As {@link take} for a variable that may be absent. An empty variable counts as absent, as in Go. */
+  variable<T>(env: Environment, name: string, parse: (text: string) => Parsed<T>, fallback: T): T {
+    const text = env[name];
+    return text === undefined || text === '' ? fallback : this.take(name, parse(text), fallback);
+  }
+
+  /** Values of an auth method's variables, defaults filled in; every missing one is named. */
+  variables(env: Environment, specs: readonly VariableSpec[], method: string): Record<string, string> {
+    const values: Record<string, string> = {};
+    for (const spec of specs) {
+      const value = nonEmpty(env[spec.name]) ?? spec.default;
+      if (value === undefined) {
+        if (spec.required === true) {
+          this.add(
+            `${spec.name} is missing: --vault-authentication-method=${method} needs it (${spec.description})`,
+          );
+        }
+        continue;
+      }
+      const problem = spec.check?.(value);
+      if (problem !== undefined) this.add(`${spec.name} ${problem}`);
+      values[spec.name] = value;
+    }
+    return values;
+  }
+}
+
+/** Go programs do not tell an empty variable from an absent one. */
+export function nonEmpty(value: string | undefined): string | undefined {
+  return value === undefined || value === '' ? undefined : value;
+}
+
+/** Only the keys that have a value, as `exactOptionalPropertyTypes` wants it. */
+export function present<T extends Record<string, unknown>>(
+  fields: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}

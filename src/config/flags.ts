@@ -1,0 +1,78 @@
+import { parseBool } from './values.js';
+
+/** One flag of a program. Values stay text here; their owners parse them. */
+export interface FlagSpec {
+  /** Without dashes. */
+  readonly name: string;
+  /** Undefined: there is none, and the flag is absent when it is not given. */
+  readonly default?: string;
+  /** Shown in the help where the default is not a value, such as "all". */
+  readonly defaultText?: string;
+  readonly description: string;
+  /** A boolean takes a value only behind `=`, as in Go. */
+  readonly boolean?: boolean;
+}
+
+export interface ParsedFlags {
+  readonly values: Readonly<Record<string, string | undefined>>;
+  readonly faults: readonly string[];
+  readonly wants: 'help' | 'version' | undefined;
+}
+
+/**
+ * Parses a command line with the habits of Go's `flag` package: `-flag` and `--flag`, `--flag=value`
+ * and `--flag value`, booleans with or without `=value`, the last of several wins. Unlike Go it reports
+ * every fault at once and refuses arguments that are no flags: nothing is ignored.
+ */
+export function parseFlags(argv: readonly string[], specs: readonly FlagSpec[]): ParsedFlags {
+  const byName = new Map(specs.map((spec) => [spec.name, spec]));
+  const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.default]));
+  const faults: string[] = [];
+  let wants: ParsedFlags['wants'];
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? '';
+    const match = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(argument);
+    if (match === null) {
+      faults.push(`unexpected argument ${JSON.stringify(argument)}: every option is a flag, see --help`);
+      continue;
+    }
+    const [, name = '', inline] = match;
+    if (name === 'h' || name === 'help') wants = 'help';
+    else if (name === 'version') wants ??= 'version';
+    else {
+      const spec = byName.get(name);
+      if (spec === undefined) {
+        faults.push(`unknown flag --${name}: see --help for the flags there are`);
+        // Its value, if it has one, is not an argument of its own.
+        if (inline === undefined && argv[index + 1]?.startsWith('-') === false) index += 1;
+      } else if (spec.boolean === true) {
+        const parsed = parseBool(inline ?? 'true');
+        if ('problem' in parsed) faults.push(`--${name} ${parsed.problem}`);
+        else values[name] = String(parsed.value);
+      } else if (inline !== undefined) {
+        values[name] = inline;
+      } else if (index + 1 < argv.length) {
+        index += 1;
+        values[name] = argv[index];
+      } else {
+        faults.push(`--${name} needs a value`);
+      }
+    }
+  }
+  return { values, faults, wants };
+}
+
+/** The text of `--help`: every flag with its default. */
+export function helpText(program: string, purpose: string, specs: readonly FlagSpec[]): string {
+  const lines = [`${program}: ${purpose}`, '', `Usage: ${program} [flags]`, '', 'Flags:'];
+  const builtIn: FlagSpec[] = [
+    { name: 'help', description: 'Print this text and exit.' },
+    { name: 'version', description: 'Print version, commit and Node version and exit.' },
+  ];
+  for (const spec of [...specs, ...builtIn]) {
+    const shown = spec.defaultText ?? (spec.default === undefined ? undefined : JSON.stringify(spec.default));
+    lines.push(`  --${spec.name}`);
+    lines.push(`        ${spec.description}${shown === undefined ? '' : ` (default ${shown})`}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

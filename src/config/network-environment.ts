@@ -1,0 +1,65 @@
+import type { AwsConfig, Environment, NetworkConfig } from './config.js';
+import { type FaultList, nonEmpty, present } from './fault-list.js';
+import { type Parsed, splitList } from './values.js';
+
+/** Proxies and roots; upper case before lower case, as Go's `httpproxy.FromEnvironment` reads them. */
+export function networkFromEnvironment(env: Environment, faults: FaultList): NetworkConfig {
+  const either = (name: string): string | undefined =>
+    nonEmpty(env[name]) ?? nonEmpty(env[name.toLowerCase()]);
+  const proxy = (name: string): string | undefined => {
+    const text = either(name);
+    return text === undefined ? undefined : faults.take(name, parseProxy(text), undefined);
+  };
+  return {
+    ...present({
+      httpsProxy: proxy('HTTPS_PROXY'),
+      httpProxy: proxy('HTTP_PROXY'),
+      noProxy: either('NO_PROXY'),
+      sslCertFile: nonEmpty(env.SSL_CERT_FILE),
+    }),
+    sslCertDirs: (env.SSL_CERT_DIR ?? '').split(':').filter((directory) => directory !== ''),
+  };
+}
+
+/** What Go's AWS SDK read and the JavaScript one does not, and the region under both of its names. */
+export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConfig {
+  const accessKeyId = nonEmpty(env.AWS_ACCESS_KEY);
+  const secretAccessKey = nonEmpty(env.AWS_SECRET_KEY);
+  const standard = nonEmpty(env.AWS_ACCESS_KEY_ID) !== undefined;
+  const endpoint = faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined);
+  const legacy =
+    !standard && accessKeyId !== undefined && secretAccessKey !== undefined
+      ? { accessKeyId, secretAccessKey }
+      : undefined;
+  return present({
+    region: nonEmpty(env.AWS_REGION) ?? nonEmpty(env.AWS_DEFAULT_REGION),
+    kmsEndpoint: endpoint,
+    caBundle: nonEmpty(env.AWS_CA_BUNDLE),
+    legacyCredentials: legacy,
+  });
+}
+
+/** A proxy URL; one without a scheme means http, as in Go. */
+export function parseProxy(text: string): Parsed<string | undefined> {
+  const full = text.includes('://') ? text : `http://${text}`;
+  const url = URL.canParse(full) ? new URL(full) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
+    return { problem: 'must be the URL of an http or https proxy' };
+  }
+  return { value: url.href };
+}
+
+export function parseHttpUrl(text: string): Parsed<string | undefined> {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
+    return { problem: 'must be a URL that begins with http:// or https://' };
+  }
+  return { value: text.replace(/\/+$/, '') };
+}
+
+/** Patterns and names in comma-separated flags; undefined when the flag is absent. */
+export function optionalList(text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined;
+  const entries = splitList(text);
+  return entries.length === 0 ? undefined : entries;
+}

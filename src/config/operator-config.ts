@@ -1,0 +1,169 @@
+import type {
+  AuthConfig,
+  AuthMethodSpec,
+  BuildInfo,
+  CommandLine,
+  ConfigRules,
+  Environment,
+  OperatorConfig,
+} from './config.js';
+import { FaultList, nonEmpty } from './fault-list.js';
+import { type FlagSpec, helpText, parseFlags } from './flags.js';
+import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
+import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
+import { deepFreeze, parseAddress, parseCount } from './values.js';
+import { vaultFromEnvironment } from './vault-environment.js';
+
+const PROGRAM = 'kms-vault-operator';
+/** RFC 1123 label, as the API server demands of a namespace. */
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** The operator's flags; the table of the README is checked against this list. */
+export const OPERATOR_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'vault-authentication-method',
+    default: 'token',
+    description: 'How to log in to Vault: token, k8s, userpass, approle, github or iam.',
+  },
+  {
+    name: 'sync-period-seconds',
+    default: '120',
+    description: 'Every resource is synced at least this often; 0: only on changes.',
+  },
+  { name: 'metrics-addr', default: ':8080', description: 'Where /metrics listens; 0 switches it off.' },
+  {
+    name: 'kubeconfig',
+    defaultText: 'KUBECONFIG, the service account in a pod, ~/.kube/config',
+    description: 'Path of a kubeconfig file.',
+  },
+  {
+    name: 'health-addr',
+    default: ':8082',
+    description: 'Where /healthz and /readyz listen; 0 switches them off.',
+  },
+  {
+    name: 'enable-leader-election',
+    default: 'false',
+    boolean: true,
+    description: 'Let one of several replicas write; the others stand by.',
+  },
+  {
+    name: 'leader-election-namespace',
+    defaultText: "the pod's namespace",
+    description: 'Namespace of the Lease 39a50047.patoarvizu.dev.',
+  },
+  {
+    name: 'watch-namespace',
+    defaultText: 'all namespaces',
+    description: 'Comma-separated namespaces to watch.',
+  },
+  {
+    name: 'max-concurrent-reconciles',
+    default: '10',
+    description: 'How many resources are synced at the same time.',
+  },
+  {
+    name: 'max-concurrent-kms-requests',
+    default: '20',
+    description: 'How many requests to KMS may be in flight.',
+  },
+  ...SHARED_FLAGS,
+];
+
+/**
+ * Turns command line and environment into the operator's configuration. Every fault is reported at
+ * once, one line each, naming the flag or variable and what to do; values of variables are not quoted.
+ *
+ * @param argv without the interpreter and the script.
+ */
+export function parseOperatorCommand(
+  argv: readonly string[],
+  env: Environment,
+  rules: ConfigRules,
+): CommandLine<OperatorConfig> {
+  const { values, faults: flagFaults, wants } = parseFlags(argv, OPERATOR_FLAGS);
+  if (wants === 'help') {
+    const purpose = "keeps Vault's K/V engine equal to KMS-encrypted secrets in Kubernetes resources";
+    return { action: 'print', text: helpText(PROGRAM, purpose, OPERATOR_FLAGS), exitCode: 0 };
+  }
+  if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
+  const faults = new FaultList();
+  for (const fault of flagFaults) faults.add(fault);
+  const count = (name: string, minimum: number, fallback: number): number =>
+    faults.take(`--${name}`, parseCount(values[name] ?? '', minimum), fallback);
+  const config: OperatorConfig = {
+    ...sharedConfig(values, rules, faults),
+    auth: authConfig(values['vault-authentication-method'] ?? '', env, rules.authMethods, faults),
+    vault: vaultFromEnvironment(env, faults),
+    aws: awsFromEnvironment(env, faults),
+    network: networkFromEnvironment(env, faults),
+    metricsAddress: faults.take(
+      '--metrics-addr',
+      parseAddress(values['metrics-addr'] ?? '', true),
+      undefined,
+    ),
+    healthAddress: faults.take('--health-addr', parseAddress(values['health-addr'] ?? '', true), undefined),
+    syncPeriodMs: count('sync-period-seconds', 0, 120) * 1_000,
+    kubeconfig: nonEmpty(values.kubeconfig),
+    watchNamespaces: namespaces(values['watch-namespace'], faults),
+    leaderElection: {
+      enabled: values['enable-leader-election'] === 'true',
+      namespace: leaseNamespace(values['leader-election-namespace'], faults),
+    },
+    maxConcurrentReconciles: count('max-concurrent-reconciles', 1, 10),
+    maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, 20),
+    warnings: warningsOf(values['watch-namespace'], env),
+  };
+  return faults.faults.length > 0
+    ? { action: 'print', text: faultText(PROGRAM, faults.faults), exitCode: 2 }
+    : { action: 'run', config: deepFreeze(config) };
+}
+
+export function versionText(program: string, build: BuildInfo): string {
+  return `${program} ${build.version} (commit ${build.commit}, Node ${process.version})\n`;
+}
+
+/** One line per fault, whatever stands in the command line. */
+export function faultText(program: string, faults: readonly string[]): string {
+  return faults.map((fault) => `${program}: ${fault.replace(/[\r\n]+/g, ' ')}\n`).join('');
+}
+
+function authConfig(
+  name: string,
+  env: Environment,
+  methods: readonly AuthMethodSpec[],
+  faults: FaultList,
+): AuthConfig {
+  const method = methods.find((candidate) => candidate.name === name);
+  if (method === undefined) {
+    const known = methods.map((candidate) => candidate.name).join(', ');
+    faults.add(`--vault-authentication-method must be one of ${known}`);
+    return { method: name, values: {} };
+  }
+  return { method: name, values: faults.variables(env, method.variables, name) };
+}
+
+function namespaces(text: string | undefined, faults: FaultList): readonly string[] | undefined {
+  const names = optionalList(text);
+  for (const name of names ?? []) {
+    if (!NAMESPACE.test(name))
+      faults.add(`--watch-namespace: ${JSON.stringify(name)} is not the name of a namespace`);
+  }
+  return names === undefined ? undefined : [...new Set(names)];
+}
+
+function leaseNamespace(text: string | undefined, faults: FaultList): string | undefined {
+  const name = nonEmpty(text);
+  if (name !== undefined && !NAMESPACE.test(name)) {
+    faults.add('--leader-election-namespace must be the name of a namespace');
+  }
+  return name;
+}
+
+function warningsOf(watchNamespace: string | undefined, env: Environment): string[] {
+  if (watchNamespace !== undefined || nonEmpty(env.WATCH_NAMESPACE) === undefined) return [];
+  return [
+    'WATCH_NAMESPACE is set but not honoured, as in the Go operator: all namespaces are watched; ' +
+      'use --watch-namespace to watch some',
+  ];
+}

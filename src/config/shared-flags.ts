@@ -1,0 +1,60 @@
+import type { ConfigRules, LogConfig } from './config.js';
+import type { FaultList } from './fault-list.js';
+import type { FlagSpec } from './flags.js';
+import { optionalList } from './network-environment.js';
+import { parseChoice, parseCount } from './values.js';
+
+/** Flags that both programs have. */
+export const SHARED_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'allowed-vault-paths',
+    defaultText: 'any K/V path',
+    description:
+      'Comma-separated patterns with *, ** and {{namespace}}, matched against spec.path; ' +
+      'a resource outside them is refused.',
+  },
+  { name: 'log-level', default: 'info', description: 'debug, info, warn or error.' },
+  { name: 'log-format', default: 'json', description: 'json or text.' },
+  {
+    name: 'shutdown-grace-seconds',
+    default: '30',
+    description: 'How long a shutdown may take before requests in flight are given up.',
+  },
+];
+
+type FlagValues = Readonly<Record<string, string | undefined>>;
+
+export function sharedConfig(
+  values: FlagValues,
+  rules: Pick<ConfigRules, 'patternProblem'>,
+  faults: FaultList,
+): { log: LogConfig; allowedVaultPaths: readonly string[] | undefined; shutdownGraceMs: number } {
+  const level = parseChoice(values['log-level'] ?? '', ['debug', 'info', 'warn', 'error'] as const);
+  const format = parseChoice(values['log-format'] ?? '', ['json', 'text'] as const);
+  const grace = parseCount(values['shutdown-grace-seconds'] ?? '');
+  return {
+    log: {
+      level: faults.take('--log-level', level, 'info'),
+      format: faults.take('--log-format', format, 'json'),
+    },
+    allowedVaultPaths: allowedPaths(values['allowed-vault-paths'], rules, faults),
+    shutdownGraceMs: faults.take('--shutdown-grace-seconds', grace, 30) * 1_000,
+  };
+}
+
+function allowedPaths(
+  text: string | undefined,
+  rules: Pick<ConfigRules, 'patternProblem'>,
+  faults: FaultList,
+): readonly string[] | undefined {
+  const patterns = optionalList(text);
+  if (text !== undefined && patterns === undefined) {
+    faults.add('--allowed-vault-paths is empty: give at least one pattern, or leave the flag out');
+  }
+  for (const pattern of patterns ?? []) {
+    const problem = rules.patternProblem(pattern);
+    if (problem !== undefined)
+      faults.add(`--allowed-vault-paths: pattern ${JSON.stringify(pattern)} ${problem}`);
+  }
+  return patterns;
+}

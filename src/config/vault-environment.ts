@@ -1,0 +1,83 @@
+import type { Environment, VaultConfig } from './config.js';
+import { type FaultList, nonEmpty, present } from './fault-list.js';
+import { parseHttpUrl, parseProxy } from './network-environment.js';
+import { parseBool, parseCount, parseDurationMs, type Parsed } from './values.js';
+
+/** Defaults of the official Go client (`api.DefaultConfig`). */
+const DEFAULT_ADDRESS = 'https://127.0.0.1:8200';
+const DEFAULT_TIMEOUT_MS = 60_000;
+const DEFAULT_RETRIES = 2;
+
+/** The `VAULT_*` variables of the official client, with its meanings. */
+export function vaultFromEnvironment(env: Environment, faults: FaultList): VaultConfig {
+  if (faults.variable(env, 'VAULT_SRV_LOOKUP', parseBool, false)) {
+    faults.add('VAULT_SRV_LOOKUP is not supported: name the server in VAULT_ADDR');
+  }
+  const certificate = nonEmpty(env.VAULT_CLIENT_CERT);
+  const key = nonEmpty(env.VAULT_CLIENT_KEY);
+  if ((certificate === undefined) !== (key === undefined)) {
+    faults.add('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together: set both or none');
+  }
+  // The client asks an agent first when there is one.
+  const addressName = nonEmpty(env.VAULT_AGENT_ADDR) === undefined ? 'VAULT_ADDR' : 'VAULT_AGENT_ADDR';
+  const proxyName = nonEmpty(env.VAULT_PROXY_ADDR) === undefined ? 'VAULT_HTTP_PROXY' : 'VAULT_PROXY_ADDR';
+  const timeoutMs = faults.variable(env, 'VAULT_CLIENT_TIMEOUT', parseDurationMs, DEFAULT_TIMEOUT_MS);
+  return {
+    address: faults.variable(env, addressName, parseHttpUrl, undefined) ?? DEFAULT_ADDRESS,
+    timeoutMs: timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : Math.ceil(timeoutMs),
+    maxRetries: faults.variable(
+      env,
+      'VAULT_MAX_RETRIES',
+      (text) => parseCount(text, 0, 1_000),
+      DEFAULT_RETRIES,
+    ),
+    skipVerify: faults.variable(env, 'VAULT_SKIP_VERIFY', parseBool, false),
+    headers: faults.variable(env, 'VAULT_HEADERS', parseHeaders, {}),
+    disableRedirects: faults.variable(env, 'VAULT_DISABLE_REDIRECTS', parseBool, false),
+    ...present({
+      caCertFile: nonEmpty(env.VAULT_CACERT),
+      caCertBytes: nonEmpty(env.VAULT_CACERT_BYTES),
+      caPath: nonEmpty(env.VAULT_CAPATH),
+      clientCertFile: certificate,
+      clientKeyFile: key,
+      tlsServerName: nonEmpty(env.VAULT_TLS_SERVER_NAME),
+      namespace: nonEmpty(env.VAULT_NAMESPACE),
+      proxy: faults.variable(env, proxyName, parseProxy, undefined),
+      rateLimit: faults.variable(env, 'VAULT_RATE_LIMIT', parseRateLimit, undefined),
+    }),
+  };
+}
+
+/** `rate[:burst]`: requests per second, and how many at once; the burst is the rate when absent. */
+function parseRateLimit(text: string): Parsed<{ perSecond: number; burst: number } | undefined> {
+  const match = /^([0-9]+(?:\.[0-9]+)?)(?::([0-9]+))?$/.exec(text);
+  const perSecond = Number(match?.[1]);
+  const burst = match?.[2] === undefined ? Math.trunc(perSecond) : Number(match[2]);
+  if (match === null || !(perSecond > 0) || burst < 1) {
+    return { problem: 'must be requests per second, or rate:burst such as 10:20, both above 0' };
+  }
+  return { value: { perSecond, burst } };
+}
+
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
+
+/** A JSON object of strings, or of lists of strings. Names that Vault reserves are refused. */
+function parseHeaders(text: string): Parsed<Readonly<Record<string, string>>> {
+  const problem = { problem: 'must be a JSON object of header names to strings, without X-Vault- names' };
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return problem;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return problem;
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(parsed)) {
+    const joined: unknown = Array.isArray(value) ? value.join(', ') : value;
+    if (typeof joined !== 'string' || !HEADER_NAME.test(name) || !HEADER_VALUE.test(joined)) return problem;
+    if (name.toLowerCase().startsWith('x-vault-')) return problem;
+    headers[name] = joined;
+  }
+  return { value: headers };
+}

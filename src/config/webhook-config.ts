@@ -1,0 +1,79 @@
+import type { CommandLine, ConfigRules, Environment, WebhookConfig } from './config.js';
+import { FaultList, nonEmpty } from './fault-list.js';
+import { type FlagSpec, helpText, parseFlags } from './flags.js';
+import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
+import { faultText, versionText } from './operator-config.js';
+import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
+import { deepFreeze, parseAddress, parseChoice } from './values.js';
+
+const PROGRAM = 'kms-vault-validating-webhook';
+const MAX_CONCURRENT_KMS_REQUESTS = 20;
+
+/** The webhook's flags; the table of the README is checked against this list. */
+export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
+  {
+    name: 'tls-cert-file',
+    description: 'PEM file of the serving certificate; reloaded when it changes. Required.',
+  },
+  { name: 'tls-key-file', description: 'PEM file of its key; reloaded when it changes. Required.' },
+  { name: 'listen-addr', default: ':4443', description: 'Where HTTPS listens.' },
+  {
+    name: 'metrics-addr',
+    default: ':8081',
+    description: 'Where /metrics, /healthz and /readyz listen; 0 switches them off.',
+  },
+  {
+    name: 'on-kms-error',
+    default: 'deny',
+    description: 'deny or allow a resource when KMS cannot answer.',
+  },
+  ...SHARED_FLAGS,
+];
+
+/** As `parseOperatorCommand`, for the webhook. */
+export function parseWebhookCommand(
+  argv: readonly string[],
+  env: Environment,
+  rules: Pick<ConfigRules, 'patternProblem' | 'build'>,
+): CommandLine<WebhookConfig> {
+  const { values, faults: flagFaults, wants } = parseFlags(argv, WEBHOOK_FLAGS);
+  if (wants === 'help') {
+    const purpose = 'refuses KMSVaultSecrets and PartialKMSVaultSecrets that could not be synced';
+    return { action: 'print', text: helpText(PROGRAM, purpose, WEBHOOK_FLAGS), exitCode: 0 };
+  }
+  if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
+  const faults = new FaultList();
+  for (const fault of flagFaults) faults.add(fault);
+  const required = (name: string): string => {
+    const value = nonEmpty(values[name]);
+    if (value === undefined) faults.add(`--${name} is missing: give the path of a PEM file`);
+    return value ?? '';
+  };
+  const onKmsError = parseChoice(values['on-kms-error'] ?? '', ['deny', 'allow'] as const);
+  const config: WebhookConfig = {
+    ...sharedConfig(values, rules, faults),
+    tlsCertFile: required('tls-cert-file'),
+    tlsKeyFile: required('tls-key-file'),
+    listenAddress: faults.take(
+      '--listen-addr',
+      parseAddress(values['listen-addr'] ?? '', false),
+      undefined,
+    ) ?? {
+      host: '',
+      port: 4443,
+    },
+    metricsAddress: faults.take(
+      '--metrics-addr',
+      parseAddress(values['metrics-addr'] ?? '', true),
+      undefined,
+    ),
+    onKmsError: faults.take('--on-kms-error', onKmsError, 'deny'),
+    aws: awsFromEnvironment(env, faults),
+    network: networkFromEnvironment(env, faults),
+    maxConcurrentKmsRequests: MAX_CONCURRENT_KMS_REQUESTS,
+    warnings: [],
+  };
+  return faults.faults.length > 0
+    ? { action: 'print', text: faultText(PROGRAM, faults.faults), exitCode: 2 }
+    : { action: 'run', config: deepFreeze(config) };
+}
