@@ -25,6 +25,7 @@ export class OperatorMetrics {
   readonly vaultLogins;
   readonly vaultTokenExpiry;
   readonly watchRestarts;
+  readonly watchMalformedLines;
   readonly leader;
   readonly buildInfo;
 
@@ -65,6 +66,11 @@ export class OperatorMetrics {
       'When the Vault token ends, as Unix time; 0 when it never does or there is none.',
     );
     this.watchRestarts = counter('watch_restarts_total', 'Watches that were opened again.', ['kind', 'why']);
+    this.watchMalformedLines = counter(
+      'watch_malformed_lines_total',
+      'Lines of a watch, and items of a list, that could not be read.',
+      ['kind'],
+    );
     this.leader = gauge('leader', '1 on the replica that writes.');
     this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
   }

@@ -1,0 +1,30 @@
+import { type Answer, type Routes, text } from './http-endpoint.js';
+
+/** One condition of readiness: what is missing, or undefined when nothing is. */
+export interface ReadinessCheck {
+  readonly name: string;
+  readonly problem: () => string | undefined;
+}
+
+/** `/healthz` answers while the process turns its event loop; `/readyz` lists what is missing, if anything. */
+export function healthRoutes(checks: readonly ReadinessCheck[]): Routes {
+  return {
+    '/healthz': () => text(200, 'ok'),
+    '/readyz': () => readiness(checks),
+  };
+}
+
+function readiness(checks: readonly ReadinessCheck[]): Answer {
+  const lines = checks.map(({ name, problem }) => {
+    const missing = problem();
+    return {
+      ok: missing === undefined,
+      line: missing === undefined ? `[+] ${name}` : `[-] ${name}: ${missing}`,
+    };
+  });
+  const ready = lines.every(({ ok }) => ok);
+  return text(
+    ready ? 200 : 503,
+    [...lines.map(({ line }) => line), ready ? 'ready' : 'not ready'].join('\n'),
+  );
+}
