@@ -1,6 +1,6 @@
 /** Control characters, and the marks that reorder or hide text for whoever reads it. */
 const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu; // eslint-disable-line no-control-regex -- they are what is escaped here
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
 
 /**
  * A name as it may stand in a message: hostile characters escaped as `\u{…}`, cut to `limit` characters.

@@ -7,7 +7,7 @@ const RESERVED_MOUNTS: ReadonlySet<string> = new Set(['sys', 'auth', 'identity',
 
 const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }[] = [
   { pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\/\//, problem: 'is a URL; give a Vault path such as secret/app' },
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused here
+
   { pattern: /[\u0000-\u001f\u007f-\u009f]/, problem: 'contains a control character' },
   { pattern: /[%?#\\]/, problem: 'contains one of % ? # \\, which Vault paths here may not' },
 ];

@@ -29,37 +29,45 @@ export function parseFlags(argv: readonly string[], specs: readonly FlagSpec[]):
   const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.default]));
   const faults: string[] = [];
   let wants: ParsedFlags['wants'];
-  for (let index = 0; index < argv.length; index += 1) {
-    const argument = argv[index] ?? '';
+  const rest = [...argv];
+  for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
     const match = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(argument);
     if (match === null) {
       faults.push(`unexpected argument ${JSON.stringify(argument)}: every option is a flag, see --help`);
       continue;
     }
     const [, name = '', inline] = match;
-    if (name === 'h' || name === 'help') wants = 'help';
-    else if (name === 'version') wants ??= 'version';
-    else {
-      const spec = byName.get(name);
-      if (spec === undefined) {
-        faults.push(`unknown flag --${name}: see --help for the flags there are`);
-        // Its value, if it has one, is not an argument of its own.
-        if (inline === undefined && argv[index + 1]?.startsWith('-') === false) index += 1;
-      } else if (spec.boolean === true) {
-        const parsed = parseBool(inline ?? 'true');
-        if ('problem' in parsed) faults.push(`--${name} ${parsed.problem}`);
-        else values[name] = String(parsed.value);
-      } else if (inline !== undefined) {
-        values[name] = inline;
-      } else if (index + 1 < argv.length) {
-        index += 1;
-        values[name] = argv[index];
-      } else {
-        faults.push(`--${name} needs a value`);
-      }
+    if (name === 'h' || name === 'help') {
+      wants = 'help';
+    } else if (name === 'version') {
+      wants ??= 'version';
+    } else {
+      const read = readValue(name, byName.get(name), inline, rest);
+      if ('fault' in read) faults.push(read.fault);
+      else values[name] = read.value;
     }
   }
   return { values, faults, wants };
+}
+
+/** Takes the flag's value from behind `=` or from the arguments that follow. */
+function readValue(
+  name: string,
+  spec: FlagSpec | undefined,
+  inline: string | undefined,
+  rest: string[],
+): { readonly value: string } | { readonly fault: string } {
+  if (spec === undefined) {
+    // Its value, if it has one, is not an argument of its own.
+    if (inline === undefined && rest[0]?.startsWith('-') === false) rest.shift();
+    return { fault: `unknown flag --${name}: see --help for the flags there are` };
+  }
+  if (spec.boolean === true) {
+    const parsed = parseBool(inline ?? 'true');
+    return 'problem' in parsed ? { fault: `--${name} ${parsed.problem}` } : { value: String(parsed.value) };
+  }
+  const value = inline ?? rest.shift();
+  return value === undefined ? { fault: `--${name} needs a value` } : { value };
 }
 
 /** The text of `--help`: every flag with its default. */

@@ -5,7 +5,7 @@ import type { Facts, Logger } from './logger.js';
 import { textLine } from './text-line.js';
 
 /** Control characters and marks that reorder or hide text; JSON escapes only the first 32. */
-const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g; // eslint-disable-line no-control-regex -- they are what is made harmless
+const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const MAX_TEXT = 2_000;
 const MAX_DEPTH = 4;
 const MAX_ENTRIES = 50;

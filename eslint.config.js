@@ -1,0 +1,95 @@
+import tseslint from 'typescript-eslint';
+
+/** Import boundaries: who may import what; test/unit/architecture.test.ts checks the same from outside. */
+const CLIENTS = [
+  { name: '@dot-i/k8s-operator', folders: ['watch'] },
+  { name: '@aws-sdk/client-kms', folders: ['kms'] },
+  { name: 'hashi-vault-js', folders: ['vault'] },
+  { name: '@kubernetes/client-node', folders: ['watch', 'kube'] },
+  { name: 'tsyringe', folders: ['composition'] },
+];
+const FOLDERS = [
+  'admission',
+  'api',
+  'composition',
+  'config',
+  'kms',
+  'kube',
+  'observability',
+  'queue',
+  'reconcile',
+  'runtime',
+  'vault',
+  'watch',
+];
+/** Folder to the sibling folders that it must not import. */
+const FORBIDDEN = {
+  api: FOLDERS.filter((folder) => folder !== 'api'),
+  config: FOLDERS.filter((folder) => folder !== 'config'),
+  kms: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'vault', 'kube'],
+  vault: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'kube'],
+  kube: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'vault'],
+  queue: ['reconcile', 'watch', 'composition', 'admission', 'kms', 'vault', 'kube'],
+  reconcile: ['watch', 'composition', 'admission'],
+  watch: ['reconcile', 'composition', 'admission', 'kms', 'vault'],
+  admission: ['reconcile', 'watch', 'queue', 'composition', 'vault', 'kube'],
+};
+
+export default tseslint.config(
+  { ignores: ['dist', '.cache', '.demo', 'coverage', 'node_modules'] },
+  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
+  {
+    files: ['**/*.ts'],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      complexity: ['error', 16],
+      'max-lines': ['error', { max: 320 }],
+      eqeqeq: 'error',
+      'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Name what is exported.' },
+      ],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/only-throw-error': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'],
+    rules: {
+      'max-lines': ['error', { max: 420 }],
+      'no-console': 'off',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+    },
+  },
+  { files: ['jest.config.js', 'eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },
+  ...FOLDERS.map((folder) => ({
+    files: [`src/${folder}/**/*.ts`],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: CLIENTS.filter(({ folders }) => !folders.includes(folder)).map(({ name, folders }) => ({
+            name,
+            message: `Only src/${folders.join(', src/')} imports it.`,
+          })),
+          patterns: [
+            { group: ['**/test/**'], message: 'src never imports test.' },
+            ...(FORBIDDEN[folder] ?? []).map((other) => ({
+              group: [`../${other}/*`, `../../${other}/*`],
+              message: `src/${folder} does not import src/${other}.`,
+            })),
+          ],
+        },
+      ],
+    },
+  })),
+);
