@@ -19,6 +19,8 @@ export class IndexedResourceCache implements ResourceCache {
   private readonly paths = new Map<string, Set<string>>();
   /** uids that are gone for good: a late answer to a patch must not bring them back. */
   private readonly tombstones = new Set<string>();
+  /** Keys whose next version may be lower than the known one. */
+  private readonly rewound = new Set<string>();
 
   secret(namespace: string, name: string): KMSVaultSecret | undefined {
     return this.byKind[SECRET_KIND].get(keyString({ kind: SECRET_KIND, namespace, name }));
@@ -64,9 +66,7 @@ export class IndexedResourceCache implements ResourceCache {
     const key = keyString(keyOf(resource));
     const known = this.byKind[resource.kind].get(key);
     if (this.tombstones.has(resource.metadata.uid)) return false;
-    if (known !== undefined && isOlder(resource.metadata.resourceVersion, known.metadata.resourceVersion)) {
-      return false;
-    }
+    if (known !== undefined && !this.rewound.delete(key) && isOlder(resource, known)) return false;
     const object = stripped(resource);
     if (object.kind === PARTIAL_KIND) {
       this.byKind[PARTIAL_KIND].set(key, object);
@@ -89,19 +89,19 @@ export class IndexedResourceCache implements ResourceCache {
     if (known === undefined || (uid !== undefined && known.metadata.uid !== uid)) return;
     if (known.kind === SECRET_KIND) this.index(id, known, 'delete');
     this.byKind[key.kind].delete(id);
+    this.rewound.delete(id);
   }
 
   /**
-   * Drops what is known of a kind, and every tombstone: the API server was restored from a backup, so
-   * that its versions start again below those seen before.
+   * Accepts any version of the kind's objects next time: the API server was restored from a backup, and
+   * its versions start again below those seen before. Until then the objects stay as they are.
    */
   rewind(kind: Kind, namespace?: string): void {
     this.tombstones.clear();
-    for (const known of [...this.byKind[kind].values()]) {
-      if (namespace !== undefined && known.metadata.namespace !== namespace) continue;
-      const id = keyString(keyOf(known));
-      if (known.kind === SECRET_KIND) this.index(id, known, 'delete');
-      this.byKind[kind].delete(id);
+    for (const known of this.byKind[kind].values()) {
+      if (namespace === undefined || known.metadata.namespace === namespace) {
+        this.rewound.add(keyString(keyOf(known)));
+      }
     }
   }
 
@@ -158,7 +158,8 @@ function changeSet(
 }
 
 /** Versions are opaque by contract; where both are numbers they come from one etcd and are ordered. */
-function isOlder(version: string, than: string): boolean {
+function isOlder(resource: Resource, known: Resource): boolean {
+  const [version, than] = [resource.metadata.resourceVersion, known.metadata.resourceVersion];
   return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) < BigInt(than);
 }
 

@@ -1,0 +1,175 @@
+import { API_VERSION, DELETE_FINALIZER, GROUP, type Kind, PLURALS, VERSION } from '../api/group.js';
+import { keyString, type ResourceKey } from '../api/resource-key.js';
+import type { Resource } from '../api/resources.js';
+import type { Logger } from '../observability/logger.js';
+import { DroppedFields } from './dropped-fields.js';
+import { type KubeClient, MERGE_PATCH } from './kube-client.js';
+import { KubeError } from './kube-error.js';
+import type { IndexedResourceCache } from './resource-cache.js';
+import type { PatchOutcome, ResourceClient, StatusOf } from './resource-store.js';
+import { isRecord } from './status-body.js';
+
+/** A conflict means that somebody else was faster; so often in a row it is a fight, not bad luck. */
+const MAX_ATTEMPTS = 6;
+
+export interface ApiResourceClientOptions {
+  readonly client: KubeClient;
+  readonly cache: IndexedResourceCache;
+  readonly logger: Logger;
+}
+
+/** What one patch is to change; `nothing` when the object is as it should be. */
+type Change = { readonly body: Record<string, unknown> } | 'nothing';
+
+/** Reads and patches our resources; every patch names the version that it was computed from. */
+export class ApiResourceClient implements ResourceClient {
+  private readonly dropped = new DroppedFields();
+  private readonly said = new Set<string>();
+
+  constructor(private readonly options: ApiResourceClientOptions) {}
+
+  async fetch(key: ResourceKey): Promise<Resource | undefined> {
+    let body: unknown;
+    try {
+      body = await this.options.client.request('GET', pathOf(key));
+    } catch (error) {
+      // A server without the CRD answers 404 as well, but names no object.
+      if (isMissing(error) && error.facts.objectName === key.name) return undefined;
+      throw error;
+    }
+    const resource = this.resourceIn(body, key, 'GET');
+    this.options.cache.apply(resource);
+    return resource;
+  }
+
+  async updateStatus<K extends Kind>(
+    key: ResourceKey & { kind: K },
+    desired: (current: StatusOf[K] | undefined, resource: Resource) => StatusOf[K],
+  ): Promise<PatchOutcome> {
+    const object = keyString(key);
+    let patch: Record<string, unknown> | undefined;
+    const outcome = await this.patch(
+      key,
+      '/status',
+      (resource) => {
+        const current = isRecord(resource.status) ? resource.status : undefined;
+        const wanted = desired(current as StatusOf[K] | undefined, resource);
+        patch = this.dropped.patchFor(key.kind, object, plain(current ?? {}), plain(wanted));
+        return patch === undefined ? 'nothing' : { body: { status: patch } };
+      },
+      (answer) => {
+        const stored = plain(isRecord(answer.status) ? answer.status : {});
+        const fresh = this.dropped.learn(key.kind, object, patch ?? {}, stored);
+        if (fresh.length > 0) {
+          this.options.logger.warn('API server drops status fields: update the CRDs', {
+            kind: key.kind,
+            fields: fresh,
+          });
+        }
+      },
+    );
+    if (outcome.outcome === 'gone') this.dropped.forget(object);
+    return outcome;
+  }
+
+  removeFinalizer(key: ResourceKey): Promise<PatchOutcome> {
+    return this.patch(key, '', ({ metadata }) => {
+      const finalizers = Array.isArray(metadata.finalizers) ? metadata.finalizers : [];
+      if (!finalizers.includes(DELETE_FINALIZER)) return 'nothing';
+      return { body: { metadata: { finalizers: finalizers.filter((name) => name !== DELETE_FINALIZER) } } };
+    });
+  }
+
+  private async patch(
+    key: ResourceKey,
+    subresource: '' | '/status',
+    change: (resource: Resource) => Change,
+    onAnswer: (answer: Resource) => void = () => undefined,
+  ): Promise<PatchOutcome> {
+    const { cache, client } = this.options;
+    const path = pathOf(key) + subresource;
+    let current = cache.get(key) ?? (await this.fetch(key));
+    for (let attempt = 1; ; attempt += 1) {
+      if (current === undefined) return { outcome: 'gone' };
+      const wanted = change(current);
+      if (wanted === 'nothing') return { outcome: 'unchanged' };
+      const { uid, resourceVersion } = current.metadata;
+      const metadata = {
+        ...(isRecord(wanted.body.metadata) ? wanted.body.metadata : {}),
+        uid,
+        resourceVersion,
+      };
+      try {
+        const body = { ...wanted.body, metadata };
+        const answer = this.resourceIn(
+          await client.request('PATCH', path, { body, contentType: MERGE_PATCH }),
+          key,
+          'PATCH',
+        );
+        cache.apply(answer);
+        onAnswer(answer);
+        return { outcome: 'patched' };
+      } catch (error) {
+        if (!(error instanceof KubeError)) throw error;
+        if (error.status === 403) return this.forbidden(key, subresource, error);
+        if (error.status === 409 && attempt < MAX_ATTEMPTS) {
+          current = await this.fetch(key);
+        } else if (error.status === 404) {
+          if ((await this.fetch(key)) === undefined) return { outcome: 'gone' };
+          return this.notServed(key, subresource, error);
+        } else throw error;
+      }
+    }
+  }
+
+  private forbidden(key: ResourceKey, subresource: string, error: KubeError): PatchOutcome {
+    this.once(`403 ${key.kind}${subresource}`, 'RBAC does not allow a patch: update the ClusterRole', {
+      resource: `${PLURALS[key.kind]}${subresource}`,
+      verb: 'patch',
+      detail: error.message,
+    });
+    return { outcome: 'forbidden' };
+  }
+
+  /** The object is there, its status subresource is not: an older CRD. */
+  private notServed(key: ResourceKey, subresource: string, error: KubeError): PatchOutcome {
+    if (subresource === '') throw error;
+    this.once(`404 ${key.kind}${subresource}`, 'API server has no status subresource: update the CRDs', {
+      resource: PLURALS[key.kind],
+    });
+    return { outcome: 'forbidden' };
+  }
+
+  private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
+    if (this.said.has(id)) return;
+    this.said.add(id);
+    this.options.logger.warn(message, facts);
+  }
+
+  /** @throws KubeError when the answer is not the object that was asked for. */
+  private resourceIn(body: unknown, key: ResourceKey, verb: string): Resource {
+    const metadata = isRecord(body) ? body.metadata : undefined;
+    if (!isRecord(body) || !isRecord(metadata) || metadata.name !== key.name || !isVersioned(metadata)) {
+      throw new KubeError(`${verb} ${pathOf(key)}: the answer is not the object`, undefined);
+    }
+    return { ...body, apiVersion: API_VERSION, kind: key.kind } as unknown as Resource;
+  }
+}
+
+function pathOf({ kind, namespace, name }: ResourceKey): string {
+  const parts = ['apis', GROUP, VERSION, 'namespaces', namespace, PLURALS[kind], name];
+  return `/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+function isMissing(error: unknown): error is KubeError {
+  return error instanceof KubeError && error.status === 404 && error.facts.reason === 'NotFound';
+}
+
+function isVersioned(metadata: Record<string, unknown>): boolean {
+  return typeof metadata.resourceVersion === 'string' && typeof metadata.uid === 'string';
+}
+
+/** As it travels: absent instead of undefined. */
+function plain(value: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
+}

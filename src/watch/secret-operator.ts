@@ -1,0 +1,183 @@
+import { GROUP, type Kind, PARTIAL_KIND, PLURALS, SECRET_KIND, VERSION } from '../api/group.js';
+import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
+import type { KMSVaultSecret, PartialKMSVaultSecret, Resource } from '../api/resources.js';
+import type { IndexedResourceCache } from '../kube/resource-cache.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Priority, WorkQueue } from '../queue/work-queue.js';
+import { type ResourceEvent, ResourceEventType } from './framework.js';
+import { ListWatchOperator, type ListWatchOptions } from './list-watch-operator.js';
+import { differs, type Observation, observationOf } from './observation.js';
+import type { WatchedResource } from './watched-resource.js';
+
+const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
+
+export interface SecretOperatorOptions extends ListWatchOptions {
+  readonly cache: IndexedResourceCache;
+  readonly queue: WorkQueue;
+  /** Each is watched by itself; absent: all namespaces at once. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** A resource is gone: what is held in memory or shown in metrics about it goes, too. */
+  readonly onForgotten: (key: ResourceKey) => void;
+  readonly metrics: Pick<OperatorMetrics, 'watchRestarts' | 'watchMalformedLines' | 'resources'>;
+}
+
+/**
+ * Turns what happens to our resources into keys. Handlers only update the cache and queue keys, and no
+ * key is queued before every watch has listed completely: a partial that is not listed yet would look
+ * missing.
+ */
+export class SecretOperator extends ListWatchOperator {
+  private readonly own: SecretOperatorOptions;
+  private readonly observations = new Map<string, Observation>();
+  /** Watches whose first list is not complete; undefined until {@link init} has set them up. */
+  private unlisted: Set<string> | undefined;
+  /** Keys that wait for the first lists. */
+  private readonly waiting = new Map<string, { readonly key: ResourceKey; readonly priority: Priority }>();
+  private readonly sync: Promise<void>;
+  private resolveSync: () => void = () => undefined;
+
+  constructor(options: SecretOperatorOptions) {
+    super(options);
+    this.own = options;
+    this.sync = new Promise((resolve) => {
+      this.resolveSync = resolve;
+    });
+  }
+
+  /** Whether every object of both kinds is known. Once true it stays so. */
+  synced(): boolean {
+    return this.unlisted?.size === 0;
+  }
+
+  /** Resolves once {@link synced}; never after a {@link stop} before that. */
+  whenSynced(): Promise<void> {
+    return this.sync;
+  }
+
+  protected override async init(): Promise<void> {
+    const namespaces = this.own.namespaces === undefined ? [undefined] : [...new Set(this.own.namespaces)];
+    const watches = KINDS.flatMap((kind) =>
+      namespaces.map((namespace) => ({ plural: PLURALS[kind], namespace })),
+    );
+    this.unlisted = new Set(watches.map(watchId));
+    for (const { plural, namespace } of watches) {
+      await this.watchResource(GROUP, VERSION, plural, (event) => this.handle(event), namespace);
+    }
+  }
+
+  protected override kindOf(plural: string): string {
+    return KINDS.find((kind) => PLURALS[kind] === plural) ?? plural;
+  }
+
+  protected override listed(resource: WatchedResource): void {
+    if (this.unlisted?.delete(watchId(resource)) !== true || this.unlisted.size > 0) return;
+    for (const { key, priority } of this.waiting.values()) this.own.queue.add(key, priority);
+    this.waiting.clear();
+    this.resolveSync();
+  }
+
+  protected override rewound(resource: WatchedResource): void {
+    this.own.cache.rewind(this.kindOf(resource.plural) as Kind, resource.namespace);
+  }
+
+  private handle(event: ResourceEvent): Promise<void> {
+    // The API server answers with the kind that was asked for; everything else of it is judged later.
+    const resource = event.object as unknown as Resource;
+    if (!KINDS.includes(resource.kind)) return Promise.resolve();
+    if (event.type === ResourceEventType.Deleted) this.deleted(resource);
+    else this.shown(resource);
+    this.own.metrics.resources.set({ kind: resource.kind }, this.own.cache.size(resource.kind));
+    return Promise.resolve();
+  }
+
+  private shown(resource: Resource): void {
+    const key = keyOf(resource);
+    const before = this.observations.get(keyString(key));
+    const after = observationOf(resource);
+    this.observations.set(keyString(key), after);
+    this.own.cache.apply(resource);
+    if (before !== undefined && !differs(before, after)) return;
+    const priority = this.priorityFor(resource);
+    this.enqueue(key, priority);
+    if (resource.kind === PARTIAL_KIND) this.enqueueOwners(resource);
+    // In a first list every key comes by itself.
+    else if (priority === 'edit') this.enqueueNeighbours(key, before, after);
+  }
+
+  private deleted(resource: Resource): void {
+    const key = keyOf(resource);
+    const id = keyString(key);
+    const before = this.observations.get(id);
+    this.observations.delete(id);
+    this.own.cache.remove(key, resource.metadata.uid);
+    this.waiting.delete(id);
+    this.own.queue.forget(key);
+    this.own.onForgotten(key);
+    if (resource.kind === PARTIAL_KIND) this.enqueueOwners(resource);
+    else this.enqueueNeighbours(key, before, undefined);
+  }
+
+  /** The includers of a partial. */
+  private enqueueOwners(partial: PartialKMSVaultSecret): void {
+    const { namespace, name } = partial.metadata;
+    this.enqueueAll(this.own.cache.includersOf(namespace, name), this.priorityFor(partial));
+  }
+
+  /**
+   * Whom a change of one `KMSVaultSecret` concerns beside itself: the others at its old and its new
+   * path, whose owner may be another now, and the partials whose count of includers changes.
+   */
+  private enqueueNeighbours(
+    key: ResourceKey,
+    before: Observation | undefined,
+    after: Observation | undefined,
+  ): void {
+    const sameOwner = before?.path === after?.path && before?.deleting === after?.deleting;
+    if (!sameOwner || before?.uid !== after?.uid) {
+      for (const path of new Set([before?.path, after?.path])) {
+        if (path === undefined) continue;
+        const others = this.own.cache.secretsAtPath(path).filter(({ metadata }) => !isNamed(metadata, key));
+        this.enqueueAll(others, 'edit');
+      }
+    }
+    for (const name of changed(before?.includes ?? [], after?.includes ?? [])) {
+      const partial = this.own.cache.partial(key.namespace, name);
+      if (partial !== undefined) this.enqueue(keyOf(partial), 'resync');
+    }
+  }
+
+  private enqueueAll(secrets: readonly KMSVaultSecret[], priority: Priority): void {
+    for (const secret of secrets) this.enqueue(keyOf(secret), priority);
+  }
+
+  private enqueue(key: ResourceKey, priority: Priority): void {
+    if (this.synced()) {
+      this.own.queue.add(key, priority);
+      return;
+    }
+    const id = keyString(key);
+    if (this.waiting.get(id)?.priority !== 'edit') this.waiting.set(id, { key, priority });
+  }
+
+  /** A person waits for what changes after the first list of its watch. */
+  private priorityFor({ kind, metadata }: Resource): Priority {
+    const namespace = this.own.namespaces === undefined ? undefined : metadata.namespace;
+    return this.unlisted?.has(watchId({ plural: PLURALS[kind], namespace })) === true ? 'resync' : 'edit';
+  }
+}
+
+function watchId({ plural, namespace }: { plural: string; namespace?: string | undefined }): string {
+  return `${plural}/${namespace ?? ''}`;
+}
+
+function isNamed(metadata: { namespace: string; name: string }, key: ResourceKey): boolean {
+  return metadata.namespace === key.namespace && metadata.name === key.name;
+}
+
+/** Names that are in one list only. */
+function changed(before: readonly string[], after: readonly string[]): string[] {
+  return [
+    ...before.filter((name) => !after.includes(name)),
+    ...after.filter((name) => !before.includes(name)),
+  ];
+}
