@@ -93,12 +93,8 @@ export class ApiResourceClient implements ResourceClient {
       if (current === undefined) return { outcome: 'gone' };
       const wanted = change(current);
       if (wanted === 'nothing') return { outcome: 'unchanged' };
-      const { uid, resourceVersion } = current.metadata;
-      const metadata = {
-        ...(isRecord(wanted.body.metadata) ? wanted.body.metadata : {}),
-        uid,
-        resourceVersion,
-      };
+      const { resourceVersion } = current.metadata;
+      const metadata = { ...(isRecord(wanted.body.metadata) ? wanted.body.metadata : {}), resourceVersion };
       try {
         const body = { ...wanted.body, metadata };
         const answer = this.resourceIn(

@@ -1,0 +1,255 @@
+import { randomBytes } from 'node:crypto';
+
+import type { EventReason } from '../api/reasons.js';
+import type { Resource } from '../api/resources.js';
+import type { Logger } from '../observability/logger.js';
+import { backoffMs } from '../runtime/backoff.js';
+import { type Clock, sleep } from '../runtime/clock.js';
+import { EventBudget } from './event-budget.js';
+import type { EventRecorder } from './event-recorder.js';
+import { eventMessage, eventName } from './event-text.js';
+import { type KubeClient, MERGE_PATCH } from './kube-client.js';
+import { KubeError } from './kube-error.js';
+
+/** The Go operator's name. */
+const COMPONENT = 'kms-vault-controller';
+
+const MAX_ATTEMPTS = 4;
+const BACKOFF = { baseMs: 500, capMs: 10_000 };
+const MAX_RETRY_AFTER_MS = 60_000;
+
+export interface ApiEventRecorderOptions {
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `reportingInstance`: the pod's name. */
+  readonly hostname: string;
+  /** Different events that may wait to be sent; further ones are dropped. */
+  readonly maxQueued?: number;
+  /** Events whose repeats are counted. */
+  readonly maxKnown?: number;
+  /** Per object: so many at once, then one per interval. Defaults of client-go: 25, 5 minutes. */
+  readonly burst?: number;
+  readonly refillMs?: number;
+}
+
+type EventType = 'Normal' | 'Warning';
+
+interface Waiting {
+  readonly id: string;
+  readonly resource: Pick<Resource, 'apiVersion' | 'kind' | 'metadata'>;
+  readonly type: EventType;
+  readonly reason: EventReason;
+  readonly message: string;
+  first: Date;
+  last: Date;
+  /** Occurrences that were not sent yet. */
+  count: number;
+}
+
+interface Known {
+  readonly name: string;
+  count: number;
+}
+
+/** Writes core/v1 Events one after the other, in the order in which they were recorded. */
+export class ApiEventRecorder implements EventRecorder {
+  private readonly queue = new Map<string, Waiting>();
+  /** By what makes two events the same, the least recently sent first. */
+  private readonly known = new Map<string, Known>();
+  private readonly budget: EventBudget;
+  private readonly maxQueued: number;
+  private readonly maxKnown: number;
+  private sending: Promise<void> | undefined;
+  private readonly said = new Set<string>();
+  /** Aborted by a drain that ran out of time. */
+  private readonly givenUp = new AbortController();
+
+  constructor(private readonly options: ApiEventRecorderOptions) {
+    this.maxQueued = options.maxQueued ?? 1_000;
+    this.maxKnown = options.maxKnown ?? 4_096;
+    this.budget = new EventBudget({
+      clock: options.clock,
+      burst: options.burst ?? 25,
+      refillMs: options.refillMs ?? 300_000,
+      maxObjects: this.maxKnown,
+    });
+  }
+
+  normal(resource: Resource, reason: EventReason, message: string): void {
+    this.record(resource, 'Normal', reason, message);
+  }
+
+  warning(resource: Resource, reason: EventReason, message: string): void {
+    this.record(resource, 'Warning', reason, message);
+  }
+
+  async drain(signal?: AbortSignal): Promise<void> {
+    const giveUp = (): void => {
+      this.queue.clear();
+      this.givenUp.abort();
+    };
+    if (signal?.aborted === true) giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
+    try {
+      while (this.sending !== undefined) await this.sending;
+    } finally {
+      signal?.removeEventListener('abort', giveUp);
+    }
+  }
+
+  private record(resource: Resource, type: EventType, reason: EventReason, text: string): void {
+    if (this.givenUp.signal.aborted) return;
+    const { kind, apiVersion, metadata } = resource;
+    const message = eventMessage(text);
+    const id = JSON.stringify([metadata.uid, type, reason, message]);
+    const now = this.options.clock.now();
+    const waiting = this.queue.get(id);
+    if (waiting !== undefined) {
+      waiting.count += 1;
+      waiting.last = now;
+      return;
+    }
+    if (!this.budget.take(metadata.uid)) {
+      this.options.logger.debug('event dropped, its object has too many', {
+        namespace: metadata.namespace,
+        name: metadata.name,
+        reason,
+      });
+      return;
+    }
+    if (this.queue.size >= this.maxQueued) {
+      this.once('full', 'events dropped, too many wait for the API server', {});
+      return;
+    }
+    const { name, namespace, uid, resourceVersion } = metadata;
+    this.queue.set(id, {
+      id,
+      resource: { kind, apiVersion, metadata: { name, namespace, uid, resourceVersion } },
+      type,
+      reason,
+      message,
+      first: now,
+      last: now,
+      count: 1,
+    });
+    this.sending ??= this.sendAll().finally(() => {
+      this.sending = undefined;
+    });
+  }
+
+  private async sendAll(): Promise<void> {
+    // The recorder's caller goes on first.
+    await Promise.resolve();
+    for (let [next] = this.queue.values(); next !== undefined; [next] = this.queue.values()) {
+      this.queue.delete(next.id);
+      await this.send(next);
+    }
+  }
+
+  private async send(event: Waiting): Promise<void> {
+    const { signal } = this.givenUp;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS && !signal.aborted; attempt += 1) {
+      try {
+        await this.write(event);
+        return;
+      } catch (error) {
+        if (!this.worthRetry(event, error)) return;
+        const askedMs = Math.min((error as KubeError).retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+        await sleep(this.options.clock, Math.max(askedMs, backoffMs(attempt, BACKOFF)), signal);
+      }
+    }
+    if (!signal.aborted) this.once('lost', 'events lost, the API server does not take them', {});
+  }
+
+  private async write(event: Waiting): Promise<void> {
+    const known = this.known.get(event.id);
+    const collection = `/api/v1/namespaces/${encodeURIComponent(event.resource.metadata.namespace)}/events`;
+    const { client } = this.options;
+    const { signal } = this.givenUp;
+    if (known !== undefined) {
+      const count = known.count + event.count;
+      try {
+        await client.request('PATCH', `${collection}/${encodeURIComponent(known.name)}`, {
+          body: { count, lastTimestamp: timestamp(event.last) },
+          contentType: MERGE_PATCH,
+          signal,
+        });
+        this.remember(event.id, { name: known.name, count });
+        return;
+      } catch (error) {
+        // Events live for an hour; the repeat of an older one is a new event.
+        if (!(error instanceof KubeError) || error.status !== 404) throw error;
+        this.known.delete(event.id);
+      }
+    }
+    const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
+    await client.request('POST', collection, { body: this.bodyOf(event, name), signal });
+    this.remember(event.id, { name, count: event.count });
+  }
+
+  private bodyOf(event: Waiting, name: string): Record<string, unknown> {
+    const { apiVersion, kind, metadata } = event.resource;
+    return {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name, namespace: metadata.namespace },
+      involvedObject: {
+        apiVersion,
+        kind,
+        namespace: metadata.namespace,
+        name: metadata.name,
+        uid: metadata.uid,
+        resourceVersion: metadata.resourceVersion,
+      },
+      type: event.type,
+      reason: event.reason,
+      message: event.message,
+      count: event.count,
+      firstTimestamp: timestamp(event.first),
+      lastTimestamp: timestamp(event.last),
+      source: { component: COMPONENT },
+      reportingComponent: COMPONENT,
+      reportingInstance: this.options.hostname,
+    };
+  }
+
+  private remember(id: string, known: Known): void {
+    this.known.delete(id);
+    this.known.set(id, known);
+    const [oldest] = this.known.keys();
+    if (this.known.size > this.maxKnown && oldest !== undefined) this.known.delete(oldest);
+  }
+
+  /** What is not worth it is said once, by its kind. */
+  private worthRetry(event: Waiting, error: unknown): boolean {
+    if (!(error instanceof KubeError)) {
+      // A closed gate: the new leader records its own events.
+      this.options.logger.debug('event dropped', {
+        error: error instanceof Error ? error.name : typeof error,
+      });
+      return false;
+    }
+    const { status } = error;
+    if (status === undefined || status === 429 || status >= 500) return true;
+    // The namespace is going, and its objects with it.
+    if (status === 404 || error.facts.causes?.includes('NamespaceTerminating') === true) return false;
+    const message =
+      status === 403
+        ? 'RBAC does not allow to write events: update the ClusterRole'
+        : 'API server refuses an event';
+    this.once(String(status), message, { reason: event.reason, detail: error.message });
+    return false;
+  }
+
+  private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
+    if (this.said.has(id)) return;
+    this.said.add(id);
+    this.options.logger.warn(message, facts);
+  }
+}
+
+/** `metav1.Time`: RFC 3339, whole seconds. */
+function timestamp(date: Date): string {
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
