@@ -1,0 +1,101 @@
+import { DecryptCommand, KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+import type { EncryptionContext } from '../api/resources.js';
+import type { AwsConfig } from '../config/config.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { AgentFactory } from '../runtime/agents.js';
+import { classifyKmsFailure } from './kms-failures.js';
+
+const CONNECT_TIMEOUT_MS = 3_000;
+/** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** One quick second try for a lost connection; everything longer is the queue's backoff. */
+const MAX_ATTEMPTS = 2;
+
+/** The one call that is needed of KMS. */
+export interface KmsApi {
+  /**
+   * @returns the plaintext bytes; the caller zeroes them.
+   * @throws KmsError; no other error leaves, and none carries a request.
+   */
+  decrypt(ciphertext: Uint8Array, context: EncryptionContext, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/** KMS through the AWS SDK, with the default credential chain. */
+export class AwsKmsApi implements KmsApi {
+  private readonly client: KMSClient;
+
+  constructor(options: {
+    readonly aws: AwsConfig;
+    readonly agents: AgentFactory;
+    readonly maxSockets: number;
+    readonly metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>;
+  }) {
+    const { aws, agents, maxSockets, metrics } = options;
+    const config: KMSClientConfig = {
+      maxAttempts: MAX_ATTEMPTS,
+      requestHandler: new NodeHttpHandler({
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
+        ...agents.forAws(
+          aws.kmsEndpoint ?? `https://kms.${aws.region ?? 'us-east-1'}.amazonaws.com`,
+          maxSockets,
+          aws,
+        ),
+      }),
+    };
+    if (aws.region !== undefined) config.region = aws.region;
+    if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
+    if (aws.legacyCredentials !== undefined) config.credentials = aws.legacyCredentials;
+    this.client = new KMSClient(config);
+    countAttempts(this.client, metrics);
+  }
+
+  async decrypt(
+    ciphertext: Uint8Array,
+    context: EncryptionContext,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array> {
+    try {
+      const answer = await this.client.send(
+        new DecryptCommand({
+          CiphertextBlob: ciphertext,
+          ...(Object.keys(context).length === 0 ? {} : { EncryptionContext: { ...context } }),
+        }),
+        signal === undefined ? {} : { abortSignal: signal },
+      );
+      return answer.Plaintext ?? new Uint8Array();
+    } catch (error) {
+      throw classifyKmsFailure(error);
+    }
+  }
+
+  close(): void {
+    this.client.destroy();
+  }
+}
+
+/** Counts every request that really goes out, retries included. */
+function countAttempts(
+  client: KMSClient,
+  metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
+): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const stopTimer = metrics.kmsRequestDuration.startTimer();
+      try {
+        const result = await next(args);
+        metrics.kmsRequests.inc({ operation: 'Decrypt', code: 'OK' });
+        return result;
+      } catch (error) {
+        metrics.kmsRequests.inc({ operation: 'Decrypt', code: classifyKmsFailure(error).code });
+        throw error;
+      } finally {
+        stopTimer();
+      }
+    },
+    { step: 'finalizeRequest', name: 'countAttempts', priority: 'low' },
+  );
+}

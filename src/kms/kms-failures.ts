@@ -1,0 +1,104 @@
+import { KmsError, type KmsFailure } from './kms-error.js';
+
+interface Known {
+  readonly failure: KmsFailure;
+  readonly code: string;
+  readonly message: string;
+}
+
+const ASK_ADMINISTRATOR = "check the key's state, its policy and the operator's IAM permissions";
+
+/**
+ * What KMS answers to Decrypt, by the name of the error (AWS KMS API reference, Decrypt, Errors). KMS
+ * does not tell a wrong encryption context from a damaged ciphertext, and a wrong key looks like denied
+ * access, so the messages do not either.
+ */
+const KNOWN: Readonly<Record<string, Known>> = {
+  InvalidCiphertextException: {
+    failure: 'wrong-input',
+    code: 'InvalidCiphertext',
+    message: 'KMS rejected the ciphertext or its encryption context',
+  },
+  IncorrectKeyException: {
+    failure: 'wrong-input',
+    code: 'IncorrectKey',
+    message: 'KMS says that another key encrypted it',
+  },
+  AccessDeniedException: {
+    failure: 'administrator',
+    code: 'AccessDenied',
+    message: `KMS denied access to the key that encrypted it; ${ASK_ADMINISTRATOR}`,
+  },
+  NotFoundException: {
+    failure: 'administrator',
+    code: 'KeyNotFound',
+    message: 'KMS does not find the key that encrypted it, in this account and region',
+  },
+  DisabledException: {
+    failure: 'administrator',
+    code: 'KeyDisabled',
+    message: 'the key that encrypted it is disabled',
+  },
+  KMSInvalidStateException: {
+    failure: 'administrator',
+    code: 'KeyInvalidState',
+    message: 'the key that encrypted it is pending deletion or cannot be used now',
+  },
+  InvalidKeyUsageException: {
+    failure: 'administrator',
+    code: 'InvalidKeyUsage',
+    message: 'the key that encrypted it is not made for decryption',
+  },
+  InvalidGrantTokenException: {
+    failure: 'administrator',
+    code: 'InvalidGrantToken',
+    message: `KMS rejected a grant; ${ASK_ADMINISTRATOR}`,
+  },
+};
+
+/** Names are letters and digits; anything else may hold input. */
+const SAFE_NAME = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
+
+interface SdkError {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown };
+  readonly $retryable?: unknown;
+  readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> };
+}
+
+/** Sorts an error of the AWS SDK by name and status, never by its text. Unknown means transient. */
+export function classifyKmsFailure(error: unknown): KmsError {
+  if (error instanceof KmsError) return error;
+  const { name, code, $metadata, $response } = (
+    typeof error === 'object' && error !== null ? error : {}
+  ) as SdkError;
+  const known = typeof name === 'string' && Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
+  if (known !== undefined) return new KmsError(known.failure, known.code, known.message);
+  if (name === 'ValidationException') {
+    // Decrypt is sent with a blob and a context only, both checked before: what is left is the blob.
+    return new KmsError('wrong-input', 'ValidationError', 'KMS says that this is no ciphertext of its own');
+  }
+  // A network error says more by its code (ECONNREFUSED) than by its name (Error).
+  const label = [code, name].find(
+    (text): text is string => typeof text === 'string' && text !== 'Error' && isSafe(text),
+  );
+  const status =
+    typeof $metadata?.httpStatusCode === 'number' ? ` (HTTP ${String($metadata.httpStatusCode)})` : '';
+  const shown = label ?? 'UnknownError';
+  return new KmsError(
+    'transient',
+    shown,
+    `KMS cannot be used now: ${shown}${status}`,
+    retryAfterMs($response?.headers),
+  );
+}
+
+function isSafe(text: string): boolean {
+  return SAFE_NAME.test(text.replace(/_/g, ''));
+}
+
+function retryAfterMs(headers: Readonly<Record<string, unknown>> | undefined): number | undefined {
+  const value = headers?.['retry-after'];
+  return typeof value === 'string' && /^[0-9]{1,5}$/.test(value) ? Number(value) * 1_000 : undefined;
+}

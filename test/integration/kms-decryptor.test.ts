@@ -1,0 +1,179 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import { KmsDecryptor } from '../../src/kms/kms-decryptor.js';
+import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsError } from '../../src/kms/kms-error.js';
+import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
+import { AgentFactory } from '../../src/runtime/agents.js';
+import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
+import { seal } from '../servers/kms/ciphertext.js';
+import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
+import { silentLogger } from '../support/loggers.js';
+
+let kms: LoopbackKms;
+let api: AwsKmsApi;
+let decryptor: KmsDecryptor;
+let metrics: OperatorMetrics;
+
+function encrypt(
+  plaintext: string | Buffer,
+  context: Record<string, string> = {},
+  key = kms.keys.get(DEMO_KEY_ID),
+): string {
+  return seal(
+    key?.id ?? DEMO_KEY_ID,
+    key?.material ?? DEMO_KEY_MATERIAL,
+    Buffer.from(plaintext),
+    context,
+  ).toString('base64');
+}
+
+async function failureOf(encryptedSecret: string, context = {}): Promise<KmsError> {
+  const error: unknown = await decryptor
+    .decrypt({ encryptedSecret, context })
+    .catch((failure: unknown) => failure);
+  if (!(error instanceof KmsError)) throw new Error(`expected a KmsError, got ${String(error)}`);
+  return error;
+}
+
+beforeAll(async () => {
+  kms = await startKmsServer();
+  process.env.AWS_ACCESS_KEY_ID = DEMO_ACCESS_KEY.accessKeyId;
+  process.env.AWS_SECRET_ACCESS_KEY = DEMO_ACCESS_KEY.secretAccessKey;
+  metrics = new OperatorMetrics(new Registry());
+  const network = { sslCertDirs: [] };
+  api = new AwsKmsApi({
+    aws: { region: kms.region, kmsEndpoint: kms.url },
+    agents: new AgentFactory({ network, logger: silentLogger }),
+    maxSockets: 4,
+    metrics,
+  });
+  decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 4, metrics });
+});
+
+afterEach(() => {
+  kms.faults.clear();
+  kms.requests.clear();
+  kms.quotaPerSecond = undefined;
+  kms.latencyMs = 0;
+});
+
+afterAll(async () => {
+  api.close();
+  await kms.close();
+});
+
+describe('KmsDecryptor against the KMS protocol', () => {
+  it('decrypts with the exact context, of several pairs', async () => {
+    const context = { app: 'web', env: 'prod' };
+    const encryptedSecret = encrypt('wörld\n', context);
+    expect(await decryptor.decrypt({ encryptedSecret, context: { env: 'prod', app: 'web' } })).toBe(
+      'wörld\n',
+    );
+    expect((await failureOf(encryptedSecret, { app: 'web', env: 'Prod' })).code).toBe('InvalidCiphertext');
+  });
+
+  it.each([
+    ['not base64', (): string => 'UnencryptedSecret!', 'wrong-input', 'NotBase64', 0],
+    ['an empty value', (): string => '', 'wrong-input', 'InvalidLength', 0],
+    [
+      'more than 6144 bytes',
+      (): string => Buffer.alloc(6145).toString('base64'),
+      'wrong-input',
+      'InvalidLength',
+      0,
+    ],
+    [
+      'a damaged ciphertext',
+      (): string => Buffer.from('garbage').toString('base64'),
+      'wrong-input',
+      'InvalidCiphertext',
+      1,
+    ],
+    [
+      'bytes that are no UTF-8',
+      (): string => encrypt(Buffer.from([0xff, 0xfe])),
+      'wrong-input',
+      'NotUtf8',
+      1,
+    ],
+  ] as const)('calls %s wrong input', async (_name, value: () => string, failure, code, requests) => {
+    const error = await failureOf(value());
+    expect([error.failure, error.code, error.retry]).toEqual([failure, code, 'never']);
+    expect(kms.decrypts).toBe(requests);
+  });
+
+  it.each([
+    ['denied', 'AccessDenied'],
+    ['disabled', 'KeyDisabled'],
+    ['pending deletion', 'KeyInvalidState'],
+  ] as const)('leaves a key that is %s to the administrator', async (what, code) => {
+    const key = kms.addKey();
+    const encryptedSecret = encrypt('x', {}, key);
+    if (what === 'denied') key.denied = true;
+    else key.state = what === 'disabled' ? 'Disabled' : 'PendingDeletion';
+    const error = await failureOf(encryptedSecret);
+    expect([error.failure, error.code, error.retry]).toEqual(['administrator', code, 'resync']);
+    kms.keys.delete(key.id);
+    expect((await failureOf(encryptedSecret)).code).toBe('AccessDenied');
+  });
+
+  it.each([
+    ['ThrottlingException', 400],
+    ['KMSInternalException', 500],
+    ['DependencyTimeoutException', 500],
+    ['ExpiredTokenException', 400],
+    ['InvalidSignatureException', 400],
+    ['NameNeverSeenBefore', 418],
+  ])('takes %s for transient', async (name, status) => {
+    const body = JSON.stringify({ __type: name, message: 'canary-in-message' });
+    kms.faults.inject({
+      matches: () => true,
+      action: { kind: 'answer', status, body, headers: { 'content-type': 'application/x-amz-json-1.1' } },
+    });
+    const error = await failureOf(encrypt('x'));
+    expect([error.failure, error.retry, error.reason]).toEqual(['transient', 'soon', 'KmsUnavailable']);
+    expect(error.message).not.toContain('canary');
+  });
+
+  it('tries a lost connection once more, and says KMS is unavailable when it stays lost', async () => {
+    const encryptedSecret = encrypt('again');
+    kms.faults.inject({ matches: () => true, action: { kind: 'reset' }, times: 1 });
+    expect(await decryptor.decrypt({ encryptedSecret, context: {} })).toBe('again');
+    kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
+    expect((await failureOf(encryptedSecret)).failure).toBe('transient');
+  });
+
+  it('asks once for what several ask at the same time, and again afterwards', async () => {
+    kms.latencyMs = 50;
+    const request = { encryptedSecret: encrypt('same'), context: {} };
+    const answers = await Promise.all(Array.from({ length: 20 }, () => decryptor.decrypt(request)));
+    expect(new Set(answers)).toEqual(new Set(['same']));
+    expect(kms.decrypts).toBe(1);
+    await decryptor.decrypt(request);
+    expect(kms.decrypts).toBe(2);
+  });
+
+  it('works side by side up to the limit and never beyond', async () => {
+    kms.latencyMs = 30;
+    const values = Array.from({ length: 24 }, (_, index) => `value-${String(index)}`);
+    const answers = await Promise.all(
+      values.map((value) => decryptor.decrypt({ encryptedSecret: encrypt(value), context: {} })),
+    );
+    expect(answers).toEqual(values);
+    expect(kms.requests.peakInFlight).toBe(4);
+  });
+
+  it('lets one waiter give up without ending the request for the others', async () => {
+    kms.latencyMs = 50;
+    const request = { encryptedSecret: encrypt('shared'), context: {} };
+    const giveUp = new AbortController();
+    const first = decryptor.decrypt(request, giveUp.signal);
+    const second = decryptor.decrypt(request);
+    giveUp.abort();
+    await expect(first).rejects.toThrow(KmsError);
+    expect(await second).toBe('shared');
+    expect(kms.decrypts).toBe(1);
+  });
+});

@@ -1,0 +1,150 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerOptions, ServerResponse } from 'node:http';
+import type { ServerOptions as TlsOptions } from 'node:https';
+
+import { LoopbackServer } from '../shared/loopback-server.js';
+import type { SeenRequest } from '../shared/request-log.js';
+import { type AccessKeys, verifySigV4 } from '../shared/sigv4-verify.js';
+import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL, DEMO_REGION } from './demo-key.js';
+import { KmsFault, type KmsKey, operations } from './operations.js';
+
+export interface LoopbackKmsOptions {
+  readonly tls?: TlsOptions & ServerOptions;
+  readonly port?: number;
+  readonly region?: string;
+  /** Beside the demo's access key. */
+  readonly accessKeys?: AccessKeys;
+}
+
+/** AWS KMS on loopback: the JSON 1.1 protocol with signatures, keys and contexts that count. */
+export class LoopbackKms {
+  readonly keys = new Map<string, KmsKey>();
+  readonly region: string;
+  /** Requests per second before `ThrottlingException`; undefined: no quota. */
+  quotaPerSecond: number | undefined;
+  /** Added to every answer. */
+  latencyMs = 0;
+  private window = { startedAt: 0, used: 0 };
+  private accessKeys: AccessKeys;
+
+  private constructor(options: LoopbackKmsOptions) {
+    this.region = options.region ?? DEMO_REGION;
+    this.accessKeys = {
+      [DEMO_ACCESS_KEY.accessKeyId]: { secret: DEMO_ACCESS_KEY.secretAccessKey },
+      ...options.accessKeys,
+    };
+    this.addKey(DEMO_KEY_ID, DEMO_KEY_MATERIAL);
+  }
+
+  server!: LoopbackServer;
+
+  static async start(options: LoopbackKmsOptions = {}): Promise<LoopbackKms> {
+    const kms = new LoopbackKms(options);
+    kms.server = await LoopbackServer.start((seen, request, response) => kms.serve(seen, request, response), {
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      ...(options.port === undefined ? {} : { port: options.port }),
+    });
+    return kms;
+  }
+
+  get url(): string {
+    return this.server.url;
+  }
+
+  get requests(): LoopbackServer['requests'] {
+    return this.server.requests;
+  }
+
+  get faults(): LoopbackServer['faults'] {
+    return this.server.faults;
+  }
+
+  /** How many decryptions were asked for since the log was cleared. */
+  get decrypts(): number {
+    return this.requests.count((request) => request.headers['x-amz-target'] === 'TrentService.Decrypt');
+  }
+
+  addKey(id: string = randomUUID(), material: Buffer = randomBytes(32)): KmsKey {
+    const key: KmsKey = {
+      id,
+      arn: `arn:aws:kms:${this.region}:111122223333:key/${id}`,
+      material,
+      state: 'Enabled',
+      created: new Date(),
+      description: '',
+      denied: false,
+    };
+    this.keys.set(id, key);
+    return key;
+  }
+
+  async close(): Promise<void> {
+    await this.server.close();
+  }
+
+  private async serve(seen: SeenRequest, _request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
+    try {
+      const answer = this.handle(seen);
+      send(response, 200, answer);
+    } catch (error) {
+      if (!(error instanceof KmsFault)) throw error;
+      response.setHeader('x-amzn-errortype', error.type);
+      send(response, error.status, {
+        __type: error.type,
+        ...(error.message === '' ? {} : { message: error.message }),
+      });
+    }
+  }
+
+  private handle(seen: SeenRequest): unknown {
+    const target = String(seen.headers['x-amz-target'] ?? '');
+    const name = target.startsWith('TrentService.') ? target.slice('TrentService.'.length) : '';
+    seen.operation = name;
+    if (seen.method !== 'POST' || !Object.hasOwn(operations, name))
+      throw new KmsFault('UnknownOperationException', '');
+    if (!String(seen.headers['content-type'] ?? '').startsWith('application/x-amz-json-1.1')) {
+      throw new KmsFault('UnknownOperationException', '');
+    }
+    const verdict = verifySigV4(seen, {
+      keys: this.accessKeys,
+      service: 'kms',
+      region: this.region,
+      maxAgeSeconds: 300,
+    });
+    if (!verdict.ok) throw new KmsFault(verdict.code, verdict.message);
+    this.countAgainstQuota();
+    let input: unknown;
+    try {
+      input = JSON.parse(seen.body);
+    } catch {
+      throw new KmsFault('SerializationException', '');
+    }
+    if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+      throw new KmsFault('SerializationException', 'Start of structure or map found where not expected.');
+    }
+    return operations[name as keyof typeof operations](this, input as Record<string, unknown>);
+  }
+
+  private countAgainstQuota(): void {
+    if (this.quotaPerSecond === undefined) return;
+    const now = performance.now();
+    if (now - this.window.startedAt >= 1000) this.window = { startedAt: now, used: 0 };
+    this.window.used += 1;
+    if (this.window.used > this.quotaPerSecond) {
+      throw new KmsFault('ThrottlingException', 'Rate exceeded');
+    }
+  }
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, {
+    'content-type': 'application/x-amz-json-1.1',
+    'x-amzn-requestid': randomUUID(),
+  });
+  response.end(JSON.stringify(body));
+}
+
+export async function startKmsServer(options: LoopbackKmsOptions = {}): Promise<LoopbackKms> {
+  return await LoopbackKms.start(options);
+}
