@@ -133,9 +133,7 @@ export class ApiEventRecorder implements EventRecorder {
       last: now,
       count: 1,
     });
-    this.sending ??= this.sendAll().finally(() => {
-      this.sending = undefined;
-    });
+    this.sending ??= this.sendAll();
   }
 
   private async sendAll(): Promise<void> {
@@ -145,6 +143,7 @@ export class ApiEventRecorder implements EventRecorder {
       this.queue.delete(next.id);
       await this.send(next);
     }
+    this.sending = undefined;
   }
 
   private async send(event: Waiting): Promise<void> {
