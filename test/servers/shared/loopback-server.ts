@@ -5,7 +5,11 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import {
+  createServer as createHttpsServer,
+  type Server as HttpsServer,
+  type ServerOptions,
+} from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
 import { Faults } from './faults.js';
@@ -89,6 +93,11 @@ export class LoopbackServer {
   async listen(port: number): Promise<void> {
     this.server.listen(port, '127.0.0.1');
     await once(this.server, 'listening');
+  }
+
+  /** Another key and certificate for the connections that come from now on; needs TLS. */
+  replaceCertificate(tls: ServerOptions): void {
+    (this.server as HttpsServer).setSecureContext(tls);
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

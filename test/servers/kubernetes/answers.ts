@@ -1,0 +1,35 @@
+import type { ServerResponse } from 'node:http';
+
+import { ApiError } from './status-errors.js';
+
+/** Answers JSON, with one Warning header for each thing that the client is to be warned of. */
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  options: { readonly warnings?: readonly string[]; readonly contentType?: string } = {},
+): void {
+  const text = `${JSON.stringify(body)}\n`;
+  const warnings = [...new Set(options.warnings ?? [])].map(
+    (warning) => `299 - "${warning.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
+  );
+  if (warnings.length > 0) response.setHeader('warning', warnings);
+  response.writeHead(status, {
+    'content-type': options.contentType ?? 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-cache, private',
+  });
+  response.end(text);
+}
+
+/** Answers a refusal as a `Status`. Anything but an ApiError is a defect of the server, and thrown on. */
+export function answerError(
+  response: ServerResponse,
+  error: unknown,
+  warnings: readonly string[] = [],
+): void {
+  if (!(error instanceof ApiError)) throw error;
+  const retryAfter = error.details?.retryAfterSeconds;
+  if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter));
+  answerJson(response, error.code, error.body, { warnings });
+}

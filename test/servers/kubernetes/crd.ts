@@ -1,0 +1,210 @@
+import type { PrinterColumn, ResourceKind } from './kinds.js';
+import { isRecord, type KubeObject, recordAt, textAt, timestamp } from './objects.js';
+import type { StatusCause } from './status-errors.js';
+
+/** Keeps a CRD until its objects are gone; the real server adds it, too. */
+export const CRD_CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
+
+interface CrdVersion {
+  readonly name: string;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly schema: Record<string, unknown> | undefined;
+  readonly hasStatus: boolean;
+  readonly columns: readonly PrinterColumn[];
+}
+
+function versionsOf(crd: KubeObject): CrdVersion[] {
+  const versions = recordAt(crd, 'spec')['versions'];
+  if (!Array.isArray(versions)) return [];
+  return versions.filter(isRecord).map((version) => {
+    const schema = recordAt(version, 'schema')['openAPIV3Schema'];
+    const columns = version['additionalPrinterColumns'];
+    return {
+      name: textAt(version, 'name'),
+      served: version['served'] === true,
+      storage: version['storage'] === true,
+      schema: isRecord(schema) ? schema : undefined,
+      hasStatus: isRecord(recordAt(version, 'subresources')['status']),
+      columns: Array.isArray(columns) && columns.length > 0 ? (columns as PrinterColumn[]) : AGE_ONLY,
+    };
+  });
+}
+
+/** What a CRD without columns of its own shows. */
+const AGE_ONLY: readonly PrinterColumn[] = [
+  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+];
+
+/** The kinds that a stored CRD serves: one for each served version, none until it is established. */
+export function kindsOfCrd(crd: KubeObject): ResourceKind[] {
+  if (!hasCondition(crd, 'Established')) return [];
+  const spec = recordAt(crd, 'spec');
+  const names = recordAt(spec, 'names');
+  const group = textAt(spec, 'group');
+  const strings = (key: string): string[] => (Array.isArray(names[key]) ? (names[key] as string[]) : []);
+  return versionsOf(crd)
+    .filter((version) => version.served)
+    .map((version) => {
+      const apiVersion = `${group}/${version.name}`;
+      const toVersion = (object: KubeObject): KubeObject =>
+        object.apiVersion === apiVersion ? object : { ...object, apiVersion };
+      return {
+        group,
+        version: version.name,
+        kind: textAt(names, 'kind'),
+        listKind: textAt(names, 'listKind'),
+        plural: textAt(names, 'plural'),
+        singular: textAt(names, 'singular'),
+        shortNames: strings('shortNames'),
+        categories: strings('categories'),
+        namespaced: spec['scope'] === 'Namespaced',
+        place: `${group}/${textAt(names, 'plural')}`,
+        hasStatus: version.hasStatus,
+        hasGeneration: true,
+        unconditionalUpdate: false,
+        createOnUpdate: false,
+        fields: [],
+        custom: { crd: crd.metadata.name, schema: version.schema ?? {}, columns: version.columns },
+        // Conversion strategy None: only the version's name differs.
+        conversion: { toStored: toVersion, fromStored: toVersion },
+      };
+    });
+}
+
+/** The CRD with the defaults that the real server fills in. */
+export function withCrdDefaults(crd: KubeObject): KubeObject {
+  const spec = recordAt(crd, 'spec');
+  const names = recordAt(spec, 'names');
+  const kind = textAt(names, 'kind');
+  return {
+    ...crd,
+    spec: {
+      ...spec,
+      names: {
+        ...names,
+        listKind: names['listKind'] ?? `${kind}List`,
+        singular: names['singular'] ?? kind.toLowerCase(),
+      },
+      conversion: spec['conversion'] ?? { strategy: 'None' },
+    },
+  };
+}
+
+/** What keeps a CRD from being accepted; the rules that a hand-written CRD is most likely to break. */
+export function validateCrd(crd: KubeObject): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const required = (field: string): void => {
+    causes.push({ reason: 'FieldValueRequired', message: 'Required value', field });
+  };
+  const spec = recordAt(crd, 'spec');
+  const names = recordAt(spec, 'names');
+  for (const field of ['group', 'scope']) if (textAt(spec, field) === '') required(`spec.${field}`);
+  for (const field of ['plural', 'kind']) if (textAt(names, field) === '') required(`spec.names.${field}`);
+  const scope = textAt(spec, 'scope');
+  if (scope !== '' && scope !== 'Namespaced' && scope !== 'Cluster') {
+    causes.push({
+      reason: 'FieldValueNotSupported',
+      message: `Unsupported value: "${scope}": supported values: "Cluster", "Namespaced"`,
+      field: 'spec.scope',
+    });
+  }
+  const name = `${textAt(names, 'plural')}.${textAt(spec, 'group')}`;
+  if (causes.length === 0 && crd.metadata.name !== name) {
+    const message = `Invalid value: "${crd.metadata.name}": must be spec.names.plural+"."+spec.group`;
+    causes.push({ reason: 'FieldValueInvalid', message, field: 'metadata.name' });
+  }
+  if (/\.(k8s|kubernetes)\.io$/.test(textAt(spec, 'group')) && !hasApproval(crd)) {
+    const message =
+      'Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111';
+    causes.push({
+      reason: 'FieldValueRequired',
+      message,
+      field: 'metadata.annotations[api-approved.kubernetes.io]',
+    });
+  }
+  const versions = versionsOf(crd);
+  if (versions.filter((version) => version.storage).length !== 1) {
+    const message = `Invalid value: must have exactly one version marked as storage version`;
+    causes.push({ reason: 'FieldValueInvalid', message, field: 'spec.versions' });
+  }
+  versions.forEach((version, index) => {
+    const field = `spec.versions[${String(index)}]`;
+    if (version.schema === undefined) required(`${field}.schema.openAPIV3Schema`);
+    else validateStructure(version.schema, `${field}.schema.openAPIV3Schema`, true, causes);
+  });
+  return causes;
+}
+
+function hasApproval(crd: KubeObject): boolean {
+  return crd.metadata.annotations?.['api-approved.kubernetes.io'] !== undefined;
+}
+
+/** A schema is structural when every node says its type. */
+function validateStructure(
+  schema: Record<string, unknown>,
+  field: string,
+  atRoot: boolean,
+  causes: StatusCause[],
+): void {
+  const type = schema['type'];
+  const typeless =
+    schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (typeof type !== 'string' && (atRoot || !typeless)) {
+    const message = 'Required value: must not be empty for specified ' + (atRoot ? 'root' : 'object fields');
+    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.type` });
+  }
+  if (atRoot && typeof type === 'string' && type !== 'object') {
+    const message = `Invalid value: "${type}": must be object at the root`;
+    causes.push({ reason: 'FieldValueInvalid', message, field: `${field}.type` });
+  }
+  if (schema['x-kubernetes-list-type'] === 'map' && !Array.isArray(schema['x-kubernetes-list-map-keys'])) {
+    const message = 'Required value: must not be empty if x-kubernetes-list-type is map';
+    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.x-kubernetes-list-map-keys` });
+  }
+  for (const [key, inner] of Object.entries(recordAt(schema, 'properties'))) {
+    if (isRecord(inner)) validateStructure(inner, `${field}.properties[${key}]`, false, causes);
+  }
+  if (type === 'array' && !isRecord(schema['items'])) {
+    const message = 'Required value: must be specified';
+    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.items` });
+  }
+  for (const key of ['items', 'additionalProperties']) {
+    const inner = schema[key];
+    if (isRecord(inner)) validateStructure(inner, `${field}.${key}`, false, causes);
+  }
+}
+
+export function hasCondition(object: KubeObject, type: string): boolean {
+  const conditions = recordAt(object, 'status')['conditions'];
+  return (
+    Array.isArray(conditions) &&
+    conditions.some((one) => isRecord(one) && one['type'] === type && one['status'] === 'True')
+  );
+}
+
+/** The status of an accepted CRD, as the controllers of the real server set it. */
+export function establishedStatus(crd: KubeObject): Record<string, unknown> {
+  const old = recordAt(crd, 'status');
+  const storage = versionsOf(crd).find((version) => version.storage)?.name ?? '';
+  const stored = Array.isArray(old['storedVersions']) ? (old['storedVersions'] as string[]) : [];
+  const at = timestamp();
+  const condition = (type: string, reason: string, message: string): Record<string, unknown> => ({
+    type,
+    status: 'True',
+    lastTransitionTime: at,
+    reason,
+    message,
+  });
+  return {
+    ...old,
+    conditions: hasCondition(crd, 'Established')
+      ? old['conditions']
+      : [
+          condition('NamesAccepted', 'NoConflicts', 'no conflicts found'),
+          condition('Established', 'InitialNamesAccepted', 'the initial names have been accepted'),
+        ],
+    acceptedNames: recordAt(recordAt(crd, 'spec'), 'names'),
+    storedVersions: stored.includes(storage) ? stored : [...stored, storage],
+  };
+}

@@ -1,0 +1,127 @@
+import type { ResourceKind } from './kinds.js';
+import { isRecord, type KubeObject } from './objects.js';
+import { fieldSelector, labelSelector, type Selector } from './selectors.js';
+import { ApiError, badRequest, expired, invalid } from './status-errors.js';
+import { keyOf, type Storage } from './storage.js';
+
+export interface ListResult {
+  readonly items: readonly KubeObject[];
+  readonly metadata: Record<string, unknown>;
+}
+
+/** Label and field selectors of a query, and whether there are any. */
+export function selectorsOf(query: URLSearchParams, kind: ResourceKind): { selects: Selector; any: boolean } {
+  const labels = query.get('labelSelector') ?? '';
+  const fields = query.get('fieldSelector') ?? '';
+  const byLabel = labelSelector(labels);
+  const byField = fieldSelector(fields, kind);
+  return { selects: (object) => byLabel(object) && byField(object), any: labels !== '' || fields !== '' };
+}
+
+/** A resourceVersion of a query; undefined when absent. @throws ApiError 400 */
+export function revisionOf(text: string | null): number | undefined {
+  if (text === null || text === '') return undefined;
+  if (!/^\d+$/.test(text))
+    throw badRequest(`invalid resource version: strconv.ParseUint: parsing "${text}": invalid syntax`);
+  return Number(text);
+}
+
+/** Lists with selectors, pages and resourceVersion, each page from the snapshot of the first. */
+export function listObjects(
+  storage: Storage,
+  kind: ResourceKind,
+  namespace: string,
+  query: URLSearchParams,
+): ListResult {
+  const { selects, any } = selectorsOf(query, kind);
+  const given = query.get('resourceVersion');
+  const wanted = revisionOf(given);
+  const match = query.get('resourceVersionMatch') ?? '';
+  const next = query.get('continue') ?? '';
+  checkOptions(match, wanted, next);
+  let revision = storage.revision;
+  let after = '';
+  if (next !== '') {
+    ({ revision, after } = readContinue(next));
+  } else if (match === 'Exact' && wanted !== undefined) {
+    revision = wanted;
+  }
+  if (wanted !== undefined && wanted > storage.revision) throw tooLarge(wanted, storage.revision);
+  const snapshot = storage.listAt(kind.place, namespace, revision);
+  if (snapshot === undefined) {
+    throw expired(
+      next === ''
+        ? `The resourceVersion for the provided list is too old.`
+        : 'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results.',
+    );
+  }
+  const limitText = query.get('limit') ?? '0';
+  if (!/^\d+$/.test(limitText)) throw badRequest(`invalid limit: ${limitText}`);
+  // The watch cache, which serves resourceVersion 0, knows no pages.
+  const limit = wanted === 0 && next === '' ? 0 : Number(limitText);
+  const all = snapshot.filter((object) => selects(object) && keyOfObject(object) > after);
+  const items = limit > 0 ? all.slice(0, limit) : all;
+  const last = items.at(-1);
+  const more = last !== undefined && items.length < all.length;
+  return {
+    items,
+    metadata: {
+      resourceVersion: String(revision),
+      ...(more ? { continue: writeContinue(revision, keyOfObject(last)) } : {}),
+      ...(more && !any ? { remainingItemCount: all.length - items.length } : {}),
+    },
+  };
+}
+
+function keyOfObject(object: KubeObject): string {
+  return keyOf(object.metadata.namespace ?? '', object.metadata.name);
+}
+
+function checkOptions(match: string, wanted: number | undefined, next: string): void {
+  const refuse = (message: string): never => {
+    const cause = { reason: 'FieldValueForbidden', message, field: 'resourceVersionMatch' };
+    throw invalid({ group: 'meta.k8s.io', kind: 'ListOptions' }, '', [cause]);
+  };
+  if (match !== '' && match !== 'Exact' && match !== 'NotOlderThan') {
+    refuse(`Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`);
+  }
+  if (match !== '' && wanted === undefined) {
+    refuse('Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided');
+  }
+  if (match === 'Exact' && wanted === 0) {
+    refuse('Forbidden: resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+  }
+  if (next !== '' && wanted !== undefined && wanted !== 0) {
+    throw badRequest('specifying resource version is not allowed when using continue');
+  }
+}
+
+function tooLarge(wanted: number, current: number): ApiError {
+  return new ApiError(
+    504,
+    'Timeout',
+    `Timeout: Too large resource version: ${String(wanted)}, current: ${String(current)}`,
+    {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  );
+}
+
+function writeContinue(revision: number, after: string): string {
+  return Buffer.from(JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start: after })).toString(
+    'base64url',
+  );
+}
+
+function readContinue(text: string): { revision: number; after: string } {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    if (isRecord(value) && typeof value['rv'] === 'number' && typeof value['start'] === 'string') {
+      return { revision: value['rv'], after: value['start'] };
+    }
+  } catch {
+    // Falls through to the refusal.
+  }
+  throw badRequest('continue key is not valid: illegal base64 data');
+}

@@ -1,0 +1,205 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+
+import type { ResourceKind } from './kinds.js';
+import { isRecord, type KubeObject, type ObjectMeta, sameJson, timestamp } from './objects.js';
+import { ApiError, badRequest, conflict, type StatusCause } from './status-errors.js';
+
+const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const SUBDOMAIN_RULE =
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+/** The letters of Kubernetes' random suffixes: no vowels, nothing that looks alike. */
+const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+const QUALIFIED_NAME = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
+const STANDARD_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes'];
+
+/** The object of a request's body, with metadata of the right types. @throws ApiError 400 */
+export function asObject(body: unknown, kind: ResourceKind): KubeObject {
+  if (!isRecord(body)) throw badRequest(`the body of the request is not a ${kind.kind}`);
+  const metadata = body['metadata'] ?? {};
+  if (!isRecord(metadata)) throw badRequest('json: cannot unmarshal metadata into ObjectMeta');
+  for (const field of ['labels', 'annotations']) {
+    const map = metadata[field] ?? {};
+    if (!isRecord(map) || Object.values(map).some((value) => typeof value !== 'string')) {
+      throw badRequest(`json: cannot unmarshal metadata.${field} into map[string]string`);
+    }
+  }
+  const finalizers = metadata['finalizers'] ?? [];
+  if (!Array.isArray(finalizers) || finalizers.some((value) => typeof value !== 'string')) {
+    throw badRequest('json: cannot unmarshal metadata.finalizers into []string');
+  }
+  for (const field of ['name', 'namespace', 'generateName', 'uid', 'resourceVersion']) {
+    const value = metadata[field] ?? '';
+    if (typeof value !== 'string') throw badRequest(`json: cannot unmarshal metadata.${field} into string`);
+  }
+  const clean = Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null));
+  return { ...body, metadata: clean } as unknown as KubeObject;
+}
+
+/** The metadata of a new object: what the client may say, and what the server says. */
+export function metadataForCreate(given: ObjectMeta, kind: ResourceKind, namespace: string): ObjectMeta {
+  if ((given.resourceVersion ?? '') !== '' && given.resourceVersion !== '0') {
+    throw new ApiError(
+      500,
+      'InternalError',
+      'resourceVersion should not be set on objects to be created',
+      {},
+    );
+  }
+  const generated =
+    (given.name ?? '') === '' && given.generateName !== undefined
+      ? given.generateName + randomSuffix()
+      : given.name;
+  const { resourceVersion: _version, selfLink: _link, managedFields: _managed, ...rest } = given;
+  const {
+    deletionTimestamp: _at,
+    deletionGracePeriodSeconds: _grace,
+    generation: _generation,
+    ...kept
+  } = rest;
+  return tidy({
+    ...kept,
+    name: generated,
+    ...(kind.namespaced ? { namespace } : {}),
+    uid: randomUUID(),
+    creationTimestamp: timestamp(),
+    ...(kind.hasGeneration ? { generation: 1 } : {}),
+  });
+}
+
+function randomSuffix(): string {
+  return [...randomBytes(5)].map((byte) => SUFFIX_LETTERS[byte % SUFFIX_LETTERS.length]).join('');
+}
+
+/** Empty maps and lists are not stored. */
+function tidy(metadata: ObjectMeta): ObjectMeta {
+  const kept = Object.entries(metadata).filter(
+    ([key, value]) =>
+      value !== undefined &&
+      !(
+        ['labels', 'annotations', 'finalizers', 'ownerReferences'].includes(key) &&
+        Object.keys(value as object).length === 0
+      ),
+  );
+  return Object.fromEntries(kept) as unknown as ObjectMeta;
+}
+
+/**
+ * The metadata after an update: what the server owns stays as it was.
+ *
+ * @throws ApiError 409 for another object's uid.
+ */
+export function metadataForUpdate(given: ObjectMeta, old: KubeObject, kind: ResourceKind): ObjectMeta {
+  const before = old.metadata;
+  if ((given.uid ?? '') !== '' && given.uid !== before.uid) {
+    const why = `Precondition failed: UID in precondition: ${given.uid ?? ''}, UID in object meta: ${before.uid ?? ''}`;
+    throw conflict(kind, before.name, why);
+  }
+  const { managedFields: _managed, selfLink: _link, ...kept } = given;
+  const owned: Partial<ObjectMeta> = {};
+  for (const field of [
+    'uid',
+    'namespace',
+    'resourceVersion',
+    'generation',
+    'deletionTimestamp',
+    'deletionGracePeriodSeconds',
+    'generateName',
+  ]) {
+    owned[field] = before[field];
+  }
+  return tidy({
+    ...kept,
+    ...owned,
+    creationTimestamp: given.creationTimestamp ?? before.creationTimestamp ?? '',
+  });
+}
+
+/** What is wrong with an object's metadata; `old` for an update. */
+export function validateMetadata(object: KubeObject, kind: ResourceKind, old?: KubeObject): StatusCause[] {
+  const causes: StatusCause[] = [];
+  const bad = (field: string, message: string, reason = 'FieldValueInvalid'): void => {
+    causes.push({ reason, message, field: `metadata.${field}` });
+  };
+  const { name, finalizers = [] } = object.metadata;
+  if ((name ?? '') === '') {
+    bad('name', 'Required value: name or generateName is required', 'FieldValueRequired');
+  } else if (old === undefined) {
+    const rule = nameProblem(name, kind);
+    if (rule !== undefined) bad('name', `Invalid value: "${name}": ${rule}`);
+  } else {
+    if (name !== old.metadata.name) bad('name', `Invalid value: "${name}": field is immutable`);
+    if (object.metadata.creationTimestamp !== old.metadata.creationTimestamp) {
+      bad(
+        'creationTimestamp',
+        `Invalid value: "${object.metadata.creationTimestamp ?? ''}": field is immutable`,
+      );
+    }
+    if (old.metadata.deletionTimestamp !== undefined) {
+      const added = finalizers.filter((one) => !(old.metadata.finalizers ?? []).includes(one));
+      if (added.length > 0) {
+        const list = added.map((one) => JSON.stringify(one)).join(', ');
+        const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
+        bad('finalizers', message, 'FieldValueForbidden');
+      }
+    }
+  }
+  finalizers.forEach((finalizer) => {
+    if (!QUALIFIED_NAME.test(finalizer)) {
+      bad(
+        'finalizers',
+        `Invalid value: "${finalizer}": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character`,
+      );
+    } else if (
+      kind.custom === undefined &&
+      !finalizer.includes('/') &&
+      !STANDARD_FINALIZERS.includes(finalizer) &&
+      finalizer !== 'customresourcecleanup.apiextensions.k8s.io'
+    ) {
+      bad(
+        'finalizers',
+        `Invalid value: "${finalizer}": name is neither a standard finalizer name nor is it fully qualified`,
+      );
+    }
+  });
+  for (const key of Object.keys(object.metadata.labels ?? {})) {
+    const value = object.metadata.labels?.[key] ?? '';
+    if (!QUALIFIED_NAME.test(key))
+      bad('labels', `Invalid value: "${key}": name part must be a qualified name`);
+    if (value.length > 63 || !/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(value)) {
+      bad(
+        'labels',
+        `Invalid value: "${value}": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', at most 63 of them`,
+      );
+    }
+  }
+  return causes;
+}
+
+function nameProblem(name: string, kind: ResourceKind): string | undefined {
+  if (kind.group === 'rbac.authorization.k8s.io') {
+    return name === '.' || name === '..' || /[/%]/.test(name) ? 'is not a valid path segment' : undefined;
+  }
+  const max = kind.plural === 'namespaces' || kind.plural === 'services' ? 63 : 253;
+  if (name.length > max) return `must be no more than ${String(max)} characters`;
+  return SUBDOMAIN.test(name) ? undefined : SUBDOMAIN_RULE;
+}
+
+/** The warning that the real server gives about finalizers of custom resources without a path. */
+export function finalizerWarnings(object: KubeObject, kind: ResourceKind, old?: KubeObject): string[] {
+  if (kind.custom === undefined) return [];
+  const known = old?.metadata.finalizers ?? [];
+  return (object.metadata.finalizers ?? [])
+    .filter((one) => !one.includes('/') && !STANDARD_FINALIZERS.includes(one) && !known.includes(one))
+    .map(
+      (one) =>
+        `metadata.finalizers: "${one}": prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers`,
+    );
+}
+
+/** Whether an update makes a new generation: any field but metadata, and status where it is a subresource. */
+export function changesGeneration(object: KubeObject, old: KubeObject, kind: ResourceKind): boolean {
+  const ignored = kind.hasStatus ? ['metadata', 'status', 'apiVersion'] : ['metadata', 'apiVersion'];
+  const rest = (value: KubeObject): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(value).filter(([key]) => !ignored.includes(key)));
+  return !sameJson(rest(object), rest(old));
+}

@@ -1,0 +1,94 @@
+import type { ServerResponse } from 'node:http';
+
+import { answerJson } from './answers.js';
+import { AGGREGATED_TYPE, type Discovery, wantsAggregated } from './discovery.js';
+import type { OpenApiDocuments } from './openapi-documents.js';
+import type { RequestInfo } from './request-info.js';
+import { methodNotAllowed, noSuchResource } from './status-errors.js';
+import type { ServiceAccountTokens } from './tokens.js';
+
+export interface SystemPathsOptions {
+  readonly discovery: Discovery;
+  readonly openApi: OpenApiDocuments;
+  readonly tokens: ServiceAccountTokens;
+  /** `v1.32.4`: some installations of kubectl pick their client by it. */
+  readonly gitVersion: string;
+  readonly address: () => string;
+}
+
+/** Everything that is no resource: discovery, health, version, OpenAPI, the issuer's keys. */
+export class SystemPaths {
+  constructor(private readonly options: SystemPathsOptions) {}
+
+  /** @throws ApiError 404 for an unknown path. */
+  serve(info: RequestInfo, accept: string | undefined, response: ServerResponse): void {
+    if (info.verb !== 'get') throw methodNotAllowed();
+    const { discovery, tokens } = this.options;
+    const parts = info.path.split('/').filter((part) => part !== '');
+    const [first, second, third] = parts;
+    switch (first) {
+      case 'healthz':
+      case 'livez':
+      case 'readyz':
+        response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end('ok');
+        return;
+      case 'version':
+        answerJson(response, 200, this.version());
+        return;
+      case 'api':
+      case 'apis': {
+        const core = first === 'api';
+        if (parts.length === 1 && wantsAggregated(accept)) {
+          answerJson(response, 200, discovery.aggregated(core), { contentType: AGGREGATED_TYPE });
+          return;
+        }
+        const found = core
+          ? second === undefined
+            ? discovery.coreVersions(this.options.address())
+            : discovery.resourceList('', second)
+          : second === undefined
+            ? discovery.groupList()
+            : third === undefined
+              ? discovery.group(second)
+              : discovery.resourceList(second, third);
+        if (found === undefined) throw noSuchResource();
+        answerJson(response, 200, found);
+        return;
+      }
+      case 'openapi':
+        if (this.options.openApi.serve(info.path, accept, response)) return;
+        throw noSuchResource();
+      case '.well-known':
+        if (second !== 'openid-configuration') throw noSuchResource();
+        answerJson(response, 200, {
+          issuer: tokens.issuer,
+          jwks_uri: `${this.options.address()}/openid/v1/jwks`,
+          response_types_supported: ['id_token'],
+          subject_types_supported: ['public'],
+          id_token_signing_alg_values_supported: ['RS256'],
+        });
+        return;
+      case 'openid':
+        if (info.path !== '/openid/v1/jwks') throw noSuchResource();
+        answerJson(response, 200, tokens.jwks, { contentType: 'application/jwk-set+json' });
+        return;
+      default:
+        throw noSuchResource();
+    }
+  }
+
+  private version(): Record<string, string> {
+    const [, major = '', minor = ''] = /^v(\d+)\.(\d+)\./.exec(this.options.gitVersion) ?? [];
+    return {
+      major,
+      minor,
+      gitVersion: this.options.gitVersion,
+      gitCommit: '0000000000000000000000000000000000000000',
+      gitTreeState: 'clean',
+      buildDate: '2025-01-01T00:00:00Z',
+      goVersion: 'go1.23.0',
+      compiler: 'gc',
+      platform: 'linux/amd64',
+    };
+  }
+}
