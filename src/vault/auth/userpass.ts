@@ -1,0 +1,29 @@
+import type { VaultAuthMethod } from '../authenticator.js';
+import { endpointProblem, postLogin } from '../login.js';
+
+/** User name and password. The user name is part of the path and is escaped there. */
+export const userpassMethod: VaultAuthMethod = {
+  name: 'userpass',
+  variables: [
+    {
+      name: 'VAULT_USERNAME',
+      description: 'the user name',
+      required: true,
+      check: (value) => (/^\.{1,2}$|[/\\]/.test(value) ? 'is not a user name' : undefined),
+    },
+    { name: 'VAULT_PASSWORD', description: 'the password', required: true, secret: true },
+    {
+      name: 'VAULT_USERPASS_ENDPOINT',
+      description: 'the login endpoint, without the user name',
+      default: 'auth/userpass/login',
+      check: endpointProblem,
+    },
+  ],
+  create: (values, { client }) => ({
+    login: (signal) => {
+      const endpoint = (values.VAULT_USERPASS_ENDPOINT ?? '').replace(/\/+$/, '');
+      const path = `${endpoint}/${values.VAULT_USERNAME ?? ''}`;
+      return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal);
+    },
+  }),
+};

@@ -1,0 +1,30 @@
+import type { AuthConfig } from '../config/config.js';
+import { appRoleMethod } from './auth/approle.js';
+import { githubMethod } from './auth/github.js';
+import { iamMethod } from './auth/iam.js';
+import { kubernetesMethod } from './auth/kubernetes.js';
+import { tokenMethod } from './auth/token.js';
+import { userpassMethod } from './auth/userpass.js';
+import type { AuthenticatorDeps, VaultAuthenticator, VaultAuthMethod } from './authenticator.js';
+
+/** Every auth method there is; a new one is one file and one line here. */
+export const AUTH_METHODS: readonly VaultAuthMethod[] = [
+  tokenMethod,
+  kubernetesMethod,
+  userpassMethod,
+  appRoleMethod,
+  githubMethod,
+  iamMethod,
+];
+
+/** Makes the authenticator of the configured method. */
+export class VaultAuthenticatorFactory {
+  constructor(private readonly methods: readonly VaultAuthMethod[] = AUTH_METHODS) {}
+
+  /** @throws Error for a method that the configuration should have refused. */
+  create(config: AuthConfig, deps: AuthenticatorDeps): VaultAuthenticator {
+    const method = this.methods.find((candidate) => candidate.name === config.method);
+    if (method === undefined) throw new Error(`no auth method is called ${config.method}`);
+    return method.create(config.values, deps);
+  }
+}

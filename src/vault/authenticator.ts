@@ -1,0 +1,35 @@
+import type { AuthMethodSpec, AwsConfig } from '../config/config.js';
+import type { AgentFactory } from '../runtime/agents.js';
+import type { Clock } from '../runtime/clock.js';
+import type { VaultClient } from './vault-client.js';
+
+/** A token and what Vault says of its life. */
+export interface VaultToken {
+  readonly token: string;
+  /** Seconds; 0: it never ends (root and the like). */
+  readonly ttlSeconds: number;
+  readonly renewable: boolean;
+  /** Obtained by a login of ours, so that it is ours to revoke. */
+  readonly ours: boolean;
+  /** Whether the token may look itself up; a 403 tells nothing without it. */
+  readonly mayLookUp: boolean;
+}
+
+/** Obtains tokens by one method. */
+export interface VaultAuthenticator {
+  /** @throws VaultError; `forbidden` or `rejected` when Vault refuses the credentials. */
+  login(signal?: AbortSignal): Promise<VaultToken>;
+}
+
+/** What an authenticator may use. */
+export interface AuthenticatorDeps {
+  readonly client: VaultClient;
+  readonly aws: AwsConfig;
+  readonly agents: AgentFactory;
+  readonly clock: Clock;
+}
+
+/** An auth method: its variables, which the configuration reads, and its authenticator. */
+export interface VaultAuthMethod extends AuthMethodSpec {
+  create(values: Readonly<Record<string, string>>, deps: AuthenticatorDeps): VaultAuthenticator;
+}

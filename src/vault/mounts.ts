@@ -1,0 +1,82 @@
+import type { EngineVersion } from '../api/resources.js';
+import { objectMembers } from './raw-json.js';
+import { VaultError } from './vault-error.js';
+import type { VaultSession } from './vault-session.js';
+
+export interface Mount {
+  /** Without trailing slash. */
+  readonly path: string;
+  /** Undefined when it is not K/V. */
+  readonly engine: EngineVersion | undefined;
+  readonly type: string;
+}
+
+/**
+ * Which mount a path belongs to, from `sys/internal/ui/mounts/<path>`, which every token with any rule
+ * on the mount may read. Answers are kept per mount; mounts never nest in Vault.
+ */
+export class Mounts {
+  private readonly known = new Map<string, Mount>();
+  private readonly inFlight = new Map<string, Promise<Mount>>();
+
+  constructor(private readonly session: VaultSession) {}
+
+  /**
+   * @param path normalised.
+   * @throws VaultError `forbidden`: no such mount, or no permission on it; the two look the same.
+   */
+  async of(path: string, signal?: AbortSignal): Promise<Mount> {
+    for (const mount of this.known.values()) if (path.startsWith(`${mount.path}/`)) return mount;
+    const pending = this.inFlight.get(path);
+    if (pending !== undefined) return await pending;
+    const lookup = this.lookUp(path, signal).finally(() => this.inFlight.delete(path));
+    this.inFlight.set(path, lookup);
+    return await lookup;
+  }
+
+  forget(mount: Mount): void {
+    this.known.delete(mount.path);
+  }
+
+  forgetAll(): void {
+    this.known.clear();
+  }
+
+  private async lookUp(path: string, signal?: AbortSignal): Promise<Mount> {
+    const { status, text } = await this.session.request({
+      method: 'GET',
+      path: `sys/internal/ui/mounts/${path}`,
+      operation: 'mount_lookup',
+      signal,
+    });
+    if (status !== 200) {
+      const message = `no secrets engine is mounted for ${path}, or the token has no permission on it`;
+      throw new VaultError('forbidden', message, { status, operation: 'mount_lookup', path });
+    }
+    const mount = parseMount(text, path);
+    this.known.set(mount.path, mount);
+    return mount;
+  }
+}
+
+interface MountData {
+  readonly path?: unknown;
+  readonly type?: unknown;
+  readonly options?: { readonly version?: unknown } | null;
+}
+
+/** Options that are absent or empty mean v1; `generic` is the old name of K/V v1. */
+function parseMount(text: string, path: string): Mount {
+  const data = JSON.parse(objectMembers(text).get('data') ?? '{}') as MountData;
+  if (typeof data.path !== 'string' || typeof data.type !== 'string' || !`${path}/`.startsWith(data.path)) {
+    throw new VaultError('unavailable', 'the mount look-up was answered with something else than a mount', {
+      operation: 'mount_lookup',
+      path,
+    });
+  }
+  const mountPath = data.path.replace(/\/+$/, '');
+  const { version } = data.options ?? {};
+  const isKv = data.type === 'kv' || data.type === 'generic';
+  const engine = version === '2' || version === 2 ? 'v2' : 'v1';
+  return { path: mountPath, type: data.type, engine: isKv ? engine : undefined };
+}

@@ -1,0 +1,22 @@
+/** What a request is for; the label of the metrics. */
+export type VaultOperation =
+  'read' | 'write' | 'delete' | 'mount_lookup' | 'login' | 'token_lookup' | 'token_renew' | 'token_revoke';
+
+export interface VaultRequest {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below `/v1/`, normalised, not escaped. */
+  readonly path: string;
+  readonly operation: VaultOperation;
+  /** JSON text. */
+  readonly body?: string;
+  readonly token?: string;
+  /** Changes secrets: asks the write gate before every send. */
+  readonly mutates?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Any answer that is not a failure of Vault as a whole. */
+export interface VaultResponse {
+  readonly status: number;
+  readonly text: string;
+}
