@@ -124,7 +124,7 @@ export class ApiConnection {
         try {
           request.beforeSend?.();
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error('the request may not be sent'));
           outgoing.destroy();
           return;
         }

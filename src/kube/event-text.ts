@@ -4,7 +4,7 @@ const MAX_MESSAGE_BYTES = 1024;
 const MAX_NAME_LENGTH = 253;
 
 /** Control characters, line and paragraph separators: they would break a line of `kubectl`. */
-const BREAKING = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/gu; // eslint-disable-line no-control-regex -- they are what is replaced
+const BREAKING = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/gu;
 /** Marks that reorder or hide text, and halves of characters. */
 const HIDING = /[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
 

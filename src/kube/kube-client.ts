@@ -52,54 +52,61 @@ export class KubeClient {
    * @throws WriteGateClosedError when the verb changes something and the gate is closed.
    */
   async request(verb: KubeVerb, path: string, options: KubeRequestOptions = {}): Promise<unknown> {
-    const { connection, gate, clock } = this.options;
+    const { gate, connection } = this.options;
     const operation = `${verb} ${path}`;
     const changes = verb !== 'GET';
-    if (changes) gate.assertOpen();
-
-    const abort = new AbortController();
-    const giveUp = (reason: Error) => (): void => {
-      abort.abort(reason);
+    const assertOpen = (): void => {
+      if (changes) gate.assertOpen();
     };
-    const onSignal = giveUp(new KubeError(`${operation}: given up`, undefined));
-    const onGate = giveUp(new WriteGateClosedError());
-    const timeoutMs = options.timeoutMs ?? this.timeoutMs;
-    const timeout = new KubeError(
-      `${operation}: no answer from the API server within ${String(timeoutMs)} ms`,
-      undefined,
-    );
-    const cancelTimer = clock.setTimer(timeoutMs, () => {
-      abort.abort(timeout);
-      // A stall of one connection mostly means that the path to the server is gone.
-      connection.dropIdle();
-    });
-    const gateSignal = changes ? gate.signal : undefined;
-    options.signal?.addEventListener('abort', onSignal, { once: true });
-    gateSignal?.addEventListener('abort', onGate, { once: true });
-    if (options.signal?.aborted === true) onSignal();
-    if (gateSignal?.aborted === true) onGate();
+    assertOpen();
+    const limits = this.limit(operation, options, changes ? gate.signal : undefined);
+    const { query, body, contentType } = options;
     try {
       const response = await connection.open({
         method: verb,
         path,
-        signal: abort.signal,
-        ...(options.query !== undefined ? { query: options.query } : {}),
-        ...(options.body !== undefined ? { body: JSON.stringify(options.body) } : {}),
-        ...(options.contentType !== undefined ? { contentType: options.contentType } : {}),
-        ...(changes
-          ? {
-              beforeSend: () => {
-                gate.assertOpen();
-              },
-            }
-          : {}),
+        signal: limits.signal,
+        beforeSend: assertOpen,
+        ...(query !== undefined ? { query } : {}),
+        ...(body !== undefined ? { body: JSON.stringify(body) } : {}),
+        ...(contentType !== undefined ? { contentType } : {}),
       });
-      return await this.answer(operation, response, abort.signal);
+      return await this.answer(operation, response, limits.signal);
     } finally {
-      cancelTimer();
-      options.signal?.removeEventListener('abort', onSignal);
-      gateSignal?.removeEventListener('abort', onGate);
+      limits.release();
     }
+  }
+
+  /** One signal for all that ends an exchange: the timeout, the caller and the gate. */
+  private limit(
+    operation: string,
+    options: KubeRequestOptions,
+    gateSignal: AbortSignal | undefined,
+  ): { readonly signal: AbortSignal; readonly release: () => void } {
+    const { clock, connection } = this.options;
+    const abort = new AbortController();
+    const timeoutMs = options.timeoutMs ?? this.timeoutMs;
+    const cancelTimer = clock.setTimer(timeoutMs, () => {
+      const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
+      abort.abort(new KubeError(message, undefined));
+      // A stall of one connection mostly means that the path to the server is gone.
+      connection.dropIdle();
+    });
+    const releases = [
+      follow(options.signal, () => {
+        abort.abort(new KubeError(`${operation}: given up`, undefined));
+      }),
+      follow(gateSignal, () => {
+        abort.abort(new WriteGateClosedError());
+      }),
+      cancelTimer,
+    ];
+    return {
+      signal: abort.signal,
+      release: () => {
+        for (const release of releases) release();
+      },
+    };
   }
 
   private async answer(operation: string, response: IncomingMessage, signal: AbortSignal): Promise<unknown> {
@@ -108,6 +115,15 @@ export class KubeClient {
     if (status >= 200 && status < 300) return parseJson(text);
     throw errorOfAnswer(operation, status, response.headers, text, this.options.clock.now());
   }
+}
+
+/** Calls once when the signal aborts or has aborted. @returns a function that stops listening. */
+function follow(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (signal?.aborted === true) callback();
+  signal?.addEventListener('abort', callback, { once: true });
+  return () => {
+    signal?.removeEventListener('abort', callback);
+  };
 }
 
 /** @throws KubeError when the body breaks off or is larger than `maxBytes`. */

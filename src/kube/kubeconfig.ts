@@ -1,4 +1,4 @@
-import { type ConfigOptions, KubeConfig, loadYaml } from '@kubernetes/client-node';
+import { KubeConfig, loadYaml } from '@kubernetes/client-node';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
@@ -110,6 +110,26 @@ function fromFiles(files: readonly string[]): KubeConfig {
 }
 
 function fromFile(file: string): KubeConfig {
+  const config = new KubeConfig();
+  const parsed = parseFile(file);
+  try {
+    config.loadFromString(JSON.stringify(withTokenFiles(parsed)), { onInvalidEntry: 'throw' });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    const why = /^[\w[\].-]+ is missing$/.test(message) ? `: ${message}` : '';
+    throw new KubeConfigError(`the kubeconfig ${file} is incomplete${why}`);
+  }
+  config.makePathsAbsolute(dirname(file));
+  for (const { authProvider } of config.users) {
+    const provider = (authProvider as { config?: { tokenFile?: unknown } } | null | undefined)?.config;
+    if (typeof provider?.tokenFile === 'string' && !isAbsolute(provider.tokenFile)) {
+      provider.tokenFile = join(dirname(file), provider.tokenFile);
+    }
+  }
+  return config;
+}
+
+function parseFile(file: string): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -126,25 +146,7 @@ function fromFile(file: string): KubeConfig {
     throw new KubeConfigError(`the kubeconfig ${file} is not valid YAML${where}`);
   }
   if (!isRecord(parsed)) throw new KubeConfigError(`the kubeconfig ${file} holds no configuration`);
-  const config = new KubeConfig();
-  try {
-    config.loadFromString(JSON.stringify(withTokenFiles(parsed)), {
-      onInvalidEntry: 'throw',
-    } as ConfigOptions);
-  } catch (error) {
-    const why =
-      error instanceof Error && /^[\w[\].-]+ is missing$/.test(error.message) ? `: ${error.message}` : '';
-    throw new KubeConfigError(`the kubeconfig ${file} is incomplete${why}`);
-  }
-  config.makePathsAbsolute(dirname(file));
-  for (const user of config.users) {
-    const provider = user.authProvider as { config?: { tokenFile?: unknown } } | null | undefined;
-    const tokenFile = provider?.config?.tokenFile;
-    if (provider?.config !== undefined && typeof tokenFile === 'string' && !isAbsolute(tokenFile)) {
-      provider.config.tokenFile = join(dirname(file), tokenFile);
-    }
-  }
-  return config;
+  return parsed;
 }
 
 /** `tokenFile` is the field of a kubeconfig; the client knows only `token-file`, and reads that once. */

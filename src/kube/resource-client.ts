@@ -53,7 +53,7 @@ export class ApiResourceClient implements ResourceClient {
       '/status',
       (resource) => {
         const current = isRecord(resource.status) ? resource.status : undefined;
-        const wanted = desired(current as StatusOf[K] | undefined, resource);
+        const wanted = desired(current, resource);
         patch = this.dropped.patchFor(key.kind, object, plain(current ?? {}), plain(wanted));
         return patch === undefined ? 'nothing' : { body: { status: patch } };
       },

@@ -132,13 +132,9 @@ export class SecretOperator extends ListWatchOperator {
     before: Observation | undefined,
     after: Observation | undefined,
   ): void {
-    const sameOwner = before?.path === after?.path && before?.deleting === after?.deleting;
-    if (!sameOwner || before?.uid !== after?.uid) {
-      for (const path of new Set([before?.path, after?.path])) {
-        if (path === undefined) continue;
-        const others = this.own.cache.secretsAtPath(path).filter(({ metadata }) => !isNamed(metadata, key));
-        this.enqueueAll(others, 'edit');
-      }
+    for (const path of pathsConcerned(before, after)) {
+      const others = this.own.cache.secretsAtPath(path).filter(({ metadata }) => !isNamed(metadata, key));
+      this.enqueueAll(others, 'edit');
     }
     for (const name of changed(before?.includes ?? [], after?.includes ?? [])) {
       const partial = this.own.cache.partial(key.namespace, name);
@@ -172,6 +168,14 @@ function watchId({ plural, namespace }: { plural: string; namespace?: string | u
 
 function isNamed(metadata: { namespace: string; name: string }, key: ResourceKey): boolean {
   return metadata.namespace === key.namespace && metadata.name === key.name;
+}
+
+/** Paths whose owner may be another resource now; the owner is found by age, path and deletion. */
+function pathsConcerned(before: Observation | undefined, after: Observation | undefined): Set<string> {
+  const same =
+    before?.uid === after?.uid && before?.path === after?.path && before?.deleting === after?.deleting;
+  const paths = same ? [] : [before?.path, after?.path];
+  return new Set(paths.filter((path) => path !== undefined));
 }
 
 /** Names that are in one list only. */

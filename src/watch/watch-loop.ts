@@ -90,10 +90,8 @@ export class WatchLoop {
           if (this.known.isRewound(page.resourceVersion)) observer.rewound();
           for (let index = 0; index < page.malformed; index += 1) observer.malformed();
           for (const object of page.items) {
-            const type = this.known.see(object);
             seen.add(this.known.idOf(object));
-            if (type === 'REPLACED') await this.emit('DELETED', this.known.takeReplaced());
-            if (type !== 'SAME') await this.emit(type === 'MODIFIED' ? 'MODIFIED' : 'ADDED', object);
+            await this.show(object);
           }
         } while (page.continueToken !== undefined);
       } catch (error) {
@@ -108,6 +106,14 @@ export class WatchLoop {
       if (!signal.aborted) observer.listed();
       return page.resourceVersion;
     }
+  }
+
+  /** A listed object, unless it is the one that was shown before. */
+  private async show(object: WatchedObject): Promise<void> {
+    const type = this.known.see(object);
+    if (type === 'SAME') return;
+    if (type === 'REPLACED') await this.emit('DELETED', this.known.takeReplaced());
+    await this.emit(type === 'MODIFIED' ? 'MODIFIED' : 'ADDED', object);
   }
 
   /** A page that is refused with 429 is asked for again: a list from the start would cost more. */

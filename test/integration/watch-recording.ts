@@ -60,8 +60,8 @@ export function plainKubeConfig(server: string): KubeConfig {
 /** The system's clock, but a wait of a minute or more is over at once and written down. */
 export class ImpatientClock implements Clock {
   readonly skipped: number[] = [];
-  now = systemClock.now;
-  monotonicMs = systemClock.monotonicMs;
+  now = (): Date => systemClock.now();
+  monotonicMs = (): number => systemClock.monotonicMs();
   setTimer(ms: number, callback: () => void): () => void {
     if (ms < 60_000) return systemClock.setTimer(ms, callback);
     this.skipped.push(ms);

@@ -92,7 +92,7 @@ export class ScriptedApi {
     this.objects.delete(id);
     this.version += 1;
     const last = { ...object, metadata: { ...object.metadata, resourceVersion: String(this.version) } };
-    this.publish(PLURALS[kind], { version: this.version, type: 'DELETED', object: last as Resource });
+    this.publish(PLURALS[kind], { version: this.version, type: 'DELETED', object: last });
   }
 
   /** Forgets the history: a watch from before gets 410. */
