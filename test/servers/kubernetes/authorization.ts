@@ -1,7 +1,10 @@
-import type { UserInfo } from './objects.js';
+import type { KubeObject, UserInfo } from './objects.js';
+import { authorize } from './rbac.js';
 import type { RequestInfo } from './request-info.js';
 import { forbidden, forbiddenPath } from './status-errors.js';
 import type { Storage } from './storage.js';
+
+const RBAC_GROUP = 'rbac.authorization.k8s.io';
 
 /** What somebody wants to do. */
 export interface Attributes {
@@ -18,8 +21,17 @@ export interface Attributes {
 export class Authorizer {
   constructor(private readonly storage: Storage) {}
 
-  allows(user: UserInfo, _wanted: Attributes): boolean {
-    return user.groups.includes('system:masters') && this.storage.revision > 0;
+  allows(user: UserInfo, wanted: Attributes): boolean {
+    const list = (plural: string): KubeObject[] => this.storage.list(`rbac.authorization.k8s.io/${plural}`);
+    return authorize(
+      { ...wanted, user: user.user, groups: user.groups },
+      {
+        clusterRoles: list('clusterroles'),
+        clusterRoleBindings: list('clusterrolebindings'),
+        roles: list('roles'),
+        roleBindings: list('rolebindings'),
+      },
+    );
   }
 
   /** @throws ApiError 403 in the real server's words. */

@@ -1,14 +1,20 @@
 import type { ResourceKind } from './kinds.js';
 import type { KubeObject } from './objects.js';
+import { pruneUnknown, validateSchema } from './schema.js';
 import type { StatusCause } from './status-errors.js';
 
 /** A custom resource against the schema of its CRD. */
 export const checkCustom = {
   /** The object without the fields that the schema does not know, and their paths. */
-  prune(_kind: ResourceKind, object: KubeObject): { pruned: KubeObject; unknown: string[] } {
-    return { pruned: object, unknown: [] };
+  prune(kind: ResourceKind, object: KubeObject): { pruned: KubeObject; unknown: string[] } {
+    const { value, pruned } = pruneUnknown(kind.custom?.schema ?? {}, object);
+    return { pruned: value as KubeObject, unknown: pruned };
   },
-  validate(_kind: ResourceKind, _object: KubeObject): StatusCause[] {
-    return [];
+  validate(kind: ResourceKind, object: KubeObject): StatusCause[] {
+    return validateSchema(kind.custom?.schema ?? {}, object).map(({ field, type, message }) => ({
+      reason: type,
+      message,
+      field,
+    }));
   },
 };

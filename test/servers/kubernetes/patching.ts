@@ -1,31 +1,47 @@
 import type { ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject } from './objects.js';
-import { badRequest, unsupportedMediaType } from './status-errors.js';
+import { applyJsonPatch, applyMergePatch, PatchError } from './patch.js';
+import { ApiError, badRequest, unsupportedMediaType } from './status-errors.js';
+import { applyStrategicMergePatch } from './strategic-merge.js';
 
-const MERGE = 'application/merge-patch+json';
+const JSON_PATCH = 'application/json-patch+json';
+const MERGE_PATCH = 'application/merge-patch+json';
+const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
-/** The object that a patch makes of another one. */
+/**
+ * The object that a patch makes of another one.
+ *
+ * @throws ApiError 415 for a kind of patch that the resource does not take, 400 for one that cannot be
+ *   read, 422 for one that does not fit.
+ */
 export function applyPatch(
   target: KubeObject,
   contentType: string,
   body: string,
-  _kind: ResourceKind,
+  kind: ResourceKind,
 ): unknown {
   const type = (contentType.split(';')[0] ?? '').trim();
-  if (type !== MERGE) throw unsupportedMediaType([MERGE]);
+  // Strategic merge needs to know the kind's Go type, which custom resources do not have.
+  const accepted = [JSON_PATCH, MERGE_PATCH, ...(kind.custom === undefined ? [STRATEGIC_PATCH] : [])];
+  if (!accepted.includes(type)) throw unsupportedMediaType(accepted);
+  let patch: unknown;
   try {
-    return merge(target, JSON.parse(body));
+    patch = JSON.parse(body);
   } catch {
-    throw badRequest('error decoding patch');
+    throw badRequest('error decoding patch: the body is not JSON');
   }
-}
-
-function merge(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) Reflect.deleteProperty(result, key);
-    else result[key] = merge(result[key], value);
+  if (type !== JSON_PATCH && !isRecord(patch)) throw badRequest('error decoding patch: not an object');
+  try {
+    if (type === JSON_PATCH) return applyJsonPatch(target, patch);
+    if (type === MERGE_PATCH) return applyMergePatch(target, patch);
+    return applyStrategicMergePatch(target, patch);
+  } catch (error) {
+    if (!(error instanceof PatchError)) throw error;
+    if (error.status === 400) throw badRequest(error.message);
+    throw new ApiError(422, 'Invalid', error.message, {
+      name: target.metadata.name,
+      ...(kind.group === '' ? {} : { group: kind.group }),
+      kind: kind.plural,
+    });
   }
-  return result;
 }

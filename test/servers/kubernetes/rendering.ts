@@ -2,7 +2,7 @@ import { apiVersionOf, type ResourceKind } from './kinds.js';
 import type { KubeObject } from './objects.js';
 import { shown } from './object-writer.js';
 import { notAcceptable } from './status-errors.js';
-import { tableOf } from './table-rendering.js';
+import { toTable } from './table.js';
 
 /** How a client wants objects shown. */
 export interface Rendering {
@@ -34,7 +34,7 @@ export function negotiate(accept: string | undefined, includeObject: string | nu
 export function renderObject(stored: KubeObject, kind: ResourceKind, rendering: Rendering): unknown {
   const object = shown(stored, kind);
   if (rendering.as === 'table') {
-    return tableOf(kind, [object], rendering.includeObject, {
+    return toTable(kind.kind, kind.custom?.columns, [object], rendering.includeObject, {
       resourceVersion: object.metadata.resourceVersion ?? '',
     });
   }
@@ -48,7 +48,8 @@ export function renderList(
   metadata: Record<string, unknown>,
 ): unknown {
   const objects = stored.map((object) => shown(object, kind));
-  if (rendering.as === 'table') return tableOf(kind, objects, rendering.includeObject, metadata);
+  if (rendering.as === 'table')
+    return toTable(kind.kind, kind.custom?.columns, objects, rendering.includeObject, metadata);
   if (rendering.as === 'partial') {
     const items = objects.map(partial);
     return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items };
