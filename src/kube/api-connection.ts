@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { rootCertificates } from 'node:tls';
 
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
@@ -46,11 +47,13 @@ export class ApiConnection {
   readonly kubeConfig: KubeConfig;
   private readonly credentials: ApiCredentials;
   private readonly proxyFor: (url: URL) => string | undefined;
+  private readonly extraRoots: () => readonly string[];
   private agent: { readonly key: string; readonly agent: HttpAgent | HttpsAgent } | undefined;
 
   constructor(options: ApiConnectionOptions) {
     this.kubeConfig = options.kubeConfig;
-    this.credentials = new ApiCredentials(options.kubeConfig, options.extraRoots ?? (() => []));
+    this.extraRoots = options.extraRoots ?? (() => []);
+    this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots);
     this.proxyFor = options.proxyFor ?? (() => undefined);
   }
 
@@ -153,13 +156,20 @@ export class ApiConnection {
       ca: ca as (string | Buffer)[] | undefined,
     };
     const secure = url.protocol === 'https:';
+    const extra = this.extraRoots();
     const agent =
       proxy === undefined
         ? secure
           ? new HttpsAgent(options)
           : new HttpAgent({ keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS })
         : secure
-          ? new HttpsProxyAgent({ ...options, proxy, timeout: PROXY_TIMEOUT_MS })
+          ? new HttpsProxyAgent({
+              ...options,
+              proxy,
+              timeout: PROXY_TIMEOUT_MS,
+              // A proxy with TLS of its own is judged by the added roots, never by the cluster's.
+              ...(extra.length > 0 ? { proxyRequestOptions: { ca: [...rootCertificates, ...extra] } } : {}),
+            })
           : new HttpProxyAgent({ keepAlive: true, proxy, timeout: PROXY_TIMEOUT_MS });
     this.agent = { key: digest, agent };
     return agent;

@@ -218,9 +218,9 @@ describe('ListWatchOperator', () => {
 
   it('leaves a stream alone that has only bookmarks to say', async () => {
     const api = await startApi('a');
-    const operator = await startOperator(api.server.url, { inactivityMs: 600 });
+    const operator = await startOperator(api.server.url, { inactivityMs: 1_000 });
     await watching(api);
-    for (let sent = 0; sent < 6; sent += 1) {
+    for (let sent = 0; sent < 8; sent += 1) {
       api.say(JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '101' } } }));
       await new Promise((resolve) => setTimeout(resolve, 150));
     }
@@ -230,9 +230,10 @@ describe('ListWatchOperator', () => {
 
   it('does not count the time of a slow handler as silence', async () => {
     const api = await startApi('a');
-    const operator = await startOperator(api.server.url, { inactivityMs: 150 });
-    operator.handler = () => new Promise((resolve) => setTimeout(resolve, 400));
+    const operator = await startOperator(api.server.url, { inactivityMs: 1_000 });
     await watching(api);
+    operator.handler = ({ meta }) =>
+      meta.name === 'b' ? new Promise((resolve) => setTimeout(resolve, 1_300)) : Promise.resolve();
     api.put(SECRET_KIND, 'team', 'b', {});
     api.put(SECRET_KIND, 'team', 'c', {});
     await until('both events', () => operator.heard.length === 3);
