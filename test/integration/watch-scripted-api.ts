@@ -100,6 +100,12 @@ export class ScriptedApi {
     this.compacted = this.version;
   }
 
+  /** As after a restore from a backup: versions start again below those seen before, without a past. */
+  rewind(version: number): void {
+    this.version = version;
+    this.history.length = 0;
+  }
+
   /** Writes to every open stream. */
   say(line: string): void {
     for (const { response } of this.streams) response.write(`${line}\n`);
