@@ -6,6 +6,8 @@ import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { tokenFileOf } from './api-credentials.js';
 import { isRecord } from './status-body.js';
 
+export type { KubeConfig };
+
 const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 export interface KubeConfigSources {

@@ -30,6 +30,8 @@ export class VaultClient {
       readonly gate: WriteGate;
       readonly clock: Clock;
       readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>;
+      /** Once aborted, what is in flight gets no further attempts. */
+      readonly stopping?: AbortSignal;
     },
   ) {
     const { rateLimit } = deps.config;
@@ -46,7 +48,7 @@ export class VaultClient {
       const result = await this.attempt(request);
       if (!(result instanceof VaultError)) return result;
       const waitMs = Math.max(backoffMs(attempt, RETRY), result.retryAfterMs ?? 0);
-      const abandoned = request.signal?.aborted ?? false;
+      const abandoned = this.deps.stopping?.aborted === true || request.signal?.aborted === true;
       const last = attempt >= this.deps.config.maxRetries || waitMs > MAX_INLINE_WAIT_MS;
       if (last || abandoned || result.facts.status === 501) throw result;
       await sleep(this.deps.clock, waitMs, request.signal);

@@ -1,0 +1,10 @@
+import type { BuildInfo } from './config/config.js';
+
+// Both are put in by scripts/build.mjs; under a test runner there is no build.
+declare const BUILD_VERSION: string | undefined;
+declare const BUILD_COMMIT: string | undefined;
+
+export const buildInfo: BuildInfo = {
+  version: typeof BUILD_VERSION === 'string' ? BUILD_VERSION : 'development',
+  commit: typeof BUILD_COMMIT === 'string' ? BUILD_COMMIT : 'unknown',
+};

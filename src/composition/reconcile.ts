@@ -1,0 +1,89 @@
+import type { DependencyContainer } from 'tsyringe';
+
+import type { AllowedPaths } from '../api/allowed-paths.js';
+import type { ResourceKey } from '../api/resource-key.js';
+import type { Priority } from '../queue/work-queue.js';
+import { Announcer } from '../reconcile/announcer.js';
+import { BlindSync } from '../reconcile/blind-sync.js';
+import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
+import { KeyDecryption } from '../reconcile/key-decryption.js';
+import { PartialReconciler } from '../reconcile/partial-reconciler.js';
+import { PathOwnership } from '../reconcile/path-ownership.js';
+import { Reconciler } from '../reconcile/reconciler.js';
+import { SecretAggregator } from '../reconcile/secret-aggregator.js';
+import { SecretReconciler } from '../reconcile/secret-reconciler.js';
+import { SecretSync } from '../reconcile/secret-sync.js';
+import { SyncMemory } from '../reconcile/sync-memory.js';
+import type { Register } from './container.js';
+import { TOKENS } from './tokens.js';
+
+/** The parts of step 3, which share memory, announcer and ownership. */
+export function registerReconcile(register: Register, allowedPaths: AllowedPaths): void {
+  const shared = new WeakMap<DependencyContainer, ReturnType<typeof makeShared>>();
+  const sharedOf = (c: DependencyContainer): ReturnType<typeof makeShared> => {
+    const parts = shared.get(c) ?? makeShared(c, allowedPaths);
+    shared.set(c, parts);
+    return parts;
+  };
+  register(
+    TOKENS.aggregator,
+    (c) => new SecretAggregator({ cache: c.resolve(TOKENS.cache), client: c.resolve(TOKENS.resources) }),
+  );
+  register(TOKENS.secretSync, (c) => {
+    const metrics = c.resolve(TOKENS.metrics);
+    const { memory } = sharedOf(c);
+    const decryption = new KeyDecryption({ decryptor: c.resolve(TOKENS.decryptor), memory, metrics });
+    const blind = new BlindSync({ decryption, memory, metrics });
+    return new SecretSync({ store: c.resolve(TOKENS.kvStore), decryption, blind, memory, metrics });
+  });
+  register(
+    TOKENS.finalizers,
+    (c) =>
+      new FinalizerHandler({
+        client: c.resolve(TOKENS.resources),
+        store: c.resolve(TOKENS.kvStore),
+        allowedPaths,
+        clock: c.resolve(TOKENS.clock),
+        ...sharedOf(c),
+      }),
+  );
+  register(TOKENS.reconciler, (c) => {
+    const { memory, announcer, ownership } = sharedOf(c);
+    const common = {
+      cache: c.resolve(TOKENS.cache),
+      client: c.resolve(TOKENS.resources),
+      aggregator: c.resolve(TOKENS.aggregator),
+      memory,
+      announcer,
+      // The queue processes by this reconciler: it is resolved when it is needed.
+      requeue: (key: ResourceKey, priority: Priority) => {
+        c.resolve(TOKENS.queue).add(key, priority);
+      },
+    };
+    return new Reconciler({
+      ...common,
+      secrets: new SecretReconciler({
+        ...common,
+        sync: c.resolve(TOKENS.secretSync),
+        ownership,
+        allowedPaths,
+        clock: c.resolve(TOKENS.clock),
+      }),
+      partials: new PartialReconciler(common),
+      finalizers: c.resolve(TOKENS.finalizers),
+      metrics: c.resolve(TOKENS.metrics),
+      logger: c.resolve(TOKENS.logger),
+    });
+  });
+}
+
+function makeShared(
+  c: DependencyContainer,
+  allowedPaths: AllowedPaths,
+): { memory: SyncMemory; announcer: Announcer; ownership: PathOwnership } {
+  return {
+    memory: new SyncMemory(),
+    announcer: new Announcer({ events: c.resolve(TOKENS.events), clock: c.resolve(TOKENS.clock) }),
+    ownership: new PathOwnership({ cache: c.resolve(TOKENS.cache), allowedPaths }),
+  };
+}

@@ -1,0 +1,59 @@
+import 'reflect-metadata';
+
+import { patternProblem } from './api/allowed-paths.js';
+import { buildInfo } from './build-info.js';
+import { createOperatorContainer } from './composition/container.js';
+import { OperatorProgram } from './composition/operator-program.js';
+import { TOKENS } from './composition/tokens.js';
+import type { OperatorConfig } from './config/config.js';
+import { faultText, parseOperatorCommand } from './config/operator-config.js';
+import { KubeConfigError, loadKubeConfig } from './kube/kubeconfig.js';
+import { ListenError } from './observability/http-endpoint.js';
+import { exitOnUnforeseen, guardProcess } from './process-guard.js';
+import { AUTH_METHODS } from './vault/authenticator-factory.js';
+
+const PROGRAM = 'kms-vault-operator';
+
+const command = parseOperatorCommand(process.argv.slice(2), process.env, {
+  authMethods: AUTH_METHODS,
+  patternProblem,
+  build: buildInfo,
+});
+if (command.action === 'print') {
+  (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
+  process.exitCode = command.exitCode;
+} else {
+  await run(command.config);
+}
+
+async function run(config: OperatorConfig): Promise<void> {
+  if (config.leaderElection.enabled) {
+    const fault = '--enable-leader-election is not available yet: run one replica without the flag';
+    process.stderr.write(faultText(PROGRAM, [fault]));
+    process.exit(2);
+  }
+  try {
+    const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
+    const variables = AUTH_METHODS.flatMap((method) => method.variables);
+    guardProcess(variables.filter(({ secret }) => secret === true).map(({ name }) => name));
+    const container = createOperatorContainer({ config, kubeConfig, build: buildInfo });
+    const logger = container.resolve(TOKENS.logger);
+    exitOnUnforeseen(logger);
+    const program = new OperatorProgram(container);
+    let ending = false;
+    const end = (): void => {
+      // A second signal: somebody is in a hurry.
+      if (ending) process.exit(1);
+      ending = true;
+      void program.stop().then((code) => process.exit(code));
+    };
+    process.on('SIGTERM', end);
+    process.on('SIGINT', end);
+    logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
+    await program.start();
+  } catch (error) {
+    if (!(error instanceof KubeConfigError) && !(error instanceof ListenError)) throw error;
+    process.stderr.write(faultText(PROGRAM, [error.message]));
+    process.exit(1);
+  }
+}
