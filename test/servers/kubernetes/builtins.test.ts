@@ -70,7 +70,8 @@ describe('discovery', () => {
           (key === 'url' ? server.url.replace(PREFIX, '') : Reflect.get(target, key)) as unknown,
       }),
     );
-    expect((await other.get('/version')).status).toBe(404);
+    expect((await other.get('/api')).status).toBe(404);
+    expect((await other.get('/readyz')).text).toBe('ok');
     other.close();
     expect((await client.get('/version')).body).toMatchObject({
       major: '1',

@@ -14,6 +14,9 @@ export interface RequestInfo {
   readonly query: URLSearchParams;
 }
 
+/** A server with a path prefix serves these at its root, too, as kcp does. */
+const ALWAYS_AT_ROOT = ['/healthz', '/livez', '/readyz', '/version'];
+
 const VERBS: Readonly<Record<string, string>> = {
   GET: 'get',
   HEAD: 'get',
@@ -29,10 +32,9 @@ const VERBS: Readonly<Record<string, string>> = {
  */
 export function resolveRequest(method: string, url: string, prefix: string): RequestInfo {
   const parsed = new URL(url, 'https://loopback.invalid');
-  if (prefix !== '' && parsed.pathname !== prefix && !parsed.pathname.startsWith(`${prefix}/`)) {
-    throw noSuchResource();
-  }
-  const path = parsed.pathname.slice(prefix.length) || '/';
+  const below = parsed.pathname === prefix || parsed.pathname.startsWith(`${prefix}/`);
+  if (!below && !ALWAYS_AT_ROOT.includes(parsed.pathname)) throw noSuchResource();
+  const path = below ? parsed.pathname.slice(prefix.length) || '/' : parsed.pathname;
   const query = parsed.searchParams;
   const parts = path
     .split('/')

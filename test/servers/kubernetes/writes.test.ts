@@ -112,14 +112,6 @@ describe('create', () => {
     });
   });
 
-  it('takes YAML and refuses protobuf', async () => {
-    const yaml =
-      'apiVersion: test.loopback.dev/v1\nkind: Widget\nmetadata: {name: from-yaml}\nspec: {size: large}\n';
-    expect((await client.post(WIDGETS, yaml, { contentType: 'application/yaml' })).status).toBe(201);
-    const protobuf = { contentType: 'application/vnd.kubernetes.protobuf' };
-    expect((await client.post(WIDGETS, yaml, protobuf)).status).toBe(415);
-  });
-
   it('stores nothing on a dry run', async () => {
     expect((await client.post(`${WIDGETS}?dryRun=All`, widget('dry'))).status).toBe(201);
     expect((await client.get(`${WIDGETS}/dry`)).status).toBe(404);

@@ -165,5 +165,6 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
   } catch {
     return '';
   }
-  return size > limit ? undefined : Buffer.concat(chunks).toString('utf8');
+  const binary = /protobuf/.test(request.headers['content-type'] ?? '');
+  return size > limit ? undefined : Buffer.concat(chunks).toString(binary ? 'latin1' : 'utf8');
 }
