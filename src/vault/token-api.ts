@@ -6,16 +6,16 @@ export class TokenApi {
   constructor(private readonly client: VaultClient) {}
 
   /**
-   * What Vault says of a token.
+   * What Vault says of a token. A 403 has two faces (tried on Vault and OpenBao): a living token without
+   * the permission is answered with `1 error occurred: * permission denied`, a dead one with the bare
+   * `permission denied`, or with `2 errors occurred` of which one is `invalid token`.
    *
-   * @returns `unknown` on 403 without the mark of a dead token: it may live without the permission to
-   *   look itself up.
    * @throws VaultError `unavailable`.
    */
   async lookUp(
     token: string,
     signal?: AbortSignal,
-  ): Promise<Pick<VaultToken, 'ttlSeconds' | 'renewable'> | 'dead' | 'unknown'> {
+  ): Promise<Pick<VaultToken, 'ttlSeconds' | 'renewable'> | 'dead' | 'not_permitted'> {
     const { status, text } = await this.client.request({
       method: 'GET',
       path: 'auth/token/lookup-self',
@@ -30,8 +30,7 @@ export class TokenApi {
         renewable: data?.renewable === true,
       };
     }
-    // Vault since 1.10 and OpenBao name a dead token; older ones answer as to a missing permission.
-    return text.includes('invalid token') || text.includes('bad token') ? 'dead' : 'unknown';
+    return text.includes('1 error occurred') ? 'not_permitted' : 'dead';
   }
 
   /**

@@ -188,24 +188,11 @@ export class VaultSession {
     }
     this.checking ??= this.tokens
       .lookUp(session.token, this.stopping.signal)
-      .then((seen) =>
-        seen === 'dead' || (seen === 'unknown' && this.isDeadWithoutSaying(session)) ? 'dead' : 'alive',
-      )
+      .then((seen) => (seen === 'dead' ? 'dead' : 'alive'))
       .finally(() => {
         this.checking = undefined;
       });
     return await this.checking;
-  }
-
-  /**
-   * The look-up is forbidden without a word on the token: dead on an old Vault, or alive without the
-   * permission. A login settles it; right after one it is the permission.
-   */
-  private isDeadWithoutSaying(session: Session): boolean {
-    const age = this.deps.clock.monotonicMs() - session.since;
-    if (age > BLIND_LOGIN_INTERVAL_MS || !session.ours) return session.ours;
-    if (this.current === session) this.current = { ...session, mayLookUp: false };
-    return false;
   }
 
   private drop(session: Session): void {

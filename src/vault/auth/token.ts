@@ -32,7 +32,7 @@ export const tokenMethod: VaultAuthMethod = {
             },
           );
         }
-        return seen === 'unknown'
+        return seen === 'not_permitted'
           ? { token, ttlSeconds: 0, renewable: false, ours: false, mayLookUp: false }
           : { token, ...seen, ours: false, mayLookUp: true };
       },
