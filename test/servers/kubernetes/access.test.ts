@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { RawClient } from './raw-client.js';
+import { RawClient, textOf } from './raw-client.js';
 import { ALL_WIDGETS, WIDGET_CRD, WIDGETS } from './sample-crd.js';
 import { type LoopbackKubernetes, startKubernetesServer } from './server.js';
 
@@ -26,7 +26,7 @@ afterAll(async () => {
 async function tokenOf(name: string, spec: object = {}): Promise<string> {
   const { status, body } = await client.post(`${ACCOUNTS}/${name}/token`, { spec });
   expect(status).toBe(201);
-  return String(body['status']?.['token']);
+  return textOf(body['status']?.['token']);
 }
 
 describe('authentication', () => {

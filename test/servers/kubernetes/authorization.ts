@@ -22,7 +22,7 @@ export class Authorizer {
   constructor(private readonly storage: Storage) {}
 
   allows(user: UserInfo, wanted: Attributes): boolean {
-    const list = (plural: string): KubeObject[] => this.storage.list(`rbac.authorization.k8s.io/${plural}`);
+    const list = (plural: string): KubeObject[] => this.storage.list(`${RBAC_GROUP}/${plural}`);
     return authorize(
       { ...wanted, user: user.user, groups: user.groups },
       {

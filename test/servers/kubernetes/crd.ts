@@ -147,17 +147,7 @@ function validateStructure(
   atRoot: boolean,
   causes: StatusCause[],
 ): void {
-  const type = schema['type'];
-  const typeless =
-    schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
-  if (typeof type !== 'string' && (atRoot || !typeless)) {
-    const message = 'Required value: must not be empty for specified ' + (atRoot ? 'root' : 'object fields');
-    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.type` });
-  }
-  if (atRoot && typeof type === 'string' && type !== 'object') {
-    const message = `Invalid value: "${type}": must be object at the root`;
-    causes.push({ reason: 'FieldValueInvalid', message, field: `${field}.type` });
-  }
+  validateType(schema, `${field}.type`, atRoot, causes);
   if (schema['x-kubernetes-list-type'] === 'map' && !Array.isArray(schema['x-kubernetes-list-map-keys'])) {
     const message = 'Required value: must not be empty if x-kubernetes-list-type is map';
     causes.push({ reason: 'FieldValueRequired', message, field: `${field}.x-kubernetes-list-map-keys` });
@@ -165,13 +155,32 @@ function validateStructure(
   for (const [key, inner] of Object.entries(recordAt(schema, 'properties'))) {
     if (isRecord(inner)) validateStructure(inner, `${field}.properties[${key}]`, false, causes);
   }
-  if (type === 'array' && !isRecord(schema['items'])) {
+  if (schema['type'] === 'array' && !isRecord(schema['items'])) {
     const message = 'Required value: must be specified';
     causes.push({ reason: 'FieldValueRequired', message, field: `${field}.items` });
   }
   for (const key of ['items', 'additionalProperties']) {
     const inner = schema[key];
     if (isRecord(inner)) validateStructure(inner, `${field}.${key}`, false, causes);
+  }
+}
+
+function validateType(
+  schema: Record<string, unknown>,
+  field: string,
+  atRoot: boolean,
+  causes: StatusCause[],
+): void {
+  const { type } = schema;
+  const typeless =
+    schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
+  if (typeof type !== 'string' && (atRoot || !typeless)) {
+    const message = 'Required value: must not be empty for specified ' + (atRoot ? 'root' : 'object fields');
+    causes.push({ reason: 'FieldValueRequired', message, field });
+  }
+  if (atRoot && typeof type === 'string' && type !== 'object') {
+    const message = `Invalid value: "${type}": must be object at the root`;
+    causes.push({ reason: 'FieldValueInvalid', message, field });
   }
 }
 

@@ -39,18 +39,14 @@ export class Endpoints {
   /** @throws ApiError for whatever is refused. */
   async serve(request: ResourceRequest, response: ServerResponse): Promise<void> {
     const { info, kind } = request;
-    this.checkScope(info, kind);
+    checkScope(info, kind);
     if (info.subresource === 'token' && kind.place === '/serviceaccounts') {
       if (info.verb !== 'create') throw methodNotAllowed();
       const body = parseBody(request.contentType, request.body);
       answerJson(response, 201, this.options.reviews.token(info.namespace, info.name, body));
       return;
     }
-    const known =
-      info.subresource === '' ||
-      (info.subresource === 'status' && kind.hasStatus) ||
-      (info.subresource === 'finalize' && kind.place === '/namespaces');
-    if (!known) throw noSuchResource();
+    checkVerb(info, kind);
     switch (info.verb) {
       case 'get':
         this.get(request, response);
@@ -64,16 +60,13 @@ export class Endpoints {
         return;
       }
       case 'create':
-        if (info.name !== '') throw methodNotAllowed();
         await this.create(request, response);
         return;
       case 'update':
       case 'patch':
-        if (info.name === '') throw methodNotAllowed();
         await this.change(request, response);
         return;
       case 'delete':
-        if (info.subresource !== '') throw methodNotAllowed();
         await this.delete(request, response);
         return;
       case 'deletecollection':
@@ -82,19 +75,6 @@ export class Endpoints {
       default:
         throw methodNotAllowed();
     }
-  }
-
-  private checkScope(info: RequestInfo, kind: ResourceKind): void {
-    if (!kind.namespaced) {
-      // In `namespaces/x` the namespace is the object itself.
-      if (info.namespace !== '' && kind.place !== '/namespaces') throw noSuchResource();
-      return;
-    }
-    if (info.namespace !== '' || info.verb === 'list' || info.verb === 'watch') return;
-    if (info.verb === 'create' && kind.custom !== undefined) {
-      throw badRequest('an empty namespace may not be set during creation');
-    }
-    throw ['create', 'deletecollection'].includes(info.verb) ? methodNotAllowed() : noSuchResource();
   }
 
   private get(request: ResourceRequest, response: ServerResponse): void {
@@ -174,6 +154,36 @@ export class Endpoints {
     const rendering = negotiate(request.accept, info.query.get('includeObject'));
     answerJson(response, status, renderObject(stored, kind, rendering), { warnings });
   }
+}
+
+function checkScope(info: RequestInfo, kind: ResourceKind): void {
+  if (!kind.namespaced) {
+    // In `namespaces/x` the namespace is the object itself.
+    if (info.namespace !== '' && kind.place !== '/namespaces') throw noSuchResource();
+    return;
+  }
+  if (info.namespace !== '' || info.verb === 'list' || info.verb === 'watch') return;
+  if (info.verb === 'create' && kind.custom !== undefined) {
+    throw badRequest('an empty namespace may not be set during creation');
+  }
+  throw ['create', 'deletecollection'].includes(info.verb) ? methodNotAllowed() : noSuchResource();
+}
+
+/** Subresources that are not there are 404; a verb that the endpoint does not have is 405. */
+function checkVerb(info: RequestInfo, kind: ResourceKind): void {
+  const { verb, name, subresource } = info;
+  const known =
+    subresource === '' ||
+    (subresource === 'status' && kind.hasStatus) ||
+    (subresource === 'finalize' && kind.place === '/namespaces');
+  if (!known) throw noSuchResource();
+  const allowed =
+    verb === 'create'
+      ? name === ''
+      : verb === 'update' || verb === 'patch'
+        ? name !== ''
+        : verb !== 'delete' || subresource === '';
+  if (!allowed) throw methodNotAllowed();
 }
 
 function namespaceOf(info: RequestInfo, kind: ResourceKind): string {

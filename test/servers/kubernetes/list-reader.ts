@@ -34,18 +34,13 @@ export function listObjects(
   query: URLSearchParams,
 ): ListResult {
   const { selects, any } = selectorsOf(query, kind);
-  const given = query.get('resourceVersion');
-  const wanted = revisionOf(given);
+  const wanted = revisionOf(query.get('resourceVersion'));
   const match = query.get('resourceVersionMatch') ?? '';
   const next = query.get('continue') ?? '';
   checkOptions(match, wanted, next);
-  let revision = storage.revision;
-  let after = '';
-  if (next !== '') {
-    ({ revision, after } = readContinue(next));
-  } else if (match === 'Exact' && wanted !== undefined) {
-    revision = wanted;
-  }
+  const exact = match === 'Exact' ? wanted : undefined;
+  const { revision, after } =
+    next === '' ? { revision: exact ?? storage.revision, after: '' } : readContinue(next);
   if (wanted !== undefined && wanted > storage.revision) throw tooLarge(wanted, storage.revision);
   const snapshot = storage.listAt(kind.place, namespace, revision);
   if (snapshot === undefined) {
@@ -55,22 +50,34 @@ export function listObjects(
         : 'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results.',
     );
   }
-  const limitText = query.get('limit') ?? '0';
-  if (!/^\d+$/.test(limitText)) throw badRequest(`invalid limit: ${limitText}`);
   // The watch cache, which serves resourceVersion 0, knows no pages.
-  const limit = wanted === 0 && next === '' ? 0 : Number(limitText);
+  const limit = wanted === 0 && next === '' ? 0 : limitOf(query);
   const all = snapshot.filter((object) => selects(object) && keyOfObject(object) > after);
   const items = limit > 0 ? all.slice(0, limit) : all;
-  const last = items.at(-1);
-  const more = last !== undefined && items.length < all.length;
+  const left = all.length - items.length;
   return {
     items,
-    metadata: {
-      resourceVersion: String(revision),
-      ...(more ? { continue: writeContinue(revision, keyOfObject(last)) } : {}),
-      ...(more && !any ? { remainingItemCount: all.length - items.length } : {}),
-    },
+    metadata: { resourceVersion: String(revision), ...pageMetadata(items, left, revision, any) },
   };
+}
+
+function pageMetadata(
+  items: readonly KubeObject[],
+  left: number,
+  revision: number,
+  selected: boolean,
+): Record<string, unknown> {
+  const last = items.at(-1);
+  if (last === undefined || left === 0) return {};
+  const next = { continue: writeContinue(revision, keyOfObject(last)) };
+  // With a selector the real server cannot know how many are left.
+  return selected ? next : { ...next, remainingItemCount: left };
+}
+
+function limitOf(query: URLSearchParams): number {
+  const text = query.get('limit') ?? '0';
+  if (!/^\d+$/.test(text)) throw badRequest(`invalid limit: ${text}`);
+  return Number(text);
 }
 
 function keyOfObject(object: KubeObject): string {

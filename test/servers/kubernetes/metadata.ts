@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 
+import { CRD_CLEANUP_FINALIZER } from './crd.js';
 import type { ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject, type ObjectMeta, sameJson, timestamp } from './objects.js';
 import { ApiError, badRequest, conflict, type StatusCause } from './status-errors.js';
@@ -10,7 +11,7 @@ const SUBDOMAIN_RULE =
 /** The letters of Kubernetes' random suffixes: no vowels, nothing that looks alike. */
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const QUALIFIED_NAME = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
-const STANDARD_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes'];
+const STANDARD_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes', CRD_CLEANUP_FINALIZER];
 
 /** The object of a request's body, with metadata of the right types. @throws ApiError 400 */
 export function asObject(body: unknown, kind: ResourceKind): KubeObject {
@@ -114,65 +115,63 @@ export function metadataForUpdate(given: ObjectMeta, old: KubeObject, kind: Reso
   });
 }
 
+type Report = (field: string, message: string, reason?: string) => void;
+
 /** What is wrong with an object's metadata; `old` for an update. */
 export function validateMetadata(object: KubeObject, kind: ResourceKind, old?: KubeObject): StatusCause[] {
   const causes: StatusCause[] = [];
-  const bad = (field: string, message: string, reason = 'FieldValueInvalid'): void => {
+  const bad: Report = (field, message, reason = 'FieldValueInvalid') => {
     causes.push({ reason, message, field: `metadata.${field}` });
   };
-  const { name, finalizers = [] } = object.metadata;
-  if ((name ?? '') === '') {
+  // A generated or given name may be missing in what a client sent, whatever the type says.
+  const name = (object.metadata.name as string | undefined) ?? '';
+  if (name === '') {
     bad('name', 'Required value: name or generateName is required', 'FieldValueRequired');
   } else if (old === undefined) {
     const rule = nameProblem(name, kind);
     if (rule !== undefined) bad('name', `Invalid value: "${name}": ${rule}`);
   } else {
-    if (name !== old.metadata.name) bad('name', `Invalid value: "${name}": field is immutable`);
-    if (object.metadata.creationTimestamp !== old.metadata.creationTimestamp) {
-      bad(
-        'creationTimestamp',
-        `Invalid value: "${object.metadata.creationTimestamp ?? ''}": field is immutable`,
-      );
-    }
-    if (old.metadata.deletionTimestamp !== undefined) {
-      const added = finalizers.filter((one) => !(old.metadata.finalizers ?? []).includes(one));
-      if (added.length > 0) {
-        const list = added.map((one) => JSON.stringify(one)).join(', ');
-        const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
-        bad('finalizers', message, 'FieldValueForbidden');
-      }
-    }
+    validateUpdate(object, old, bad);
   }
-  finalizers.forEach((finalizer) => {
-    if (!QUALIFIED_NAME.test(finalizer)) {
-      bad(
-        'finalizers',
-        `Invalid value: "${finalizer}": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character`,
-      );
-    } else if (
-      kind.custom === undefined &&
-      !finalizer.includes('/') &&
-      !STANDARD_FINALIZERS.includes(finalizer) &&
-      finalizer !== 'customresourcecleanup.apiextensions.k8s.io'
-    ) {
-      bad(
-        'finalizers',
-        `Invalid value: "${finalizer}": name is neither a standard finalizer name nor is it fully qualified`,
-      );
-    }
-  });
-  for (const key of Object.keys(object.metadata.labels ?? {})) {
-    const value = object.metadata.labels?.[key] ?? '';
-    if (!QUALIFIED_NAME.test(key))
+  for (const finalizer of object.metadata.finalizers ?? []) {
+    const problem = finalizerProblem(finalizer, kind);
+    if (problem !== undefined) bad('finalizers', `Invalid value: "${finalizer}": ${problem}`);
+  }
+  for (const [key, value] of Object.entries(object.metadata.labels ?? {})) {
+    if (!QUALIFIED_NAME.test(key)) {
       bad('labels', `Invalid value: "${key}": name part must be a qualified name`);
+    }
     if (value.length > 63 || !/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/.test(value)) {
-      bad(
-        'labels',
-        `Invalid value: "${value}": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', at most 63 of them`,
-      );
+      bad('labels', `Invalid value: "${value}": ${LABEL_RULE}`);
     }
   }
   return causes;
+}
+
+const LABEL_RULE =
+  "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', at most 63 of them";
+
+function validateUpdate({ metadata }: KubeObject, { metadata: before }: KubeObject, bad: Report): void {
+  if (metadata.name !== before.name) bad('name', `Invalid value: "${metadata.name}": field is immutable`);
+  if (metadata.creationTimestamp !== before.creationTimestamp) {
+    const value = metadata.creationTimestamp ?? '';
+    bad('creationTimestamp', `Invalid value: "${value}": field is immutable`);
+  }
+  if (before.deletionTimestamp === undefined) return;
+  const added = (metadata.finalizers ?? []).filter((one) => !(before.finalizers ?? []).includes(one));
+  if (added.length === 0) return;
+  const list = added.map((one) => JSON.stringify(one)).join(', ');
+  const message = `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${list}}`;
+  bad('finalizers', message, 'FieldValueForbidden');
+}
+
+function finalizerProblem(finalizer: string, kind: ResourceKind): string | undefined {
+  if (!QUALIFIED_NAME.test(finalizer)) {
+    return "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+  }
+  const fine =
+    kind.custom !== undefined || finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer);
+  return fine ? undefined : 'name is neither a standard finalizer name nor is it fully qualified';
 }
 
 function nameProblem(name: string, kind: ResourceKind): string | undefined {

@@ -10,7 +10,7 @@ import {
   metadataForUpdate,
   validateMetadata,
 } from './metadata.js';
-import { type KubeObject, recordAt, sameJson, type UserInfo } from './objects.js';
+import { type KubeObject, sameJson, type UserInfo } from './objects.js';
 import { applyPatch } from './patching.js';
 import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } from './status-errors.js';
 import { type Storage, StaleWrite } from './storage.js';
@@ -175,13 +175,13 @@ export class ObjectWriter {
       if (uid !== '') metadataForUpdate(given.metadata, old, kind);
       const { status: _old, ...rest } = old;
       if (subresource === 'finalize') return { ...old, spec: given['spec'] };
-      return (given['status'] === undefined ? rest : { ...rest, status: given['status'] }) as KubeObject;
+      return given['status'] === undefined ? rest : { ...rest, status: given['status'] };
     }
     const metadata = metadataForUpdate(given.metadata, old, kind);
     let object: KubeObject = { ...given, metadata };
     if (kind.hasStatus) {
       const { status: _given, ...rest } = object;
-      object = (old['status'] === undefined ? rest : { ...rest, status: old['status'] }) as KubeObject;
+      object = old['status'] === undefined ? rest : { ...rest, status: old['status'] };
     }
     if (kind.custom === undefined) object = withBuiltinDefaults(object, kind);
     if (kind.hasGeneration && changesGeneration(object, old, kind)) {
@@ -286,10 +286,4 @@ async function retried<T>(kind: ResourceKind, name: string, attempt: () => Promi
       if (attempts >= MAX_ATTEMPTS) throw conflict(kind, name);
     }
   }
-}
-
-/** The finalizers that a namespace holds in its spec, beside those of its metadata. */
-export function specFinalizers(object: KubeObject): readonly unknown[] {
-  const { finalizers } = recordAt(object, 'spec');
-  return Array.isArray(finalizers) ? finalizers : [];
 }

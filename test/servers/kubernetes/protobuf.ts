@@ -1,3 +1,4 @@
+import { textAt } from './objects.js';
 import { badRequest, unsupportedMediaType } from './status-errors.js';
 
 /** How one field of a message is read: a scalar, a list of them, a map, or another message. */
@@ -125,27 +126,26 @@ function decode(bytes: Buffer, message: Message): Record<string, unknown> {
     const value = reader.value(tag % 8);
     if (field === undefined) continue;
     const [name, type] = field;
-    if (typeof value === 'number') {
-      result[name] = type === 'bool' ? value === 1 : value;
-    } else if (type === 'strings') {
-      ((result[name] ??= []) as string[]).push(value.toString('utf8'));
-    } else if (type === 'map' || type === 'bytesMap') {
-      const entry = decode(value, {
-        1: ['key', 'string'],
-        2: ['value', type === 'map' ? 'string' : 'bytes'],
-      });
-      ((result[name] ??= {}) as Record<string, unknown>)[(entry['key'] as string | undefined) ?? ''] =
-        entry['value'] ?? '';
-    } else if (Array.isArray(type)) {
-      ((result[name] ??= []) as unknown[]).push(decode(value, type[0]));
-    } else if (typeof type === 'object') {
-      result[name] = decode(value, type);
-    } else if (value.length > 0) {
-      // Go writes empty strings where JSON would leave the field out.
-      result[name] = value.toString(type === 'bytes' ? 'base64' : 'utf8');
-    }
+    // Go writes empty strings where JSON would leave the field out.
+    const isEmpty =
+      typeof value !== 'number' && value.length === 0 && (type === 'string' || type === 'bytes');
+    if (!isEmpty) result[name] = fieldValue(type, value, result[name]);
   }
   return result;
+}
+
+/** A field's value after one more occurrence; `before` is what earlier ones made of a list or map. */
+function fieldValue(type: FieldType, value: number | Buffer, before: unknown): unknown {
+  if (typeof value === 'number') return type === 'bool' ? value === 1 : value;
+  if (Array.isArray(type)) return [...((before as unknown[] | undefined) ?? []), decode(value, type[0])];
+  if (typeof type === 'object') return decode(value, type);
+  if (type === 'strings') return [...((before as string[] | undefined) ?? []), value.toString('utf8')];
+  if (type === 'map' || type === 'bytesMap') {
+    const inner = type === 'map' ? 'string' : 'bytes';
+    const entry = decode(value, { 1: ['key', 'string'], 2: ['value', inner] });
+    return { ...(before as object | undefined), [textAt(entry, 'key')]: textAt(entry, 'value') };
+  }
+  return value.toString(type === 'bytes' ? 'base64' : 'utf8');
 }
 
 class Reader {

@@ -17,6 +17,11 @@ export interface Json {
   readonly [index: number]: Json;
 }
 
+/** A text, or what stands in its place. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
+}
+
 export interface RawOptions {
   readonly body?: unknown;
   readonly contentType?: string;
@@ -142,7 +147,7 @@ export class RawWatch {
   /** `TYPE name` of each event so far. */
   get seen(): string[] {
     return this.events.map(
-      (event) => `${String(event['type'])} ${String(event['object']?.['metadata']?.['name'])}`,
+      (event) => `${textOf(event['type'])} ${textOf(event['object']?.['metadata']?.['name'])}`,
     );
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { type Json, RawClient } from './raw-client.js';
+import { type Json, RawClient, textOf } from './raw-client.js';
 import { ALL_WIDGETS, widget, WIDGET_CRD, WIDGETS } from './sample-crd.js';
 import { type LoopbackKubernetes, startKubernetesServer } from './server.js';
 
@@ -77,7 +77,7 @@ describe('list', () => {
     expect(first['metadata']).toMatchObject({ remainingItemCount: 2 });
     await client.delete(`${WIDGETS}/d`);
     await client.post(WIDGETS, widget('bb'));
-    const next = `${WIDGETS}?limit=2&continue=${String(first['metadata']?.['continue'])}`;
+    const next = `${WIDGETS}?limit=2&continue=${textOf(first['metadata']?.['continue'])}`;
     const second = (await client.get(next)).body;
     expect(names(second)).toEqual(['c', 'd']);
     expect(second['metadata']).toEqual({ resourceVersion: first['metadata']?.['resourceVersion'] });
@@ -165,7 +165,7 @@ describe('watch', () => {
     await client.post('/api/v1/namespaces/default/configmaps', { metadata: { name: 'unrelated' } });
     const now = String(server.revision);
     await with_.until(() =>
-      with_.events.some((event) => String(event['object']?.['metadata']?.['resourceVersion']) === now),
+      with_.events.some((event) => textOf(event['object']?.['metadata']?.['resourceVersion']) === now),
     );
     expect(with_.events.at(-1)).toMatchObject({
       type: 'BOOKMARK',

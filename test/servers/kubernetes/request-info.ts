@@ -1,4 +1,4 @@
-import { noSuchResource } from './status-errors.js';
+import { badRequest, noSuchResource } from './status-errors.js';
 
 /** What a request is about, as the real server's RequestInfo resolves it from method and path. */
 export interface RequestInfo {
@@ -31,44 +31,24 @@ const VERBS: Readonly<Record<string, string>> = {
  * @throws ApiError 404 for a path that is not below the prefix.
  */
 export function resolveRequest(method: string, url: string, prefix: string): RequestInfo {
-  const parsed = new URL(url, 'https://loopback.invalid');
-  const below = parsed.pathname === prefix || parsed.pathname.startsWith(`${prefix}/`);
-  if (!below && !ALWAYS_AT_ROOT.includes(parsed.pathname)) throw noSuchResource();
-  const path = below ? parsed.pathname.slice(prefix.length) || '/' : parsed.pathname;
-  const query = parsed.searchParams;
-  const parts = path
-    .split('/')
-    .filter((part) => part !== '')
-    .map(decodeURIComponent);
-  const plain: RequestInfo = {
-    isResource: false,
-    path,
-    verb: method.toLowerCase(),
-    group: '',
-    version: '',
-    namespace: '',
-    resource: '',
-    name: '',
-    subresource: '',
-    query,
-  };
-  const atCore = parts[0] === 'api';
-  if ((!atCore && parts[0] !== 'apis') || parts.length < (atCore ? 3 : 4)) return plain;
-  const group = atCore ? '' : (parts[1] ?? '');
-  const version = (atCore ? parts[1] : parts[2]) ?? '';
-  let rest = parts.slice(atCore ? 2 : 3);
-  let namespace = '';
-  if (rest[0] === 'namespaces' && rest.length > 1) {
-    namespace = rest[1] ?? '';
-    // `namespaces/x/status` is about the namespace itself, and so is `namespaces/x`.
-    if (rest.length > 2 && !['status', 'finalize'].includes(rest[2] ?? '')) rest = rest.slice(2);
+  const { pathname, searchParams: query } = new URL(`https://loopback.invalid${url}`);
+  const below = pathname === prefix || pathname.startsWith(`${prefix}/`);
+  if (!below && !ALWAYS_AT_ROOT.includes(pathname)) throw noSuchResource();
+  const path = below ? pathname.slice(prefix.length) || '/' : pathname;
+  const parts = partsOf(path);
+  const plain = { path, query, ...NO_RESOURCE };
+  const [root, ...afterRoot] = parts;
+  // `/api/<version>/…` or `/apis/<group>/<version>/…`; what is shorter is discovery.
+  const [group, version, ...rest] = root === 'api' ? ['', ...afterRoot] : afterRoot;
+  const isResource = (root === 'api' || root === 'apis') && rest.length > 0;
+  if (!isResource || group === undefined || version === undefined) {
+    return { ...plain, isResource: false, verb: method.toLowerCase() };
   }
-  const [resource = '', name = '', subresource = ''] = rest;
-  if (rest.length > 3) throw noSuchResource();
-  let verb = VERBS[method] ?? method.toLowerCase();
-  if (verb === 'get' && name === '') verb = isTrue(query.get('watch')) ? 'watch' : 'list';
-  if (verb === 'delete' && name === '') verb = 'deletecollection';
-  const selected = /^metadata\.name==?([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1];
+  const { namespace, resource, name, subresource } = targetOf(rest);
+  const verb = verbOf(method, name, query);
+  // A list of one name is authorized by that name.
+  const selected = /^metadata\.name==?([^,]+)$/.exec(query.get('fieldSelector') ?? '')?.[1] ?? '';
+  const ofMany = ['list', 'watch', 'deletecollection'].includes(verb);
   return {
     ...plain,
     isResource: true,
@@ -77,10 +57,41 @@ export function resolveRequest(method: string, url: string, prefix: string): Req
     version,
     namespace,
     resource,
-    // A list of one name is authorized by that name.
-    name: name === '' && ['list', 'watch', 'deletecollection'].includes(verb) ? (selected ?? '') : name,
+    name: ofMany ? selected : name,
     subresource,
   };
+}
+
+const NO_RESOURCE = { group: '', version: '', namespace: '', resource: '', name: '', subresource: '' };
+
+function partsOf(path: string): string[] {
+  try {
+    return path
+      .split('/')
+      .filter((part) => part !== '')
+      .map(decodeURIComponent);
+  } catch {
+    throw badRequest(`the path is not properly escaped: ${path}`);
+  }
+}
+
+function targetOf(
+  parts: readonly string[],
+): Pick<RequestInfo, 'namespace' | 'resource' | 'name' | 'subresource'> {
+  const [first, second = '', third = ''] = parts;
+  const inNamespace = first === 'namespaces' && second !== '';
+  // `namespaces/x/status` is about the namespace itself, and so is `namespaces/x`.
+  const ofNamespace = parts.length <= 2 || ['status', 'finalize'].includes(third);
+  const own = inNamespace && !ofNamespace ? parts.slice(2) : parts;
+  if (own.length > 3) throw noSuchResource();
+  const [resource = '', name = '', subresource = ''] = own;
+  return { namespace: inNamespace ? second : '', resource, name, subresource };
+}
+
+function verbOf(method: string, name: string, query: URLSearchParams): string {
+  if (name === '' && method === 'GET') return isTrue(query.get('watch')) ? 'watch' : 'list';
+  if (name === '' && method === 'DELETE') return 'deletecollection';
+  return VERBS[method] ?? method.toLowerCase();
 }
 
 /** `watch`, `watch=`, `watch=1` and `watch=true` all mean yes. */

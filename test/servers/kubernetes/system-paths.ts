@@ -23,10 +23,8 @@ export class SystemPaths {
   /** @throws ApiError 404 for an unknown path. */
   serve(info: RequestInfo, accept: string | undefined, response: ServerResponse): void {
     if (info.verb !== 'get') throw methodNotAllowed();
-    const { discovery, tokens } = this.options;
     const parts = info.path.split('/').filter((part) => part !== '');
-    const [first, second, third] = parts;
-    switch (first) {
+    switch (parts[0] ?? '') {
       case 'healthz':
       case 'livez':
       case 'readyz':
@@ -36,45 +34,51 @@ export class SystemPaths {
         answerJson(response, 200, this.version());
         return;
       case 'api':
-      case 'apis': {
-        const core = first === 'api';
-        if (parts.length === 1 && wantsAggregated(accept)) {
-          answerJson(response, 200, discovery.aggregated(core), { contentType: AGGREGATED_TYPE });
-          return;
-        }
-        const found = core
-          ? second === undefined
-            ? discovery.coreVersions(this.options.address())
-            : discovery.resourceList('', second)
-          : second === undefined
-            ? discovery.groupList()
-            : third === undefined
-              ? discovery.group(second)
-              : discovery.resourceList(second, third);
-        if (found === undefined) throw noSuchResource();
-        answerJson(response, 200, found);
+      case 'apis':
+        this.discover(parts, accept, response);
         return;
-      }
       case 'openapi':
         if (this.options.openApi.serve(info.path, accept, response)) return;
         throw noSuchResource();
-      case '.well-known':
-        if (second !== 'openid-configuration') throw noSuchResource();
-        answerJson(response, 200, {
-          issuer: tokens.issuer,
-          jwks_uri: `${this.options.address()}/openid/v1/jwks`,
-          response_types_supported: ['id_token'],
-          subject_types_supported: ['public'],
-          id_token_signing_alg_values_supported: ['RS256'],
-        });
-        return;
-      case 'openid':
-        if (info.path !== '/openid/v1/jwks') throw noSuchResource();
-        answerJson(response, 200, tokens.jwks, { contentType: 'application/jwk-set+json' });
-        return;
       default:
-        throw noSuchResource();
+        this.serveIssuer(info.path, response);
     }
+  }
+
+  private discover(parts: readonly string[], accept: string | undefined, response: ServerResponse): void {
+    const { discovery } = this.options;
+    const [root, second, third] = parts;
+    const core = root === 'api';
+    if (second === undefined && wantsAggregated(accept)) {
+      answerJson(response, 200, discovery.aggregated(core), { contentType: AGGREGATED_TYPE });
+      return;
+    }
+    let found: Record<string, unknown> | undefined;
+    if (second === undefined) {
+      found = core ? discovery.coreVersions(this.options.address()) : discovery.groupList();
+    } else if (core) {
+      found = discovery.resourceList('', second);
+    } else {
+      found = third === undefined ? discovery.group(second) : discovery.resourceList(second, third);
+    }
+    if (found === undefined) throw noSuchResource();
+    answerJson(response, 200, found);
+  }
+
+  private serveIssuer(path: string, response: ServerResponse): void {
+    const { tokens } = this.options;
+    if (path === '/openid/v1/jwks') {
+      answerJson(response, 200, tokens.jwks, { contentType: 'application/jwk-set+json' });
+      return;
+    }
+    if (path !== '/.well-known/openid-configuration') throw noSuchResource();
+    answerJson(response, 200, {
+      issuer: tokens.issuer,
+      jwks_uri: `${this.options.address()}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['RS256'],
+    });
   }
 
   private version(): Record<string, string> {
