@@ -1,7 +1,7 @@
 import { CRD_CLEANUP_FINALIZER, establishedStatus, validateCrd, withCrdDefaults } from './crd.js';
 import { CRD_PLACE, NAMESPACE_PLACE, type ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject, recordAt, sameJson, textAt } from './objects.js';
-import type { StatusCause } from './status-errors.js';
+import { type ApiError, badRequest, type StatusCause } from './status-errors.js';
 
 const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
@@ -73,7 +73,7 @@ export function validateBuiltin(object: KubeObject, kind: ResourceKind, old?: Ku
     case '/configmaps':
       return validateData(object, kind, old);
     case '/events':
-      return validateEvent(object);
+      return validateEvent(object, kind.group !== '' && old === undefined);
     case 'coordination.k8s.io/leases':
       return validateLease(object);
     case 'rbac.authorization.k8s.io/roles':
@@ -113,8 +113,9 @@ function validateData(object: KubeObject, kind: ResourceKind, old: KubeObject | 
         ),
       );
     }
-    if (typeof value !== 'string' || (kind.plural === 'secrets' && !BASE64.test(value))) {
-      causes.push(invalidValue(`data[${key}]`, '<value>', 'illegal base64 data or not a string'));
+    if (typeof value !== 'string') throw cannotBeHandled(kind.kind, `data[${key}] is not a string`);
+    if (kind.plural === 'secrets' && !BASE64.test(value)) {
+      throw cannotBeHandled(kind.kind, 'illegal base64 data at input byte 0');
     }
   }
   if (old?.['immutable'] === true && !sameJson(object['data'], old['data'])) {
@@ -127,7 +128,7 @@ function validateData(object: KubeObject, kind: ResourceKind, old: KubeObject | 
   return causes;
 }
 
-function validateEvent(event: KubeObject): StatusCause[] {
+function validateEvent(event: KubeObject, mustBeNew: boolean): StatusCause[] {
   const causes: StatusCause[] = [];
   const about = recordAt(event, 'involvedObject');
   const namespace = textAt(about, 'namespace');
@@ -135,7 +136,7 @@ function validateEvent(event: KubeObject): StatusCause[] {
   if (event.metadata.namespace !== home) {
     causes.push(invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace'));
   }
-  if (textAt(event, 'eventTime') === '') return causes;
+  if (textAt(event, 'eventTime') === '') return mustBeNew ? [...causes, required('eventTime')] : causes;
   // An event with an eventTime is one of the new kind, and held to more.
   for (const [field, path] of [
     ['reportingController', 'reportingComponent'],
@@ -149,9 +150,7 @@ function validateEvent(event: KubeObject): StatusCause[] {
       causes.push(invalidValue(field, '', 'can have at most 128 characters'));
     }
   }
-  if (!MICRO_TIME.test(textAt(event, 'eventTime'))) {
-    causes.push(invalidValue('eventTime', event['eventTime'], 'must be a time with microseconds'));
-  }
+  checkMicroTime('Event', event['eventTime']);
   if (!['Normal', 'Warning'].includes(textAt(event, 'type'))) {
     causes.push(invalidValue('type', event['type'], 'has invalid value'));
   }
@@ -159,6 +158,17 @@ function validateEvent(event: KubeObject): StatusCause[] {
     causes.push(invalidValue('message', '', 'can have at most 1024 characters'));
   }
   return causes;
+}
+
+/** @throws ApiError 400 for a time that is not one with microseconds: it cannot even be read. */
+function checkMicroTime(kind: string, time: unknown): void {
+  if (time === undefined || time === null || (typeof time === 'string' && MICRO_TIME.test(time))) return;
+  const text = JSON.stringify(time);
+  throw cannotBeHandled(kind, `parsing time ${text} as "2006-01-02T15:04:05.000000Z07:00": cannot parse it`);
+}
+
+function cannotBeHandled(kind: string, why: string): ApiError {
+  return badRequest(`${kind} in version "v1" cannot be handled as a ${kind}: ${why}`);
 }
 
 function validateLease(lease: KubeObject): StatusCause[] {
@@ -172,12 +182,7 @@ function validateLease(lease: KubeObject): StatusCause[] {
   if (transitions !== undefined && !(Number.isInteger(transitions) && (transitions as number) >= 0)) {
     causes.push(invalidValue('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'));
   }
-  for (const field of ['acquireTime', 'renewTime']) {
-    const time = spec[field];
-    if (time !== undefined && time !== null && !(typeof time === 'string' && MICRO_TIME.test(time))) {
-      causes.push(invalidValue(`spec.${field}`, time, 'must be a time with microseconds'));
-    }
-  }
+  for (const field of ['acquireTime', 'renewTime']) checkMicroTime('Lease', spec[field]);
   return causes;
 }
 

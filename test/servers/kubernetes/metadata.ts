@@ -39,12 +39,7 @@ export function asObject(body: unknown, kind: ResourceKind): KubeObject {
 /** The metadata of a new object: what the client may say, and what the server says. */
 export function metadataForCreate(given: ObjectMeta, kind: ResourceKind, namespace: string): ObjectMeta {
   if ((given.resourceVersion ?? '') !== '' && given.resourceVersion !== '0') {
-    throw new ApiError(
-      500,
-      'InternalError',
-      'resourceVersion should not be set on objects to be created',
-      {},
-    );
+    throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
   }
   const generated =
     (given.name ?? '') === '' && given.generateName !== undefined

@@ -71,8 +71,9 @@ export class ObjectWriter {
         object: shown(object, kind),
       })),
     );
-    if (this.storage.get(kind.place, namespace, object.metadata.name) !== undefined) {
-      throw alreadyExists(kind, object.metadata.name);
+    const there = this.storage.get(kind.place, namespace, object.metadata.name);
+    if (there !== undefined) {
+      throw alreadyExists(kind, there.metadata.name, there.metadata.deletionTimestamp !== undefined);
     }
     return request.dryRun ? object : this.storage.put(kind.place, object, undefined);
   }
@@ -95,7 +96,7 @@ export class ObjectWriter {
     }
     if (version === '' && !kind.unconditionalUpdate) {
       const message = 'Invalid value: 0x0: must be specified for an update';
-      throw invalid(kind, name, [
+      throw invalid({ ...kind, kind: kind.plural }, name, [
         { reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' },
       ]);
     }
@@ -112,6 +113,12 @@ export class ObjectWriter {
       const patched = this.decode(request, applyPatch(shown(old, kind), contentType, body, kind));
       const version = patched.metadata.resourceVersion ?? '';
       if (version !== '' && version !== old.metadata.resourceVersion) throw conflict(kind, name);
+      if (patched.metadata.name !== name) throw badRequest(nameMismatch(patched.metadata.name, name));
+      const { uid = '' } = patched.metadata;
+      if (uid !== '' && uid !== old.metadata.uid) {
+        const message = `Invalid value: "${uid}": field is immutable`;
+        throw invalid(kind, name, [{ reason: 'FieldValueInvalid', message, field: 'metadata.uid' }]);
+      }
       return patched;
     });
   }
@@ -124,14 +131,18 @@ export class ObjectWriter {
     const { kind, namespace, name } = request;
     return await retried(kind, name, async () => {
       const old = this.mustGet(request);
-      for (const [field, why] of [
-        ['uid', 'UID'],
-        ['resourceVersion', 'ResourceVersion'],
+      for (const [field, word, how] of [
+        ['uid', 'UID', 'deleted and then recreated'],
+        ['resourceVersion', 'ResourceVersion', 'modified'],
       ] as const) {
         const wanted = preconditions[field];
         if (wanted === undefined || wanted === old.metadata[field]) continue;
-        const found = `${why} in object meta: ${String(old.metadata[field])}`;
-        throw conflict(kind, name, `Precondition failed: ${why} in precondition: ${wanted}, ${found}`);
+        const found = String(old.metadata[field]);
+        throw conflict(
+          { ...kind, plural: kind.kind },
+          name,
+          `the ${word} in the precondition (${wanted}) does not match the ${word} in record (${found}). The object might have been ${how}`,
+        );
       }
       const asked = {
         operation: 'DELETE',
@@ -208,6 +219,11 @@ export class ObjectWriter {
       throw badRequest(
         `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
       );
+    }
+    if (object.kind !== kind.kind && kind.custom !== undefined) {
+      const message = `Invalid value: "${object.kind}": must be ${kind.kind}`;
+      const causes = [{ reason: 'FieldValueInvalid', message, field: 'kind' }];
+      throw invalid({ group: kind.group, kind: object.kind }, object.metadata.name, causes);
     }
     if (object.kind !== kind.kind) {
       throw badRequest(

@@ -38,10 +38,6 @@ export function applyPatch(
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     if (error.status === 400) throw badRequest(error.message);
-    throw new ApiError(422, 'Invalid', error.message, {
-      name: target.metadata.name,
-      ...(kind.group === '' ? {} : { group: kind.group }),
-      kind: kind.plural,
-    });
+    throw new ApiError(422, 'Invalid', error.message, {});
   }
 }

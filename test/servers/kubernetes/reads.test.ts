@@ -80,7 +80,10 @@ describe('list', () => {
     const next = `${WIDGETS}?limit=2&continue=${textOf(first['metadata']?.['continue'])}`;
     const second = (await client.get(next)).body;
     expect(names(second)).toEqual(['c', 'd']);
-    expect(second['metadata']).toEqual({ resourceVersion: first['metadata']?.['resourceVersion'] });
+    expect(second['metadata']).toEqual({
+      continue: '',
+      resourceVersion: first['metadata']?.['resourceVersion'],
+    });
     await client.delete(`${WIDGETS}/bb`);
     await client.post(WIDGETS, widget('d'));
     server.compact();

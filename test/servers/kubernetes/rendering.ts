@@ -59,7 +59,9 @@ export function renderList(
     kind.custom === undefined
       ? objects.map(({ kind: _kind, apiVersion: _version, ...rest }) => rest)
       : objects;
-  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata, items };
+  // Lists of custom resources always say `continue`, though it be empty.
+  const own = kind.custom === undefined ? metadata : { continue: '', ...metadata };
+  return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: own, items };
 }
 
 function partial(object: KubeObject): Record<string, unknown> {

@@ -11,7 +11,8 @@ const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 export function parseBody(contentType: string | undefined, text: string): unknown {
   const type = (contentType ?? JSON_TYPE).split(';')[0]?.trim() ?? '';
   if (type === PROTOBUF_TYPE) return decodeProtobuf(Buffer.from(text, 'latin1'));
-  if (type !== JSON_TYPE && type !== YAML_TYPE) throw unsupportedMediaType([JSON_TYPE, YAML_TYPE]);
+  if (type !== JSON_TYPE && type !== YAML_TYPE)
+    throw unsupportedMediaType([JSON_TYPE, YAML_TYPE, PROTOBUF_TYPE]);
   if (text.trim() === '') throw badRequest('the request has no body: send the object');
   try {
     return type === YAML_TYPE ? (parseYaml(text) as unknown) : (JSON.parse(text) as unknown);

@@ -59,7 +59,7 @@ export class Reviews {
       problems.push({ reason: 'FieldValueInvalid', message, field });
     }
     if (problems.length > 0) {
-      throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, name, problems);
+      throw invalid({ group: 'authentication.k8s.io', kind: 'TokenRequest' }, '', problems);
     }
     const forWhom =
       Array.isArray(audiences) && audiences.length > 0

@@ -12,7 +12,7 @@ import type { UserInfo } from './objects.js';
 import { parseBody } from './request-body.js';
 import { type RequestInfo, resolveRequest } from './request-info.js';
 import type { Reviews } from './reviews.js';
-import { methodNotAllowed, noSuchResource } from './status-errors.js';
+import { MAX_BODY_BYTES, methodNotAllowed, noSuchResource, requestTooLarge } from './status-errors.js';
 import type { SystemPaths } from './system-paths.js';
 
 export interface RouterOptions {
@@ -34,6 +34,7 @@ export class Router {
     try {
       const info = resolveRequest(seen.method, seen.url, this.options.pathPrefix);
       seen.operation = operationOf(info);
+      if (Buffer.byteLength(seen.body) > MAX_BODY_BYTES) throw requestTooLarge();
       const { authenticator, authorizer } = this.options;
       const user = impersonated(authenticator.authenticate(request), request.headers, authorizer);
       authorizer.require(user, info);

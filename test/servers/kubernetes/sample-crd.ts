@@ -48,6 +48,10 @@ export const WIDGET_CRD = {
                   labels: { type: 'object', additionalProperties: { type: 'string' } },
                 },
               },
+              options: {
+                type: 'object',
+                properties: { color: { type: 'string', default: 'grey' }, note: { type: 'string' } },
+              },
               status: {
                 type: 'object',
                 properties: {

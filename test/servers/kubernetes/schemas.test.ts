@@ -69,6 +69,13 @@ describe('schema of a CRD', () => {
     expect((await client.post(`${WIDGETS}?fieldValidation=Odd`, odd('x'))).status).toBe(422);
   });
 
+  it('fills in defaults, and takes a null as absent', async () => {
+    const options = { color: null, note: null };
+    const { body } = await client.post(WIDGETS, { ...widget('defaults'), options });
+    expect(body['options']).toEqual({ color: 'grey' });
+    expect((await client.patch(`${WIDGETS}/defaults`, { spec: { size: null } })).status).toBe(422);
+  });
+
   it('shows the columns of the CRD in a Table', async () => {
     await client.post(WIDGETS, widget('shown', { size: 'large', count: 3 }));
     await client.patch(`${WIDGETS}/shown/status`, {

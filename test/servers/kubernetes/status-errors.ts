@@ -84,8 +84,9 @@ export function noSuchResource(): ApiError {
   return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
-export function alreadyExists(kind: Named, name: string): ApiError {
-  const message = `${qualified(kind.plural, kind.group)} "${name}" already exists`;
+export function alreadyExists(kind: Named, name: string, isBeingDeleted = false): ApiError {
+  const prefix = isBeingDeleted ? 'object is being deleted: ' : '';
+  const message = `${prefix}${qualified(kind.plural, kind.group)} "${name}" already exists`;
   return new ApiError(409, 'AlreadyExists', message, detailsOf(kind, name));
 }
 
@@ -136,6 +137,14 @@ export function forbiddenPath(user: string, verb: string, path: string): ApiErro
 export function methodNotAllowed(): ApiError {
   const message = 'the server does not allow this method on the requested resource';
   return new ApiError(405, 'MethodNotAllowed', message, {});
+}
+
+/** A real server reads no more of a body. */
+export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+
+export function requestTooLarge(): ApiError {
+  const message = `Request entity too large: limit is ${String(MAX_BODY_BYTES)}`;
+  return new ApiError(413, 'RequestEntityTooLarge', message);
 }
 
 export function unsupportedMediaType(accepted: readonly string[]): ApiError {
