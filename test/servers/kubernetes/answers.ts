@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-import { ApiError } from './status-errors.js';
+import { ApiError, PageNotFound } from './status-errors.js';
 
 /** Answers JSON, with one Warning header for each thing that the client is to be warned of. */
 export function answerJson(
@@ -29,6 +29,11 @@ export function answerError(
   warnings: readonly string[] = [],
 ): void {
   if (!(error instanceof ApiError)) throw error;
+  if (error instanceof PageNotFound) {
+    const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+    response.writeHead(error.code, headers).end(`${error.message}\n`);
+    return;
+  }
   const retryAfter = error.details?.retryAfterSeconds;
   if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter));
   answerJson(response, error.code, error.body, { warnings });

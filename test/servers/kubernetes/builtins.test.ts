@@ -50,18 +50,25 @@ describe('discovery', () => {
     expect(body['items']?.[0]?.['versions']?.[0]).toMatchObject({ version: 'v1', freshness: 'Current' });
   });
 
-  it.each(['/apis/none.dev', '/apis/apps/v2', '/nothing', '/apis/none.dev/v1/things', '/api/v1/things'])(
-    'answers 404 with a Status for %s',
+  it.each(['/apis/none.dev', '/apis/apps/v2', '/nothing', '/apis/none.dev/v1/things'])(
+    'answers 404 in plain text for %s, which nobody serves',
     async (path) => {
-      const { status, body } = await client.get(path);
+      const { status, text, headers } = await client.get(path);
       expect(status).toBe(404);
-      expect(body).toMatchObject({
-        kind: 'Status',
-        reason: 'NotFound',
-        message: 'the server could not find the requested resource',
-      });
+      expect(headers['content-type']).toContain('text/plain');
+      expect(text).toBe('404 page not found\n');
     },
   );
+
+  it('answers 404 with a Status for an unknown resource of a built-in group', async () => {
+    const { status, body } = await client.get('/api/v1/things');
+    expect(status).toBe(404);
+    expect(body).toMatchObject({
+      kind: 'Status',
+      reason: 'NotFound',
+      message: 'the server could not find the requested resource',
+    });
+  });
 
   it('serves nothing outside its path prefix', async () => {
     const other = new RawClient(

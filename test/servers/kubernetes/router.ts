@@ -7,12 +7,18 @@ import type { Authorizer } from './authorization.js';
 import type { Endpoints } from './endpoints.js';
 import { impersonated } from './impersonation.js';
 import type { KindRegistry } from './kind-registry.js';
-import { REVIEW_KINDS } from './kinds.js';
+import { BUILTIN_KINDS, REVIEW_KINDS } from './kinds.js';
 import type { UserInfo } from './objects.js';
 import { parseBody } from './request-body.js';
 import { type RequestInfo, resolveRequest } from './request-info.js';
 import type { Reviews } from './reviews.js';
-import { MAX_BODY_BYTES, methodNotAllowed, noSuchResource, requestTooLarge } from './status-errors.js';
+import {
+  MAX_BODY_BYTES,
+  methodNotAllowed,
+  noSuchResource,
+  PageNotFound,
+  requestTooLarge,
+} from './status-errors.js';
 import type { SystemPaths } from './system-paths.js';
 
 export interface RouterOptions {
@@ -69,7 +75,10 @@ export class Router {
       return;
     }
     const kind = this.options.kinds.find(group, version, resource);
-    if (kind === undefined) throw noSuchResource();
+    if (kind === undefined) {
+      const isBuiltIn = BUILTIN_KINDS.some((one) => one.group === group && one.version === version);
+      throw isBuiltIn ? noSuchResource() : new PageNotFound();
+    }
     const { body } = seen;
     await this.options.endpoints.serve({ info, kind, user, accept, contentType, body, warnings }, response);
   }

@@ -1,21 +1,27 @@
-import { isRecord, sameJson } from './objects.js';
+import { copyJson, isRecord, sameJson } from './objects.js';
+import { checkList, checkNumber, checkObjectSize, checkText, type Complaint } from './schema-values.js';
 
 /** A structural schema of a CRD (`apiextensions.k8s.io/v1` JSONSchemaProps), as far as it is enforced. */
 export type Schema = Readonly<Record<string, unknown>>;
 
+/** One cause of a refusal; the types are those of apimachinery's `field.ErrorType`. */
 export interface SchemaProblem {
+  /** As `spec.secrets[0].key`; `<nil>` where the real server names none. */
   readonly field: string;
   readonly type:
     | 'FieldValueRequired'
     | 'FieldValueInvalid'
     | 'FieldValueNotSupported'
     | 'FieldValueDuplicate'
-    | 'FieldValueTypeInvalid';
+    | 'FieldValueTypeInvalid'
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany'
+    | 'FieldValueForbidden';
   /** In the real server's words, without the field. */
   readonly message: string;
 }
 
-const ROOT_FIELDS = ['apiVersion', 'kind', 'metadata'];
+const ROOT_FIELDS: readonly string[] = ['apiVersion', 'kind', 'metadata'];
 
 /** Removes what the schema does not know; `pruned` names it as `spec.secrets[0].foo`. */
 export function pruneUnknown(schema: Schema, object: unknown): { value: unknown; pruned: string[] } {
@@ -31,158 +37,132 @@ function prune(
   always: readonly string[] = [],
 ): unknown {
   if (Array.isArray(value)) {
-    const items = schema.items;
+    const { items } = schema;
     return isRecord(items)
-      ? value.map((item, index) => prune(items, item, `${path}[${String(index)}]`, pruned))
+      ? value.map((item, index) => prune(items, item, `${path}[${String(index)}]`, pruned, ownFields(items)))
       : value;
   }
   if (!isRecord(value)) return value;
-  const properties = isRecord(schema.properties) ? schema.properties : {};
-  const additional = schema.additionalProperties;
-  const keepsUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true || additional === true;
+  const keepsUnknown =
+    schema['x-kubernetes-preserve-unknown-fields'] === true || schema.additionalProperties === true;
   const entries: [string, unknown][] = [];
   for (const [key, inner] of Object.entries(value)) {
-    const field = path === '' ? key : `${path}.${key}`;
-    const known = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    const field = at(path, key);
+    const known = schemaOfKey(schema, key);
     if (always.includes(key)) entries.push([key, inner]);
-    else if (isRecord(known)) entries.push([key, prune(known, inner, field, pruned)]);
-    else if (isRecord(additional)) entries.push([key, prune(additional, inner, field, pruned)]);
+    else if (known !== undefined) entries.push([key, prune(known, inner, field, pruned, ownFields(known))]);
     else if (keepsUnknown) entries.push([key, inner]);
     else pruned.push(field);
   }
   return Object.fromEntries(entries);
 }
 
-/** Everything that the schema refuses. */
+/** An embedded resource keeps its type and its metadata, as the root does. */
+function ownFields(schema: Schema): readonly string[] {
+  return schema['x-kubernetes-embedded-resource'] === true ? ROOT_FIELDS : [];
+}
+
+/**
+ * Fills in defaults, and drops `null` where the schema neither takes it (`nullable`) nor has a default:
+ * both as the real server does when it decodes an object and when it reads one from storage.
+ */
+export function applyDefaults(schema: Schema, object: unknown): unknown {
+  return withDefaults(schema, object, ROOT_FIELDS);
+}
+
+function withDefaults(schema: Schema, value: unknown, skipped: readonly string[] = []): unknown {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return isRecord(items) ? value.map((item) => withDefaults(items, orDefault(items, item))) : value;
+  }
+  if (!isRecord(value)) return value;
+  const properties = isRecord(schema.properties) ? schema.properties : {};
+  const filled = new Map<string, unknown>();
+  for (const [key, inner] of Object.entries(value)) {
+    const known = skipped.includes(key) ? undefined : schemaOfKey(schema, key);
+    const next = known === undefined ? inner : orDefault(known, inner);
+    const dropped = next === null && Object.hasOwn(properties, key) && known?.nullable !== true;
+    if (known === undefined) filled.set(key, inner);
+    else if (!dropped) filled.set(key, withDefaults(known, next));
+  }
+  for (const [key, property] of Object.entries(properties)) {
+    if (filled.has(key) || skipped.includes(key) || !isRecord(property)) continue;
+    if (property.default !== undefined) {
+      filled.set(key, withDefaults(property, copyJson(property.default)));
+    }
+  }
+  return Object.fromEntries(filled);
+}
+
+function orDefault(schema: Schema, value: unknown): unknown {
+  const takesDefault = value === null && schema.nullable !== true && schema.default !== undefined;
+  return takesDefault ? copyJson(schema.default) : value;
+}
+
+/** Everything that the schema refuses. Type metadata and metadata are the server's own business. */
 export function validateSchema(schema: Schema, object: unknown): SchemaProblem[] {
-  const problems: SchemaProblem[] = [];
-  // Type metadata and metadata are the server's own business.
   const { properties, ...rest } = schema;
-  const own = Object.fromEntries(
-    Object.entries(isRecord(properties) ? properties : {}).filter(([key]) => !ROOT_FIELDS.includes(key)),
+  const own = Object.entries(isRecord(properties) ? properties : {}).filter(
+    ([key]) => !ROOT_FIELDS.includes(key),
   );
-  validate({ ...rest, properties: own }, object, '', problems);
+  const root = { ...rest, properties: Object.fromEntries(own) };
+  const problems: SchemaProblem[] = [];
+  validate(root, object, '', problems);
+  // The real server looks for doubles in a second walk: their causes come last.
+  findDoubles(root, object, '', problems);
+  return problems;
+}
+
+/** The same for a value that is no whole object, such as a default. */
+export function validateValue(schema: Schema, value: unknown, path: string): SchemaProblem[] {
+  const problems: SchemaProblem[] = [];
+  validate(schema, value, path, problems);
+  findDoubles(schema, value, path, problems);
   return problems;
 }
 
 function validate(schema: Schema, value: unknown, path: string, problems: SchemaProblem[]): void {
-  const add = (type: SchemaProblem['type'], message: string): void => {
-    problems.push({ field: path === '' ? '<nil>' : path, type, message });
+  const complain: Complaint = (type, message, field = path === '' ? '<nil>' : path) => {
+    problems.push({ field, type, message });
   };
-  if (value === null && schema.nullable === true) return;
-  if (!hasType(schema, value)) {
-    const shown =
-      isRecord(value) || Array.isArray(value) ? `"${typeName(value)}"` : JSON.stringify(String(value));
-    const wanted = String(schema.type);
-    add(
-      'FieldValueTypeInvalid',
-      `Invalid value: ${shown}: ${path} in body must be of type ${wanted}: "${typeName(value)}"`,
-    );
+  if (value === null && (schema.nullable === true || !requiresType(schema))) return;
+  const wrong = wrongType(schema, value);
+  if (wrong !== undefined) {
+    const [wanted, found] = wrong;
+    const got = JSON.stringify(found);
+    complain('FieldValueTypeInvalid', `Invalid value: ${got}: ${path} in body must be of type ${wanted}: ${got}`);
+    if (found === 'float64') complain(...notInFormat(schema, path));
     return;
   }
   if (Array.isArray(schema.enum) && !schema.enum.some((allowed) => sameJson(allowed, value))) {
-    const supported = schema.enum.map((allowed) => JSON.stringify(allowed)).join(', ');
-    add(
-      'FieldValueNotSupported',
-      `Unsupported value: ${JSON.stringify(value)}: supported values: ${supported}`,
-    );
+    const supported = schema.enum.map((allowed) => JSON.stringify(textOf(allowed))).join(', ');
+    const shown = JSON.stringify(value);
+    complain('FieldValueNotSupported', `Unsupported value: ${shown}: supported values: ${supported}`);
   }
-  if (typeof value === 'number') validateNumber(schema, value, path, add);
-  if (typeof value === 'string') validateString(schema, value, path, add);
-  if (Array.isArray(value)) validateList(schema, value, path, problems, add);
-  else if (isRecord(value)) validateObject(schema, value, path, problems);
-}
-
-type Add = (type: SchemaProblem['type'], message: string) => void;
-
-function validateNumber(schema: Schema, value: number, path: string, add: Add): void {
-  if (typeof schema.minimum === 'number' && value < schema.minimum) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${String(value)}: ${path} in body should be greater than or equal to ${String(schema.minimum)}`,
-    );
+  if (typeof value === 'number') {
+    if (schema.format === 'int32' && (value > 2_147_483_647 || value < -2_147_483_648)) {
+      complain(...notInFormat(schema, path));
+    }
+    checkNumber(schema, value, path, complain);
   }
-  if (typeof schema.maximum === 'number' && value > schema.maximum) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${String(value)}: ${path} in body should be less than or equal to ${String(schema.maximum)}`,
-    );
-  }
-}
-
-function validateString(schema: Schema, value: string, path: string, add: Add): void {
-  const length = Array.from(value).length;
-  if (typeof schema.minLength === 'number' && length < schema.minLength) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${JSON.stringify(value)}: ${path} in body should be at least ${String(schema.minLength)} chars long`,
-    );
-  }
-  if (typeof schema.maxLength === 'number' && length > schema.maxLength) {
-    add('FieldValueInvalid', `Too long: may not be more than ${String(schema.maxLength)} bytes`);
-  }
-  if (typeof schema.pattern === 'string' && !new RegExp(schema.pattern, 'u').test(value)) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${JSON.stringify(value)}: ${path} in body should match '${schema.pattern}'`,
-    );
-  }
-  if (schema.format === 'date-time' && Number.isNaN(Date.parse(value))) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${JSON.stringify(value)}: ${path} in body must be of type date-time: ${JSON.stringify(value)}`,
-    );
-  }
-}
-
-function validateList(
-  schema: Schema,
-  value: readonly unknown[],
-  path: string,
-  problems: SchemaProblem[],
-  add: Add,
-): void {
-  if (typeof schema.minItems === 'number' && value.length < schema.minItems) {
-    add(
-      'FieldValueInvalid',
-      `Invalid value: ${String(value.length)}: ${path} in body should have at least ${String(schema.minItems)} items`,
-    );
-  }
-  if (typeof schema.maxItems === 'number' && value.length > schema.maxItems) {
-    add(
-      'FieldValueInvalid',
-      `Too many: ${String(value.length)}: must have at most ${String(schema.maxItems)} items`,
-    );
-  }
-  const { items } = schema;
-  if (isRecord(items))
-    value.forEach((item, index) => validate(items, item, `${path}[${String(index)}]`, problems));
-  const identity = identityOf(schema);
-  if (identity === undefined) return;
-  const seen = new Set<string>();
-  value.forEach((item, index) => {
-    const id = identity(item);
-    if (id === undefined) return;
-    if (seen.has(id))
-      problems.push({
-        field: `${path}[${String(index)}]`,
-        type: 'FieldValueDuplicate',
-        message: `Duplicate value: ${id}`,
+  if (typeof value === 'string') checkText(schema, value, path, complain);
+  if (Array.isArray(value)) {
+    checkList(schema, value, path, complain);
+    const { items } = schema;
+    if (isRecord(items)) {
+      value.forEach((item, index) => {
+        validate(items, item, `${path}[${String(index)}]`, problems);
       });
-    seen.add(id);
-  });
+    }
+  } else if (isRecord(value)) {
+    validateObject(schema, value, path, problems, complain);
+  }
+  validateJunctors(schema, value, path, complain);
 }
 
-/** What must be unique in a list: the whole item of a set, the keys of a map's item. */
-function identityOf(schema: Schema): ((item: unknown) => string | undefined) | undefined {
-  const listType = schema['x-kubernetes-list-type'];
-  if (listType === 'set') return (item) => JSON.stringify(item);
-  const keys = schema['x-kubernetes-list-map-keys'];
-  if (listType !== 'map' || !Array.isArray(keys)) return undefined;
-  return (item) =>
-    isRecord(item)
-      ? JSON.stringify(Object.fromEntries(keys.map((key: string) => [key, item[key]])))
-      : undefined;
+function notInFormat(schema: Schema, path: string): [SchemaProblem['type'], string, string] {
+  const wanted = `${String(schema.type)} with format ${String(schema.format)}`;
+  return ['FieldValueInvalid', `Invalid value: "": Checked value must be of type ${wanted} in ${path}`, '<nil>'];
 }
 
 function validateObject(
@@ -190,41 +170,123 @@ function validateObject(
   value: Record<string, unknown>,
   path: string,
   problems: SchemaProblem[],
+  complain: Complaint,
 ): void {
-  const at = (key: string): string => (path === '' ? key : `${path}.${key}`);
-  for (const key of Array.isArray(schema.required) ? (schema.required as string[]) : []) {
-    if (!Object.hasOwn(value, key))
-      problems.push({ field: at(key), type: 'FieldValueRequired', message: 'Required value' });
-  }
-  const properties = isRecord(schema.properties) ? schema.properties : {};
+  checkObjectSize(schema, value, path, complain);
   for (const [key, inner] of Object.entries(value)) {
-    const known = Object.hasOwn(properties, key) ? properties[key] : schema.additionalProperties;
-    if (isRecord(known)) validate(known, inner, at(key), problems);
+    const known = schemaOfKey(schema, key);
+    if (known !== undefined) validate(known, inner, at(path, key), problems);
+  }
+  const embedded = schema['x-kubernetes-embedded-resource'] === true ? ['apiVersion', 'kind'] : [];
+  const required = Array.isArray(schema.required) ? (schema.required as string[]) : [];
+  for (const key of new Set([...required, ...embedded])) {
+    if (!Object.hasOwn(value, key)) complain('FieldValueRequired', 'Required value', at(path, key));
   }
 }
 
-function hasType(schema: Schema, value: unknown): boolean {
-  if (schema['x-kubernetes-int-or-string'] === true)
-    return typeof value === 'string' || Number.isInteger(value);
-  switch (schema.type) {
-    case 'object':
-      return isRecord(value);
-    case 'array':
-      return Array.isArray(value);
-    case 'integer':
-      return Number.isInteger(value);
-    case 'string':
-    case 'number':
-    case 'boolean':
-      return typeof value === schema.type;
-    default:
-      return true;
+function validateJunctors(schema: Schema, value: unknown, path: string, complain: Complaint): void {
+  const branches = (key: string): Schema[] => (Array.isArray(schema[key]) ? schema[key].filter(isRecord) : []);
+  const accepts = (branch: Schema): boolean => validateValue(branch, value, path).length === 0;
+  const name = JSON.stringify(path);
+  if (!branches('allOf').every(accepts)) {
+    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate all the schemas (allOf)`);
   }
+  const anyOf = branches('anyOf');
+  if (anyOf.length > 0 && !anyOf.some(accepts)) {
+    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate at least one schema (anyOf)`);
+  }
+  const oneOf = branches('oneOf');
+  if (oneOf.length > 0 && oneOf.filter(accepts).length !== 1) {
+    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate one and only one schema (oneOf)`);
+  }
+  if (isRecord(schema.not) && accepts(schema.not)) {
+    complain('FieldValueInvalid', `Invalid value: "": ${name} must not validate the schema (not)`);
+  }
+}
+
+function findDoubles(schema: Schema, value: unknown, path: string, problems: SchemaProblem[]): void {
+  if (isRecord(value)) {
+    for (const [key, inner] of Object.entries(value)) {
+      const known = schemaOfKey(schema, key);
+      if (known !== undefined) findDoubles(known, inner, at(path, key), problems);
+    }
+  }
+  if (!Array.isArray(value)) return;
+  const identity = identityOf(schema);
+  const seen = new Set<string>();
+  value.forEach((item, index) => {
+    const field = `${path}[${String(index)}]`;
+    const id = identity?.(item);
+    if (id !== undefined && seen.has(id)) {
+      problems.push({ field, type: 'FieldValueDuplicate', message: `Duplicate value: ${id}` });
+    }
+    if (id !== undefined) seen.add(id);
+    if (isRecord(schema.items)) findDoubles(schema.items, item, field, problems);
+  });
+}
+
+/** What must be unique in a list: the whole item of a set, the keys of a map's item. */
+function identityOf(schema: Schema): ((item: unknown) => string | undefined) | undefined {
+  const listType = schema['x-kubernetes-list-type'];
+  if (listType === 'set') return canonical;
+  const keys = schema['x-kubernetes-list-map-keys'];
+  if (listType !== 'map' || !Array.isArray(keys)) return undefined;
+  return (item) => {
+    if (!isRecord(item)) return undefined;
+    const present = (keys as string[]).filter((key) => Object.hasOwn(item, key));
+    return canonical(Object.fromEntries(present.map((key) => [key, item[key]])));
+  };
+}
+
+/** JSON with sorted keys, as Go writes it. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (!isRecord(value)) return JSON.stringify(value) ?? 'null';
+  const keys = Object.keys(value).sort();
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`;
+}
+
+function schemaOfKey(schema: Schema, key: string): Schema | undefined {
+  const { properties, additionalProperties } = schema;
+  const known =
+    isRecord(properties) && Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
+  return isRecord(known) ? known : undefined;
+}
+
+function requiresType(schema: Schema): boolean {
+  return typeof schema.type === 'string' || schema['x-kubernetes-int-or-string'] === true;
+}
+
+/** `[wanted, found]` when the value is of another type, as kube-openapi's type validator words them. */
+function wrongType(schema: Schema, value: unknown): [string, string] | undefined {
+  const found = typeName(value);
+  if (schema['x-kubernetes-int-or-string'] === true) {
+    return found === 'string' || found === 'integer' ? undefined : ['integer,string', found];
+  }
+  const { type, format } = schema;
+  if (typeof type !== 'string' || type === found || (type === 'number' && found === 'integer')) return undefined;
+  const numeric = type === 'integer' || type === 'number';
+  // With a format, values that are neither text nor lists are told by their format.
+  if (numeric && typeof format === 'string' && found !== 'string' && found !== 'array' && value !== null) {
+    return [format, found === 'number' ? 'float64' : ''];
+  }
+  return [type, found];
 }
 
 function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  // Numbers beyond int64 are floats to the server.
+  if (typeof value === 'number') {
+    return Number.isInteger(value) && Math.abs(value) <= 2 ** 63 ? 'integer' : 'number';
+  }
   return typeof value;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function at(path: string, key: string): string {
+  return path === '' ? key : `${path}.${key}`;
 }

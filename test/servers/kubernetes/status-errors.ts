@@ -84,6 +84,14 @@ export function noSuchResource(): ApiError {
   return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
+/** Nobody serves such a path: the real server's multiplexer answers, in plain text. */
+export class PageNotFound extends ApiError {
+  constructor() {
+    super(404, 'NotFound', '404 page not found');
+    this.name = 'PageNotFound';
+  }
+}
+
 export function alreadyExists(kind: Named, name: string, isBeingDeleted = false): ApiError {
   const prefix = isBeingDeleted ? 'object is being deleted: ' : '';
   const message = `${prefix}${qualified(kind.plural, kind.group)} "${name}" already exists`;

@@ -4,7 +4,7 @@ import { answerJson } from './answers.js';
 import { AGGREGATED_TYPE, type Discovery, wantsAggregated } from './discovery.js';
 import type { OpenApiDocuments } from './openapi-documents.js';
 import type { RequestInfo } from './request-info.js';
-import { methodNotAllowed, noSuchResource } from './status-errors.js';
+import { methodNotAllowed, PageNotFound } from './status-errors.js';
 import type { ServiceAccountTokens } from './tokens.js';
 
 export interface SystemPathsOptions {
@@ -39,7 +39,7 @@ export class SystemPaths {
         return;
       case 'openapi':
         if (this.options.openApi.serve(info.path, accept, response)) return;
-        throw noSuchResource();
+        throw new PageNotFound();
       default:
         this.serveIssuer(info.path, response);
     }
@@ -61,7 +61,7 @@ export class SystemPaths {
     } else {
       found = third === undefined ? discovery.group(second) : discovery.resourceList(second, third);
     }
-    if (found === undefined) throw noSuchResource();
+    if (found === undefined) throw new PageNotFound();
     answerJson(response, 200, found);
   }
 
@@ -71,7 +71,7 @@ export class SystemPaths {
       answerJson(response, 200, tokens.jwks, { contentType: 'application/jwk-set+json' });
       return;
     }
-    if (path !== '/.well-known/openid-configuration') throw noSuchResource();
+    if (path !== '/.well-known/openid-configuration') throw new PageNotFound();
     answerJson(response, 200, {
       issuer: tokens.issuer,
       jwks_uri: `${this.options.address()}/openid/v1/jwks`,
