@@ -130,7 +130,10 @@ function validate(schema: Schema, value: unknown, path: string, problems: Schema
   if (wrong !== undefined) {
     const [wanted, found] = wrong;
     const got = JSON.stringify(found);
-    complain('FieldValueTypeInvalid', `Invalid value: ${got}: ${path} in body must be of type ${wanted}: ${got}`);
+    complain(
+      'FieldValueTypeInvalid',
+      `Invalid value: ${got}: ${path} in body must be of type ${wanted}: ${got}`,
+    );
     if (found === 'float64') complain(...notInFormat(schema, path));
     return;
   }
@@ -162,7 +165,11 @@ function validate(schema: Schema, value: unknown, path: string, problems: Schema
 
 function notInFormat(schema: Schema, path: string): [SchemaProblem['type'], string, string] {
   const wanted = `${String(schema.type)} with format ${String(schema.format)}`;
-  return ['FieldValueInvalid', `Invalid value: "": Checked value must be of type ${wanted} in ${path}`, '<nil>'];
+  return [
+    'FieldValueInvalid',
+    `Invalid value: "": Checked value must be of type ${wanted} in ${path}`,
+    '<nil>',
+  ];
 }
 
 function validateObject(
@@ -185,7 +192,8 @@ function validateObject(
 }
 
 function validateJunctors(schema: Schema, value: unknown, path: string, complain: Complaint): void {
-  const branches = (key: string): Schema[] => (Array.isArray(schema[key]) ? schema[key].filter(isRecord) : []);
+  const branches = (key: string): Schema[] =>
+    Array.isArray(schema[key]) ? schema[key].filter(isRecord) : [];
   const accepts = (branch: Schema): boolean => validateValue(branch, value, path).length === 0;
   const name = JSON.stringify(path);
   if (!branches('allOf').every(accepts)) {
@@ -264,7 +272,8 @@ function wrongType(schema: Schema, value: unknown): [string, string] | undefined
     return found === 'string' || found === 'integer' ? undefined : ['integer,string', found];
   }
   const { type, format } = schema;
-  if (typeof type !== 'string' || type === found || (type === 'number' && found === 'integer')) return undefined;
+  if (typeof type !== 'string' || type === found || (type === 'number' && found === 'integer'))
+    return undefined;
   const numeric = type === 'integer' || type === 'number';
   // With a format, values that are neither text nor lists are told by their format.
   if (numeric && typeof format === 'string' && found !== 'string' && found !== 'array' && value !== null) {
