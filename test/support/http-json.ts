@@ -5,7 +5,7 @@ export interface JsonAnswer {
   readonly status: number;
   readonly text: string;
   /** Undefined when the text is not JSON. */
-  readonly json: Json | undefined;
+  readonly json: Json;
 }
 
 /** Any JSON; tests look into it without ceremony. */

@@ -33,7 +33,7 @@ export class KubeApi {
   readonly caCert: string | undefined;
 
   constructor(kubeconfig: string) {
-    const config = parse(kubeconfig) as Json;
+    const config = parse(kubeconfig);
     const context = config.contexts.find((entry: Json) => entry.name === config['current-context']).context;
     const cluster = config.clusters.find((entry: Json) => entry.name === context.cluster).cluster;
     const user = config.users.find((entry: Json) => entry.name === context.user).user;
@@ -83,7 +83,7 @@ export class KubeApi {
   }
 
   /** @returns undefined when there is none. */
-  async get(kind: string, namespace: string, name: string): Promise<Json | undefined> {
+  async get(kind: string, namespace: string, name: string): Promise<Json> {
     const answer = await this.http.send(
       'GET',
       `${pathOf({ kind, ...identity(kind, namespace, name) })}/${name}`,

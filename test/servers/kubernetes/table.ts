@@ -75,7 +75,7 @@ function rowObject(object: KubeObject, includeObject: string): Record<string, un
 function cell({ jsonPath, type }: PrinterColumn, object: KubeObject, now: Date): unknown {
   const [value] = evaluateJsonPath(jsonPath, object);
   if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
-  if (type === 'date') return age(String(value), now);
+  if (type === 'date') return age(typeof value === 'string' ? value : '', now);
   if (type === 'integer' || type === 'number' || type === 'boolean') return value;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -1,0 +1,27 @@
+// `npm run demo`: builds the programs, bundles the demo with the loopback servers, and runs it.
+import { spawn } from 'node:child_process';
+
+import { build } from 'esbuild';
+
+await build({
+  entryPoints: ['scripts/demo/demo.ts'],
+  outfile: '.cache/demo.mjs',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  logLevel: 'warning',
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+});
+const child = spawn(process.execPath, ['--enable-source-maps', '.cache/demo.mjs', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
+// Ctrl-C reaches the whole group; the demo ends by itself and this waits for it.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    if (signal === 'SIGTERM') child.kill(signal);
+  });
+}
+child.on('exit', (code) => process.exit(code ?? 1));

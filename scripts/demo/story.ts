@@ -1,0 +1,231 @@
+import { DescribeKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms';
+
+import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_REGION } from '../../test/servers/kms/demo-key.js';
+import type { Json } from '../../test/support/http-json.js';
+import { type KubeApi, type Manifest, manifestsIn } from '../../test/support/kube-api.js';
+import type { VaultApi } from '../../test/support/vault-api.js';
+import { eventually } from '../../test/support/wait.js';
+import type { Narrator } from './narrator.js';
+
+const NAMESPACE = 'default';
+const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `manifests/samples/${name}.yaml`);
+/** What the ciphertexts of the samples hold; they are real under the published key of the demo. */
+const EXPECTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'secret/data/web': {
+    'database-password': 'correct horse battery staple',
+    'session-key': '5f4dcc3b5aa765d61d8327deb882cf99',
+    'feature-flags': '',
+    'smtp-password': 'mail-me-maybe',
+  },
+  'kv/billing': { 'api-token': 'tok-4eC39HqLyjWDarjtT1zdp7dc', 'smtp-password': 'mail-me-maybe' },
+  'secret/data/team/pinned': { 'certificate-password': 'pinned-to-a-version' },
+};
+
+/** What the demo shows, step by step; every step checks itself. */
+export class Story {
+  private readonly kms: KMSClient;
+
+  constructor(
+    private readonly deps: {
+      readonly kube: KubeApi;
+      readonly vault: VaultApi;
+      readonly kmsUrl: string;
+      readonly narrator: Narrator;
+      readonly showValues: boolean;
+    },
+  ) {
+    this.kms = new KMSClient({ region: DEMO_REGION, endpoint: deps.kmsUrl, credentials: DEMO_ACCESS_KEY });
+  }
+
+  async tell(): Promise<void> {
+    try {
+      await this.samples();
+      await this.edit();
+      await this.drift();
+      await this.partial();
+      await this.badItem();
+      await this.deletion();
+    } finally {
+      this.kms.destroy();
+    }
+  }
+
+  private async samples(): Promise<void> {
+    const { kube, narrator } = this.deps;
+    narrator.begin('Apply manifests/samples: what a team keeps in git');
+    await kube.applyAll(manifestsIn(...SAMPLES));
+    for (const [path, expected] of Object.entries(EXPECTED)) {
+      await this.inVault(path, expected);
+    }
+    for (const name of ['web', 'billing', 'pinned']) await this.reason(name, 'Synced');
+    narrator.say('kubectl get kmsvs');
+    await this.columns();
+    await this.showVault(Object.keys(EXPECTED));
+    narrator.check('every value stands in Vault, and every sample is Ready');
+  }
+
+  private async edit(): Promise<void> {
+    const { kube, narrator } = this.deps;
+    narrator.begin('Change a value: encrypt it with KMS and edit the resource');
+    const context = { application: 'web', environment: 'demo' };
+    const encryptedSecret = await this.encrypt('a better password', context);
+    narrator.say(`aws kms encrypt --plaintext … --encryption-context application=web,environment=demo`);
+    narrator.say(`-> ${encryptedSecret.slice(0, 32)}…`);
+    const secret = await kube.get('KMSVaultSecret', NAMESPACE, 'web');
+    const secrets = secret.spec.secrets.map((item: Json) =>
+      item.key === 'database-password' ? { ...item, encryptedSecret } : item,
+    );
+    await kube.patch('KMSVaultSecret', NAMESPACE, 'web', { spec: { secrets } });
+    await this.inVault('secret/data/web', {
+      ...EXPECTED['secret/data/web'],
+      'database-password': 'a better password',
+    });
+    await this.showVault(['secret/data/web']);
+    narrator.check('the new value stands in Vault as version 2; version 1 is in its history');
+    if ((await this.deps.vault.version('secret/data/web')) !== 2) throw new Error('expected version 2');
+  }
+
+  private async drift(): Promise<void> {
+    const { vault, narrator } = this.deps;
+    narrator.begin('Change a value by hand in Vault: the operator puts it right');
+    await vault.write('secret/data/web', { data: { 'database-password': 'changed by hand' } });
+    await vault.write('kv/billing', { 'api-token': 'changed by hand' });
+    narrator.say('vault kv put secret/web database-password=…');
+    await this.inVault('secret/data/web', {
+      ...EXPECTED['secret/data/web'],
+      'database-password': 'a better password',
+    });
+    await this.inVault('kv/billing', EXPECTED['kv/billing'] ?? {});
+    await this.event('web', 'DriftRepaired');
+    narrator.check('both values are back within one sync period, and an event says so');
+  }
+
+  private async partial(): Promise<void> {
+    const { kube, narrator } = this.deps;
+    narrator.begin('Change the shared partial: everybody who includes it follows');
+    const encryptedSecret = await this.encrypt('new-mail-password', { scope: 'shared' });
+    await kube.patch('PartialKMSVaultSecret', NAMESPACE, 'shared', {
+      spec: { secrets: [{ key: 'smtp-password', encryptedSecret }] },
+    });
+    for (const path of ['secret/data/web', 'kv/billing']) {
+      await eventually(
+        `the new value at ${path}`,
+        async () => (await this.read(path))?.['smtp-password'] === 'new-mail-password',
+      );
+    }
+    await this.showVault(['secret/data/web', 'kv/billing']);
+    narrator.check('web and billing have the new smtp-password');
+  }
+
+  private async badItem(): Promise<void> {
+    const { kube, narrator } = this.deps;
+    narrator.begin('Apply a resource of which one item cannot be decrypted');
+    const good = await this.encrypt('fine', {});
+    const bad = await this.encrypt('lost', { somebody: 'else' });
+    await kube.apply(
+      secretOf('half-broken', 'secret/data/half-broken', [
+        { key: 'good', encryptedSecret: good },
+        { key: 'bad', encryptedSecret: bad },
+      ]),
+    );
+    await this.inVault('secret/data/half-broken', { good: 'fine' });
+    const condition = await this.reason('half-broken', 'DecryptionFailed');
+    narrator.say(`Ready=False DecryptionFailed: ${condition.message as string}`);
+    await this.event('half-broken', 'DecryptingError');
+    await this.columns();
+    narrator.check('the good item is in Vault, the bad one is skipped and named');
+  }
+
+  private async deletion(): Promise<void> {
+    const { kube, narrator } = this.deps;
+    narrator.begin('Delete two resources: billing with the finalizer, half-broken without');
+    await kube.delete('KMSVaultSecret', NAMESPACE, 'billing');
+    await kube.delete('KMSVaultSecret', NAMESPACE, 'half-broken');
+    await eventually('billing is gone from Vault', async () => (await this.read('kv/billing')) === undefined);
+    await eventually(
+      'billing is gone',
+      async () => (await kube.get('KMSVaultSecret', NAMESPACE, 'billing')) === undefined,
+    );
+    if ((await this.read('secret/data/half-broken'))?.good !== 'fine')
+      throw new Error('half-broken left Vault without a finalizer');
+    await this.showVault(['kv/billing', 'secret/data/half-broken']);
+    narrator.check('billing is gone from Vault, half-broken stays there');
+  }
+
+  private async encrypt(plaintext: string, context: Record<string, string>): Promise<string> {
+    await this.kms.send(new DescribeKeyCommand({ KeyId: DEMO_KEY_ID }));
+    const answer = await this.kms.send(
+      new EncryptCommand({
+        KeyId: DEMO_KEY_ID,
+        Plaintext: Buffer.from(plaintext),
+        EncryptionContext: context,
+      }),
+    );
+    return Buffer.from(answer.CiphertextBlob ?? []).toString('base64');
+  }
+
+  private async read(path: string): Promise<Record<string, string> | undefined> {
+    return await this.deps.vault.read(path);
+  }
+
+  private async inVault(path: string, expected: Readonly<Record<string, string>>): Promise<void> {
+    const sorted = (value: object): string => JSON.stringify(Object.entries(value).sort());
+    await eventually(
+      `the values at ${path}`,
+      async () => sorted((await this.read(path)) ?? {}) === sorted(expected),
+    );
+  }
+
+  private async reason(name: string, reason: string): Promise<Json> {
+    return await eventually(`${name} says ${reason}`, async () => {
+      const secret = await this.deps.kube.get('KMSVaultSecret', NAMESPACE, name);
+      return secret?.status?.conditions?.find((condition: Json) => condition.reason === reason);
+    });
+  }
+
+  private async event(name: string, reason: string): Promise<void> {
+    await eventually(`event ${reason} on ${name}`, async () =>
+      (await this.deps.kube.events(NAMESPACE, name)).some((event) => event.reason === reason),
+    );
+  }
+
+  private async columns(): Promise<void> {
+    const secrets = await this.deps.kube.list('KMSVaultSecret', NAMESPACE);
+    this.deps.narrator.table([
+      ['NAME', 'PATH', 'ENGINE', 'READY', 'REASON', 'KEYS'],
+      ...secrets.map(({ metadata, spec, status }) => {
+        const ready = status?.conditions?.find((condition: Json) => condition.type === 'Ready');
+        return [
+          metadata.name,
+          spec.path,
+          spec.kvSettings.engineVersion,
+          ready?.status ?? '',
+          ready?.reason ?? '',
+          status?.keys ?? '',
+        ];
+      }),
+    ]);
+  }
+
+  private async showVault(paths: readonly string[]): Promise<void> {
+    const { narrator, showValues } = this.deps;
+    narrator.say(showValues ? 'in Vault:' : 'in Vault (values masked; --show-values shows them):');
+    for (const path of paths) {
+      const data = await this.read(path);
+      if (data === undefined) narrator.say(`  ${path}  (nothing)`);
+      for (const [key, value] of Object.entries(data ?? {})) {
+        const shown = value === '' ? '(empty)' : showValues ? value : '•'.repeat(8);
+        narrator.say(`  ${path}  ${key} = ${shown}`);
+      }
+    }
+  }
+}
+
+function secretOf(name: string, path: string, secrets: readonly Json[]): Manifest {
+  return {
+    apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
+    kind: 'KMSVaultSecret',
+    metadata: { name, namespace: NAMESPACE },
+    spec: { path, kvSettings: { engineVersion: 'v2' }, secrets },
+  };
+}

@@ -1,0 +1,38 @@
+import { DEMO_ACCESS_KEY, DEMO_REGION } from '../servers/kms/demo-key.js';
+import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
+import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
+import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
+
+/** The three servers that the operator talks to, on loopback. */
+export interface LoopbackStand {
+  readonly kubernetes: LoopbackKubernetes;
+  readonly vault: LoopbackVault;
+  readonly kms: LoopbackKms;
+  /** What a client of this KMS needs in its environment. */
+  readonly awsEnvironment: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export async function startLoopbackStand(
+  options: { readonly pathPrefix?: string } = {},
+): Promise<LoopbackStand> {
+  const [kubernetes, vault, kms] = await Promise.all([
+    startKubernetesServer(options),
+    startVaultServer(),
+    startKmsServer(),
+  ]);
+  return {
+    kubernetes,
+    vault,
+    kms,
+    awsEnvironment: {
+      AWS_REGION: DEMO_REGION,
+      AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
+      AWS_ENDPOINT_URL_KMS: kms.url,
+    },
+    close: async () => {
+      await Promise.all([kubernetes.stop(), vault.close(), kms.close()]);
+    },
+  };
+}
