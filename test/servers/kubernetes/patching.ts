@@ -1,5 +1,5 @@
 import type { ResourceKind } from './kinds.js';
-import { isRecord, type KubeObject } from './objects.js';
+import type { KubeObject } from './objects.js';
 import { applyJsonPatch, applyMergePatch, PatchError } from './patch.js';
 import { ApiError, badRequest, unsupportedMediaType } from './status-errors.js';
 import { applyStrategicMergePatch } from './strategic-merge.js';
@@ -8,11 +8,19 @@ const JSON_PATCH = 'application/json-patch+json';
 const MERGE_PATCH = 'application/merge-patch+json';
 const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
+/** How a `Status` tells of each refusal. */
+const REFUSALS: Readonly<Record<PatchError['status'], { reason: string; details?: object }>> = {
+  400: { reason: 'BadRequest' },
+  413: { reason: 'RequestEntityTooLarge' },
+  422: { reason: 'Invalid', details: {} },
+  500: { reason: '' },
+};
+
 /**
  * The object that a patch makes of another one.
  *
  * @throws ApiError 415 for a kind of patch that the resource does not take, 400 for one that cannot be
- *   read, 422 for one that does not fit.
+ *   read, 413 for too many operations, 422 for one that does not fit, 500 for an item without its key.
  */
 export function applyPatch(
   target: KubeObject,
@@ -30,14 +38,13 @@ export function applyPatch(
   } catch {
     throw badRequest('error decoding patch: the body is not JSON');
   }
-  if (type !== JSON_PATCH && !isRecord(patch)) throw badRequest('error decoding patch: not an object');
   try {
     if (type === JSON_PATCH) return applyJsonPatch(target, patch);
     if (type === MERGE_PATCH) return applyMergePatch(target, patch);
-    return applyStrategicMergePatch(target, patch);
+    return applyStrategicMergePatch(target, patch, kind.kind);
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
-    if (error.status === 400) throw badRequest(error.message);
-    throw new ApiError(422, 'Invalid', error.message, {});
+    const { reason, details } = REFUSALS[error.status];
+    throw new ApiError(error.status, reason, error.message, details);
   }
 }
