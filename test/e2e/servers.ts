@@ -1,0 +1,312 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { CreateKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms';
+
+import { ChildProgram } from '../support/child-program.js';
+import type { Json } from '../support/http-json.js';
+import { KubeApi, type Manifest, manifestsIn } from '../support/kube-api.js';
+import { startLoopbackStand } from '../support/loopback-stand.js';
+import { VaultApi } from '../support/vault-api.js';
+import { eventually } from '../support/wait.js';
+
+/** Where the suite runs: addresses and credentials, from `E2E_*` or from servers on loopback. */
+interface Endpoints {
+  readonly kubeconfig: string;
+  readonly vault: {
+    readonly address: string;
+    readonly token: string;
+    readonly caFile?: string;
+    readonly namespace?: string;
+  };
+  readonly kms: { readonly endpoint: string; readonly keyId?: string };
+  readonly aws: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+export const CRDS = ['kmsvaultsecrets.k8s.patoarvizu.dev', 'partialkmsvaultsecrets.k8s.patoarvizu.dev'];
+
+/**
+ * What the suite makes for itself on the servers it is given, under names with this run's id, and
+ * removes again. It knows nothing of what kind of servers they are.
+ */
+export class E2eServers {
+  readonly runId = `e2e-${randomBytes(4).toString('hex')}`;
+  readonly namespace = this.runId;
+  /** A K/V v1 mount and a K/V v2 mount, the latter two levels deep. */
+  readonly v1 = `kv-${this.runId}`;
+  readonly v2 = `team/kv-${this.runId}`;
+  readonly directory = mkdtempSync(join(tmpdir(), 'kms-vault-operator-'));
+  /** Plaintexts that were encrypted: to be found in Vault and nowhere else. */
+  readonly canaries: string[] = [];
+  private readonly programs: ChildProgram[] = [];
+  private operatorKubeconfig = '';
+  private operatorToken = '';
+  private keyId = '';
+
+  private constructor(
+    readonly endpoints: Endpoints,
+    readonly kube: KubeApi,
+    readonly vault: VaultApi,
+    private readonly kms: KMSClient,
+    private readonly ownsCrds: boolean,
+  ) {}
+
+  static async prepare(): Promise<E2eServers> {
+    const endpoints = process.env.E2E_KUBECONFIG === undefined ? await loopback() : external(process.env);
+    const kube = new KubeApi(endpoints.kubeconfig);
+    const { address, token, caFile, namespace } = endpoints.vault;
+    const vault = new VaultApi(address, token, {
+      ...(caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') }),
+      ...(namespace === undefined ? {} : { namespace }),
+    });
+    const kms = new KMSClient({
+      endpoint: endpoints.kms.endpoint,
+      region: endpoints.aws.AWS_REGION ?? 'us-east-1',
+      credentials: {
+        accessKeyId: endpoints.aws.AWS_ACCESS_KEY_ID ?? '',
+        secretAccessKey: endpoints.aws.AWS_SECRET_ACCESS_KEY ?? '',
+      },
+    });
+    const present = await Promise.all(CRDS.map((name) => kube.get('CustomResourceDefinition', '', name)));
+    const ownsCrds = present.every((crd) => crd === undefined);
+    if (!ownsCrds && process.env.E2E_ALLOW_EXISTING_CRDS !== '1') {
+      throw new Error(
+        'the CRDs exist already; set E2E_ALLOW_EXISTING_CRDS=1 to run against them, they are not deleted then',
+      );
+    }
+    const servers = new E2eServers(endpoints, kube, vault, kms, ownsCrds);
+    await servers.create();
+    return servers;
+  }
+
+  /** Encrypts through the KMS API; the plaintext becomes a canary unless it is short. */
+  async encrypt(plaintext: string, context: Readonly<Record<string, string>> = {}): Promise<string> {
+    if (plaintext.length >= 8) this.canaries.push(plaintext);
+    const answer = await this.kms.send(
+      new EncryptCommand({
+        KeyId: this.keyId,
+        Plaintext: Buffer.from(plaintext),
+        EncryptionContext: { ...context },
+      }),
+    );
+    return Buffer.from(answer.CiphertextBlob ?? []).toString('base64');
+  }
+
+  /** A `KMSVaultSecret` of this run's namespace. */
+  secret(name: string, spec: Json, metadata: Json = {}): Manifest {
+    return {
+      apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
+      kind: 'KMSVaultSecret',
+      metadata: { name, namespace: this.namespace, ...metadata },
+      spec,
+    };
+  }
+
+  partial(name: string, spec: Json, metadata: Json = {}): Manifest {
+    return { ...this.secret(name, spec, metadata), kind: 'PartialKMSVaultSecret' };
+  }
+
+  async get(name: string, kind = 'KMSVaultSecret'): Promise<Json> {
+    return await this.kube.get(kind, this.namespace, name);
+  }
+
+  /** Waits for the `Ready` condition to show a reason for the current generation. */
+  async reason(name: string, reason: string): Promise<Json> {
+    return await eventually(`${name} says ${reason}`, async () => {
+      const object = await this.get(name);
+      const ready = object?.status?.conditions?.find((condition: Json) => condition.type === 'Ready');
+      const current = ready?.observedGeneration === object?.metadata.generation;
+      return ready?.reason === reason && current ? ready : undefined;
+    });
+  }
+
+  async event(name: string, reason: string): Promise<Json> {
+    return await eventually(`event ${reason} on ${name}`, async () =>
+      (await this.kube.events(this.namespace, name)).find((event) => event.reason === reason),
+    );
+  }
+
+  /** Waits until exactly these values stand in Vault. */
+  async inVault(path: string, expected: Readonly<Record<string, string>> | undefined): Promise<void> {
+    const sorted = (value: object | undefined): string =>
+      JSON.stringify(Object.entries(value ?? { '': undefined }).sort());
+    let seen: Record<string, string> | undefined;
+    try {
+      await eventually('values', async () => {
+        seen = await this.vault.read(path);
+        return sorted(seen) === sorted(expected);
+      });
+    } catch {
+      throw new Error(
+        `${path} holds the keys [${Object.keys(seen ?? {}).join(', ')}], not what was expected`,
+      );
+    }
+  }
+
+  /** The built operator under exactly the shipped role and a Vault token of least rights. */
+  async startOperator(
+    flags: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<ChildProgram> {
+    const program = this.spawnOperator(flags, env);
+    await program.logged('all resources are known; syncing begins');
+    return program;
+  }
+
+  spawnOperator(flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}): ChildProgram {
+    const { vault, aws, kms } = this.endpoints;
+    const program = new ChildProgram(
+      'dist/main.js',
+      [
+        '--sync-period-seconds=3',
+        '--metrics-addr=127.0.0.1:0',
+        '--health-addr=127.0.0.1:0',
+        `--watch-namespace=${this.namespace}`,
+        '--log-level=debug',
+        ...flags,
+      ],
+      {
+        ...aws,
+        AWS_ENDPOINT_URL_KMS: kms.endpoint,
+        KUBECONFIG: this.operatorKubeconfig,
+        VAULT_ADDR: vault.address,
+        VAULT_TOKEN: this.operatorToken,
+        ...(vault.caFile === undefined ? {} : { VAULT_CACERT: vault.caFile }),
+        ...(vault.namespace === undefined ? {} : { VAULT_NAMESPACE: vault.namespace }),
+        ...env,
+      },
+    );
+    this.programs.push(program);
+    return program;
+  }
+
+  /** A metric's value summed over its labels, from the operator's own endpoint. */
+  async metric(program: ChildProgram, name: string): Promise<number> {
+    const address = await program.address('serving metrics');
+    const text = await (await fetch(`${address}/metrics`)).text();
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  /** Everything that the operator printed in this run. */
+  output(): string {
+    return this.programs.map((program) => program.output).join('');
+  }
+
+  get secrets(): readonly string[] {
+    return [...this.canaries, this.operatorToken];
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const program of this.programs) program.signal('SIGKILL');
+    const { kube, vault, namespace, runId } = this;
+    for (const kind of ['KMSVaultSecret', 'PartialKMSVaultSecret']) {
+      for (const object of await kube.list(kind, namespace)) {
+        const { name } = object.metadata;
+        if (object.metadata.finalizers !== undefined)
+          await kube.patch(kind, namespace, name, { metadata: { finalizers: null } }).catch(() => undefined);
+        await kube.delete(kind, namespace, name);
+      }
+    }
+    await kube.delete('ClusterRoleBinding', '', runId);
+    await kube.delete('ClusterRole', '', runId);
+    await kube.delete('Namespace', '', namespace);
+    if (this.ownsCrds) for (const name of CRDS) await kube.delete('CustomResourceDefinition', '', name);
+    for (const mount of [this.v1, this.v2]) await vault.delete(`sys/mounts/${mount}`);
+    await vault.delete(`sys/policies/acl/${runId}`);
+    kube.close();
+    vault.close();
+    this.kms.destroy();
+    rmSync(this.directory, { recursive: true, force: true });
+    await this.endpoints.close();
+  }
+
+  private async create(): Promise<void> {
+    const { kube, vault, namespace, runId } = this;
+    if (this.ownsCrds) {
+      await kube.applyAll(
+        manifestsIn('manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml'),
+      );
+    }
+    await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+    await kube.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'operator', namespace } });
+    const [role] = manifestsIn('manifests/rbac/cluster-role.yaml');
+    if (role === undefined) throw new Error('no cluster role in manifests');
+    await kube.apply({ ...role, metadata: { name: runId } });
+    await kube.apply({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: runId },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: runId },
+      subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace }],
+    });
+    this.operatorKubeconfig = join(this.directory, 'kubeconfig');
+    const token = await kube.serviceAccountToken(namespace, 'operator');
+    writeFileSync(this.operatorKubeconfig, kube.kubeconfigFor(token), { mode: 0o600 });
+    await vault.write(`sys/mounts/${this.v1}`, { type: 'kv', options: { version: '1' } });
+    await vault.write(`sys/mounts/${this.v2}`, { type: 'kv', options: { version: '2' } });
+    const rule = (path: string, ...capabilities: string[]): string =>
+      `path "${path}" { capabilities = ${JSON.stringify(capabilities)} }`;
+    const all = ['create', 'read', 'update', 'delete'];
+    const policy = [
+      rule(`${this.v1}/*`, ...all),
+      rule(`${this.v2}/data/*`, ...all),
+      rule(`${this.v2}/metadata/*`, ...all),
+      rule(`${this.v1}/forbidden`, 'deny'),
+      rule(`${this.v1}/write-only/*`, 'create', 'update'),
+      rule(`${this.v2}/data/write-only/*`, 'create', 'update'),
+    ].join('\n');
+    await vault.write(`sys/policies/acl/${runId}`, { policy });
+    const created = await vault.write('auth/token/create', { policies: [runId], ttl: '2h' });
+    this.operatorToken = created.auth.client_token;
+    const { keyId } = this.endpoints.kms;
+    this.keyId = keyId ?? (await this.kms.send(new CreateKeyCommand({}))).KeyMetadata?.KeyId ?? '';
+    // A new v2 mount is upgraded in the background for a moment.
+    await eventually('the v2 mount takes writes', async () => {
+      const { status } = await vault.send('POST', `${this.v2}/data/probe`, { data: { probe: 'x' } });
+      return status === 200;
+    });
+  }
+}
+
+async function loopback(): Promise<Endpoints> {
+  const stand = await startLoopbackStand({ pathPrefix: '/clusters/root:e2e' });
+  return {
+    kubeconfig: stand.kubernetes.adminKubeconfig(),
+    vault: { address: stand.vault.url, token: stand.vault.rootToken },
+    kms: { endpoint: stand.kms.url },
+    aws: stand.awsEnvironment,
+    close: () => stand.close(),
+  };
+}
+
+function external(env: NodeJS.ProcessEnv): Endpoints {
+  const need = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '')
+      throw new Error(`${name} is missing: E2E_KUBECONFIG is set, so the other servers must be named too`);
+    return value;
+  };
+  const aws = Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith('AWS_') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
+  return {
+    kubeconfig: readFileSync(need('E2E_KUBECONFIG'), 'utf8'),
+    vault: {
+      address: need('E2E_VAULT_ADDR'),
+      token: need('E2E_VAULT_TOKEN'),
+      ...(env.E2E_VAULT_CACERT ? { caFile: env.E2E_VAULT_CACERT } : {}),
+      ...(env.E2E_VAULT_NAMESPACE ? { namespace: env.E2E_VAULT_NAMESPACE } : {}),
+    },
+    kms: { endpoint: need('E2E_KMS_ENDPOINT'), ...(env.E2E_KMS_KEY_ID ? { keyId: env.E2E_KMS_KEY_ID } : {}) },
+    aws: { AWS_REGION: 'us-east-1', ...aws },
+    close: () => Promise.resolve(),
+  };
+}
