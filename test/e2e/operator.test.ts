@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await servers.cleanUp();
+  await (servers as E2eServers | undefined)?.cleanUp();
 }, 60_000);
 
 describe('the main job', () => {

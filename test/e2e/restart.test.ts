@@ -10,7 +10,7 @@ beforeAll(async () => {
 }, 120_000);
 
 afterAll(async () => {
-  await servers.cleanUp();
+  await (servers as E2eServers | undefined)?.cleanUp();
 }, 60_000);
 
 async function apply(name: string, value: string, engineVersion = 'v2'): Promise<string> {
