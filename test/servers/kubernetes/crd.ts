@@ -1,6 +1,8 @@
 import type { PrinterColumn, ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject, recordAt, textAt, timestamp } from './objects.js';
+import type { SchemaProblem } from './schema.js';
 import type { StatusCause } from './status-errors.js';
+import { validateColumns, validateStructural } from './structural-schema.js';
 
 /** Keeps a CRD until its objects are gone; the real server adds it, too. */
 export const CRD_CLEANUP_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
@@ -131,57 +133,18 @@ export function validateCrd(crd: KubeObject): StatusCause[] {
   versions.forEach((version, index) => {
     const field = `spec.versions[${String(index)}]`;
     if (version.schema === undefined) required(`${field}.schema.openAPIV3Schema`);
-    else validateStructure(version.schema, `${field}.schema.openAPIV3Schema`, true, causes);
+    else causes.push(...asCauses(validateStructural(version.schema, `${field}.schema.openAPIV3Schema`)));
+    causes.push(...asCauses(validateColumns(version.columns, `${field}.additionalPrinterColumns`)));
   });
   return causes;
 }
 
+function asCauses(problems: readonly SchemaProblem[]): StatusCause[] {
+  return problems.map(({ type, message, field }) => ({ reason: type, message, field }));
+}
+
 function hasApproval(crd: KubeObject): boolean {
   return crd.metadata.annotations?.['api-approved.kubernetes.io'] !== undefined;
-}
-
-/** A schema is structural when every node says its type. */
-function validateStructure(
-  schema: Record<string, unknown>,
-  field: string,
-  atRoot: boolean,
-  causes: StatusCause[],
-): void {
-  validateType(schema, `${field}.type`, atRoot, causes);
-  if (schema['x-kubernetes-list-type'] === 'map' && !Array.isArray(schema['x-kubernetes-list-map-keys'])) {
-    const message = 'Required value: must not be empty if x-kubernetes-list-type is map';
-    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.x-kubernetes-list-map-keys` });
-  }
-  for (const [key, inner] of Object.entries(recordAt(schema, 'properties'))) {
-    if (isRecord(inner)) validateStructure(inner, `${field}.properties[${key}]`, false, causes);
-  }
-  if (schema['type'] === 'array' && !isRecord(schema['items'])) {
-    const message = 'Required value: must be specified';
-    causes.push({ reason: 'FieldValueRequired', message, field: `${field}.items` });
-  }
-  for (const key of ['items', 'additionalProperties']) {
-    const inner = schema[key];
-    if (isRecord(inner)) validateStructure(inner, `${field}.${key}`, false, causes);
-  }
-}
-
-function validateType(
-  schema: Record<string, unknown>,
-  field: string,
-  atRoot: boolean,
-  causes: StatusCause[],
-): void {
-  const { type } = schema;
-  const typeless =
-    schema['x-kubernetes-int-or-string'] === true || schema['x-kubernetes-preserve-unknown-fields'] === true;
-  if (typeof type !== 'string' && (atRoot || !typeless)) {
-    const message = 'Required value: must not be empty for specified ' + (atRoot ? 'root' : 'object fields');
-    causes.push({ reason: 'FieldValueRequired', message, field });
-  }
-  if (atRoot && typeof type === 'string' && type !== 'object') {
-    const message = `Invalid value: "${type}": must be object at the root`;
-    causes.push({ reason: 'FieldValueInvalid', message, field });
-  }
 }
 
 export function hasCondition(object: KubeObject, type: string): boolean {

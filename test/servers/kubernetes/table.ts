@@ -1,32 +1,9 @@
-import { evaluateJsonPath } from './json-path.js';
+import { builtinColumns } from './builtin-columns.js';
+import { humanDuration } from './human-duration.js';
+import { parseJsonPath } from './json-path.js';
 import type { PrinterColumn } from './kinds.js';
 import type { KubeObject } from './objects.js';
-
-const NAME_COLUMN = {
-  name: 'Name',
-  type: 'string',
-  format: 'name',
-  description: 'Name must be unique within a namespace.',
-  priority: 0,
-};
-
-/** Columns of built-in kinds beside the name; the others show their age. */
-const BUILT_IN: Readonly<Record<string, readonly PrinterColumn[]>> = {
-  Event: [
-    { name: 'Last Seen', type: 'date', jsonPath: '.lastTimestamp' },
-    { name: 'Type', type: 'string', jsonPath: '.type' },
-    { name: 'Reason', type: 'string', jsonPath: '.reason' },
-    { name: 'Object', type: 'string', jsonPath: '.involvedObject.name' },
-    { name: 'Message', type: 'string', jsonPath: '.message' },
-  ],
-  Namespace: [
-    { name: 'Status', type: 'string', jsonPath: '.status.phase' },
-    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-  ],
-};
-const AGE: readonly PrinterColumn[] = [
-  { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-];
+import { NAME_COLUMN, type TableColumn } from './table-column.js';
 
 /**
  * A `meta.k8s.io/v1` Table, as `kubectl get` asks for it.
@@ -42,55 +19,56 @@ export function toTable(
   metadata: Record<string, unknown>,
   now: Date = new Date(),
 ): Record<string, unknown> {
-  const shown = columns ?? BUILT_IN[kind] ?? AGE;
+  const shown = columns === undefined ? builtinColumns(kind) : [NAME_COLUMN, ...columns.map(customColumn)];
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata,
-    columnDefinitions: [
-      NAME_COLUMN,
-      ...shown.map(({ name, type, description, priority, format }) => ({
-        name,
-        type: type === 'date' ? 'string' : type,
-        format: format ?? '',
-        description: description ?? '',
-        priority: priority ?? 0,
-      })),
-    ],
+    columnDefinitions: shown.map(({ name, type, format, description, priority }) => ({
+      name,
+      type,
+      format: format ?? '',
+      description,
+      priority,
+    })),
     rows: objects.map((object) => ({
-      cells: [object.metadata.name, ...shown.map((column) => cell(column, object, now))],
-      ...rowObject(object, includeObject),
+      cells: shown.map(({ cell }) => cell(object, now)),
+      object: rowObject(object, includeObject),
     })),
   };
 }
 
-function rowObject(object: KubeObject, includeObject: string): Record<string, unknown> {
-  if (includeObject === 'None') return {};
-  if (includeObject === 'Object') return { object };
+function rowObject(object: KubeObject, includeObject: string): unknown {
+  if (includeObject === 'None') return null;
+  if (includeObject === 'Object') return object;
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata };
+}
+
+function customColumn({ name, type, format, description, priority, jsonPath }: PrinterColumn): TableColumn {
+  const find = parseJsonPath(jsonPath);
   return {
-    object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata },
+    name,
+    type,
+    ...(format === undefined ? {} : { format }),
+    description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
+    priority: priority ?? 0,
+    // One result is shown, however many there are.
+    cell: (object, now) => customCell(type, find?.(object)[0], now),
   };
 }
 
-function cell({ jsonPath, type }: PrinterColumn, object: KubeObject, now: Date): unknown {
-  const [value] = evaluateJsonPath(jsonPath, object);
-  if (value === undefined || value === null) return type === 'date' ? '<unknown>' : null;
-  if (type === 'date') return age(typeof value === 'string' ? value : '', now);
-  if (type === 'integer' || type === 'number' || type === 'boolean') return value;
-  return typeof value === 'string' ? value : JSON.stringify(value);
-}
-
-/** `duration.HumanDuration` of apimachinery, in its usual ranges. */
-function age(timestamp: string, now: Date): string {
-  const seconds = Math.max(0, Math.floor((now.getTime() - Date.parse(timestamp)) / 1000));
-  if (Number.isNaN(seconds)) return '<invalid>';
-  if (seconds < 120) return `${String(seconds)}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 10)
-    return seconds % 60 === 0 ? `${String(minutes)}m` : `${String(minutes)}m${String(seconds % 60)}s`;
-  if (minutes < 180) return `${String(minutes)}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 8)
-    return minutes % 60 === 0 ? `${String(hours)}h` : `${String(hours)}h${String(minutes % 60)}m`;
-  return hours < 48 ? `${String(hours)}h` : `${String(Math.floor(hours / 24))}d`;
+/** A value that does not fit the column's type shows as nothing. */
+function customCell(type: string, value: unknown, now: Date): unknown {
+  if (value === undefined || value === null) return null;
+  switch (type) {
+    case 'integer':
+      return typeof value === 'number' ? Math.trunc(value) : null;
+    case 'number':
+    case 'boolean':
+      return typeof value === type ? value : null;
+    case 'date':
+      return typeof value === 'string' ? humanDuration(value, now) : null;
+    default:
+      return typeof value === 'string' ? value : JSON.stringify(value);
+  }
 }
