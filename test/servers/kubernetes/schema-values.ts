@@ -45,14 +45,13 @@ export function checkText(schema: Schema, value: string, path: string, complain:
   const shown = JSON.stringify(value);
   const { minLength, maxLength, pattern, format } = schema;
   const length = Array.from(value).length;
-  if (typeof minLength === 'number' && length < minLength) {
-    const why = `should be at least ${String(minLength)} chars long`;
-    complain('FieldValueInvalid', `Invalid value: ${shown}: ${path} in body ${why}`);
-  }
+  // The real server tells the first of these only.
   if (typeof maxLength === 'number' && length > maxLength) {
     complain('FieldValueTooLong', `Too long: may not be more than ${String(maxLength)} bytes`);
-  }
-  if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) {
+  } else if (typeof minLength === 'number' && length < minLength) {
+    const why = `should be at least ${String(minLength)} chars long`;
+    complain('FieldValueInvalid', `Invalid value: ${shown}: ${path} in body ${why}`);
+  } else if (typeof pattern === 'string' && !new RegExp(pattern, 'u').test(value)) {
     complain('FieldValueInvalid', `Invalid value: ${shown}: ${path} in body should match '${pattern}'`);
   }
   const check =

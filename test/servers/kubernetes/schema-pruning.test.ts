@@ -1,0 +1,103 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { RECORDED_SCHEMA, schemaWith } from './recorded-schema.js';
+import { applyDefaults, pruneUnknown, validateSchema } from './schema.js';
+
+describe('pruneUnknown', () => {
+  it('drops unknown fields at every depth, and names them', () => {
+    const object = {
+      apiVersion: 'v1',
+      kind: 'Widget',
+      metadata: { name: 'x', odd: 1 },
+      spec: { path: 'a', foo: { bar: 1 }, items: [{ key: 'a' }, { key: 'b', bar: 2 }], ctx: { any: 'key' } },
+      other: 1,
+    };
+    expect(pruneUnknown(RECORDED_SCHEMA, object)).toEqual({
+      value: {
+        apiVersion: 'v1',
+        kind: 'Widget',
+        metadata: { name: 'x', odd: 1 },
+        spec: { path: 'a', items: [{ key: 'a' }, { key: 'b' }], ctx: { any: 'key' } },
+      },
+      pruned: ['spec.foo', 'spec.items[1].bar', 'other'],
+    });
+  });
+
+  it('keeps what a schema preserves, but prunes the fields that it specifies', () => {
+    const schema = schemaWith({
+      type: 'object',
+      'x-kubernetes-preserve-unknown-fields': true,
+      properties: { strict: { type: 'object', properties: { a: { type: 'string' } } } },
+    });
+    const spec = { x: { free: { b: 1 }, strict: { a: 'a', b: 1 } } };
+    expect(pruneUnknown(schema, { spec })).toEqual({
+      value: { spec: { x: { free: { b: 1 }, strict: { a: 'a' } } } },
+      pruned: ['spec.x.strict.b'],
+    });
+  });
+
+  it('keeps type and metadata of an embedded resource', () => {
+    const schema = schemaWith({ type: 'object', 'x-kubernetes-embedded-resource': true, properties: {} });
+    const x = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: {} };
+    expect(pruneUnknown(schema, { spec: { x } }).pruned).toEqual(['spec.x.spec']);
+  });
+
+  it('takes hostile names for unknown fields, and for keys of a map', () => {
+    const spec: unknown = JSON.parse(
+      '{"path":"a","__proto__":{"a":1},"constructor":1,"ctx":{"__proto__":"v"}}',
+    );
+    const { value, pruned } = pruneUnknown(RECORDED_SCHEMA, { spec });
+    expect(JSON.stringify(value)).toBe('{"spec":{"path":"a","ctx":{"__proto__":"v"}}}');
+    expect(pruned).toEqual(['spec.__proto__', 'spec.constructor']);
+  });
+});
+
+describe('applyDefaults', () => {
+  it('fills in a default, and puts it in the place of a null', () => {
+    expect(applyDefaults(RECORDED_SCHEMA, { spec: { path: 'a' } })).toEqual({
+      spec: { path: 'a', mode: 'A' },
+    });
+    expect(applyDefaults(RECORDED_SCHEMA, { spec: { path: 'a', mode: null } })).toEqual({
+      spec: { path: 'a', mode: 'A' },
+    });
+  });
+
+  it('drops a null that is not allowed, so that a required field is missing', () => {
+    expect(applyDefaults(RECORDED_SCHEMA, { spec: null })).toEqual({});
+    const spec = applyDefaults(RECORDED_SCHEMA, { spec: { path: null, mode: 'B' } });
+    expect(spec).toEqual({ spec: { mode: 'B' } });
+    expect(validateSchema(RECORDED_SCHEMA, spec)).toMatchObject([
+      { field: 'spec.path', type: 'FieldValueRequired' },
+    ]);
+  });
+
+  it('keeps a null that is allowed, and the nulls of maps and lists, which are refused', () => {
+    const schema = schemaWith({ type: 'string', nullable: true, default: 'd' });
+    expect(applyDefaults(schema, { spec: { x: null } })).toEqual({ spec: { x: null } });
+    const object = applyDefaults(RECORDED_SCHEMA, {
+      spec: { path: 'a', mode: 'A', ctx: { k: null }, tags: [null] },
+    });
+    expect(validateSchema(RECORDED_SCHEMA, object).map(({ field }) => field)).toEqual([
+      'spec.ctx.k',
+      'spec.tags[0]',
+    ]);
+  });
+
+  it('makes no object for the sake of a default inside of it, but fills in one that is there', () => {
+    const inner = { type: 'object', properties: { y: { type: 'string', default: 'z' } } };
+    expect(applyDefaults(schemaWith(inner), { spec: {} })).toEqual({ spec: {} });
+    expect(applyDefaults(schemaWith({ ...inner, default: {} }), { spec: {} })).toEqual({
+      spec: { x: { y: 'z' } },
+    });
+    const list = schemaWith({ type: 'array', items: inner });
+    expect(applyDefaults(list, { spec: { x: [{}, { y: 'a' }] } })).toEqual({
+      spec: { x: [{ y: 'z' }, { y: 'a' }] },
+    });
+  });
+
+  it('leaves metadata to the server', () => {
+    expect(applyDefaults(RECORDED_SCHEMA, { metadata: { labels: null } })).toEqual({
+      metadata: { labels: null },
+    });
+  });
+});

@@ -1,0 +1,277 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { RECORDED_SCHEMA, schemaWith } from './recorded-schema.js';
+import { type Schema, validateSchema } from './schema.js';
+
+function problemsOf(spec: unknown, schema: Schema = RECORDED_SCHEMA): [string, string, string][] {
+  return validateSchema(schema, { kind: 'Widget', metadata: { name: 5 }, spec }).map(
+    ({ field, type, message }) => [field, type, message],
+  );
+}
+
+describe('validateSchema', () => {
+  it.each<[string, object, [string, string, string][]]>([
+    ['a missing field', {}, [['spec.path', 'FieldValueRequired', 'Required value']]],
+    [
+      'a value outside the enum',
+      { path: 'a', mode: 'C' },
+      [['spec.mode', 'FieldValueNotSupported', 'Unsupported value: "C": supported values: "A", "B"']],
+    ],
+    [
+      'a number below the minimum',
+      { path: 'a', size: 0 },
+      [
+        [
+          'spec.size',
+          'FieldValueInvalid',
+          'Invalid value: 0: spec.size in body should be greater than or equal to 1',
+        ],
+      ],
+    ],
+    [
+      'a number above the maximum',
+      { path: 'a', size: 11 },
+      [
+        [
+          'spec.size',
+          'FieldValueInvalid',
+          'Invalid value: 11: spec.size in body should be less than or equal to 10',
+        ],
+      ],
+    ],
+    [
+      'text for a number',
+      { path: 'a', size: 'x' },
+      [
+        [
+          'spec.size',
+          'FieldValueTypeInvalid',
+          'Invalid value: "string": spec.size in body must be of type integer: "string"',
+        ],
+      ],
+    ],
+    [
+      'a number for text',
+      { path: 5 },
+      [
+        [
+          'spec.path',
+          'FieldValueTypeInvalid',
+          'Invalid value: "integer": spec.path in body must be of type string: "integer"',
+        ],
+      ],
+    ],
+    [
+      'a fraction for an integer',
+      { path: 'a', size: 1.5 },
+      [
+        [
+          'spec.size',
+          'FieldValueTypeInvalid',
+          'Invalid value: "float64": spec.size in body must be of type int32: "float64"',
+        ],
+        [
+          '<nil>',
+          'FieldValueInvalid',
+          'Invalid value: "": Checked value must be of type integer with format int32 in spec.size',
+        ],
+      ],
+    ],
+    [
+      'a number beyond int32',
+      { path: 'a', size: 3_000_000_000 },
+      [
+        [
+          '<nil>',
+          'FieldValueInvalid',
+          'Invalid value: "": Checked value must be of type integer with format int32 in spec.size',
+        ],
+        [
+          'spec.size',
+          'FieldValueInvalid',
+          'Invalid value: 3000000000: spec.size in body should be less than or equal to 10',
+        ],
+      ],
+    ],
+    [
+      'a double key of a list map',
+      { path: 'a', items: [{ key: 'k' }, { key: 'k', value: 'other' }] },
+      [['spec.items[1]', 'FieldValueDuplicate', 'Duplicate value: {"key":"k"}']],
+    ],
+    [
+      'a missing key of a list map',
+      { path: 'a', items: [{ value: 'k' }] },
+      [['spec.items[0].key', 'FieldValueRequired', 'Required value']],
+    ],
+    [
+      'a double in a set',
+      { path: 'a', tags: ['x', 'x'] },
+      [['spec.tags[1]', 'FieldValueDuplicate', 'Duplicate value: "x"']],
+    ],
+    [
+      'text that is too short',
+      { path: '' },
+      [
+        [
+          'spec.path',
+          'FieldValueInvalid',
+          'Invalid value: "": spec.path in body should be at least 1 chars long',
+        ],
+      ],
+    ],
+    [
+      'text that is too long',
+      { path: 'a'.repeat(21) },
+      [['spec.path', 'FieldValueTooLong', 'Too long: may not be more than 20 bytes']],
+    ],
+    [
+      'text that does not match',
+      { path: 'A1' },
+      [
+        [
+          'spec.path',
+          'FieldValueInvalid',
+          'Invalid value: "A1": spec.path in body should match \'^[a-z/]+$\'',
+        ],
+      ],
+    ],
+    [
+      'too few items',
+      { path: 'a', items: [] },
+      [
+        [
+          'spec.items',
+          'FieldValueInvalid',
+          'Invalid value: 0: spec.items in body should have at least 1 items',
+        ],
+      ],
+    ],
+    [
+      'too many items',
+      { path: 'a', items: ['0', '1', '2', '3'].map((key) => ({ key })) },
+      [['spec.items', 'FieldValueTooMany', 'Too many: 4: must have at most 3 items']],
+    ],
+    [
+      'a wrong type in a map',
+      { path: 'a', ctx: { k: 1 } },
+      [
+        [
+          'spec.ctx.k',
+          'FieldValueTypeInvalid',
+          'Invalid value: "integer": spec.ctx.k in body must be of type string: "integer"',
+        ],
+      ],
+    ],
+  ])('refuses %s in the words that were recorded', (_what, spec, problems) => {
+    expect(problemsOf(spec)).toEqual(problems);
+  });
+
+  it('tells every problem, what is missing last', () => {
+    expect(problemsOf({ mode: 'C', size: 0 }).map(([field]) => field)).toEqual([
+      'spec.mode',
+      'spec.size',
+      'spec.path',
+    ]);
+  });
+
+  it('takes a whole object, and one without a spec, which the root does not require', () => {
+    expect(
+      problemsOf({
+        path: 'a/b',
+        size: 10,
+        mode: 'B',
+        items: [{ key: 'a' }, { key: 'b' }],
+        tags: ['x', 'y'],
+        ctx: { k: 'v' },
+      }),
+    ).toEqual([]);
+    expect(validateSchema(RECORDED_SCHEMA, {})).toEqual([]);
+  });
+
+  it.each<[object, unknown, boolean]>([
+    [{ type: 'string', format: 'date-time' }, '2026-01-01T00:00:00Z', true],
+    [{ type: 'string', format: 'date-time' }, '2026-01-01T00:00:00.123456789+02:00', true],
+    [{ type: 'string', format: 'date-time' }, '2026-01-01', false],
+    [{ type: 'string', format: 'date-time' }, '2026-02-30T00:00:00Z', false],
+    [{ type: 'string', format: 'date-time' }, '2026-01-01T24:00:00Z', false],
+    [{ type: 'string', format: 'date-time' }, '2026-01-01T00:00:00', false],
+    [{ type: 'string', format: 'date' }, '2026-12-31', true],
+    [{ type: 'string', format: 'date' }, '2026-13-01', false],
+    [{ type: 'string', format: 'byte' }, 'YQ==', true],
+    [{ type: 'string', format: 'byte' }, 'YQ', false],
+    [{ type: 'string', format: 'uuid' }, '0c61a5a1-d18f-4c24-a73c-faff648e5b32', true],
+    [{ type: 'string', format: 'uuid' }, 'none', false],
+    [{ type: 'integer', format: 'int64' }, 9007199254740991, true],
+    [{ type: 'integer', format: 'int64' }, 1e300, false],
+    [{ type: 'integer', format: 'int32' }, -2147483648, true],
+    [{ type: 'integer', format: 'int32' }, -2147483649, false],
+    [{ type: 'integer' }, 1.5, false],
+    [{ type: 'number' }, 1, true],
+    [{ type: 'number', exclusiveMinimum: true, minimum: 1 }, 1, false],
+    [{ type: 'number', exclusiveMaximum: true, maximum: 1 }, 0.5, true],
+    [{ type: 'number', multipleOf: 5 }, 12, false],
+    [{ type: 'boolean' }, 'true', false],
+    [{ type: 'array', items: { type: 'string' } }, ['a', 1], false],
+    [{ type: 'array', items: { type: 'string' } }, [null], false],
+    [{ type: 'array', items: { type: 'string', nullable: true } }, [null], true],
+    [{ type: 'object', additionalProperties: { type: 'string' } }, { a: null }, false],
+    [{ type: 'object', additionalProperties: { type: 'string' }, minProperties: 1 }, {}, false],
+    [{ type: 'object', additionalProperties: { type: 'string' }, maxProperties: 1 }, { a: '', b: '' }, false],
+    [{ 'x-kubernetes-int-or-string': true }, 'http', true],
+    [{ 'x-kubernetes-int-or-string': true }, 80, true],
+    [{ 'x-kubernetes-int-or-string': true }, 80.5, false],
+    [{ 'x-kubernetes-int-or-string': true }, {}, false],
+    [{ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }, 80, true],
+    [{ 'x-kubernetes-preserve-unknown-fields': true }, { any: ['thing', null] }, true],
+    [
+      {
+        type: 'object',
+        'x-kubernetes-embedded-resource': true,
+        'x-kubernetes-preserve-unknown-fields': true,
+      },
+      { kind: 'Pod' },
+      false,
+    ],
+    [{ type: 'integer', enum: [1, 2] }, 2, true],
+    [{ type: 'integer', enum: [1, 2] }, 3, false],
+    [{ type: 'string', allOf: [{ minLength: 2 }, { maxLength: 3 }] }, 'abcd', false],
+    [{ type: 'string', anyOf: [{ minLength: 5 }, { pattern: '^a' }] }, 'ab', true],
+    [{ type: 'string', anyOf: [{ minLength: 5 }, { pattern: '^a' }] }, 'b', false],
+    [{ type: 'string', oneOf: [{ minLength: 1 }, { pattern: '^a' }] }, 'ab', false],
+    [{ type: 'string', oneOf: [{ minLength: 1 }, { pattern: '^a' }] }, 'b', true],
+    [{ type: 'string', not: { pattern: 'x' } }, 'axb', false],
+    [{ type: 'string', not: { pattern: 'x' } }, 'ab', true],
+  ])('against %j judges %j as valid: %s', (x, value, valid) => {
+    expect(problemsOf({ x: value }, schemaWith(x)).length === 0).toBe(valid);
+  });
+
+  it('compares items of a set whatever the order of their keys', () => {
+    const schema = schemaWith({
+      type: 'array',
+      'x-kubernetes-list-type': 'set',
+      items: {
+        type: 'object',
+        'x-kubernetes-map-type': 'atomic',
+        properties: { a: { type: 'string' }, b: { type: 'string' } },
+      },
+    });
+    expect(
+      problemsOf(
+        {
+          x: [
+            { a: '1', b: '2' },
+            { b: '2', a: '1' },
+          ],
+        },
+        schema,
+      ),
+    ).toEqual([['spec.x[1]', 'FieldValueDuplicate', 'Duplicate value: {"a":"1","b":"2"}']]);
+  });
+
+  it('does not take a member of the prototype for a required field', () => {
+    const schema = schemaWith({ type: 'object', properties: {}, required: ['constructor'] });
+    expect(problemsOf({ x: {} }, schema)).toEqual([
+      ['spec.x.constructor', 'FieldValueRequired', 'Required value'],
+    ]);
+  });
+});
