@@ -5,14 +5,12 @@ import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { eventBody, eventTime } from './event-body.js';
 import { EventBudget } from './event-budget.js';
 import type { EventRecorder } from './event-recorder.js';
 import { eventMessage, eventName } from './event-text.js';
 import { type KubeClient, MERGE_PATCH } from './kube-client.js';
 import { KubeError } from './kube-error.js';
-
-/** The Go operator's name. */
-const COMPONENT = 'kms-vault-controller';
 
 const MAX_ATTEMPTS = 4;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
@@ -170,7 +168,7 @@ export class ApiEventRecorder implements EventRecorder {
       const count = known.count + event.count;
       try {
         await client.request('PATCH', `${collection}/${encodeURIComponent(known.name)}`, {
-          body: { count, lastTimestamp: timestamp(event.last) },
+          body: { count, lastTimestamp: eventTime(event.last) },
           contentType: MERGE_PATCH,
           signal,
         });
@@ -188,29 +186,9 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   private bodyOf(event: Waiting, name: string): Record<string, unknown> {
-    const { apiVersion, kind, metadata } = event.resource;
-    return {
-      apiVersion: 'v1',
-      kind: 'Event',
-      metadata: { name, namespace: metadata.namespace },
-      involvedObject: {
-        apiVersion,
-        kind,
-        namespace: metadata.namespace,
-        name: metadata.name,
-        uid: metadata.uid,
-        resourceVersion: metadata.resourceVersion,
-      },
-      type: event.type,
-      reason: event.reason,
-      message: event.message,
-      count: event.count,
-      firstTimestamp: timestamp(event.first),
-      lastTimestamp: timestamp(event.last),
-      source: { component: COMPONENT },
-      reportingComponent: COMPONENT,
-      reportingInstance: this.options.hostname,
-    };
+    const { resource: subject, type, reason, message, count, first, last } = event;
+    const instance = this.options.hostname;
+    return eventBody({ name, subject, type, reason, message, count, first, last, instance });
   }
 
   private remember(id: string, known: Known): void {
@@ -246,9 +224,4 @@ export class ApiEventRecorder implements EventRecorder {
     this.said.add(id);
     this.options.logger.warn(message, facts);
   }
-}
-
-/** `metav1.Time`: RFC 3339, whole seconds. */
-function timestamp(date: Date): string {
-  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

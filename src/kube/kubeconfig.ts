@@ -48,6 +48,29 @@ export function namespaceOf(config: KubeConfig): string | undefined {
   return namespace === undefined || namespace === '' ? undefined : namespace;
 }
 
+/**
+ * The namespace of the lease when no flag names one: that of the current context, else the pod's own.
+ *
+ * @throws KubeConfigError when there is neither.
+ */
+export function leaseNamespace(config: KubeConfig, serviceAccountDir = SERVICE_ACCOUNT_DIR): string {
+  const namespace = namespaceOf(config) ?? podNamespace(serviceAccountDir);
+  if (namespace !== undefined) return namespace;
+  throw new KubeConfigError(
+    'leader election needs a namespace for its lease: give --leader-election-namespace, ' +
+      "or a namespace in the kubeconfig's current context",
+  );
+}
+
+function podNamespace(directory: string): string | undefined {
+  try {
+    const namespace = readFileSync(join(directory, 'namespace'), 'utf8').trim();
+    return namespace === '' ? undefined : namespace;
+  } catch {
+    return undefined;
+  }
+}
+
 function load(sources: KubeConfigSources): KubeConfig {
   if (sources.file !== undefined) return fromFiles([sources.file]);
   const listed = (sources.environment.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');

@@ -27,6 +27,8 @@ export class OperatorMetrics {
   readonly watchRestarts;
   readonly watchMalformedLines;
   readonly leader;
+  readonly leaderTransitions;
+  readonly leaderLastRenewal;
   readonly buildInfo;
 
   constructor(registry: Registry) {
@@ -72,6 +74,11 @@ export class OperatorMetrics {
       ['kind'],
     );
     this.leader = gauge('leader', '1 on the replica that writes.');
+    this.leaderTransitions = counter('leader_transitions_total', 'Times this replica became the leader.');
+    this.leaderLastRenewal = gauge(
+      'leader_last_renewal_timestamp_seconds',
+      'When this replica last took or renewed the lease, as Unix time; 0 when it never did.',
+    );
     this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
   }
 }

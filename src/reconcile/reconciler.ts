@@ -72,6 +72,16 @@ export class Reconciler {
     }
   }
 
+  /** This replica leads anew: others may have written meanwhile. */
+  beginTerm(): void {
+    this.deps.memory.forgetUnverifiable();
+  }
+
+  /** Another replica tells from now on how the resources are. */
+  endTerm(): void {
+    this.deps.metrics.resourceReady.reset();
+  }
+
   /** Drops everything remembered of a resource that is gone: memory and metrics. */
   forget(key: ResourceKey): void {
     const id = keyString(key);

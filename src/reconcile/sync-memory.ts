@@ -101,6 +101,17 @@ export class SyncMemory {
     for (const digest of entry.badInputs.keys()) if (!current.has(digest)) entry.badInputs.delete(digest);
   }
 
+  /**
+   * Drops what cannot be checked against Vault or the status: another replica may have written since.
+   * What is compared with a reading of Vault stays good.
+   */
+  forgetUnverifiable(): void {
+    for (const entry of this.entries.values()) {
+      delete entry.settlement;
+      if (entry.fingerprint?.dataMac === undefined) delete entry.fingerprint;
+    }
+  }
+
   forget(uid: string): void {
     this.entries.delete(uid);
   }

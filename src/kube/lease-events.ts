@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+
+import type { Logger } from '../observability/logger.js';
+import type { Clock } from '../runtime/clock.js';
+import { eventBody } from './event-body.js';
+import { eventMessage, eventName } from './event-text.js';
+import type { KubeClient } from './kube-client.js';
+import { KubeError } from './kube-error.js';
+import { LEASE_API_VERSION } from './lease-client.js';
+import type { LeaseObject } from './lease-record.js';
+
+const TIMEOUT_MS = 5_000;
+
+export interface LeaseEventsOptions {
+  /** With a gate that is always open: a former leader tells of its end. */
+  readonly client: KubeClient;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly hostname: string;
+}
+
+/**
+ * Events on the lease, as the leader electors of client-go write them: reason `LeaderElection`, one for
+ * each change. One attempt each: the lease itself tells who leads.
+ */
+export class LeaseEvents {
+  private readonly pending = new Set<Promise<void>>();
+  private complained = false;
+
+  constructor(private readonly options: LeaseEventsOptions) {}
+
+  /** Sends in the background; never throws. */
+  record(lease: LeaseObject, message: string): void {
+    const sending = this.send(lease, message).finally(() => this.pending.delete(sending));
+    this.pending.add(sending);
+  }
+
+  /** Resolves when everything recorded so far was sent or given up. */
+  async drain(): Promise<void> {
+    await Promise.all(this.pending);
+  }
+
+  private async send({ metadata }: LeaseObject, message: string): Promise<void> {
+    const { client, clock, hostname, logger } = this.options;
+    const now = clock.now();
+    const body = eventBody({
+      name: eventName(metadata.name, randomBytes(8).toString('hex')),
+      subject: { apiVersion: LEASE_API_VERSION, kind: 'Lease', metadata },
+      type: 'Normal',
+      reason: 'LeaderElection',
+      message: eventMessage(message),
+      count: 1,
+      first: now,
+      last: now,
+      instance: hostname,
+    });
+    const path = `/api/v1/namespaces/${encodeURIComponent(metadata.namespace)}/events`;
+    try {
+      await client.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
+    } catch (error) {
+      if (this.complained) return;
+      this.complained = true;
+      logger.warn('cannot write events on the lease', {
+        detail: error instanceof KubeError ? error.message : 'unexpected failure',
+      });
+    }
+  }
+}

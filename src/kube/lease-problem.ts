@@ -1,0 +1,20 @@
+import { KubeError } from './kube-error.js';
+import { LEASE_NAME } from './lease-client.js';
+
+/** What keeps the lease from being used and what to do; the same text as long as the cause is the same. */
+export function leaseProblem(error: unknown, namespace: string): string {
+  if (!(error instanceof KubeError)) return 'unexpected failure';
+  const { status } = error;
+  if (status === undefined) return 'the API server cannot be reached or does not answer in time';
+  if (status === 401) return 'the API server does not accept the credentials';
+  if (status === 403) {
+    return (
+      `RBAC does not allow to get, create and update the lease ${LEASE_NAME} in the namespace ${namespace}: ` +
+      'apply manifests/rbac/leader-election-role.yaml there'
+    );
+  }
+  if (status === 404) {
+    return `the namespace ${namespace} does not exist: create it or give --leader-election-namespace`;
+  }
+  return `the API server answers ${String(status)}`;
+}

@@ -1,0 +1,93 @@
+import { isRecord } from './status-body.js';
+
+/** What a `Lease` says of its holder, as client-go's leader election reads and writes it. */
+export interface LeaseRecord {
+  /** Empty: nobody, or rubbish. */
+  readonly holderIdentity: string;
+  /** Undefined when it is not a positive whole number. */
+  readonly leaseDurationSeconds: number | undefined;
+  readonly acquireTime: string | undefined;
+  readonly leaseTransitions: number;
+  /** Two records are the same exactly when these are. */
+  readonly fingerprint: string;
+}
+
+/** An object of the API server with what an optimistic write needs. */
+export interface LeaseObject {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid?: string;
+    readonly resourceVersion: string;
+  };
+  readonly spec?: unknown;
+}
+
+/** `leaseTransitions` is an int32. */
+const MAX_TRANSITIONS = 2 ** 31 - 1;
+/** What client-go writes with an empty holder when it releases; an empty holder alone is no release. */
+const RELEASED_DURATION_SECONDS = 1;
+
+/** Reads whatever stands in a lease; never throws. */
+export function recordOf(lease: LeaseObject): LeaseRecord {
+  const spec = isRecord(lease.spec) ? lease.spec : {};
+  const { holderIdentity, leaseDurationSeconds, acquireTime, renewTime, leaseTransitions } = spec;
+  return {
+    holderIdentity: typeof holderIdentity === 'string' ? holderIdentity : '',
+    leaseDurationSeconds: isWhole(leaseDurationSeconds, 1) ? leaseDurationSeconds : undefined,
+    acquireTime: typeof acquireTime === 'string' ? acquireTime : undefined,
+    leaseTransitions: isWhole(leaseTransitions, 0) ? leaseTransitions : 0,
+    fingerprint: JSON.stringify([
+      holderIdentity,
+      leaseDurationSeconds,
+      acquireTime,
+      renewTime,
+      leaseTransitions,
+    ]),
+  };
+}
+
+/** Whether the last holder gave the lease back, so that nobody writes any more. */
+export function isReleased(record: LeaseRecord): boolean {
+  return record.holderIdentity === '' && record.leaseDurationSeconds === RELEASED_DURATION_SECONDS;
+}
+
+/** The spec of a holder who takes or renews the lease; `before` is what stood there. */
+export function heldSpec(
+  before: LeaseRecord | undefined,
+  holder: { readonly identity: string; readonly leaseDurationMs: number; readonly now: Date },
+): Record<string, unknown> {
+  const now = microTime(holder.now);
+  const renewal = before?.holderIdentity === holder.identity;
+  return {
+    holderIdentity: holder.identity,
+    leaseDurationSeconds: Math.max(1, Math.ceil(holder.leaseDurationMs / 1_000)),
+    acquireTime: renewal ? (before.acquireTime ?? now) : now,
+    renewTime: now,
+    leaseTransitions: before === undefined ? 0 : renewal ? before.leaseTransitions : following(before),
+  };
+}
+
+/** The spec of a lease that its holder gives back. */
+export function releasedSpec(before: LeaseRecord, now: Date): Record<string, unknown> {
+  return {
+    holderIdentity: '',
+    leaseDurationSeconds: RELEASED_DURATION_SECONDS,
+    acquireTime: microTime(now),
+    renewTime: microTime(now),
+    leaseTransitions: before.leaseTransitions,
+  };
+}
+
+function following({ leaseTransitions }: LeaseRecord): number {
+  return leaseTransitions < MAX_TRANSITIONS ? leaseTransitions + 1 : MAX_TRANSITIONS;
+}
+
+function isWhole(value: unknown, least: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= least && value <= MAX_TRANSITIONS;
+}
+
+/** `metav1.MicroTime`: RFC 3339 with six digits of a second. */
+function microTime(date: Date): string {
+  return date.toISOString().replace(/Z$/, '000Z');
+}
