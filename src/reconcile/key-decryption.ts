@@ -2,6 +2,7 @@ import type { EncryptionContext } from '../api/resources.js';
 import type { Decryptor } from '../kms/decryptor.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
 import { textOf } from '../vault/secret-data.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -39,28 +40,26 @@ export class KeyDecryption {
   async decrypt(uid: string, keys: readonly ResolvedKey[], signal?: AbortSignal): Promise<DecryptedKeys> {
     const values = new Map<string, string>();
     const failures: KeyFailure[] = [];
-    const giveUp = new AbortController();
-    const combined = signal === undefined ? giveUp.signal : AbortSignal.any([signal, giveUp.signal]);
-    const results = await Promise.allSettled(
+    const giveUp = new LinkedAbort([signal]);
+    // The first failure is the cause; those that follow were given up because of it.
+    let cause: Error | undefined;
+    await Promise.all(
       keys.map(async (key) => {
         try {
-          values.set(key.key, textOf(await this.one(uid, key, combined)));
+          values.set(key.key, textOf(await this.one(uid, key, giveUp.signal)));
         } catch (error) {
           if (!(error instanceof KmsError) || error.failure === 'transient') {
+            cause ??= error instanceof Error ? error : new Error('the decryptor threw no error');
             giveUp.abort();
-            throw error;
+            return;
           }
-          failures.push({
-            key: key.key,
-            code: error.code,
-            message: error.message,
-            failure: error.failure,
-          });
+          const { code, message, failure } = error;
+          failures.push({ key: key.key, code, message, failure });
         }
       }),
     );
-    const rejected = results.find((result) => result.status === 'rejected');
-    if (rejected !== undefined) throw rejected.reason;
+    giveUp.dispose();
+    if (cause !== undefined) throw cause;
     return { values, failures: failures.sort((a, b) => (a.key < b.key ? -1 : 1)) };
   }
 

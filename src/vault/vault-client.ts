@@ -3,9 +3,12 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { WriteGateClosedError, type WriteGate } from '../runtime/write-gate.js';
-import { networkCode, networkFailure, serverFailure } from './vault-failures.js';
+import { isJsonObject } from './raw-json.js';
+import { isRedirect, redirectTarget } from './redirect.js';
 import { RateLimiter } from './rate-limiter.js';
+import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
+import { isWorthAnotherAttempt, networkCode, networkFailure, serverFailure } from './vault-failures.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 import type { RawResponse, VaultTransport } from './vault-transport.js';
 
@@ -13,7 +16,17 @@ import type { RawResponse, VaultTransport } from './vault-transport.js';
 const RETRY = { baseMs: 500, capMs: 1_500 };
 /** Longer waits are the queue's business: a worker is not held for them. */
 const MAX_INLINE_WAIT_MS = 5_000;
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
+
+/** A failed exchange, and whether the next attempt may go better. */
+interface Failed {
+  readonly error: VaultError;
+  readonly again: boolean;
+}
+
+/** What is left of `VAULT_CLIENT_TIMEOUT`, which bounds all attempts together, as in the official client. */
+interface Budget {
+  leftMs: number;
+}
 
 /**
  * Requests to Vault with the settings of the official client: namespaces, extra headers, rate limit,
@@ -40,51 +53,46 @@ export class VaultClient {
 
   /**
    * @returns any answer that is no failure of Vault as a whole: 2xx and 4xx but 412 and 429.
-   * @throws VaultError `unavailable`; WriteGateClosedError when the request changes something and the
-   *   gate is closed.
+   * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
+   *   WriteGateClosedError when the request changes something and the gate is closed.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
+    const { config, clock, stopping } = this.deps;
+    const url = this.urlOf(request.path);
+    const budget: Budget = { leftMs: config.timeoutMs };
     for (let attempt = 0; ; attempt += 1) {
-      const result = await this.attempt(request);
-      if (!(result instanceof VaultError)) return result;
-      const waitMs = Math.max(backoffMs(attempt, RETRY), result.retryAfterMs ?? 0);
-      const abandoned = this.deps.stopping?.aborted === true || request.signal?.aborted === true;
-      const last = attempt >= this.deps.config.maxRetries || waitMs > MAX_INLINE_WAIT_MS;
-      if (last || abandoned || result.facts.status === 501) throw result;
-      await sleep(this.deps.clock, waitMs, request.signal);
+      const result = await this.attempt(request, url, budget);
+      if (!('error' in result)) return result;
+      const waitMs = Math.max(backoffMs(attempt, RETRY), result.error.retryAfterMs ?? 0);
+      const abandoned = stopping?.aborted === true || request.signal?.aborted === true;
+      const tooLong = waitMs > MAX_INLINE_WAIT_MS || waitMs >= budget.leftMs;
+      if (!result.again || attempt >= config.maxRetries || tooLong || abandoned) throw result.error;
+      await sleep(clock, waitMs, request.signal);
+      budget.leftMs -= waitMs;
     }
   }
 
-  private async attempt(request: VaultRequest): Promise<VaultResponse | VaultError> {
-    const first = await this.exchange(request, this.url(request.path));
-    if (first instanceof VaultError) return first;
-    if (!REDIRECTS.has(first.status)) return judge(request, first);
-    const target = this.redirectTarget(request, first);
-    if (target instanceof VaultError) return target;
-    const second = await this.exchange(request, target);
-    if (second instanceof VaultError) return second;
-    if (REDIRECTS.has(second.status)) {
-      return new VaultError(
-        'unavailable',
-        'Vault redirected more than once; point VAULT_ADDR at the active node',
-        {
-          status: second.status,
-          operation: request.operation,
-        },
-      );
+  private async attempt(request: VaultRequest, url: string, budget: Budget): Promise<VaultResponse | Failed> {
+    const first = await this.exchange(request, url, budget);
+    if ('error' in first) return first;
+    if (!isRedirect(first)) return judge(request, first);
+    const target = redirectTarget(first, url, this.deps.config.disableRedirects);
+    if ('problem' in target) return redirectFailure(request, first, target.problem);
+    const second = await this.exchange(request, target.url, budget);
+    if ('error' in second) return second;
+    if (isRedirect(second)) {
+      return redirectFailure(request, second, 'more than once: point VAULT_ADDR at the active node');
     }
     return judge(request, second);
   }
 
-  private async exchange(request: VaultRequest, url: string): Promise<RawResponse | VaultError> {
-    const { transport, gate, metrics, config } = this.deps;
+  private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
+    const { transport, gate, metrics, clock } = this.deps;
     await this.limiter?.take(request.signal);
-    const signals = [AbortSignal.timeout(config.timeoutMs)];
-    if (request.signal !== undefined) signals.push(request.signal);
-    if (request.mutates === true) {
-      gate.assertOpen();
-      signals.push(gate.signal);
-    }
+    if (request.mutates === true) gate.assertOpen();
+    const startMs = clock.monotonicMs();
+    const gateSignal = request.mutates === true ? gate.signal : undefined;
+    const limit = new TimeLimit(clock, Math.max(1, budget.leftMs), [request.signal, gateSignal]);
     const stopTimer = metrics.vaultRequestDuration.startTimer();
     try {
       const response = await transport.send({
@@ -92,16 +100,20 @@ export class VaultClient {
         url,
         headers: this.headers(request),
         body: request.body,
-        signal: AbortSignal.any(signals),
+        signal: limit.signal,
       });
       metrics.vaultRequests.inc({ operation: request.operation, code: String(response.status) });
       return response;
     } catch (error) {
-      if (request.mutates === true && gate.signal.aborted) throw new WriteGateClosedError();
-      metrics.vaultRequests.inc({ operation: request.operation, code: networkCode(error) });
-      return networkFailure(error, request.operation);
+      const code = limit.isOver ? 'ETIMEDOUT' : networkCode(error);
+      metrics.vaultRequests.inc({ operation: request.operation, code });
+      if (gateSignal?.aborted === true) throw new WriteGateClosedError();
+      if (error instanceof VaultError) return { error, again: false };
+      return { error: networkFailure(code, request.operation), again: isWorthAnotherAttempt(code) };
     } finally {
+      limit.end();
       stopTimer();
+      budget.leftMs -= clock.monotonicMs() - startMs;
     }
   }
 
@@ -117,33 +129,31 @@ export class VaultClient {
     };
   }
 
-  private url(path: string): string {
-    return `${this.deps.config.address}/v1/${path.split('/').map(encodeURIComponent).join('/')}`;
-  }
-
-  /** One hop, as standbys ask for; never from https to http, and never with anything but http(s). */
-  private redirectTarget(request: VaultRequest, response: RawResponse): string | VaultError {
-    const refuse = (why: string): VaultError =>
-      new VaultError('unavailable', `Vault redirected (HTTP ${String(response.status)}), ${why}`, {
-        status: response.status,
-        operation: request.operation,
-      });
-    if (this.deps.config.disableRedirects) return refuse('and VAULT_DISABLE_REDIRECTS is set');
-    const { location } = response.headers;
-    const base = this.deps.config.address;
-    if (typeof location !== 'string' || !URL.canParse(location, base))
-      return refuse('but named no usable address');
-    const target = new URL(location, base);
-    if (!['http:', 'https:'].includes(target.protocol)) return refuse('but not to an http or https address');
-    if (target.protocol === 'http:' && base.startsWith('https:')) {
-      return refuse('from https to http, which would expose the token');
+  /** The last guard before the wire: no path climbs out of its mount, whoever made it. */
+  private urlOf(path: string): string {
+    const segments = path.split('/');
+    const isSound = segments.every((segment) => !['', '.', '..'].includes(segment));
+    try {
+      if (isSound) return `${this.deps.config.address}/v1/${segments.map(encodeURIComponent).join('/')}`;
+    } catch {
+      // A lone surrogate cannot be escaped; it is refused below.
     }
-    return target.href;
+    throw new VaultError('rejected', 'the path is not one that may be sent to Vault');
   }
 }
 
-function judge(request: VaultRequest, { status, text, headers }: RawResponse): VaultResponse | VaultError {
-  return status >= 500 || status === 429 || status === 412
-    ? serverFailure(status, headers, request.operation, text)
-    : { status, text };
+/** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
+function judge(request: VaultRequest, { status, text, headers }: RawResponse): VaultResponse | Failed {
+  const { operation } = request;
+  if (status >= 500 || status === 429 || status === 412) {
+    return { error: serverFailure(status, headers, operation, text), again: status !== 501 };
+  }
+  if (status === 204 || isJsonObject(text)) return { status, text };
+  const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
+  return { error: new VaultError('unavailable', message, { status, operation }), again: false };
+}
+
+function redirectFailure({ operation }: VaultRequest, { status }: RawResponse, problem: string): Failed {
+  const message = `Vault redirected (HTTP ${String(status)}) ${problem}`;
+  return { error: new VaultError('unavailable', message, { status, operation }), again: false };
 }
