@@ -1,5 +1,7 @@
 import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 
+const GROUP = 'rbac.authorization.k8s.io';
+
 /** What somebody wants to do. */
 export interface AccessRequest {
   readonly user: string;
@@ -53,30 +55,61 @@ function binds(binding: KubeObject, { user, groups }: AccessRequest): boolean {
 
 function rulesOf(binding: KubeObject, objects: RbacObjects): unknown[] {
   const reference = recordAt(binding, 'roleRef');
+  // The server fills in the group; a reference to another one binds nothing.
+  if ((reference.apiGroup ?? GROUP) !== GROUP) return [];
   if (reference.kind === 'ClusterRole') {
     const role = objects.clusterRoles.find(({ metadata }) => metadata.name === reference.name);
     return role === undefined ? [] : rulesOfClusterRole(role, objects);
   }
+  if (reference.kind !== 'Role') return [];
   const role = objects.roles.find(
     ({ metadata }) => metadata.name === reference.name && metadata.namespace === binding.metadata.namespace,
   );
   return role !== undefined && Array.isArray(role.rules) ? role.rules : [];
 }
 
-/** An aggregated role has the rules of every role that its selectors match. */
-export function rulesOfClusterRole(role: KubeObject, objects: Pick<RbacObjects, 'clusterRoles'>): unknown[] {
-  const own: unknown[] = Array.isArray(role.rules) ? role.rules : [];
+/**
+ * The rules of a ClusterRole. An aggregated one has the rules of every role that one of its selectors
+ * matches, aggregated ones among them; its own are overwritten.
+ */
+export function rulesOfClusterRole(
+  role: KubeObject,
+  objects: Pick<RbacObjects, 'clusterRoles'>,
+  seen: ReadonlySet<string> = new Set(),
+): unknown[] {
   const selectors = recordAt(role, 'aggregationRule').clusterRoleSelectors;
-  if (!Array.isArray(selectors)) return own;
-  const aggregated = objects.clusterRoles.filter((candidate) =>
-    selectors.some((selector) => {
-      const wanted = Object.entries(recordAt(selector, 'matchLabels'));
-      return wanted.length > 0 && wanted.every(([key, value]) => candidate.metadata.labels?.[key] === value);
-    }),
-  );
-  return aggregated.flatMap((candidate) =>
-    Array.isArray(candidate.rules) ? (candidate.rules as unknown[]) : [],
-  );
+  if (!Array.isArray(selectors)) return Array.isArray(role.rules) ? (role.rules as unknown[]) : [];
+  const visited = new Set([...seen, role.metadata.name]);
+  return objects.clusterRoles
+    .filter((other) => !visited.has(other.metadata.name))
+    .filter((other) => selectors.some((selector) => selects(selector, other.metadata.labels ?? {})))
+    .flatMap((other) => rulesOfClusterRole(other, objects, visited));
+}
+
+/** A `metav1.LabelSelector`; an empty one selects everything. */
+function selects(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
+  const pairs = Object.entries(recordAt(selector, 'matchLabels'));
+  if (!pairs.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value)) return false;
+  const expressions = isRecord(selector) ? selector.matchExpressions : undefined;
+  return !Array.isArray(expressions) || expressions.every((one) => meets(one, labels));
+}
+
+function meets(expression: unknown, labels: Readonly<Record<string, string>>): boolean {
+  const key = textAt(expression, 'key');
+  const values = isRecord(expression) && Array.isArray(expression.values) ? expression.values : [];
+  const label = Object.hasOwn(labels, key) ? labels[key] : undefined;
+  switch (textAt(expression, 'operator')) {
+    case 'In':
+      return label !== undefined && values.includes(label);
+    case 'NotIn':
+      return label === undefined || !values.includes(label);
+    case 'Exists':
+      return label !== undefined;
+    case 'DoesNotExist':
+      return label === undefined;
+    default:
+      return false;
+  }
 }
 
 function covers(rule: unknown, request: AccessRequest): boolean {
