@@ -27,11 +27,6 @@ if (command.action === 'print') {
 }
 
 async function run(config: OperatorConfig): Promise<void> {
-  if (config.leaderElection.enabled) {
-    const fault = '--enable-leader-election is not available yet: run one replica without the flag';
-    process.stderr.write(faultText(PROGRAM, [fault]));
-    process.exit(2);
-  }
   try {
     const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
     const variables = AUTH_METHODS.flatMap((method) => method.variables);

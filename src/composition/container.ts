@@ -15,7 +15,8 @@ import { KmsDecryptor } from '../kms/kms-decryptor.js';
 import { ApiConnection } from '../kube/api-connection.js';
 import { ApiEventRecorder } from '../kube/api-event-recorder.js';
 import { KubeClient } from '../kube/kube-client.js';
-import type { KubeConfig } from '../kube/kubeconfig.js';
+import { type KubeConfig, leaseNamespace } from '../kube/kubeconfig.js';
+import { LeaseElector } from '../kube/lease-elector.js';
 import { IndexedResourceCache } from '../kube/resource-cache.js';
 import { ApiResourceClient } from '../kube/resource-client.js';
 import { healthRoutes } from '../observability/health.js';
@@ -52,6 +53,8 @@ export type Register = <T>(token: InjectionToken<T>, make: (container: Dependenc
 /**
  * A container with everything the operator is made of. Nothing is built before it is resolved, and a
  * child container may replace any token.
+ *
+ * @throws KubeConfigError when leader election is asked for and no namespace is known for its lease.
  */
 export function createOperatorContainer({ config, kubeConfig, build }: Foundations): DependencyContainer {
   const container = root.createChildContainer();
@@ -62,7 +65,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
   register(TOKENS.lifecycle, () => new Lifecycle());
   register(TOKENS.clock, () => systemClock);
   register(TOKENS.logger, () => createLogger(config.log));
-  register(TOKENS.gate, () => openGate);
+  register(TOKENS.gate, (c) => c.resolve(TOKENS.elector)?.gate ?? openGate);
   register(TOKENS.registry, () => createRegistry());
   register(TOKENS.metrics, (c) => {
     const metrics = new OperatorMetrics(c.resolve(TOKENS.registry));
@@ -78,6 +81,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
   registerKms(register, config);
   registerVault(register, config);
   registerKube(register, config, kubeConfig);
+  registerElection(register, config, kubeConfig);
   registerReconcile(register, AllowedPaths.of(config.allowedVaultPaths));
   registerQueue(register, config);
   registerEndpoints(register, config);
@@ -199,6 +203,23 @@ function registerKube(register: Register, config: OperatorConfig, kubeConfig: Ku
         },
       }),
   );
+}
+
+function registerElection(register: Register, config: OperatorConfig, kubeConfig: KubeConfig): void {
+  const { enabled, namespace: given } = config.leaderElection;
+  const namespace = enabled ? (given ?? leaseNamespace(kubeConfig)) : undefined;
+  register(TOKENS.elector, (c) => {
+    if (namespace === undefined) return undefined;
+    const clock = c.resolve(TOKENS.clock);
+    return new LeaseElector({
+      client: new KubeClient({ connection: c.resolve(TOKENS.connection), gate: openGate, clock }),
+      clock,
+      logger: c.resolve(TOKENS.logger),
+      metrics: c.resolve(TOKENS.metrics),
+      namespace,
+      hostname: hostname(),
+    });
+  });
 }
 
 function registerQueue(register: Register, config: OperatorConfig): void {

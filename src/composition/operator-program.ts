@@ -1,5 +1,6 @@
 import type { DependencyContainer } from 'tsyringe';
 
+import { keyOf } from '../api/resource-key.js';
 import { TOKENS } from './tokens.js';
 
 /** Of the grace period, what is kept back for events, the lease and the token after the last write. */
@@ -26,13 +27,48 @@ export class OperatorProgram {
     container.resolve(TOKENS.vaultSession).start();
     const operator = container.resolve(TOKENS.operator);
     await operator.start();
-    // Nothing is reconciled before both kinds are known: a partial not listed yet would look missing.
-    void operator.whenSynced().then(() => {
-      if (container.resolve(TOKENS.lifecycle).stopping.aborted) return;
-      container.resolve(TOKENS.logger).info('all resources are known; syncing begins');
-      container.resolve(TOKENS.queue).start();
-      container.resolve(TOKENS.resync).start();
+    const elector = container.resolve(TOKENS.elector);
+    elector?.start({
+      onLeading: () => {
+        this.work();
+      },
+      onStandby: () => {
+        this.rest();
+      },
     });
+    void operator.whenSynced().then(() => {
+      if (elector?.isLeading() === false)
+        container.resolve(TOKENS.logger).info('all resources are known; standing by');
+      this.work();
+    });
+  }
+
+  /** Begins to sync once this replica leads and every resource of both kinds is known. */
+  private work(): void {
+    const { container } = this;
+    const stopping = container.resolve(TOKENS.lifecycle).stopping.aborted;
+    // Nothing is reconciled before both kinds are known: a partial not listed yet would look missing.
+    if (stopping || !container.resolve(TOKENS.operator).synced()) return;
+    const elector = container.resolve(TOKENS.elector);
+    if (elector?.isLeading() === false) return;
+    container.resolve(TOKENS.logger).info('all resources are known; syncing begins');
+    const queue = container.resolve(TOKENS.queue);
+    if (elector !== undefined) {
+      container.resolve(TOKENS.reconciler).beginTerm();
+      const cache = container.resolve(TOKENS.cache);
+      for (const partial of cache.partials()) queue.add(keyOf(partial), 'resync');
+      for (const secret of cache.secrets()) queue.add(keyOf(secret), 'resync');
+    }
+    queue.start();
+    container.resolve(TOKENS.resync).start();
+  }
+
+  /** Another replica may lead from now on: begins nothing more; what is in flight has been given up. */
+  private rest(): void {
+    const { container } = this;
+    container.resolve(TOKENS.resync).stop();
+    container.resolve(TOKENS.queue).pause();
+    container.resolve(TOKENS.reconciler).endTerm();
   }
 
   /**
@@ -52,6 +88,8 @@ export class OperatorProgram {
     const { shutdownGraceMs } = container.resolve(TOKENS.config);
     logger.info('shutting down', { graceSeconds: shutdownGraceMs / 1_000 });
     lifecycle.beginStop();
+    const elector = container.resolve(TOKENS.elector);
+    elector?.retire();
     container.resolve(TOKENS.resync).stop();
     const operator = container.resolve(TOKENS.operator);
     operator.stop();
@@ -68,6 +106,8 @@ export class OperatorProgram {
     clearTimeout(giveUp);
     const tail = AbortSignal.timeout(TAIL_MS);
     await container.resolve(TOKENS.events).drain(tail);
+    // What was given up may still arrive: then the lease runs out instead.
+    await elector?.stop({ release: !givenUp, signal: AbortSignal.timeout(TAIL_MS) });
     await container.resolve(TOKENS.vaultSession).stop(tail);
     container.resolve(TOKENS.kmsApi).close();
     await container.resolve(TOKENS.healthEndpoint)?.stop();

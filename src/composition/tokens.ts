@@ -7,6 +7,7 @@ import type { AwsKmsApi } from '../kms/kms-client.js';
 import type { ApiConnection } from '../kube/api-connection.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
 import type { KubeClient } from '../kube/kube-client.js';
+import type { LeaseElector } from '../kube/lease-elector.js';
 import type { IndexedResourceCache } from '../kube/resource-cache.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { HttpEndpoint } from '../observability/http-endpoint.js';
@@ -37,6 +38,8 @@ export const TOKENS = {
   registry: token<Registry>('MetricsRegistry'),
   metrics: token<OperatorMetrics>('OperatorMetrics'),
   gate: token<WriteGate>('WriteGate'),
+  /** Undefined without leader election. */
+  elector: token<LeaseElector | undefined>('LeaseElector'),
   agents: token<AgentFactory>('AgentFactory'),
   kmsApi: token<AwsKmsApi>('KmsApi'),
   decryptor: token<Decryptor>('Decryptor'),

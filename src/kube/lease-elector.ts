@@ -125,16 +125,22 @@ export class LeaseElector {
 
   /**
    * Ends the election. With `release`, a lease that is held is given back, so that another replica takes
-   * it at once; only right when nothing is in flight any more. Never throws.
+   * it at once; only right when nothing is in flight any more. `signal` ends the attempt. Never throws.
    */
-  async stop({ release }: { readonly release: boolean }): Promise<void> {
+  async stop({
+    release,
+    signal,
+  }: {
+    readonly release: boolean;
+    readonly signal?: AbortSignal;
+  }): Promise<void> {
     this.retired = true;
     this.stopping.abort();
     await this.running;
     const held = this.leading;
     if (held) this.lose('shutting down');
-    if (held && release) await this.release();
-    await this.events.drain();
+    if (held && release) await this.release(signal);
+    await this.events.drain(signal);
   }
 
   private async run(): Promise<void> {
@@ -271,9 +277,9 @@ export class LeaseElector {
     return { timeoutMs, signal: this.stopping.signal };
   }
 
-  private async release(): Promise<void> {
+  private async release(signal: AbortSignal | undefined): Promise<void> {
     const { clock, logger } = this.options;
-    const limits = { timeoutMs: this.retryPeriodMs };
+    const limits = { timeoutMs: this.retryPeriodMs, ...(signal === undefined ? {} : { signal }) };
     for (let attempt = 1; ; attempt += 1) {
       try {
         // A renewal that was cut off may have been written.

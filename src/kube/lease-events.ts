@@ -25,6 +25,7 @@ export interface LeaseEventsOptions {
  */
 export class LeaseEvents {
   private readonly pending = new Set<Promise<void>>();
+  private readonly givenUp = new AbortController();
   private complained = false;
 
   constructor(private readonly options: LeaseEventsOptions) {}
@@ -35,9 +36,15 @@ export class LeaseEvents {
     this.pending.add(sending);
   }
 
-  /** Resolves when everything recorded so far was sent or given up. */
-  async drain(): Promise<void> {
+  /** Resolves when everything recorded so far was sent or given up, which `signal` speeds up. */
+  async drain(signal?: AbortSignal): Promise<void> {
+    const giveUp = (): void => {
+      this.givenUp.abort();
+    };
+    if (signal?.aborted === true) giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
     await Promise.all(this.pending);
+    signal?.removeEventListener('abort', giveUp);
   }
 
   private async send({ metadata }: LeaseObject, message: string): Promise<void> {
@@ -56,7 +63,7 @@ export class LeaseEvents {
     });
     const path = `/api/v1/namespaces/${encodeURIComponent(metadata.namespace)}/events`;
     try {
-      await client.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
+      await client.request('POST', path, { body, timeoutMs: TIMEOUT_MS, signal: this.givenUp.signal });
     } catch (error) {
       if (this.complained) return;
       this.complained = true;
