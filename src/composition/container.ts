@@ -142,10 +142,7 @@ function registerVault(register: Register, config: OperatorConfig): void {
         metrics: c.resolve(TOKENS.metrics),
       }),
   );
-  register(
-    TOKENS.kvStore,
-    (c) => new VaultKvStore({ session: c.resolve(TOKENS.vaultSession), clock: c.resolve(TOKENS.clock) }),
-  );
+  register(TOKENS.kvStore, (c) => new VaultKvStore({ session: c.resolve(TOKENS.vaultSession) }));
 }
 
 function registerKube(register: Register, config: OperatorConfig, kubeConfig: KubeConfig): void {

@@ -63,6 +63,8 @@ export interface VariableSpec {
   readonly description: string;
   readonly required?: boolean;
   readonly default?: string;
+  /** Another variable that must be set when this one is. */
+  readonly together?: string;
   /** Kept out of everything that prints configuration. */
   readonly secret?: boolean;
   /** Returns what is wrong with a value, without quoting it. */

@@ -35,6 +35,9 @@ export class FaultList {
         }
         continue;
       }
+      if (spec.together !== undefined && nonEmpty(env[spec.together]) === undefined) {
+        this.add(`${spec.together} is missing: it belongs to ${spec.name}; set both or none`);
+      }
       const problem = spec.check?.(value);
       if (problem !== undefined) this.add(`${spec.name} ${problem}`);
       values[spec.name] = value;

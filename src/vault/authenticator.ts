@@ -17,6 +17,8 @@ export interface VaultToken {
 
 /** Obtains tokens by one method. */
 export interface VaultAuthenticator {
+  /** Vault locks the account out after a few refused logins (userpass, ldap, approle). */
+  readonly locksOut?: boolean;
   /** @throws VaultError; `forbidden` or `rejected` when Vault refuses the credentials. */
   login(signal?: AbortSignal): Promise<VaultToken>;
 }

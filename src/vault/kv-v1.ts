@@ -1,7 +1,9 @@
-import { isMountGone, refusal } from './kv-answers.js';
+import { answerMembers, notFound, refusal } from './vault-answers.js';
 import type { KvReading, KvSecret } from './kv-store.js';
-import { objectMembers, parseSecretData, serializeSecretData } from './raw-json.js';
+import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
+import type { MountCheck } from './mount-check.js';
+import type { VaultResponse } from './vault-request.js';
 import type { VaultSession } from './vault-session.js';
 
 /** A secret of a K/V v1 engine: read, replaced and deleted at one path. */
@@ -12,23 +14,28 @@ export class KvV1Secret implements KvSecret {
     private readonly deps: {
       readonly session: VaultSession;
       readonly path: string;
-      /** An answer that does not fit what is known of the mount. */
-      readonly onSurprise: () => void;
+      readonly mount: MountCheck;
     },
   ) {}
 
   async read(signal?: AbortSignal): Promise<KvReading> {
-    const { session, path } = this.deps;
+    const { session, path, mount } = this.deps;
     const answer = await session.request({ method: 'GET', path, operation: 'read', signal });
     if (answer.status === 200) {
-      return { state: 'live', data: parseSecretData(objectMembers(answer.text).get('data') ?? '{}') };
+      const members = answerMembers(answer.text, 'read', path);
+      answerMembers(members.get('data') ?? 'null', 'read', path);
+      return { state: 'live', data: parseSecretData(members.get('data') ?? '{}') };
     }
-    if (answer.status === 404 && !isMountGone(answer.status, answer.text)) return { state: 'absent' };
+    if (answer.status === 404 && notFound(answer.text) === 'secret') {
+      mount.doubt();
+      return { state: 'absent' };
+    }
     return this.fail(answer, 'read');
   }
 
   async write(data: SecretData, _cas: number | undefined, signal?: AbortSignal): Promise<undefined> {
-    const { session, path } = this.deps;
+    const { session, path, mount } = this.deps;
+    await mount.settle(signal);
     const body = serializeSecretData(data);
     const answer = await session.request({
       method: 'POST',
@@ -50,12 +57,12 @@ export class KvV1Secret implements KvSecret {
       mutates: true,
       signal,
     });
-    const gone = answer.status === 404 && !isMountGone(answer.status, answer.text);
+    const gone = answer.status === 404 && notFound(answer.text) === 'secret';
     if (answer.status !== 200 && answer.status !== 204 && !gone) this.fail(answer, 'delete');
   }
 
-  private fail(answer: { status: number; text: string }, operation: 'read' | 'write' | 'delete'): never {
-    if (answer.status === 400 || answer.status === 404) this.deps.onSurprise();
+  private fail(answer: VaultResponse, operation: 'read' | 'write' | 'delete'): never {
+    if (answer.status === 400 || answer.status === 404) this.deps.mount.doubt();
     throw refusal(answer, operation, this.deps.path);
   }
 }

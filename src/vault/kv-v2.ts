@@ -1,14 +1,15 @@
-import type { Clock } from '../runtime/clock.js';
-import { isMountGone, refusal } from './kv-answers.js';
+import { answerMembers, notFound, refusal } from './vault-answers.js';
 import type { KvReading, KvSecret, KvVersion } from './kv-store.js';
-import { objectMembers, parseSecretData, serializeSecretData } from './raw-json.js';
+import type { MountCheck } from './mount-check.js';
+import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
+import { VaultError } from './vault-error.js';
+import type { VaultResponse } from './vault-request.js';
 import type { VaultSession } from './vault-session.js';
 
 interface Metadata {
   readonly version?: unknown;
   readonly created_time?: unknown;
-  readonly deletion_time?: unknown;
   readonly destroyed?: unknown;
 }
 
@@ -19,42 +20,47 @@ export class KvV2Secret implements KvSecret {
   constructor(
     private readonly deps: {
       readonly session: VaultSession;
-      readonly clock: Clock;
       /** `<mount>/data/<name>`. */
       readonly path: string;
       /** `<mount>/metadata/<name>`. */
       readonly metadataPath: string;
-      readonly onSurprise: () => void;
+      readonly mount: MountCheck;
     },
   ) {}
 
   async read(signal?: AbortSignal): Promise<KvReading> {
-    const { session, path } = this.deps;
+    const { session, path, mount } = this.deps;
     const answer = await session.request({ method: 'GET', path, operation: 'read', signal });
-    if (answer.status === 200) return this.readingOf(answer.text);
+    if (answer.status === 200) return this.readingOf(answer);
     if (answer.status === 404) {
-      // A deleted or destroyed version is answered with 404 and its metadata.
-      if (hasData(answer.text)) return this.readingOf(answer.text);
-      if (!isMountGone(answer.status, answer.text)) return { state: 'absent' };
+      // A deleted or destroyed version is answered with 404 and its metadata (tried).
+      if (hasMetadata(answer.text)) return this.readingOf(answer);
+      if (notFound(answer.text) === 'secret') {
+        mount.doubt();
+        return { state: 'absent' };
+      }
     }
     return this.fail(answer, 'read', path);
   }
 
   async write(data: SecretData, cas: number | undefined, signal?: AbortSignal): Promise<KvVersion> {
-    const { session, path } = this.deps;
-    const options = cas === undefined ? '{}' : `{"cas":${String(cas)}}`;
-    const body = `{"options":${options},"data":${serializeSecretData(data)}}`;
+    const { session, path, mount } = this.deps;
+    // Without check-and-set Vault would overwrite whatever stands there.
+    if (cas === undefined)
+      throw new VaultError('rejected', 'a K/V v2 secret is written by version only', { path });
+    await mount.settle(signal);
     const answer = await session.request({
       method: 'POST',
       path,
       operation: 'write',
-      body,
+      body: `{"options":{"cas":${String(cas)}},"data":${serializeSecretData(data)}}`,
       mutates: true,
       signal,
     });
     if (answer.status !== 200) return this.fail(answer, 'write', path);
-    const metadata = JSON.parse(objectMembers(answer.text).get('data') ?? '{}') as Metadata;
-    return versionOf(metadata);
+    const written = answerMembers(answer.text, 'write', path).get('data') ?? 'null';
+    answerMembers(written, 'write', path);
+    return versionOf(JSON.parse(written) as Metadata);
   }
 
   async remove(signal?: AbortSignal): Promise<void> {
@@ -66,35 +72,29 @@ export class KvV2Secret implements KvSecret {
       mutates: true,
       signal,
     });
-    const gone = answer.status === 404 && !isMountGone(answer.status, answer.text);
+    const gone = answer.status === 404 && notFound(answer.text) === 'secret';
     if (answer.status !== 200 && answer.status !== 204 && !gone) this.fail(answer, 'delete', metadataPath);
   }
 
-  private readingOf(text: string): KvReading {
-    const envelope = objectMembers(objectMembers(text).get('data') ?? '{}');
-    const metadata = JSON.parse(envelope.get('metadata') ?? '{}') as Metadata;
-    const version = versionOf(metadata);
+  /**
+   * Vault shows the data of a live version alone. Its own clock decides that a `deletion_time` has
+   * passed; with `delete_version_after` a live version has one in the future.
+   */
+  private readingOf({ status, text }: VaultResponse): KvReading {
+    const { path } = this.deps;
+    const envelope = answerMembers(answerMembers(text, 'read', path).get('data') ?? 'null', 'read', path);
     const raw = envelope.get('data') ?? 'null';
-    if (raw === 'null' || this.isDeleted(metadata)) return { state: 'deleted', version };
+    const metadata = envelope.get('metadata') ?? 'null';
+    answerMembers(metadata, 'read', path);
+    const facts = JSON.parse(metadata) as Metadata;
+    const version = versionOf(facts);
+    if (status === 404 || raw === 'null' || facts.destroyed === true) return { state: 'deleted', version };
+    answerMembers(raw, 'read', path);
     return { state: 'live', data: parseSecretData(raw), version };
   }
 
-  /** With `delete_version_after` a live version has a deletion time in the future. */
-  private isDeleted({ destroyed, deletion_time: deletion }: Metadata): boolean {
-    if (destroyed === true) return true;
-    return (
-      typeof deletion === 'string' &&
-      deletion !== '' &&
-      Date.parse(deletion) <= this.deps.clock.now().getTime()
-    );
-  }
-
-  private fail(
-    answer: { status: number; text: string },
-    operation: 'read' | 'write' | 'delete',
-    path: string,
-  ): never {
-    if (answer.status === 400 || answer.status === 404) this.deps.onSurprise();
+  private fail(answer: VaultResponse, operation: 'read' | 'write' | 'delete', path: string): never {
+    if (answer.status === 400 || answer.status === 404) this.deps.mount.doubt();
     throw refusal(answer, operation, path);
   }
 }
@@ -106,11 +106,7 @@ function versionOf({ version, created_time: created }: Metadata): KvVersion {
   };
 }
 
-function hasData(text: string): boolean {
-  try {
-    const data = objectMembers(text).get('data');
-    return data !== undefined && data !== 'null' && objectMembers(data).has('metadata');
-  } catch {
-    return false;
-  }
+function hasMetadata(text: string): boolean {
+  const parsed = JSON.parse(text) as { data?: { metadata?: unknown } | null };
+  return typeof parsed.data?.metadata === 'object' && parsed.data.metadata !== null;
 }

@@ -1,12 +1,15 @@
 import type { VaultToken } from './authenticator.js';
 import type { VaultClient } from './vault-client.js';
 import { VaultError } from './vault-error.js';
-import { objectMembers } from './raw-json.js';
+import { answerMembers, knownReason } from './vault-answers.js';
 
 /** Segments of an auth mount; the endpoint may lie at any depth. */
 const ENDPOINT = /^[^\s%?#\\]+$/;
 
-/** Checks an endpoint variable: `auth/…/login` of any depth, without leaving `auth/`. */
+/** A token is sent as a header. */
+export const HEADER_SAFE = /^[\u0021-\u007e]+$/;
+
+/** Checks an endpoint variable: any path that stays where it points, such as `auth/my/deep/mount/login`. */
 export function endpointProblem(value: string): string | undefined {
   const segments = value.replace(/^\/+|\/+$/g, '').split('/');
   const sound =
@@ -40,7 +43,7 @@ export async function postLogin(
     const failure = status === 403 ? 'forbidden' : 'rejected';
     throw new VaultError(
       failure,
-      `Vault refused the login (HTTP ${String(status)}): check the credentials, the role and the mount of the auth method`,
+      `Vault refused the login (HTTP ${String(status)}${knownReason(text)}); check the credentials, the role and the login endpoint`,
       { status, operation: 'login' },
     );
   }
@@ -53,22 +56,19 @@ interface AuthBlock {
   readonly renewable?: unknown;
 }
 
+/** @throws VaultError; what was answered may hold a token and is not part of it. */
 function tokenOf(text: string): VaultToken {
-  let auth: AuthBlock = {};
-  try {
-    auth = JSON.parse(objectMembers(text).get('auth') ?? '{}') as AuthBlock;
-  } catch {
-    // Falls through to the error below: what was answered may hold a token.
-  }
-  if (typeof auth.client_token !== 'string' || auth.client_token === '') {
+  const auth = JSON.parse(answerMembers(text, 'login').get('auth') ?? 'null') as AuthBlock | null;
+  const token = auth?.client_token;
+  if (typeof token !== 'string' || !HEADER_SAFE.test(token)) {
     throw new VaultError('rejected', 'the login was answered without a token: check the login endpoint', {
       operation: 'login',
     });
   }
   return {
-    token: auth.client_token,
-    ttlSeconds: typeof auth.lease_duration === 'number' ? auth.lease_duration : 0,
-    renewable: auth.renewable === true,
+    token,
+    ttlSeconds: typeof auth?.lease_duration === 'number' ? auth.lease_duration : 0,
+    renewable: auth?.renewable === true,
     ours: true,
     mayLookUp: true,
   };

@@ -1,5 +1,5 @@
 import type { EngineVersion } from '../api/resources.js';
-import { objectMembers } from './raw-json.js';
+import { answerMembers, refusal, unexpectedAnswer } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultSession } from './vault-session.js';
 
@@ -43,17 +43,19 @@ export class Mounts {
   }
 
   private async lookUp(path: string, signal?: AbortSignal): Promise<Mount> {
-    const { status, text } = await this.session.request({
+    const operation = 'mount_lookup';
+    const answer = await this.session.request({
       method: 'GET',
       path: `sys/internal/ui/mounts/${path}`,
-      operation: 'mount_lookup',
+      operation,
       signal,
     });
-    if (status !== 200) {
+    if (answer.status === 403) {
       const message = `no secrets engine is mounted for ${path}, or the token has no permission on it`;
-      throw new VaultError('forbidden', message, { status, operation: 'mount_lookup', path });
+      throw new VaultError('forbidden', message, { status: 403, operation, path });
     }
-    const mount = parseMount(text, path);
+    if (answer.status !== 200) throw refusal(answer, operation, path);
+    const mount = parseMount(answer.text, path);
     this.known.set(mount.path, mount);
     return mount;
   }
@@ -67,16 +69,13 @@ interface MountData {
 
 /** Options that are absent or empty mean v1; `generic` is the old name of K/V v1. */
 function parseMount(text: string, path: string): Mount {
-  const data = JSON.parse(objectMembers(text).get('data') ?? '{}') as MountData;
-  if (typeof data.path !== 'string' || typeof data.type !== 'string' || !`${path}/`.startsWith(data.path)) {
-    throw new VaultError('unavailable', 'the mount look-up was answered with something else than a mount', {
-      operation: 'mount_lookup',
-      path,
-    });
-  }
-  const mountPath = data.path.replace(/\/+$/, '');
-  const { version } = data.options ?? {};
-  const isKv = data.type === 'kv' || data.type === 'generic';
+  const raw = answerMembers(text, 'mount_lookup', path).get('data') ?? 'null';
+  const data = (JSON.parse(raw) ?? {}) as MountData;
+  const { path: at, type } = data;
+  const fits = typeof at === 'string' && /[^/]\/$/.test(at) && `${path}/`.startsWith(at);
+  if (!fits || typeof type !== 'string') throw unexpectedAnswer('mount_lookup', path);
+  const version = data.options?.version;
+  const isKv = type === 'kv' || type === 'generic';
   const engine = version === '2' || version === 2 ? 'v2' : 'v1';
-  return { path: mountPath, type: data.type, engine: isKv ? engine : undefined };
+  return { path: at.replace(/\/+$/, ''), type, engine: isKv ? engine : undefined };
 }

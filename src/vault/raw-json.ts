@@ -4,13 +4,11 @@ import type { SecretData } from './secret-data.js';
  * The members of a JSON object as name to raw text of the value. `JSON.parse` would lose digits of large
  * numbers and the difference between `1.0` and `1`; what another writer stored is kept as it is.
  *
- * @throws SyntaxError when the text is not one JSON object.
+ * @throws SyntaxError when the text is not one JSON object; nothing of the text is part of it, unlike
+ *   the errors of `JSON.parse`.
  */
 export function objectMembers(text: string): Map<string, string> {
-  const parsed: unknown = JSON.parse(text);
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new SyntaxError('not a JSON object');
-  }
+  if (!isJsonObject(text)) throw new SyntaxError('not a JSON object');
   // The text is valid JSON from here on, so the scanner only looks for ends.
   const members = new Map<string, string>();
   let at = skipBlanks(text, text.indexOf('{') + 1);
@@ -24,6 +22,15 @@ export function objectMembers(text: string): Map<string, string> {
     if (text[at] === ',') at = skipBlanks(text, at + 1);
   }
   return members;
+}
+
+export function isJsonObject(text: string): boolean {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
+  } catch {
+    return false;
+  }
 }
 
 /** Reads the content of a secret; strings are normalised, everything else stays as it is written. */

@@ -1,54 +1,61 @@
 import type { VaultToken } from './authenticator.js';
+import { answerMembers, knownReason, tellsOfDeadToken, unexpectedAnswer } from './vault-answers.js';
 import type { VaultClient } from './vault-client.js';
+import { VaultError } from './vault-error.js';
+
+type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable'>;
 
 /** The endpoints by which a token tells of itself and is kept alive. */
 export class TokenApi {
   constructor(private readonly client: VaultClient) {}
 
   /**
-   * What Vault says of a token. A 403 has two faces (tried on Vault and OpenBao): a living token without
-   * the permission is answered with `1 error occurred: * permission denied`, a dead one with the bare
-   * `permission denied`, or with `2 errors occurred` of which one is `invalid token`.
+   * What Vault says of a token; `not_permitted`: it lives, but its policies do not let it look itself up.
    *
-   * @throws VaultError `unavailable`.
+   * @throws VaultError `unavailable`; `rejected` when Vault says something else, such as an unknown
+   *   namespace.
    */
-  async lookUp(
-    token: string,
-    signal?: AbortSignal,
-  ): Promise<Pick<VaultToken, 'ttlSeconds' | 'renewable'> | 'dead' | 'not_permitted'> {
+  async lookUp(token: string, signal?: AbortSignal): Promise<Life | 'dead' | 'not_permitted'> {
+    const operation = 'token_lookup';
     const { status, text } = await this.client.request({
       method: 'GET',
       path: 'auth/token/lookup-self',
-      operation: 'token_lookup',
+      operation,
       token,
       signal,
     });
-    if (status === 200) {
-      const { data } = JSON.parse(text) as { data?: { ttl?: unknown; renewable?: unknown } };
-      return {
-        ttlSeconds: typeof data?.ttl === 'number' ? data.ttl : 0,
-        renewable: data?.renewable === true,
-      };
+    if (status === 403) return tellsOfDeadToken(text) ? 'dead' : 'not_permitted';
+    if (status !== 200) {
+      const message = `Vault does not tell about the token (HTTP ${String(status)}${knownReason(text)})`;
+      throw new VaultError('rejected', message, { status, operation });
     }
-    return text.includes('1 error occurred') ? 'not_permitted' : 'dead';
+    const data = answerMembers(answerMembers(text, operation).get('data') ?? 'null', operation);
+    const ttl = Number(data.get('ttl') ?? NaN);
+    // Vault counts whole seconds: a token in its last one has a ttl of 0, and so has one that never ends.
+    const isEternal = (data.get('expire_time') ?? 'null') === 'null' && ttl === 0;
+    if (!(ttl >= 0)) throw unexpectedAnswer(operation);
+    return { ttlSeconds: isEternal ? 0 : Math.max(1, ttl), renewable: data.get('renewable') === 'true' };
   }
 
   /**
-   * @returns the new life in seconds, or undefined when the token cannot be renewed.
+   * @returns the new life in seconds, 0 for one that never ends, or undefined when Vault does not renew it.
    * @throws VaultError `unavailable`.
    */
   async renew(token: string, signal?: AbortSignal): Promise<number | undefined> {
+    const operation = 'token_renew';
     const { status, text } = await this.client.request({
       method: 'POST',
       path: 'auth/token/renew-self',
-      operation: 'token_renew',
+      operation,
       body: '{}',
       token,
       signal,
     });
     if (status !== 200) return undefined;
-    const { auth } = JSON.parse(text) as { auth?: { lease_duration?: unknown } };
-    return typeof auth?.lease_duration === 'number' ? auth.lease_duration : undefined;
+    const auth = answerMembers(answerMembers(text, operation).get('auth') ?? 'null', operation);
+    const ttl = Number(auth.get('lease_duration') ?? NaN);
+    if (!(ttl >= 0)) throw unexpectedAnswer(operation);
+    return ttl;
   }
 
   /** @throws VaultError `unavailable`. */

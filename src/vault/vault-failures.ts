@@ -1,4 +1,5 @@
 import type { VaultOperation } from './vault-request.js';
+import { knownReason } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
@@ -6,17 +7,25 @@ const CERTIFICATE_CODE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_T
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** A failure without an answer, reduced to its code: Axios hangs the request on its errors. */
-export function networkFailure(error: unknown, operation: VaultOperation): VaultError {
-  const code = networkCode(error);
+export function networkFailure(code: string, operation: VaultOperation): VaultError {
+  return new VaultError('unavailable', networkMessage(code), { operation });
+}
+
+/** Whether another attempt may do better: not with a certificate, a file or a time limit in the way. */
+export function isWorthAnotherAttempt(code: string): boolean {
+  return !CERTIFICATE_CODE.test(code) && !code.startsWith('ERR_') && !['ETIMEDOUT', 'ABORTED'].includes(code);
+}
+
+function networkMessage(code: string): string {
+  if (code === 'ETIMEDOUT') return 'Vault did not answer in time (VAULT_CLIENT_TIMEOUT)';
+  if (code === 'ABORTED') return 'the request to Vault was given up because the operator stops';
   if (CERTIFICATE_CODE.test(code)) {
-    const message = `Vault's certificate is not accepted (${code}): check it and VAULT_CACERT or VAULT_CAPATH`;
-    return new VaultError('unavailable', message, { operation });
+    return `Vault's certificate is not accepted (${code}): check it, VAULT_CACERT, VAULT_CAPATH and VAULT_TLS_SERVER_NAME`;
   }
-  const message =
-    code === 'ETIMEDOUT'
-      ? 'Vault did not answer in time (VAULT_CLIENT_TIMEOUT)'
-      : `Vault cannot be reached (${code}): check VAULT_ADDR and the network`;
-  return new VaultError('unavailable', message, { operation });
+  if (/^ERR_(SSL|OSSL|TLS)_/.test(code)) {
+    return `no TLS connection with Vault (${code}): check VAULT_ADDR, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY`;
+  }
+  return `Vault cannot be reached (${code}): check VAULT_ADDR and the network`;
 }
 
 /** A short stable code for a metric label: `ECONNREFUSED`, `ETIMEDOUT`, `CERT_HAS_EXPIRED` … */
@@ -25,7 +34,8 @@ export function networkCode(error: unknown): string {
     code?: unknown;
     name?: unknown;
   };
-  if (code === 'ERR_CANCELED' || code === 'ECONNABORTED' || name === 'TimeoutError') return 'ETIMEDOUT';
+  if (code === 'ECONNABORTED' || name === 'TimeoutError') return 'ETIMEDOUT';
+  if (code === 'ERR_CANCELED' || name === 'AbortError') return 'ABORTED';
   return typeof code === 'string' && SAFE_CODE.test(code) ? code : 'EUNKNOWN';
 }
 
@@ -41,10 +51,9 @@ export function serverFailure(
     typeof retryAfter === 'string' && /^[0-9]{1,5}$/.test(retryAfter)
       ? Number(retryAfter) * 1_000
       : undefined;
-  const sealed = status === 503 && text.includes('Vault is sealed') ? ': Vault is sealed' : '';
   return new VaultError(
     'unavailable',
-    `Vault answered HTTP ${String(status)}${sealed}`,
+    `Vault answered HTTP ${String(status)}${knownReason(text)}`,
     { status, operation },
     retryAfterMs,
   );

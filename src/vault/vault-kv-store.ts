@@ -1,11 +1,11 @@
 import type { EngineVersion } from '../api/resources.js';
 import { parseVaultPath } from '../api/vault-path.js';
-import type { Clock } from '../runtime/clock.js';
 import { KvV1Secret } from './kv-v1.js';
 import { KvV2Secret } from './kv-v2.js';
-import { isMountGone } from './kv-answers.js';
 import type { KvSecret, KvStore } from './kv-store.js';
+import { MountCheck } from './mount-check.js';
 import { type Mount, Mounts } from './mounts.js';
+import { notFound } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultSession } from './vault-session.js';
 
@@ -13,7 +13,7 @@ import type { VaultSession } from './vault-session.js';
 export class VaultKvStore implements KvStore {
   private readonly mounts: Mounts;
 
-  constructor(private readonly deps: { readonly session: VaultSession; readonly clock: Clock }) {
+  constructor(private readonly deps: { readonly session: VaultSession }) {
     this.mounts = new Mounts(deps.session);
   }
 
@@ -22,19 +22,16 @@ export class VaultKvStore implements KvStore {
     const mount = await this.mounts.of(path, signal);
     const inMount = path.slice(mount.path.length + 1);
     const problem = mismatch(mount, engine, inMount);
-    if (problem !== undefined) throw new VaultError('engine-mismatch', problem, { path });
-    const onSurprise = (): void => {
+    if (problem !== undefined) {
+      // Whoever mends the mount need not wait for the end of the period.
       this.mounts.forget(mount);
-    };
-    return engine === 'v1'
-      ? new KvV1Secret({ session: this.deps.session, path, onSurprise })
-      : new KvV2Secret({
-          session: this.deps.session,
-          clock: this.deps.clock,
-          path,
-          metadataPath: `${mount.path}/metadata/${inMount.slice('data/'.length)}`,
-          onSurprise,
-        });
+      throw new VaultError('engine-mismatch', problem, { path });
+    }
+    const { session } = this.deps;
+    const check = new MountCheck({ mounts: this.mounts, mount, path });
+    if (engine === 'v1') return new KvV1Secret({ session, path, mount: check });
+    const name = inMount.slice('data/'.length);
+    return new KvV2Secret({ session, path, metadataPath: `${mount.path}/metadata/${name}`, mount: check });
   }
 
   async mountIsGone(path: string, signal?: AbortSignal): Promise<boolean> {
@@ -45,7 +42,7 @@ export class VaultKvStore implements KvStore {
       operation: 'read',
       signal,
     });
-    return isMountGone(status, text);
+    return status === 404 && notFound(text) === 'mount';
   }
 
   forgetMounts(): void {
@@ -56,9 +53,8 @@ export class VaultKvStore implements KvStore {
 /** Asked again right before any request: no path of a resource reaches Vault unjudged. */
 function guard(path: string): void {
   const parsed = parseVaultPath(path);
-  if (!parsed.ok || parsed.path !== path) {
-    throw new VaultError('engine-mismatch', 'the path is not one that may be sent to Vault');
-  }
+  if (!parsed.ok) throw new VaultError('engine-mismatch', `the path ${parsed.problem}`);
+  if (parsed.path !== path) throw new VaultError('engine-mismatch', 'the path is not normalised');
 }
 
 function mismatch(mount: Mount, engine: EngineVersion, inMount: string): string | undefined {
@@ -66,8 +62,9 @@ function mismatch(mount: Mount, engine: EngineVersion, inMount: string): string 
   if (mount.engine !== engine) {
     return `${mount.path} is a K/V ${mount.engine} mount, but kvSettings.engineVersion says ${engine}`;
   }
+  if (inMount === '') return `${mount.path} is the mount itself; add the name of a secret`;
   if (engine === 'v2' && !/^data\/./.test(inMount)) {
-    return `a path in the K/V v2 mount ${mount.path} reads ${mount.path}/data/…; this one lacks data/`;
+    return `a secret in the K/V v2 mount ${mount.path} has a path such as ${mount.path}/data/app; this one lacks data/`;
   }
   return undefined;
 }

@@ -1,26 +1,27 @@
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
-import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import type { VaultAuthenticator, VaultToken } from './authenticator.js';
+import { LoginBackoff } from './login-backoff.js';
 import { TokenApi } from './token-api.js';
+import { tellsOfDeadToken } from './vault-answers.js';
 import type { VaultClient } from './vault-client.js';
 import { VaultError } from './vault-error.js';
 import type { VaultRequest, VaultResponse } from './vault-request.js';
 
-/** A refused login is repeated slowly, so that no account is locked out; an outage is met sooner. */
-const REFUSED = { baseMs: 10_000, capMs: 5 * 60_000 };
-const OUTAGE = { baseMs: 1_000, capMs: 30_000 };
-/** A token that may not look itself up is replaced at most this often when requests meet 403. */
-const BLIND_LOGIN_INTERVAL_MS = 5 * 60_000;
 /** Timers of Node end at 2^31 ms; a longer life is looked at again on the way. */
 const MAX_TIMER_MS = 24 * 60 * 60_000;
 const MIN_TIMER_MS = 1_000;
 
+const STOPPED = new VaultError('unavailable', 'the Vault session has ended because the operator stops');
+
 interface Session extends VaultToken {
+  /** Monotonic milliseconds of the login. */
+  readonly loggedInMs: number;
+  /** Monotonic milliseconds of the login or the last renewal. */
+  readonly sinceMs: number;
   /** Monotonic milliseconds; undefined: never. */
   readonly endsAtMs: number | undefined;
-  readonly since: number;
 }
 
 /**
@@ -30,12 +31,14 @@ interface Session extends VaultToken {
 export class VaultSession {
   private current: Session | undefined;
   private pending: Promise<Session> | undefined;
-  private checking: Promise<'alive' | 'dead'> | undefined;
-  private failure:
-    { readonly error: VaultError; readonly notBeforeMs: number; readonly attempts: number } | undefined;
+  private check: { readonly session: Session; readonly dead: Promise<boolean> } | undefined;
+  /** Until then nobody logs in; everybody who asks is told why at once, instead of piling up. */
+  private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
+  private saidNotRenewable = false;
   private cancelTimer: (() => void) | undefined;
   private readonly stopping = new AbortController();
   private readonly tokens: TokenApi;
+  private readonly backoff: LoginBackoff;
 
   constructor(
     private readonly deps: {
@@ -50,17 +53,22 @@ export class VaultSession {
     },
   ) {
     this.tokens = new TokenApi(deps.client);
+    const locksOut = deps.authenticator.locksOut === true;
+    this.backoff = new LoginBackoff({
+      locksOut,
+      ...(deps.random === undefined ? {} : { random: deps.random }),
+    });
   }
 
   /** Logs in and stays logged in; Vault may be down. Never throws. */
   start(): void {
-    void this.session().catch(() => undefined);
+    this.proceed();
   }
 
   /** What is missing for requests to be sent, or undefined. */
   problem(): string | undefined {
-    if (this.current !== undefined) return undefined;
-    return this.failure === undefined ? 'not logged in yet' : this.failure.error.message;
+    if (this.current !== undefined && !this.isOver(this.current)) return undefined;
+    return this.rest?.error.message ?? 'not logged in to Vault yet';
   }
 
   /**
@@ -73,8 +81,11 @@ export class VaultSession {
     const session = await this.session();
     const answer = await this.deps.client.request({ ...request, token: session.token });
     if (answer.status !== 403) return answer;
-    if (this.current === session && (await this.check(session)) === 'alive') return answer;
-    this.drop(session);
+    // Another request may have replaced the token while this one was on its way.
+    if (this.current === session) {
+      if (!(await this.isDead(session, answer.text))) return answer;
+      this.bury(session);
+    }
     const fresh = await this.session();
     return await this.deps.client.request({ ...request, token: fresh.token });
   }
@@ -85,6 +96,7 @@ export class VaultSession {
     this.cancelTimer?.();
     const { current } = this;
     this.current = undefined;
+    this.deps.metrics.vaultTokenExpiry.set(0);
     if (current?.ours !== true) return;
     try {
       await this.tokens.revoke(current.token, signal);
@@ -94,55 +106,85 @@ export class VaultSession {
   }
 
   private async session(): Promise<Session> {
+    if (this.stopping.signal.aborted) throw STOPPED;
     if (this.current !== undefined) {
-      const { endsAtMs } = this.current;
-      if (endsAtMs === undefined || this.deps.clock.monotonicMs() < endsAtMs) return this.current;
+      if (!this.isOver(this.current)) return this.current;
       this.drop(this.current);
     }
-    // Everybody who comes while a failed login rests is told at once, instead of piling up.
-    if (this.failure !== undefined && this.deps.clock.monotonicMs() < this.failure.notBeforeMs)
-      throw this.failure.error;
-    this.pending ??= this.logIn().finally(() => {
-      this.pending = undefined;
-    });
-    return await this.pending;
+    if (this.pending === undefined && this.restingMs() > 0 && this.rest !== undefined) throw this.rest.error;
+    return await this.logIn();
   }
 
-  private async logIn(): Promise<Session> {
-    const { authenticator, method, metrics, logger, clock } = this.deps;
+  /** One login for all who ask meanwhile. */
+  private logIn(): Promise<Session> {
+    this.pending ??= this.attemptLogin().finally(() => {
+      this.pending = undefined;
+    });
+    return this.pending;
+  }
+
+  private async attemptLogin(): Promise<Session> {
+    const { authenticator, method, metrics, logger } = this.deps;
     try {
       const token = await authenticator.login(this.stopping.signal);
+      if (this.stopping.signal.aborted) throw STOPPED;
       metrics.vaultLogins.inc({ method, result: 'success' });
       logger.info('logged in to Vault', { method, ttlSeconds: token.ttlSeconds, renewable: token.renewable });
-      this.failure = undefined;
-      return this.adopt(token, token.ttlSeconds);
+      this.backoff.succeeded();
+      this.rest = undefined;
+      this.saidNotRenewable = false;
+      return this.adopt({ ...token, loggedInMs: this.deps.clock.monotonicMs() }, token.ttlSeconds);
     } catch (error) {
-      const cause =
-        error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
-      const refused = cause.failure !== 'unavailable';
-      const attempts = (this.failure?.attempts ?? 0) + 1;
-      const waitMs = this.backoff(attempts - 1, refused ? REFUSED : OUTAGE);
-      metrics.vaultLogins.inc({ method, result: refused ? 'refused' : 'error' });
-      logger.error('cannot log in to Vault; will try again', { method, problem: cause.message, attempts });
-      const shown = new VaultError(
-        'unavailable',
-        `not logged in to Vault: ${cause.message}`,
-        cause.facts,
-        waitMs,
-      );
-      this.failure = { error: shown, notBeforeMs: clock.monotonicMs() + waitMs, attempts };
-      this.schedule(waitMs, () => void this.session().catch(() => undefined));
-      throw shown;
+      if (this.stopping.signal.aborted) throw STOPPED;
+      throw this.loginFailed(error);
     }
   }
 
-  private adopt(token: VaultToken, ttlSeconds: number): Session {
+  private loginFailed(error: unknown): VaultError {
+    const { method, metrics, logger } = this.deps;
+    const cause =
+      error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
+    const isRefused = cause.failure !== 'unavailable';
+    const waitMs = Math.max(
+      isRefused ? this.backoff.afterRefusal() : this.backoff.afterOutage(),
+      cause.retryAfterMs ?? 0,
+    );
+    metrics.vaultLogins.inc({ method, result: isRefused ? 'refused' : 'error' });
+    logger.error('cannot log in to Vault; will try again', {
+      method,
+      problem: cause.message,
+      failures: this.backoff.failures,
+      waitSeconds: Math.round(waitMs / 1_000),
+    });
+    return this.restFor(waitMs, `not logged in to Vault: ${cause.message}`, cause.facts);
+  }
+
+  private restFor(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {
+    const error = new VaultError('unavailable', message, facts, waitMs);
+    this.rest = { error, untilMs: this.deps.clock.monotonicMs() + waitMs };
+    this.schedule(waitMs, () => {
+      this.proceed();
+    });
+    return error;
+  }
+
+  private restingMs(): number {
+    return (this.rest?.untilMs ?? 0) - this.deps.clock.monotonicMs();
+  }
+
+  private proceed(): void {
+    // What goes wrong is kept in `rest`, logged and counted there.
+    this.session().catch(() => undefined);
+  }
+
+  private adopt(token: VaultToken & { readonly loggedInMs: number }, ttlSeconds: number): Session {
     const { clock, metrics } = this.deps;
     const ttlMs = ttlSeconds * 1_000;
-    const now = clock.monotonicMs();
-    const session: Session = { ...token, endsAtMs: ttlMs === 0 ? undefined : now + ttlMs, since: now };
+    const sinceMs = clock.monotonicMs();
+    const session: Session = { ...token, sinceMs, endsAtMs: ttlMs === 0 ? undefined : sinceMs + ttlMs };
     this.current = session;
     metrics.vaultTokenExpiry.set(ttlMs === 0 ? 0 : (clock.now().getTime() + ttlMs) / 1_000);
+    this.cancelTimer?.();
     if (ttlMs > 0) {
       // Two thirds, a little earlier or later, so that replicas do not renew together.
       const share = 0.62 + 0.08 * (this.deps.random ?? Math.random)();
@@ -151,11 +193,10 @@ export class VaultSession {
     return session;
   }
 
-  /** Renews, or logs in anew where that does not help: at the maximum life renewals grow short. */
+  /** Renews, or logs in anew where that does not help: near the maximum life renewals grow short. */
   private async keepAlive(session: Session): Promise<void> {
-    if (this.current !== session) return;
-    const lifeMs = (session.endsAtMs ?? 0) - session.since;
-    const leftMs = (session.endsAtMs ?? 0) - this.deps.clock.monotonicMs();
+    if (this.current !== session || session.endsAtMs === undefined) return;
+    const lifeMs = session.endsAtMs - session.sinceMs;
     try {
       const ttl = session.renewable
         ? await this.tokens.renew(session.token, this.stopping.signal)
@@ -163,55 +204,85 @@ export class VaultSession {
       if (this.current !== session) return;
       if (ttl !== undefined && (ttl === 0 || ttl * 1_000 > lifeMs / 2)) {
         this.adopt(session, ttl);
-      } else if (session.ours) {
-        // The old token serves until the new one is there.
-        this.pending ??= this.logIn().finally(() => {
-          this.pending = undefined;
-        });
-        await this.pending;
-      } else {
-        this.deps.logger.error('VAULT_TOKEN cannot be renewed any more; replace it before it ends', {
-          secondsLeft: Math.max(0, Math.round((ttl === undefined ? leftMs : ttl * 1_000) / 1_000)),
-        });
-        if (ttl !== undefined && ttl * 1_000 > MIN_TIMER_MS) this.adopt(session, ttl);
+        return;
       }
+      // The old token serves until the new one is there.
+      if (session.ours) await this.logIn();
+      else this.notRenewable(session, ttl);
     } catch {
-      this.schedule(Math.max(MIN_TIMER_MS, leftMs / 4), () => void this.keepAlive(session));
+      this.tryAgainBeforeTheEnd(session);
+    }
+  }
+
+  /** A token that was given to us cannot be replaced by us: said once, and tried until it ends. */
+  private notRenewable(session: Session, ttlSeconds: number | undefined): void {
+    const endsAtMs = session.endsAtMs ?? 0;
+    if (!this.saidNotRenewable) {
+      this.saidNotRenewable = true;
+      this.deps.logger.error('VAULT_TOKEN cannot be renewed beyond its end; replace it before', {
+        secondsLeft: ttlSeconds ?? Math.round((endsAtMs - this.deps.clock.monotonicMs()) / 1_000),
+      });
+    }
+    if (ttlSeconds !== undefined && ttlSeconds * 1_000 > MIN_TIMER_MS) this.adopt(session, ttlSeconds);
+    else this.tryAgainBeforeTheEnd(session);
+  }
+
+  private tryAgainBeforeTheEnd(session: Session): void {
+    const leftMs = (session.endsAtMs ?? 0) - this.deps.clock.monotonicMs();
+    const waitMs = Math.max(MIN_TIMER_MS, leftMs / 4, this.restingMs());
+    if (waitMs < leftMs) this.schedule(waitMs, () => void this.keepAlive(session));
+    else {
+      this.schedule(Math.max(leftMs, this.restingMs()), () => {
+        this.proceed();
+      });
     }
   }
 
   /** Tells a dead token from a missing permission; one look-up for all who ask. */
-  private async check(session: Session): Promise<'alive' | 'dead'> {
-    if (!session.mayLookUp) {
-      const age = this.deps.clock.monotonicMs() - session.since;
-      return session.ours && age > BLIND_LOGIN_INTERVAL_MS ? 'dead' : 'alive';
+  private async isDead(session: Session, answer: string): Promise<boolean> {
+    // Without the permission to look itself up, only the text of the 403 tells.
+    if (!session.mayLookUp) return tellsOfDeadToken(answer);
+    if (this.check?.session !== session) {
+      const dead = this.tokens
+        .lookUp(session.token, this.stopping.signal)
+        .then((seen) => seen === 'dead')
+        .finally(() => {
+          if (this.check?.session === session) this.check = undefined;
+        });
+      this.check = { session, dead };
     }
-    this.checking ??= this.tokens
-      .lookUp(session.token, this.stopping.signal)
-      .then((seen) => (seen === 'dead' ? 'dead' : 'alive'))
-      .finally(() => {
-        this.checking = undefined;
-      });
-    return await this.checking;
+    return await this.check.dead;
+  }
+
+  /** Gives up a token that Vault does not know any more. */
+  private bury(session: Session): void {
+    if (this.current !== session) return;
+    this.drop(session);
+    const waitMs = this.backoff.afterDeath(this.deps.clock.monotonicMs() - session.loggedInMs);
+    if (waitMs === 0) return;
+    const message =
+      'Vault ends the token right after the login: check token_num_uses, token_bound_cidrs and the TTL of the role';
+    this.restFor(waitMs, message);
+    this.deps.logger.error('the Vault token does not live; will log in again later', {
+      method: this.deps.method,
+    });
   }
 
   private drop(session: Session): void {
     if (this.current !== session) return;
     this.current = undefined;
+    this.cancelTimer?.();
     this.deps.metrics.vaultTokenExpiry.set(0);
     this.deps.logger.warn('the Vault token is gone; logging in again', { method: this.deps.method });
+  }
+
+  private isOver({ endsAtMs }: Session): boolean {
+    return endsAtMs !== undefined && this.deps.clock.monotonicMs() >= endsAtMs;
   }
 
   private schedule(ms: number, callback: () => void): void {
     this.cancelTimer?.();
     if (this.stopping.signal.aborted) return;
     this.cancelTimer = this.deps.clock.setTimer(Math.min(Math.max(ms, MIN_TIMER_MS), MAX_TIMER_MS), callback);
-  }
-
-  private backoff(attempt: number, options: { baseMs: number; capMs: number }): number {
-    return backoffMs(
-      attempt,
-      this.deps.random === undefined ? options : { ...options, random: this.deps.random },
-    );
   }
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { AgentOptions } from 'node:https';
 
 import Vault from 'hashi-vault-js';
@@ -7,9 +6,16 @@ import type { VaultConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
 import type { AgentFactory, AnyAgent } from '../runtime/agents.js';
 import { TrustStore } from '../runtime/trust-store.js';
+import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 
 /** Requests run side by side on few connections; reconciles and renewals together stay below this. */
 const MAX_SOCKETS = 16;
+/** The address, and the active node that a standby names. */
+const MAX_AGENTS = 4;
+/** Folders of system roots hold hundreds of files: they are looked at this often at most. */
+const SYSTEM_ROOTS_CHECK_MS = 10_000;
+/** Vault takes 32 MiB; what it gives is that and its metadata. */
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export interface RawRequest {
   readonly method: string;
@@ -34,15 +40,25 @@ interface AxiosInstance {
 
 /**
  * One HTTP exchange with Vault through hashi-vault-js, whose public Axios instance is told to do only
- * that: no redirects, no proxy and no body handling of its own, every status an answer. Certificates
- * are looked at before each request, so that changed files are used without a restart.
+ * that: no redirects, no proxy, no absolute URLs and no body handling of its own, every status an
+ * answer. Certificates are looked at before each request, so that changed files are used without a
+ * restart.
  */
 export class VaultTransport {
   private readonly axios: AxiosInstance;
-  private readonly trust: TrustStore | undefined;
-  private agent:
-    | { readonly made: AnyAgent; readonly roots: readonly string[] | undefined; readonly client: string }
-    | undefined;
+  private readonly vaultTrust: TrustStore | undefined;
+  private readonly systemTrust: TrustStore | undefined;
+  private readonly certificate: ClientCertificate | undefined;
+  private systemRoots: { readonly roots: readonly string[]; readonly seenMs: number } | undefined;
+  /** By origin; all of them with the same roots and client certificate. */
+  private readonly agents = new Map<string, AnyAgent>();
+  private madeWith: {
+    readonly roots: readonly string[] | undefined;
+    readonly pair: CertificatePair | undefined;
+  } = {
+    roots: undefined,
+    pair: undefined,
+  };
 
   constructor(
     private readonly options: {
@@ -59,17 +75,25 @@ export class VaultTransport {
       proxy: false,
     });
     this.axios = (client as unknown as { instance: AxiosInstance }).instance;
-    this.trust = vaultTrust(config, logger) ?? agents.trust();
+    this.vaultTrust = vaultTrust(config, logger);
+    this.systemTrust = this.vaultTrust === undefined ? agents.trust() : undefined;
+    const { clientCertFile: cert, clientKeyFile: key } = config;
+    this.certificate =
+      cert === undefined || key === undefined ? undefined : new ClientCertificate({ cert, key }, logger);
   }
 
-  /** @throws whatever Axios throws; the caller reduces it to a code. */
+  /**
+   * @throws VaultError when there is no usable client certificate, else whatever Axios throws; the
+   *   caller reduces it to a code.
+   */
   async send(request: RawRequest): Promise<RawResponse> {
-    const agent = this.currentAgent();
+    const { origin, pathname, search } = new URL(request.url);
+    const agent = this.agentFor(origin);
     const { status, headers, data } = await this.axios.request({
       method: request.method,
-      url: request.url,
-      baseURL: '',
-      allowAbsoluteUrls: true,
+      baseURL: origin,
+      url: `${pathname}${search}`,
+      allowAbsoluteUrls: false,
       headers: request.headers,
       data: request.body,
       signal: request.signal,
@@ -82,49 +106,63 @@ export class VaultTransport {
       transformRequest: [(body: unknown) => body],
       transformResponse: [(body: unknown) => body],
       validateStatus: () => true,
-      maxContentLength: 64 * 1024 * 1024,
-      maxBodyLength: 64 * 1024 * 1024,
+      maxContentLength: MAX_BODY_BYTES,
+      maxBodyLength: MAX_BODY_BYTES,
       decompress: true,
     });
     return { status, headers, text: typeof data === 'string' ? data : '' };
   }
 
   close(): void {
-    this.agent?.made.destroy();
-    this.agent = undefined;
+    this.retireAgents();
   }
 
-  private currentAgent(): AnyAgent {
-    const { config, agents } = this.options;
-    const roots = this.trust?.roots();
-    const client = this.clientPair();
-    if (this.agent !== undefined && this.agent.roots === roots && this.agent.client === client.text) {
-      return this.agent.made;
-    }
-    // Requests in flight finish on the old agent; only its idle connections go at once.
-    for (const sockets of Object.values(this.agent?.made.freeSockets ?? {})) {
-      for (const socket of sockets ?? []) socket.destroy();
-    }
-    const tls: AgentOptions = { ...client.options, rejectUnauthorized: !config.skipVerify };
-    if (config.tlsServerName !== undefined) tls.servername = config.tlsServerName;
-    const made = agents.agent({
-      url: config.address,
-      maxSockets: MAX_SOCKETS,
-      tls,
-      ...(this.trust === undefined ? {} : { trust: this.trust }),
-      ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
-    });
-    this.agent = { made, roots, client: client.text };
+  private agentFor(origin: string): AnyAgent {
+    const roots = this.vaultTrust?.roots() ?? this.currentSystemRoots();
+    const pair = this.certificate?.current();
+    const { madeWith } = this;
+    const isStale = madeWith.roots !== roots || madeWith.pair !== pair;
+    if (isStale || (this.agents.size >= MAX_AGENTS && !this.agents.has(origin))) this.retireAgents();
+    this.madeWith = { roots, pair };
+    const known = this.agents.get(origin);
+    if (known !== undefined) return known;
+    const made = this.newAgent(origin, pair);
+    this.agents.set(origin, made);
     return made;
   }
 
-  /** The client certificate as it is on disk now; a half-written pair is refused by TLS and read again. */
-  private clientPair(): { options: AgentOptions; text: string } {
-    const { clientCertFile, clientKeyFile } = this.options.config;
-    if (clientCertFile === undefined || clientKeyFile === undefined) return { options: {}, text: '' };
-    const cert = readFileSync(clientCertFile, 'utf8');
-    const key = readFileSync(clientKeyFile, 'utf8');
-    return { options: { cert, key }, text: `${cert}\n${key}` };
+  private newAgent(origin: string, pair: CertificatePair | undefined): AnyAgent {
+    const { config, agents } = this.options;
+    const trust = this.vaultTrust ?? this.systemTrust;
+    const tls: AgentOptions = { ...pair, rejectUnauthorized: !config.skipVerify };
+    if (config.tlsServerName !== undefined) tls.servername = config.tlsServerName;
+    return agents.agent({
+      url: origin,
+      maxSockets: MAX_SOCKETS,
+      tls,
+      ...(trust === undefined ? {} : { trust }),
+      ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+    });
+  }
+
+  /** Requests in flight finish on their connection; it closes after them, idle ones close now. */
+  private retireAgents(): void {
+    for (const agent of this.agents.values()) {
+      agent.maxFreeSockets = 0;
+      for (const sockets of Object.values(agent.freeSockets)) {
+        for (const socket of sockets ?? []) socket.destroy();
+      }
+    }
+    this.agents.clear();
+  }
+
+  private currentSystemRoots(): readonly string[] | undefined {
+    if (this.systemTrust === undefined) return undefined;
+    const nowMs = performance.now();
+    if (this.systemRoots === undefined || nowMs - this.systemRoots.seenMs > SYSTEM_ROOTS_CHECK_MS) {
+      this.systemRoots = { roots: this.systemTrust.roots(), seenMs: nowMs };
+    }
+    return this.systemRoots.roots;
   }
 }
 

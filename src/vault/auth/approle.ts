@@ -15,6 +15,7 @@ export const appRoleMethod: VaultAuthMethod = {
     },
   ],
   create: (values, { client }) => ({
+    locksOut: true,
     login: (signal) =>
       postLogin(
         client,

@@ -1,16 +1,21 @@
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SignatureV4 } from '@smithy/signature-v4';
 
-import type { AwsConfig } from '../../config/config.js';
-import type { VaultAuthMethod } from '../authenticator.js';
+import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
 import { VaultError } from '../vault-error.js';
 
 /** The request that Vault's aws auth method forwards to STS (Vault documentation, AWS auth method, IAM). */
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 const GLOBAL_HOST = 'sts.amazonaws.com';
+/** STS answers for it everywhere but in China, whose hosts have a domain of their own. */
+const DEFAULT_REGION = 'us-east-1';
 const SERVER_ID_HEADER = 'X-Vault-AWS-IAM-Server-ID';
+const MAX_SOCKETS = 2;
+const CONNECT_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 10_000;
 
 interface Credentials {
   readonly accessKeyId: string;
@@ -18,15 +23,22 @@ interface Credentials {
   readonly sessionToken?: string;
 }
 
+type Values = Readonly<Record<string, string>>;
+
 /** A signed `GetCallerIdentity` that Vault sends to STS to learn who we are. */
 export const iamMethod: VaultAuthMethod = {
   name: 'iam',
   variables: [
-    { name: 'VAULT_IAM_AWS_ACCESS_KEY_ID', description: 'an access key id; the default chain when absent' },
+    {
+      name: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
+      description: 'an access key id; the default chain when absent',
+      together: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',
+    },
     {
       name: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',
       description: 'the secret of the access key',
       secret: true,
+      together: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
     },
     { name: 'VAULT_IAM_ROLE', description: "Vault's role; the principal's name when absent" },
     {
@@ -35,30 +47,43 @@ export const iamMethod: VaultAuthMethod = {
       default: 'auth/aws/login',
       check: endpointProblem,
     },
-    { name: 'VAULT_IAM_SERVER_ID', description: 'signed as X-Vault-AWS-IAM-Server-ID' },
+    {
+      name: 'VAULT_IAM_SERVER_ID',
+      description: 'signed as X-Vault-AWS-IAM-Server-ID',
+      check: (value) =>
+        /^[\u0021-\u007e]+$/.test(value) ? undefined : 'contains characters that no header has',
+    },
     {
       name: 'AWS_STS_REGIONAL_ENDPOINTS',
       description: 'regional: sign for the host of the region',
     },
   ],
-  create: (values, { client, aws, clock }) => ({
-    login: async (signal) => {
-      const request = await signedRequest(values, aws, await credentialsOf(values, aws), clock.now());
-      return await postLogin(client, values.VAULT_IAM_AUTH_ENDPOINT ?? '', request, signal);
-    },
-  }),
+  create: (values, deps) => {
+    const credentials = credentialsOf(values, deps);
+    return {
+      login: async (signal) => {
+        const request = await signedRequest(values, deps, await credentials());
+        return await postLogin(deps.client, values.VAULT_IAM_AUTH_ENDPOINT ?? '', request, signal);
+      },
+    };
+  },
 };
 
 async function signedRequest(
-  values: Readonly<Record<string, string>>,
-  aws: AwsConfig,
+  values: Values,
+  { aws, clock }: AuthenticatorDeps,
   credentials: Credentials,
-  now: Date,
 ): Promise<Record<string, string>> {
-  const region = aws.region ?? 'us-east-1';
-  const regional = values.AWS_STS_REGIONAL_ENDPOINTS === 'regional';
-  const hostname = regional ? `sts.${region}.amazonaws.com` : GLOBAL_HOST;
-  const signer = new SignatureV4({ service: 'sts', region, credentials, sha256: Sha256 });
+  const region = aws.region ?? DEFAULT_REGION;
+  const hostname = hostOf(region, values.AWS_STS_REGIONAL_ENDPOINTS);
+  // Only what the Go client signs: older Vaults refuse headers that they do not know.
+  const signer = new SignatureV4({
+    service: 'sts',
+    region,
+    credentials,
+    sha256: Sha256,
+    applyChecksum: false,
+  });
   const serverId = values.VAULT_IAM_SERVER_ID;
   const signed = await signer.sign(
     {
@@ -75,7 +100,7 @@ async function signedRequest(
       },
       body: BODY,
     },
-    { signingDate: now },
+    { signingDate: clock.now() },
   );
   const headers = Object.fromEntries(Object.entries(signed.headers).map(([name, value]) => [name, [value]]));
   const role = values.VAULT_IAM_ROLE;
@@ -88,18 +113,41 @@ async function signedRequest(
   };
 }
 
-async function credentialsOf(values: Readonly<Record<string, string>>, aws: AwsConfig): Promise<Credentials> {
+function hostOf(region: string, endpoints: string | undefined): string {
+  if (endpoints?.toLowerCase() !== 'regional') return GLOBAL_HOST;
+  return `sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
+}
+
+/** The static pair, or the default chain, which goes to STS through the same proxies and roots as KMS. */
+function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () => Promise<Credentials> {
   const { VAULT_IAM_AWS_ACCESS_KEY_ID: accessKeyId, VAULT_IAM_AWS_SECRET_ACCESS_KEY: secretAccessKey } =
     values;
-  if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey };
-  if (aws.legacyCredentials !== undefined) return aws.legacyCredentials;
-  try {
-    return await fromNodeProviderChain()();
-  } catch {
-    throw new VaultError('unavailable', 'no AWS credentials for the iam login: set them as for KMS', {
-      operation: 'login',
-    });
+  if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+    return () => Promise.resolve({ accessKeyId, secretAccessKey });
   }
+  const { legacyCredentials } = aws;
+  if (legacyCredentials !== undefined) return () => Promise.resolve(legacyCredentials);
+  const region = aws.region ?? DEFAULT_REGION;
+  const chain = fromNodeProviderChain({
+    clientConfig: {
+      region,
+      requestHandler: new NodeHttpHandler({
+        connectionTimeout: CONNECT_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
+        ...agents.forAws(`https://sts.${region}.amazonaws.com`, MAX_SOCKETS, aws),
+      }),
+    },
+  });
+  return async () => {
+    try {
+      return await chain();
+    } catch {
+      const message =
+        'no AWS credentials for the iam login: provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID';
+      throw new VaultError('unavailable', message, { operation: 'login' });
+    }
+  };
 }
 
 function base64(text: string): string {

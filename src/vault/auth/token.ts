@@ -1,8 +1,7 @@
 import type { VaultAuthMethod, VaultToken } from '../authenticator.js';
+import { HEADER_SAFE } from '../login.js';
 import { TokenApi } from '../token-api.js';
 import { VaultError } from '../vault-error.js';
-
-const HEADER_SAFE = /^[\u0021-\u007e]+$/;
 
 /** A token from the environment: nothing is logged in to, the token is looked at. */
 export const tokenMethod: VaultAuthMethod = {

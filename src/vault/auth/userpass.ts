@@ -20,6 +20,7 @@ export const userpassMethod: VaultAuthMethod = {
     },
   ],
   create: (values, { client }) => ({
+    locksOut: true,
     login: (signal) => {
       const endpoint = (values.VAULT_USERPASS_ENDPOINT ?? '').replace(/\/+$/, '');
       const path = `${endpoint}/${values.VAULT_USERNAME ?? ''}`;

@@ -1,0 +1,34 @@
+import type { RawResponse } from './vault-transport.js';
+
+/** The redirects that the official client follows (`api.Client.rawRequestWithContext`). */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
+
+export function isRedirect({ status }: Pick<RawResponse, 'status'>): boolean {
+  return REDIRECTS.has(status);
+}
+
+/**
+ * Where a redirect leads, as standbys ask for: one hop, never from https to http, and never with
+ * anything but http(s). The token goes along only where this says so.
+ *
+ * @param from the URL that was asked.
+ */
+export function redirectTarget(
+  { headers }: Pick<RawResponse, 'headers'>,
+  from: string,
+  isDisabled: boolean,
+): { readonly url: string } | { readonly problem: string } {
+  if (isDisabled) return { problem: 'and VAULT_DISABLE_REDIRECTS is set' };
+  const { location } = headers;
+  if (typeof location !== 'string' || !URL.canParse(location, from)) {
+    return { problem: 'without a usable address' };
+  }
+  const target = new URL(location, from);
+  if (!['http:', 'https:'].includes(target.protocol))
+    return { problem: 'to something else than http or https' };
+  if (target.username !== '' || target.password !== '') return { problem: 'to an address with credentials' };
+  if (target.protocol === 'http:' && from.startsWith('https:')) {
+    return { problem: 'from https to http, which would expose the token' };
+  }
+  return { url: target.href };
+}

@@ -1,0 +1,128 @@
+import { isJsonObject, objectMembers } from './raw-json.js';
+import { VaultError } from './vault-error.js';
+import type { VaultOperation, VaultResponse } from './vault-request.js';
+
+/**
+ * Texts of Vault and OpenBao that hold nothing of a request (tried). Only these are passed on; every
+ * other may repeat what was sent.
+ */
+const KNOWN_TEXTS: readonly string[] = [
+  'batch tokens cannot be renewed',
+  'check-and-set parameter did not match the current version',
+  'check-and-set parameter required for this call',
+  'error parsing JSON',
+  'http: request body too large',
+  'invalid role or secret ID',
+  'invalid username or password',
+  'lease is not renewable',
+  'missing data fields',
+  'missing jwt',
+  'missing role',
+  'namespace not found',
+  'no data provided',
+  'permission denied',
+  'service account name not authorized',
+  'Vault is sealed',
+];
+
+/** What can be done, where the text alone does not tell. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'error parsing JSON': 'the secret may have more strings than the server takes (max_request_json_strings)',
+  'http: request body too large': 'the secret is larger than the server takes (max_request_size)',
+  'namespace not found': 'check VAULT_NAMESPACE',
+};
+
+/** What a 404 says: no such secret, no such mount, or something else. */
+export type NotFound = 'secret' | 'mount' | 'other';
+
+/**
+ * On 404 Vault lists no errors for a secret that does not exist, and a text for a mount that does not
+ * (tried: `{"errors":[]}` and `no handler for route …`). Anything else, such as an unknown namespace or
+ * the page of a proxy, says nothing of the secret.
+ */
+export function notFound(text: string): NotFound {
+  if (!isJsonObject(text) || !objectMembers(text).has('errors')) return 'other';
+  const errors = errorsOf(text);
+  if (errors.length === 0) return 'secret';
+  return errors.some((error) => error.startsWith('no handler for route')) ? 'mount' : 'other';
+}
+
+/**
+ * Whether a 403 is about the token rather than a permission (tried): a dead token is answered with the
+ * bare `permission denied`, or with two errors of which one is `invalid token`; a living one without the
+ * permission with `1 error occurred: * permission denied` or another text.
+ */
+export function tellsOfDeadToken(text: string): boolean {
+  return errorsOf(text).some(
+    (error) => error === 'permission denied' || /\b(invalid|bad) token\b/.test(error),
+  );
+}
+
+/** The reason that Vault gives, if it is one of the closed list: `: check VAULT_NAMESPACE` and the like. */
+export function knownReason(text: string): string {
+  const known = errorsOf(text).find((error) => KNOWN_TEXTS.includes(error));
+  if (known === undefined) return '';
+  const advice = ADVICE[known];
+  return advice === undefined ? `: ${known}` : `: ${known}; ${advice}`;
+}
+
+/** The error of a 4xx answer to a request for a secret. */
+export function refusal(
+  { status, text }: VaultResponse,
+  operation: VaultOperation,
+  path: string,
+): VaultError {
+  const facts = { status, operation, path };
+  if (status === 403) {
+    return new VaultError(
+      'forbidden',
+      `Vault does not let this token ${VERBS[operation] ?? operation} ${path} (HTTP 403)`,
+      facts,
+    );
+  }
+  if (status === 404 && notFound(text) === 'mount') {
+    return new VaultError('mount-gone', `Vault has no mount for ${path} any more`, facts);
+  }
+  return new VaultError(
+    'rejected',
+    `Vault rejected the ${operation} of ${path} (HTTP ${String(status)}${knownReason(text)})`,
+    facts,
+  );
+}
+
+const VERBS: Partial<Readonly<Record<VaultOperation, string>>> = {
+  read: 'read',
+  write: 'create or update',
+  delete: 'delete',
+};
+
+/**
+ * The members of an answer, or of a member of it.
+ *
+ * @throws VaultError `unavailable` when Vault would not answer so; the text is not part of it.
+ */
+export function answerMembers(text: string, operation: VaultOperation, path?: string): Map<string, string> {
+  try {
+    return objectMembers(text);
+  } catch {
+    throw unexpectedAnswer(operation, path);
+  }
+}
+
+/** An answer of 2xx that does not have the form that Vault's documentation gives it. */
+export function unexpectedAnswer(operation: VaultOperation, path?: string): VaultError {
+  return new VaultError(
+    'unavailable',
+    `the ${operation} was answered in a form that Vault does not use: check what VAULT_ADDR leads to`,
+    { operation, ...(path === undefined ? {} : { path }) },
+  );
+}
+
+function errorsOf(text: string): string[] {
+  try {
+    const { errors } = JSON.parse(text) as { errors?: unknown };
+    return Array.isArray(errors) ? errors.filter((error): error is string => typeof error === 'string') : [];
+  } catch {
+    return [];
+  }
+}
