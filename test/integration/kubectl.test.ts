@@ -1,0 +1,93 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { OperatorStand } from '../support/operator-stand.js';
+import { eventually } from '../support/wait.js';
+
+const hasKubectl = spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' }).status === 0;
+const withKubectl = hasKubectl ? describe : describe.skip;
+
+let stand: OperatorStand;
+let directory: string;
+
+/** Runs beside the servers of this process: they must be able to answer while kubectl waits. */
+async function run(...parameters: readonly string[]): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    const child = spawn('kubectl', [
+      '--kubeconfig',
+      join(directory, 'kubeconfig'),
+      `--cache-dir=${join(directory, 'cache')}`,
+      ...parameters,
+    ]);
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.on('close', (code) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`kubectl ${parameters.join(' ')}: ${String(code)}: ${output}`));
+    });
+  });
+}
+
+withKubectl('kubectl (skipped where it is not on the PATH)', () => {
+  beforeAll(async () => {
+    stand = await OperatorStand.prepare();
+    directory = mkdtempSync(join(tmpdir(), 'kubectl-'));
+    writeFileSync(join(directory, 'kubeconfig'), stand.servers.kubernetes.adminKubeconfig(), { mode: 0o600 });
+    await stand.start(['--sync-period-seconds=1']);
+  }, 60_000);
+
+  afterAll(async () => {
+    await stand.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('applies, waits for, shows, explains, describes and deletes the samples', async () => {
+    await run('apply', '-f', 'manifests/samples');
+    await run('wait', '--for=condition=Ready', 'kmsvs', '--all', '--timeout=30s');
+    const table = (await run('get', 'kmsvs'))
+      .split('\n')
+      .map((line) => line.split(/\s{2,}|\s(?=\d+\/\d+)/).map((cell) => cell.trim()));
+    expect(table[0]).toEqual(['NAME', 'PATH', 'ENGINE', 'READY', 'REASON', 'KEYS', 'AGE']);
+    expect(table.slice(1, 4).map((row) => row.slice(0, 6))).toEqual([
+      ['billing', 'kv/billing', 'v1', 'True', 'Synced', '2/2'],
+      ['pinned', 'secret/data/team/pinned', 'v2', 'True', 'Synced', '1/1'],
+      ['web', 'secret/data/web', 'v2', 'True', 'Synced', '4/4'],
+    ]);
+    expect(await run('get', 'kmsvs', '-o', 'wide')).toContain('secret/data/web');
+    await eventually('the partial shows its includers', async () =>
+      /shared\s+2\s/.test(await run('get', 'pkmsvs')),
+    );
+    expect(await run('explain', 'kmsvs.spec')).toContain('includeSecrets');
+    expect(await run('explain', 'kmsvs.spec.kvSettings.casIndex')).toContain('pins the version');
+    await eventually('the event is shown', async () =>
+      (await run('describe', 'kmsvs', 'web')).includes('Wrote secret web to secret/data/web'),
+    );
+    const again = await run('apply', '-f', 'manifests/samples');
+    expect(
+      again
+        .trim()
+        .split('\n')
+        .every((line) => line.endsWith('unchanged')),
+    ).toBe(true);
+    await run('delete', '-f', 'manifests/samples', '--wait', '--timeout=30s');
+    await stand.inVault('kv/billing', undefined);
+    expect(await stand.vault.read('secret/data/web')).toBeDefined();
+  }, 120_000);
+
+  it('is told by the schema what is wrong', async () => {
+    const file = join(directory, 'wrong.yaml');
+    writeFileSync(
+      file,
+      'apiVersion: k8s.patoarvizu.dev/v1alpha1\nkind: KMSVaultSecret\nmetadata:\n  name: wrong\n  namespace: default\n' +
+        'spec:\n  path: kv/x\n  kvSettings:\n    engineVersion: v3\n',
+    );
+    await expect(run('apply', '-f', file)).rejects.toThrow(
+      /Unsupported value: "v3": supported values: "v1", "v2"/,
+    );
+  }, 60_000);
+});
