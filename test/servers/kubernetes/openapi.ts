@@ -38,10 +38,30 @@ export function openApiV2(kinds: readonly ResourceKind[]): Record<string, unknow
     info: { title: 'Kubernetes', version: 'v1.32.4' },
     paths: {},
     definitions: {
-      ...Object.fromEntries(kinds.map((kind) => [schemaName(kind), schemaOf(kind, '#/definitions/')])),
+      ...Object.fromEntries(
+        kinds.map((kind) => [schemaName(kind), withoutV3Keywords(schemaOf(kind, '#/definitions/'))]),
+      ),
       [META]: { ...OPEN_OBJECT, description: "Standard object's metadata." },
     },
   };
+}
+
+/** OpenAPI v2 does not know them, and its readers refuse documents that have them. */
+const V3_KEYWORDS: ReadonlySet<string> = new Set(['oneOf', 'anyOf', 'not', 'nullable', 'default']);
+
+function withoutV3Keywords(schema: Record<string, unknown>): Record<string, unknown> {
+  const kept = Object.entries(schema).filter(([keyword]) => !V3_KEYWORDS.has(keyword));
+  const inner = kept.map(([keyword, value]): [string, unknown] => {
+    if (keyword === 'properties' && isRecord(value)) {
+      const fields = Object.entries(value).filter((entry): entry is [string, Record<string, unknown>] =>
+        isRecord(entry[1]),
+      );
+      return [keyword, Object.fromEntries(fields.map(([name, node]) => [name, withoutV3Keywords(node)]))];
+    }
+    const isSchema = (keyword === 'items' || keyword === 'additionalProperties') && isRecord(value);
+    return [keyword, isSchema ? withoutV3Keywords(value) : value];
+  });
+  return Object.fromEntries(inner);
 }
 
 function groupPath({ group, version }: ResourceKind): string {
