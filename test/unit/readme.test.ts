@@ -6,7 +6,8 @@ import { READY_REASONS } from '../../src/api/reasons.js';
 import { OPERATOR_FLAGS } from '../../src/config/operator-config.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 
-const README = readFileSync('README.md', 'utf8');
+// The formatter pads the cells of tables.
+const README = readFileSync('README.md', 'utf8').replace(/ +/g, ' ');
 
 /** The first cells of the table below a heading. */
 function firstCells(heading: string): string[] {
