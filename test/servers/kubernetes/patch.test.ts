@@ -158,6 +158,7 @@ describe('applyJsonPatch', () => {
     ['a pointer without a slash', { op: 'add', path: 'a', value: 1 }],
     ['a missing path', { op: 'add', value: 1 }],
     ['an unknown operation', { op: 'merge', path: '/a', value: 1 }],
+    ['a copy of what only the prototype has', { op: 'copy', from: '/constructor', path: '/y' }],
     ['a member of the prototype', { op: 'replace', path: '/__proto__', value: {} }],
     ['a member of a function of the prototype', { op: 'add', path: '/constructor/x', value: 1 }],
   ])('refuses %s with 422', (_what, operation) => {
