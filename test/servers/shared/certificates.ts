@@ -45,10 +45,7 @@ export class TestAuthority {
   ) {}
 
   static async create(commonName = 'loopback test authority'): Promise<TestAuthority> {
-    const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-      'sign',
-      'verify',
-    ])) as webcrypto.CryptoKeyPair;
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const root = await X509CertificateGenerator.createSelfSigned({
       serialNumber: serial(),
       name: `CN=${commonName}`,
@@ -70,10 +67,7 @@ export class TestAuthority {
 
   /** A certificate for servers and clients alike. */
   async issue(options: LeafOptions = {}): Promise<CertificatePair> {
-    const keys = (await webcrypto.subtle.generateKey(ALGORITHM, true, [
-      'sign',
-      'verify',
-    ])) as webcrypto.CryptoKeyPair;
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
     const organization = options.organization === undefined ? '' : `, O=${options.organization}`;
     const cert = await X509CertificateGenerator.create({
       serialNumber: serial(),

@@ -40,24 +40,16 @@ export function verifySigV4(
   if (authorization === undefined) {
     return refuse('MissingAuthenticationToken', 'Missing Authentication Token');
   }
-  const match =
-    /^AWS4-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(
-      authorization,
-    );
-  const [accessKeyId, date, region, service, terminator] = match?.[1]?.split('/') ?? [];
-  const amzDate = header(request, 'x-amz-date');
-  if (
-    match === null ||
-    terminator !== 'aws4_request' ||
-    amzDate === undefined ||
-    !/^\d{8}T\d{6}Z$/.test(amzDate)
-  ) {
+  const parts = partsOf(authorization);
+  const amzDate = header(request, 'x-amz-date') ?? '';
+  if (parts === undefined || !/^\d{8}T\d{6}Z$/.test(amzDate)) {
     return refuse(
       'IncompleteSignature',
       'Authorization header requires Credential, SignedHeaders, Signature and a date',
     );
   }
-  const key = rules.keys[accessKeyId ?? ''];
+  const { accessKeyId, date, region, service, signedHeaders } = parts;
+  const key = rules.keys[accessKeyId];
   if (key === undefined)
     return refuse('UnrecognizedClientException', 'The security token included in the request is invalid.');
   if (key.sessionToken !== header(request, 'x-amz-security-token')) {
@@ -66,27 +58,46 @@ export function verifySigV4(
   if (
     service !== rules.service ||
     (rules.region !== undefined && region !== rules.region) ||
-    !amzDate.startsWith(date ?? '-')
+    !amzDate.startsWith(date)
   ) {
     return refuse('InvalidSignatureException', 'Credential should be scoped to a valid region and service.');
   }
-  const signedHeaders = (match[2] ?? '').split(';');
   if (!signedHeaders.includes('host')) return refuse('InvalidSignatureException', "'Host' must be signed");
   const ageSeconds = Math.abs((rules.now?.() ?? new Date()).getTime() - parseAmzDate(amzDate)) / 1000;
   if (ageSeconds > rules.maxAgeSeconds) return refuse('InvalidSignatureException', 'Signature expired');
   const expected = signature(request, {
     signedHeaders,
     amzDate,
-    scope: `${date ?? ''}/${region ?? ''}/${service}/aws4_request`,
+    scope: `${date}/${region}/${service}/aws4_request`,
     secret: key.secret,
   });
-  if (!timingSafeEqual(Buffer.from(expected), Buffer.from(match[3] ?? ''))) {
+  if (!timingSafeEqual(Buffer.from(expected), Buffer.from(parts.signature))) {
     return refuse(
       'InvalidSignatureException',
       'The request signature we calculated does not match the signature you provided.',
     );
   }
-  return { ok: true, accessKeyId: accessKeyId ?? '', signedHeaders };
+  return { ok: true, accessKeyId, signedHeaders };
+}
+
+interface Parts {
+  readonly accessKeyId: string;
+  readonly date: string;
+  readonly region: string;
+  readonly service: string;
+  readonly signedHeaders: readonly string[];
+  readonly signature: string;
+}
+
+function partsOf(authorization: string): Parts | undefined {
+  const match =
+    /^AWS4-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(
+      authorization,
+    );
+  const [accessKeyId, date, region, service, terminator] = match?.[1]?.split('/') ?? [];
+  if (!accessKeyId || !date || !region || !service || terminator !== 'aws4_request') return undefined;
+  const signedHeaders = (match?.[2] ?? '').split(';');
+  return { accessKeyId, date, region, service, signedHeaders, signature: match?.[3] ?? '' };
 }
 
 function signature(
