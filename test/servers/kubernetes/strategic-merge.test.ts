@@ -35,6 +35,12 @@ describe('applyStrategicMergePatch', () => {
       { containers: [B] },
     ],
     [
+      'deletes what is not there without a trace',
+      { containers: [A] },
+      { containers: [{ name: 'ghost', $patch: 'delete' }] },
+      { containers: [A] },
+    ],
+    [
       'replaces the list',
       { containers: [A, B] },
       { containers: [{ $patch: 'replace' }, C] },
