@@ -16,7 +16,7 @@ export class LeaseClient {
   constructor(
     private readonly options: {
       /** With a gate that is always open: the lease is written to become the leader. */
-      readonly client: KubeClient;
+      readonly client: Pick<KubeClient, 'request'>;
       readonly namespace: string;
     },
   ) {

@@ -17,7 +17,7 @@ import {
   recordOf,
   releasedSpec,
 } from './lease-record.js';
-import { leaseProblem } from './lease-problem.js';
+import { leaseProblem, LeaseProblems } from './lease-problem.js';
 
 /** The defaults of client-go's users. */
 const LEASE_DURATION_MS = 15_000;
@@ -31,7 +31,7 @@ const MAX_CONFLICTS = 3;
 
 export interface LeaseElectorOptions {
   /** Its own, with a gate that is always open: the lease is written while the write gate is closed. */
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'request'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<OperatorMetrics, 'leader' | 'leaderTransitions' | 'leaderLastRenewal'>;
@@ -64,6 +64,7 @@ export class LeaseElector {
   private readonly leaseGate: LeaseGate;
   private readonly lease: LeaseClient;
   private readonly events: LeaseEvents;
+  private readonly problems: LeaseProblems;
   private readonly leaseDurationMs: number;
   private readonly renewDeadlineMs: number;
   private readonly retryPeriodMs: number;
@@ -78,7 +79,6 @@ export class LeaseElector {
   private retired = false;
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
-  private problem: string | undefined;
 
   constructor(private readonly options: LeaseElectorOptions) {
     const { client, clock, logger, namespace, hostname } = options;
@@ -89,6 +89,7 @@ export class LeaseElector {
     this.random = options.random ?? Math.random;
     this.lease = new LeaseClient({ client, namespace });
     this.events = new LeaseEvents({ client, clock, logger, hostname });
+    this.problems = new LeaseProblems({ logger, namespace });
     this.leaseGate = new LeaseGate({
       clock,
       onLapse: () => {
@@ -150,9 +151,9 @@ export class LeaseElector {
       try {
         if (this.leading) await this.renew();
         else if (!this.retired) await this.strive();
-        this.recovered();
+        this.problems.solved();
       } catch (error) {
-        this.complain(error);
+        if (!this.stopping.signal.aborted) this.problems.met(error, this.leading);
         // A leader has no time to be polite.
         const askedMs = error instanceof KubeError && !this.leading ? (error.retryAfterMs ?? 0) : 0;
         pauseMs = Math.max(pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
@@ -295,24 +296,6 @@ export class LeaseElector {
         return;
       }
     }
-  }
-
-  private complain(error: unknown): void {
-    if (this.stopping.signal.aborted) return;
-    const problem = leaseProblem(error, this.options.namespace);
-    if (problem === this.problem) return;
-    this.problem = problem;
-    this.options.logger.error('cannot use the lease; will try again', {
-      problem,
-      leading: this.leading,
-      ...(error instanceof KubeError ? { detail: error.message } : {}),
-    });
-  }
-
-  private recovered(): void {
-    if (this.problem === undefined) return;
-    this.problem = undefined;
-    this.options.logger.info('the lease can be used again');
   }
 }
 

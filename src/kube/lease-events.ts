@@ -13,7 +13,7 @@ const TIMEOUT_MS = 5_000;
 
 export interface LeaseEventsOptions {
   /** With a gate that is always open: a former leader tells of its end. */
-  readonly client: KubeClient;
+  readonly client: Pick<KubeClient, 'request'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hostname: string;

@@ -1,3 +1,4 @@
+import type { Logger } from '../observability/logger.js';
 import { KubeError } from './kube-error.js';
 import { LEASE_NAME } from './lease-client.js';
 
@@ -17,4 +18,28 @@ export function leaseProblem(error: unknown, namespace: string): string {
     return `the namespace ${namespace} does not exist: create it or give --leader-election-namespace`;
   }
   return `the API server answers ${String(status)}`;
+}
+
+/** Says what keeps the lease from being used once, until it changes or is over. */
+export class LeaseProblems {
+  private current: string | undefined;
+
+  constructor(private readonly options: { readonly logger: Logger; readonly namespace: string }) {}
+
+  met(error: unknown, leading: boolean): void {
+    const problem = leaseProblem(error, this.options.namespace);
+    if (problem === this.current) return;
+    this.current = problem;
+    this.options.logger.error('cannot use the lease; will try again', {
+      problem,
+      leading,
+      ...(error instanceof KubeError ? { detail: error.message } : {}),
+    });
+  }
+
+  solved(): void {
+    if (this.current === undefined) return;
+    this.current = undefined;
+    this.options.logger.info('the lease can be used again');
+  }
 }
