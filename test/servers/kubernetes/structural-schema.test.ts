@@ -180,14 +180,14 @@ describe('validateStructural', () => {
   });
 
   it('lets a schema narrow the name of the metadata, and nothing else of it', () => {
-    const narrowed = (properties: object): Schema => ({
-      type: 'object',
-      properties: { metadata: { type: 'object', properties } },
-    });
-    expect(refusals(narrowed({ name: { ...TEXT, maxLength: 20 } }))).toEqual([]);
-    expect(refusals(narrowed({ labels: { type: 'object' } }))).toEqual([
-      'FieldValueForbidden s.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified',
-    ]);
+    const withMetadata = (metadata: object): string[] =>
+      refusals({ type: 'object', properties: { metadata: { type: 'object', ...metadata } } });
+    const refusal =
+      'FieldValueForbidden s.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified';
+    expect(withMetadata({})).toEqual([]);
+    expect(withMetadata({ properties: { name: { ...TEXT, maxLength: 20 } } })).toEqual([]);
+    expect(withMetadata({ properties: { labels: { type: 'object' } } })).toEqual([refusal]);
+    expect(withMetadata({ description: 'Its name.' })).toEqual([refusal]);
   });
 });
 

@@ -89,7 +89,9 @@ class StructureCheck {
     const metadata = isRecord(properties) ? properties['metadata'] : undefined;
     if (!isRecord(metadata)) return;
     const inner = isRecord(metadata['properties']) ? Object.keys(metadata['properties']) : [];
-    if (inner.every((key) => key === 'name' || key === 'generateName')) return;
+    const keywords = Object.keys(metadata).filter((key) => !['type', 'default', 'properties'].includes(key));
+    // Not even a description.
+    if (keywords.length === 0 && inner.every((key) => key === 'name' || key === 'generateName')) return;
     this.forbidden(
       `${field}.properties[metadata]`,
       'must not specify anything other than name and generateName, but metadata is implicitly specified',
