@@ -34,7 +34,7 @@ describe('applyMergePatch', () => {
     [[1, 2], { a: 'b', c: null }, { a: 'b' }],
     [{}, { a: { bb: { ccc: null } } }, { a: { bb: {} } }],
   ])('merges %j and %j', (target, patch, result) => {
-    expect(applyMergePatch(target, patch)).toEqual(result);
+    expect(applyMergePatch(target, patch)).toStrictEqual(result);
   });
 
   it.each([[[1]], ['text'], [5], [true], [null]])('refuses %j, which is no object', (patch) => {
@@ -139,7 +139,7 @@ describe('applyJsonPatch', () => {
       { a: { b: 1 } },
     ],
   ])('%s', (_what, target, operations, result) => {
-    expect(applyJsonPatch(target, operations)).toEqual(result);
+    expect(applyJsonPatch(target, operations)).toStrictEqual(result);
   });
 
   it.each<[string, unknown]>([

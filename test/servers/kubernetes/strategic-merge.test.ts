@@ -141,7 +141,7 @@ describe('applyStrategicMergePatch', () => {
       { containers: [A, B, C, { name: 'd' }] },
     ],
   ])('%s', (_what, pod, patch, result) => {
-    expect(patchPod(pod, patch)).toEqual(result);
+    expect(patchPod(pod, patch)).toStrictEqual(result);
   });
 
   it('merges finalizers as a set, and takes single ones out', () => {
@@ -221,7 +221,7 @@ describe('applyStrategicMergePatch', () => {
       { status: { conditions: [{ type: 'B', status: 'True' }] } },
     ],
   ])('knows the lists of a %s', (kind, target, patch, result) => {
-    expect(applyStrategicMergePatch(target, patch, kind)).toEqual(result);
+    expect(applyStrategicMergePatch(target, patch, kind)).toStrictEqual(result);
   });
 
   it.each<[number, string, object]>([
