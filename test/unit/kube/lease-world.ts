@@ -88,7 +88,7 @@ export class LeaseWorld {
               });
             } catch (error) {
               done(() => {
-                reject(error);
+                reject(error instanceof Error ? error : new Error('not served'));
               });
             }
           });
