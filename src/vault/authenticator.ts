@@ -1,7 +1,7 @@
 import type { AuthMethodSpec, AwsConfig } from '../config/config.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
-import type { VaultClient } from './vault-client.js';
+import type { VaultRequests } from './vault-request.js';
 
 /** A token and what Vault says of its life. */
 export interface VaultToken {
@@ -25,7 +25,7 @@ export interface VaultAuthenticator {
 
 /** What an authenticator may use. */
 export interface AuthenticatorDeps {
-  readonly client: VaultClient;
+  readonly client: VaultRequests;
   readonly aws: AwsConfig;
   readonly agents: AgentFactory;
   readonly clock: Clock;

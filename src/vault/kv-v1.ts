@@ -3,8 +3,7 @@ import type { KvReading, KvSecret } from './kv-store.js';
 import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
 import type { MountCheck } from './mount-check.js';
-import type { VaultResponse } from './vault-request.js';
-import type { VaultSession } from './vault-session.js';
+import type { SessionRequests, VaultResponse } from './vault-request.js';
 
 /** A secret of a K/V v1 engine: read, replaced and deleted at one path. */
 export class KvV1Secret implements KvSecret {
@@ -12,7 +11,7 @@ export class KvV1Secret implements KvSecret {
 
   constructor(
     private readonly deps: {
-      readonly session: VaultSession;
+      readonly session: SessionRequests;
       readonly path: string;
       readonly mount: MountCheck;
     },

@@ -4,8 +4,7 @@ import type { MountCheck } from './mount-check.js';
 import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
 import { VaultError } from './vault-error.js';
-import type { VaultResponse } from './vault-request.js';
-import type { VaultSession } from './vault-session.js';
+import type { SessionRequests, VaultResponse } from './vault-request.js';
 
 interface Metadata {
   readonly version?: unknown;
@@ -19,7 +18,7 @@ export class KvV2Secret implements KvSecret {
 
   constructor(
     private readonly deps: {
-      readonly session: VaultSession;
+      readonly session: SessionRequests;
       /** `<mount>/data/<name>`. */
       readonly path: string;
       /** `<mount>/metadata/<name>`. */

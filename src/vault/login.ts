@@ -1,6 +1,6 @@
 import type { VaultToken } from './authenticator.js';
-import type { VaultClient } from './vault-client.js';
 import { VaultError } from './vault-error.js';
+import type { VaultRequests } from './vault-request.js';
 import { answerMembers, knownReason } from './vault-answers.js';
 
 /** Segments of an auth mount; the endpoint may lie at any depth. */
@@ -26,7 +26,7 @@ export function endpointProblem(value: string): string | undefined {
  * @throws VaultError; nothing of the credentials or of the answer is part of it.
  */
 export async function postLogin(
-  client: VaultClient,
+  client: VaultRequests,
   path: string,
   credentials: Readonly<Record<string, string>>,
   signal?: AbortSignal,

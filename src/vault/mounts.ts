@@ -1,7 +1,7 @@
 import type { EngineVersion } from '../api/resources.js';
 import { answerMembers, refusal, unexpectedAnswer } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
-import type { VaultSession } from './vault-session.js';
+import type { SessionRequests } from './vault-request.js';
 
 export interface Mount {
   /** Without trailing slash. */
@@ -19,7 +19,7 @@ export class Mounts {
   private readonly known = new Map<string, Mount>();
   private readonly inFlight = new Map<string, Promise<Mount>>();
 
-  constructor(private readonly session: VaultSession) {}
+  constructor(private readonly session: SessionRequests) {}
 
   /**
    * @param path normalised.

@@ -1,13 +1,13 @@
 import type { VaultToken } from './authenticator.js';
 import { answerMembers, knownReason, tellsOfDeadToken, unexpectedAnswer } from './vault-answers.js';
-import type { VaultClient } from './vault-client.js';
 import { VaultError } from './vault-error.js';
+import type { VaultRequests } from './vault-request.js';
 
 type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable'>;
 
 /** The endpoints by which a token tells of itself and is kept alive. */
 export class TokenApi {
-  constructor(private readonly client: VaultClient) {}
+  constructor(private readonly client: VaultRequests) {}
 
   /**
    * What Vault says of a token; `not_permitted`: it lives, but its policies do not let it look itself up.

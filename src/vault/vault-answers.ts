@@ -41,7 +41,7 @@ export type NotFound = 'secret' | 'mount' | 'other';
  * the page of a proxy, says nothing of the secret.
  */
 export function notFound(text: string): NotFound {
-  if (!isJsonObject(text) || !objectMembers(text).has('errors')) return 'other';
+  if (!isJsonObject(text) || objectMembers(text).get('errors')?.startsWith('[') !== true) return 'other';
   const errors = errorsOf(text);
   if (errors.length === 0) return 'secret';
   return errors.some((error) => error.startsWith('no handler for route')) ? 'mount' : 'other';

@@ -9,7 +9,7 @@ import { RateLimiter } from './rate-limiter.js';
 import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
 import { isWorthAnotherAttempt, networkCode, networkFailure, serverFailure } from './vault-failures.js';
-import type { VaultRequest, VaultResponse } from './vault-request.js';
+import type { VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 import type { RawResponse, VaultTransport } from './vault-transport.js';
 
 /** Waits between attempts, as the official client's (`retryablehttp`, 1 to 1.5 s), begun lower. */
@@ -33,13 +33,13 @@ interface Budget {
  * retries, one redirect. Every failure becomes a {@link VaultError} built from status, operation and
  * path; no answer of Vault and no request is part of it.
  */
-export class VaultClient {
+export class VaultClient implements VaultRequests {
   private readonly limiter: RateLimiter | undefined;
 
   constructor(
     private readonly deps: {
       readonly config: VaultConfig;
-      readonly transport: VaultTransport;
+      readonly transport: Pick<VaultTransport, 'send'>;
       readonly gate: WriteGate;
       readonly clock: Clock;
       readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>;
@@ -101,6 +101,13 @@ export class VaultClient {
         headers: this.headers(request),
         body: request.body,
         signal: limit.signal,
+        ...(request.mutates === true
+          ? {
+              beforeSend: () => {
+                gate.assertOpen();
+              },
+            }
+          : {}),
       });
       metrics.vaultRequests.inc({ operation: request.operation, code: String(response.status) });
       return response;

@@ -7,13 +7,13 @@ import { MountCheck } from './mount-check.js';
 import { type Mount, Mounts } from './mounts.js';
 import { notFound } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
-import type { VaultSession } from './vault-session.js';
+import type { SessionRequests } from './vault-request.js';
 
 /** Secrets in K/V mounts of any name and depth. */
 export class VaultKvStore implements KvStore {
   private readonly mounts: Mounts;
 
-  constructor(private readonly deps: { readonly session: VaultSession }) {
+  constructor(private readonly deps: { readonly session: SessionRequests }) {
     this.mounts = new Mounts(deps.session);
   }
 

@@ -20,3 +20,15 @@ export interface VaultResponse {
   readonly status: number;
   readonly text: string;
 }
+
+/** Sends requests as they are: `VaultClient`. */
+export interface VaultRequests {
+  /** @throws VaultError; WriteGateClosedError for a request that changes something. */
+  request(request: VaultRequest): Promise<VaultResponse>;
+}
+
+/** Sends requests with the token of the process: `VaultSession`. */
+export interface SessionRequests {
+  /** @throws VaultError; WriteGateClosedError for a request that changes something. */
+  request(request: Omit<VaultRequest, 'token'>): Promise<VaultResponse>;
+}

@@ -5,9 +5,8 @@ import type { VaultAuthenticator, VaultToken } from './authenticator.js';
 import { LoginBackoff } from './login-backoff.js';
 import { TokenApi } from './token-api.js';
 import { tellsOfDeadToken } from './vault-answers.js';
-import type { VaultClient } from './vault-client.js';
 import { VaultError } from './vault-error.js';
-import type { VaultRequest, VaultResponse } from './vault-request.js';
+import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
 /** Timers of Node end at 2^31 ms; a longer life is looked at again on the way. */
 const MAX_TIMER_MS = 24 * 60 * 60_000;
@@ -28,7 +27,7 @@ interface Session extends VaultToken {
  * The one token of the process. Logged in to when it is first needed and again when it is gone, by one
  * login for everybody who waits; renewed at about two thirds of its life.
  */
-export class VaultSession {
+export class VaultSession implements SessionRequests {
   private current: Session | undefined;
   private pending: Promise<Session> | undefined;
   private check: { readonly session: Session; readonly dead: Promise<boolean> } | undefined;
@@ -42,7 +41,7 @@ export class VaultSession {
 
   constructor(
     private readonly deps: {
-      readonly client: VaultClient;
+      readonly client: VaultRequests;
       readonly authenticator: VaultAuthenticator;
       /** Name of the auth method, for logs and metrics. */
       readonly method: string;

@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.js';
 import type { AgentFactory, AnyAgent } from '../runtime/agents.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
+import { fencedRequests } from './fenced-request.js';
 
 /** Requests run side by side on few connections; reconciles and renewals together stay below this. */
 const MAX_SOCKETS = 16;
@@ -24,6 +25,8 @@ export interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly signal: AbortSignal;
+  /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
+  readonly beforeSend?: () => void;
 }
 
 export interface RawResponse {
@@ -100,6 +103,9 @@ export class VaultTransport {
       httpAgent: agent,
       httpsAgent: agent,
       proxy: false,
+      ...(request.beforeSend === undefined
+        ? {}
+        : { transport: fencedRequests(origin.startsWith('https:'), request.beforeSend) }),
       maxRedirects: 0,
       timeout: this.options.config.timeoutMs,
       responseType: 'text',

@@ -1,0 +1,85 @@
+import { Registry } from 'prom-client';
+
+import type { AwsConfig, NetworkConfig, VaultConfig } from '../../src/config/config.js';
+import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
+import { AgentFactory } from '../../src/runtime/agents.js';
+import { type Clock, systemClock } from '../../src/runtime/clock.js';
+import { openGate } from '../../src/runtime/write-gate.js';
+import { AUTH_METHODS, VaultAuthenticatorFactory } from '../../src/vault/authenticator-factory.js';
+import { VaultClient } from '../../src/vault/vault-client.js';
+import { VaultKvStore } from '../../src/vault/vault-kv-store.js';
+import { VaultSession } from '../../src/vault/vault-session.js';
+import { VaultTransport } from '../../src/vault/vault-transport.js';
+import { RecordingLogger } from '../support/loggers.js';
+
+export interface StandOptions {
+  readonly config?: Partial<VaultConfig>;
+  readonly network?: NetworkConfig;
+  readonly aws?: AwsConfig;
+  readonly method?: string;
+  /** Variables of the method; its defaults are filled in. */
+  readonly values?: Readonly<Record<string, string>>;
+  readonly clock?: Clock;
+}
+
+/** The Vault side of the operator, wired as the composition wires it, before any server. */
+export class VaultStand {
+  readonly logger = new RecordingLogger();
+  readonly registry = new Registry();
+  readonly transport: VaultTransport;
+  readonly client: VaultClient;
+  readonly session: VaultSession;
+  readonly store: VaultKvStore;
+
+  constructor(address: string, options: StandOptions) {
+    const { method = 'token', clock = systemClock } = options;
+    const config: VaultConfig = {
+      address,
+      timeoutMs: 5_000,
+      maxRetries: 2,
+      skipVerify: false,
+      headers: {},
+      disableRedirects: false,
+      ...options.config,
+    };
+    const agents = new AgentFactory({ network: options.network ?? { sslCertDirs: [] }, logger: this.logger });
+    const metrics = new OperatorMetrics(this.registry);
+    this.transport = new VaultTransport({ config, agents, logger: this.logger });
+    this.client = new VaultClient({ config, transport: this.transport, gate: openGate, clock, metrics });
+    const authenticator = new VaultAuthenticatorFactory().create(
+      { method, values: { ...defaultsOf(method), ...options.values } },
+      { client: this.client, aws: options.aws ?? {}, agents, clock },
+    );
+    this.session = new VaultSession({
+      client: this.client,
+      authenticator,
+      method,
+      clock,
+      logger: this.logger,
+      metrics,
+    });
+    this.store = new VaultKvStore({ session: this.session });
+  }
+
+  async close(): Promise<void> {
+    await this.session.stop(AbortSignal.timeout(1_000));
+    this.transport.close();
+  }
+}
+
+function defaultsOf(method: string): Record<string, string> {
+  const variables = AUTH_METHODS.find(({ name }) => name === method)?.variables ?? [];
+  return Object.fromEntries(
+    variables.flatMap((spec) => (spec.default === undefined ? [] : [[spec.name, spec.default]])),
+  );
+}
+
+/** What went wrong, or the value turned into a failure of the test. */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('expected a failure');
+}

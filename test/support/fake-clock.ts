@@ -1,0 +1,50 @@
+import type { Clock } from '../../src/runtime/clock.js';
+
+/** Time that moves only when a test says so. */
+export class FakeClock implements Clock {
+  private nowMs = 0;
+  private readonly timers = new Set<{ readonly atMs: number; readonly callback: () => void }>();
+
+  constructor(private readonly startsAt = new Date('2026-01-01T00:00:00Z')) {}
+
+  now(): Date {
+    return new Date(this.startsAt.getTime() + this.nowMs);
+  }
+
+  monotonicMs(): number {
+    return this.nowMs;
+  }
+
+  setTimer(ms: number, callback: () => void): () => void {
+    const timer = { atMs: this.nowMs + ms, callback };
+    this.timers.add(timer);
+    return () => this.timers.delete(timer);
+  }
+
+  /** Milliseconds until each timer that is set, soonest first. */
+  get waiting(): number[] {
+    return [...this.timers].map((timer) => timer.atMs - this.nowMs).sort((a, b) => a - b);
+  }
+
+  /** Moves on, calling back in order; promises settle after each call. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.nowMs + ms;
+    for (;;) {
+      const due = [...this.timers]
+        .filter((timer) => timer.atMs <= untilMs)
+        .sort((a, b) => a.atMs - b.atMs)[0];
+      if (due === undefined) break;
+      this.timers.delete(due);
+      this.nowMs = Math.max(this.nowMs, due.atMs);
+      due.callback();
+      await settled();
+    }
+    this.nowMs = untilMs;
+    await settled();
+  }
+}
+
+/** Lets everything that waits for promises only come to its end. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
