@@ -1,10 +1,10 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import framework from '@dot-i/k8s-operator';
-import type { OperatorLogger, ResourceEvent, ResourceMeta } from '@dot-i/k8s-operator';
+import type { OperatorLogger, ResourceEvent } from '@dot-i/k8s-operator';
 
 import type { Logger } from '../observability/logger.js';
 
-export type { ResourceEvent, ResourceMeta };
+export type { ResourceEvent };
 
 // The framework is CommonJS: its default export is a property of what `import` calls the default.
 export const { ResourceEventType, ResourceMetaImpl } = framework;
