@@ -188,6 +188,7 @@ function identity(
       : ({
           CustomResourceDefinition: 'apiextensions.k8s.io/v1',
           Lease: 'coordination.k8s.io/v1',
+          Role: 'rbac.authorization.k8s.io/v1',
           ClusterRole: 'rbac.authorization.k8s.io/v1',
           ClusterRoleBinding: 'rbac.authorization.k8s.io/v1',
           ValidatingWebhookConfiguration: 'admissionregistration.k8s.io/v1',
