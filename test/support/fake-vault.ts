@@ -1,0 +1,146 @@
+import type { EngineVersion } from '../../src/api/resources.js';
+import type { KvReading, KvSecret, KvStore, KvVersion } from '../../src/vault/kv-store.js';
+import type { SecretData } from '../../src/vault/secret-data.js';
+import { VaultError } from '../../src/vault/vault-error.js';
+
+interface Stored {
+  versions: { data: SecretData; created: string; gone: boolean }[];
+}
+
+/** A K/V store in memory: mounts `kv` (v1) and `secret` (v2), with check-and-set and switches for faults. */
+export class FakeVault implements KvStore {
+  readonly v1 = new Map<string, SecretData>();
+  readonly v2 = new Map<string, Stored>();
+  reads = 0;
+  writes = 0;
+  down = false;
+  /** Paths that may be written but not read. */
+  readonly writeOnly = new Set<string>();
+  /** Called after every change, with the path. */
+  onChange: (path: string) => void = () => undefined;
+  /** Called right before a v2 write is decided. */
+  beforeWrite: () => void = () => undefined;
+  private clock = 0;
+
+  open(path: string, engine: EngineVersion): Promise<KvSecret> {
+    return this.answer(() => (engine === 'v1' ? this.secretV1(path) : this.secretV2(path)));
+  }
+
+  mountIsGone(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  forgetMounts(): void {
+    // Nothing is cached.
+  }
+
+  /** What stands at a path, whoever looks. */
+  peek(path: string, engine: EngineVersion): SecretData | undefined {
+    if (engine === 'v1') return this.v1.get(path);
+    const current = this.v2.get(path)?.versions.at(-1);
+    return current?.gone === false ? current.data : undefined;
+  }
+
+  /** Somebody else writes. */
+  tamper(path: string, engine: EngineVersion, data: SecretData): void {
+    if (engine === 'v1') this.v1.set(path, data);
+    else this.append(path, data);
+  }
+
+  /** Somebody else deletes the current version, or the whole secret with its history. */
+  lose(path: string, how: 'version' | 'everything'): void {
+    this.v1.delete(path);
+    const current = this.v2.get(path)?.versions.at(-1);
+    if (how === 'everything') this.v2.delete(path);
+    else if (current !== undefined) current.gone = true;
+  }
+
+  private secretV1(path: string): KvSecret {
+    return {
+      engine: 'v1',
+      read: () =>
+        this.answer(() =>
+          this.readable(path, (): KvReading => {
+            const data = this.v1.get(path);
+            return data === undefined ? { state: 'absent' } : { state: 'live', data };
+          }),
+        ),
+      write: (data) =>
+        this.answer(() => {
+          if (data.size === 0) throw new VaultError('rejected', 'missing data fields');
+          this.changed(path, () => this.v1.set(path, new Map(data)));
+          return undefined;
+        }),
+      remove: () =>
+        this.answer(() => {
+          this.changed(path, () => this.v1.delete(path));
+        }),
+    };
+  }
+
+  private secretV2(path: string): KvSecret {
+    return {
+      engine: 'v2',
+      read: () =>
+        this.answer(() =>
+          this.readable(path, (): KvReading => {
+            const stored = this.v2.get(path);
+            const current = stored?.versions.at(-1);
+            if (stored === undefined || current === undefined) return { state: 'absent' };
+            const version: KvVersion = { version: stored.versions.length, createdTime: current.created };
+            return current.gone
+              ? { state: 'deleted', version }
+              : { state: 'live', data: current.data, version };
+          }),
+        ),
+      write: (data, cas) =>
+        this.answer(() => {
+          this.beforeWrite();
+          if (cas !== (this.v2.get(path)?.versions.length ?? 0))
+            throw new VaultError('rejected', 'check-and-set');
+          this.changed(path, () => {
+            this.append(path, data);
+          });
+          const versions = this.v2.get(path)?.versions ?? [];
+          return { version: versions.length, createdTime: versions.at(-1)?.created ?? '' };
+        }),
+      remove: () =>
+        this.answer(() => {
+          this.changed(path, () => this.v2.delete(path));
+        }),
+    };
+  }
+
+  private append(path: string, data: SecretData): void {
+    const stored = this.v2.get(path) ?? { versions: [] };
+    this.clock += 1;
+    stored.versions.push({ data: new Map(data), created: `time-${String(this.clock)}`, gone: false });
+    this.v2.set(path, stored);
+  }
+
+  private readable<T>(path: string, read: () => T): T {
+    this.reads += 1;
+    if (this.writeOnly.has(path)) throw new VaultError('forbidden', 'may not read');
+    return read();
+  }
+
+  private changed(path: string, change: () => void): void {
+    this.writes += 1;
+    change();
+    this.onChange(path);
+  }
+
+  private answer<T>(act: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.down) {
+        reject(new VaultError('unavailable', 'Vault is down'));
+        return;
+      }
+      try {
+        resolve(act());
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error('fake'));
+      }
+    });
+  }
+}
