@@ -26,6 +26,13 @@ const RETRY_PERIOD_MS = 2_000;
 /** A longer duration in somebody's lease is rubbish: no elector in use asks for more than minutes. */
 const MAX_FOREIGN_DURATION_MS = 10 * 60_000;
 const MAX_RETRY_AFTER_MS = 10_000;
+/**
+ * In retry periods: a lease that was created is renewed once before its holder leads. Whoever led or
+ * was about to, and whose lease was deleted, has met the new one by then.
+ */
+const PROBATION = 1.25;
+/** Of a lease that was deleted. */
+const UNKNOWN_HOLDER = 'unknown';
 /** So many lost races in a row, then the next round. */
 const MAX_CONFLICTS = 3;
 
@@ -75,6 +82,7 @@ export class LeaseElector {
   /** The record that was last seen, and since when (monotonic milliseconds) it has been the same. */
   private seen: { readonly record: LeaseRecord; readonly sinceMs: number } | undefined;
   private leading = false;
+  private onProbation = false;
   private lastRenewalMs = 0;
   private retired = false;
   private readonly stopping = new AbortController();
@@ -138,8 +146,8 @@ export class LeaseElector {
     this.retired = true;
     this.stopping.abort();
     await this.running;
-    const held = this.leading;
-    if (held) this.lose('shutting down');
+    const held = this.leading || this.onProbation;
+    this.lose('shutting down');
     if (held && release) await this.release(signal);
     await this.events.drain(signal);
   }
@@ -158,6 +166,7 @@ export class LeaseElector {
         const askedMs = error instanceof KubeError && !this.leading ? (error.retryAfterMs ?? 0) : 0;
         pauseMs = Math.max(pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
       }
+      if (this.onProbation) pauseMs = PROBATION * this.retryPeriodMs;
       await sleep(clock, Math.min(pauseMs, this.untilFree()), this.stopping.signal);
     }
   }
@@ -178,6 +187,7 @@ export class LeaseElector {
     for (let attempt = 1; ; attempt += 1) {
       const found = await this.lease.read(this.limits());
       this.current = found;
+      this.onProbation = false;
       if (found === undefined) this.seeNothing();
       else this.see(recordOf(found));
       if (this.isHeldByAnother()) {
@@ -207,7 +217,8 @@ export class LeaseElector {
         : await this.lease.replace(found, spec, this.limits());
     this.current = written;
     this.see(recordOf(written));
-    this.won(written, sentMs);
+    this.onProbation = found === undefined && !this.leading;
+    if (!this.onProbation) this.won(written, sentMs);
   }
 
   private won(lease: LeaseObject, sentMs: number): void {
@@ -243,9 +254,14 @@ export class LeaseElector {
     this.seen = { record, sinceMs: this.options.clock.monotonicMs() };
   }
 
-  /** A lease that vanished counts as it was last seen, anew: its holder does not know yet. */
+  /**
+   * A lease that vanished counts as held by somebody from now on: whoever took it since the last look
+   * does not know yet. The leader alone knows that nobody did.
+   */
   private seeNothing(): void {
-    if (this.seen !== undefined) this.see({ ...this.seen.record, fingerprint: '' });
+    if (this.seen === undefined) return;
+    const holderIdentity = this.leading ? this.identity : UNKNOWN_HOLDER;
+    this.see({ ...this.seen.record, holderIdentity, fingerprint: `vanished from ${holderIdentity}` });
   }
 
   /** Whether another replica may still write. */

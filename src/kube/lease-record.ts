@@ -8,7 +8,10 @@ export interface LeaseRecord {
   readonly leaseDurationSeconds: number | undefined;
   readonly acquireTime: string | undefined;
   readonly leaseTransitions: number;
-  /** Two records are the same exactly when these are. */
+  /**
+   * Changes with every write of the lease. client-go compares the record alone; the version tells
+   * apart what was written twice with something else in between.
+   */
   readonly fingerprint: string;
 }
 
@@ -31,19 +34,14 @@ const RELEASED_DURATION_SECONDS = 1;
 /** Reads whatever stands in a lease; never throws. */
 export function recordOf(lease: LeaseObject): LeaseRecord {
   const spec = isRecord(lease.spec) ? lease.spec : {};
+  const { uid, resourceVersion } = lease.metadata;
   const { holderIdentity, leaseDurationSeconds, acquireTime, renewTime, leaseTransitions } = spec;
   return {
     holderIdentity: typeof holderIdentity === 'string' ? holderIdentity : '',
     leaseDurationSeconds: isWhole(leaseDurationSeconds, 1) ? leaseDurationSeconds : undefined,
     acquireTime: typeof acquireTime === 'string' ? acquireTime : undefined,
     leaseTransitions: isWhole(leaseTransitions, 0) ? leaseTransitions : 0,
-    fingerprint: JSON.stringify([
-      holderIdentity,
-      leaseDurationSeconds,
-      acquireTime,
-      renewTime,
-      leaseTransitions,
-    ]),
+    fingerprint: JSON.stringify([uid, resourceVersion, holderIdentity, renewTime]),
   };
 }
 

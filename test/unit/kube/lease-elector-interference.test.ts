@@ -33,12 +33,39 @@ describe('LeaseElector', () => {
       expect(world.lease).toMatchObject({ spec: { holderIdentity: 'a' } });
     });
 
+    it('does not write a deleted lease anew when it may have been taken over before', async () => {
+      const { world, a, b } = await pair();
+      a.clock.frozen = true;
+      await world.pass(15_000);
+      while (!b.leads) await world.pass(100);
+      world.lease = undefined;
+      a.clock.frozen = false;
+      await world.pass(60_000);
+      expect(world.writers()).toEqual(['b']);
+      expect(a.changes).toEqual(['leading', 'standby']);
+    });
+
     it('takes a deleted lease when its holder is dead', async () => {
       const { world, a } = await pair();
       a.clock.frozen = true;
       world.lease = undefined;
       await world.pass(LONG_MS);
       expect(world.writers()).toEqual(['b']);
+    });
+
+    it('notices that the same rubbish was written again over the lease of a new leader', async () => {
+      const world = new LeaseWorld();
+      const rubbish = { leaseDurationSeconds: 'x' };
+      world.overwrite(rubbish);
+      world.replica('early', { random: () => 0 }).start();
+      world.replica('late', { random: () => 1, retryPeriodMs: 20_000, leaseDurationMs: 15_500 }).start();
+      await world.pass(15_200);
+      expect(world.writers()).toEqual(['early']);
+      world.overwrite(rubbish);
+      await world.pass(800);
+      expect(world.writers()).toEqual(['early']);
+      await world.pass(60_000);
+      expect(world.writers()).toHaveLength(1);
     });
 
     it.each<[string, Record<string, unknown>]>([
@@ -101,7 +128,7 @@ describe('LeaseElector', () => {
           await world.pass(40_000);
           expect(world.writers()).toHaveLength(1);
         }),
-        { numRuns: 150 },
+        { numRuns: 200 },
       );
     });
   });

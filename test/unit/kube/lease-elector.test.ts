@@ -27,9 +27,9 @@ describe('LeaseElector', () => {
       });
       expect(a.changes).toEqual(['leading']);
       expect(a.elector.gate.signal.aborted).toBe(false);
-      // One write per renewal, no look before it.
+      // One write per renewal; a look only before the lease is created and before it counts.
       const looks = world.requests.filter((request) => request.startsWith('GET'));
-      expect(looks).toHaveLength(1);
+      expect(looks).toHaveLength(2);
     });
 
     it('makes itself an identity of the host name and a UUID', () => {
@@ -52,7 +52,7 @@ describe('LeaseElector', () => {
     it('writes events when it begins and stops to lead', async () => {
       const world = new LeaseWorld();
       const a = world.replica('a').start();
-      await world.pass(1_000);
+      await world.pass(4_000);
       const stopped = a.elector.stop({ release: true });
       await world.pass(1_000);
       await stopped;
@@ -234,12 +234,12 @@ describe('LeaseElector', () => {
 
     it('does not lead by the answer to a request from before a freeze', async () => {
       const world = new LeaseWorld();
+      world.overwrite({ holderIdentity: '', leaseDurationSeconds: 1 });
       const a = world.replica('a').start();
-      // The lease is created; the answer is on its way.
-      await world.pass(45);
-      expect(world.lease?.spec?.holderIdentity).toBe(undefined);
-      await world.pass(20);
+      // Taken; the answer is on its way.
+      await world.pass(65);
       expect(world.lease?.spec?.holderIdentity).toBe('a');
+      expect(a.leads).toBe(false);
       a.clock.frozen = true;
       await world.pass(12_000);
       a.clock.frozen = false;
@@ -247,6 +247,19 @@ describe('LeaseElector', () => {
       expect(a.leads).toBe(false);
       await world.pass(5_000);
       expect(a.leads).toBe(true);
+    });
+
+    it('gives back a lease that it created and never led by', async () => {
+      const world = new LeaseWorld();
+      const a = world.replica('a').start();
+      await world.pass(1_000);
+      expect(world.lease?.spec?.holderIdentity).toBe('a');
+      expect(a.leads).toBe(false);
+      const stopped = a.elector.stop({ release: true });
+      await world.pass(1_000);
+      await stopped;
+      expect(world.lease?.spec?.holderIdentity).toBe('');
+      expect(a.changes).toEqual([]);
     });
   });
 
@@ -290,7 +303,7 @@ describe('LeaseElector', () => {
       const world = new LeaseWorld();
       world.fault = (_, path) => (path.endsWith('/events') ? 403 : undefined);
       const a = world.replica('a').start();
-      await world.pass(1_000);
+      await world.pass(4_000);
       expect(a.leads).toBe(true);
       const stopped = a.elector.stop({ release: true });
       await world.pass(1_000);

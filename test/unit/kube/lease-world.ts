@@ -183,7 +183,7 @@ export class Replica {
 export async function pair(wallOffsetMs = 0): Promise<{ world: LeaseWorld; a: Replica; b: Replica }> {
   const world = new LeaseWorld();
   const a = world.replica('a').start();
-  await world.pass(1_000);
+  await world.pass(4_000);
   const b = world.replica('b', { wallOffsetMs }).start();
   await world.pass(5_000);
   if (!a.leads || b.leads) throw new Error('not the first replica leads');
