@@ -1,13 +1,10 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 
-import { decodeBase64 } from '../api/base64.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { readCiphertext } from './ciphertext.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
 import type { KmsApi } from './kms-client.js';
 import { KmsError } from './kms-error.js';
-
-/** Limits of `CiphertextBlob` (AWS KMS API reference, Decrypt). */
-const MAX_CIPHERTEXT_BYTES = 6_144;
 
 interface Flight {
   readonly plaintext: Promise<string>;
@@ -35,18 +32,7 @@ export class KmsDecryptor implements Decryptor {
 
   async decrypt(request: DecryptRequest, signal?: AbortSignal): Promise<string> {
     if (signal?.aborted === true) throw abandoned();
-    const ciphertext = decodeBase64(request.encryptedSecret);
-    if (ciphertext === undefined) {
-      throw new KmsError('wrong-input', 'NotBase64', 'encryptedSecret is not base64');
-    }
-    if (ciphertext.length < 1 || ciphertext.length > MAX_CIPHERTEXT_BYTES) {
-      const size = `${String(ciphertext.length)} bytes`;
-      throw new KmsError(
-        'wrong-input',
-        'InvalidLength',
-        `a ciphertext has 1 to 6144 bytes; this one has ${size}`,
-      );
-    }
+    const ciphertext = readCiphertext(request.encryptedSecret);
     const id = identity(request, ciphertext);
     const joined = this.inFlight.get(id);
     if (joined !== undefined) this.deps.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });

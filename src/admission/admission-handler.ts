@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { Logger } from '../observability/logger.js';
+import type { WebhookMetrics } from '../observability/webhook-metrics.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
+import { type AdmissionAnswer, type AdmissionRequest, answerBody, parseReview } from './admission-review.js';
+import { TooManyReviews } from './item-check.js';
+import { ByteBudget, CallerGone, overloaded, readBody, RequestProblem } from './request-body.js';
+import type { ResourceReviewer } from './resource-reviewer.js';
+import { answerWithinMs } from './time-limit.js';
+
+/** An update carries two objects; the API server stores none above 1.5 MiB, but takes 3 MiB each. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/** Of all bodies that are being read or judged. */
+const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+const MAX_REVIEWS_IN_FLIGHT = 256;
+
+/** Turns one HTTP request into one answer: HTTP errors for what is no review, an `AdmissionReview` else. */
+export class AdmissionHandler {
+  private readonly budget = new ByteBudget(MAX_BYTES_IN_FLIGHT);
+  private reviewsInFlight = 0;
+  private draining = false;
+
+  constructor(
+    private readonly deps: {
+      readonly reviewer: Pick<ResourceReviewer, 'review'>;
+      readonly metrics: Pick<WebhookMetrics, 'admissions' | 'admissionDuration' | 'rejectedRequests'>;
+      readonly logger: Logger;
+      /** Aborts when requests in flight are to be answered at once. */
+      readonly givingUp: AbortSignal;
+    },
+  ) {}
+
+  /** From now on every answer is the last on its connection. */
+  drain(): void {
+    this.draining = true;
+  }
+
+  /** Ends the response, whatever happens; never rejects. */
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const taken = { bytes: 0 };
+    const gone = new AbortController();
+    response.once('close', () => {
+      gone.abort();
+    });
+    const deadline = new LinkedAbort([gone.signal, this.deps.givingUp], answerWithinMs(request.url ?? ''));
+    try {
+      const body = await this.judge(request, taken, deadline.signal);
+      this.send(response, 200, { 'content-type': 'application/json' }, body);
+    } catch (error) {
+      if (error instanceof CallerGone) response.destroy();
+      else this.refuse(response, error);
+    } finally {
+      deadline.dispose();
+      this.budget.giveBack(taken.bytes);
+    }
+  }
+
+  private async judge(
+    request: IncomingMessage,
+    taken: { bytes: number },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const stopTimer = this.deps.metrics.admissionDuration.startTimer();
+    checkHead(request);
+    const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, budget: this.budget, taken });
+    if (this.reviewsInFlight >= MAX_REVIEWS_IN_FLIGHT) throw overloaded();
+    this.reviewsInFlight += 1;
+    try {
+      const parsed = parseReview(body);
+      if (!parsed.ok) throw new RequestProblem(400, parsed.problem);
+      const answer = await this.deps.reviewer.review(parsed.request, signal);
+      this.count(parsed.request, answer);
+      stopTimer();
+      return answerBody(parsed.request, answer);
+    } finally {
+      this.reviewsInFlight -= 1;
+    }
+  }
+
+  private count({ kind, operation }: AdmissionRequest, { allowed }: AdmissionAnswer): void {
+    this.deps.metrics.admissions.inc({ kind, operation, allowed: String(allowed) });
+  }
+
+  private refuse(response: ServerResponse, error: unknown): void {
+    const problem =
+      error instanceof RequestProblem
+        ? error
+        : error instanceof TooManyReviews
+          ? overloaded()
+          : new RequestProblem(500, 'internal error');
+    const { status, message, headers } = problem;
+    this.deps.metrics.rejectedRequests.inc({ status: String(status) });
+    if (status === 500) {
+      const name = error instanceof Error ? error.name : typeof error;
+      this.deps.logger.error('a review failed', { error: name });
+    } else {
+      this.deps.logger.debug('rejected a request', { status, problem: message });
+    }
+    this.send(response, status, { 'content-type': 'text/plain; charset=utf-8', ...headers }, `${message}\n`);
+  }
+
+  private send(
+    response: ServerResponse,
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    body: string,
+  ): void {
+    if (response.destroyed) return;
+    response.writeHead(status, {
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+      ...(this.draining ? { connection: 'close' } : {}),
+    });
+    response.end(body);
+  }
+}
+
+function checkHead({ method, headers }: IncomingMessage): void {
+  if (method !== 'POST') throw new RequestProblem(405, 'only POST', { allow: 'POST' });
+  const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
+  if (mediaType !== 'application/json')
+    throw new RequestProblem(415, 'the content type must be application/json');
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding !== 'identity') throw new RequestProblem(415, 'the body must not be compressed');
+}

@@ -1,0 +1,138 @@
+import { GROUP, type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import { printable } from '../api/printable.js';
+
+/** The versions of `admission.k8s.io` that are understood; an answer is in the version of its question. */
+const REVIEW_VERSIONS = ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1'] as const;
+export type ReviewVersion = (typeof REVIEW_VERSIONS)[number];
+
+const OPERATIONS = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** One question of the API server: `request` of an `AdmissionReview`. */
+export interface AdmissionRequest {
+  readonly version: ReviewVersion;
+  readonly uid: string;
+  readonly operation: Operation;
+  readonly kind: Kind;
+  /** Empty for the resource itself. */
+  readonly subresource: string;
+  readonly namespace: string;
+  /** May be empty when the server is to choose it. */
+  readonly name: string;
+  readonly dryRun: boolean;
+  /** Absent for DELETE. */
+  readonly object: Readonly<Record<string, unknown>> | undefined;
+  /** Absent for CREATE. */
+  readonly oldObject: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The answer, before it is put into the version that was asked. */
+export interface AdmissionAnswer {
+  readonly allowed: boolean;
+  /** For a refusal: HTTP status, reason and message for the client. */
+  readonly status?: { readonly code: number; readonly reason: string; readonly message: string };
+  readonly warnings: readonly string[];
+}
+
+export type ParsedReview =
+  | { readonly ok: true; readonly request: AdmissionRequest }
+  | { readonly ok: false; readonly problem: string };
+
+/** Reads the body of a call by the API server. Never throws; a problem quotes nothing but short names. */
+export function parseReview(body: Uint8Array): ParsedReview {
+  let review: unknown;
+  try {
+    review = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
+  } catch {
+    return problem('the body is not JSON in UTF-8');
+  }
+  if (!isRecord(review)) return problem('the body is not an AdmissionReview object');
+  if (review.kind !== 'AdmissionReview') return problem('the body is not of kind AdmissionReview');
+  const version = REVIEW_VERSIONS.find((known) => known === review.apiVersion);
+  if (version === undefined) {
+    return problem(`apiVersion must be one of ${REVIEW_VERSIONS.join(', ')}`);
+  }
+  const { request } = review;
+  if (!isRecord(request)) return problem('the AdmissionReview has no request');
+  return parseRequest(version, request);
+}
+
+/** The body that answers a review. */
+export function answerBody(
+  { version, uid }: Pick<AdmissionRequest, 'version' | 'uid'>,
+  { allowed, status, warnings }: AdmissionAnswer,
+): string {
+  return JSON.stringify({
+    kind: 'AdmissionReview',
+    apiVersion: version,
+    response: {
+      uid,
+      allowed,
+      ...(status === undefined ? {} : { status: { metadata: {}, status: 'Failure', ...status } }),
+      ...(warnings.length === 0 ? {} : { warnings }),
+    },
+  });
+}
+
+function parseRequest(version: ReviewVersion, request: Readonly<Record<string, unknown>>): ParsedReview {
+  const { uid } = request;
+  if (typeof uid !== 'string' || uid === '' || uid.length > 253) return problem('request.uid is missing');
+  const operation = OPERATIONS.find((known) => known === request.operation);
+  if (operation === undefined) return problem(`request.operation must be one of ${OPERATIONS.join(', ')}`);
+  const kind = kindOf(request.kind);
+  if (kind === undefined) {
+    return problem(
+      `request.kind is not one of ${SECRET_KIND}, ${PARTIAL_KIND} of ${GROUP}: ` +
+        'correct the rules of the ValidatingWebhookConfiguration',
+    );
+  }
+  const object = isRecord(request.object) ? request.object : undefined;
+  if (object === undefined && (operation === 'CREATE' || operation === 'UPDATE')) {
+    return problem(`request.object is missing, which ${operation} needs`);
+  }
+  return {
+    ok: true,
+    request: {
+      version,
+      uid,
+      operation,
+      kind,
+      subresource: text(request.subResource),
+      namespace: text(request.namespace),
+      name: text(request.name) || generatedName(object),
+      dryRun: request.dryRun === true,
+      object,
+      oldObject: isRecord(request.oldObject) ? request.oldObject : undefined,
+    },
+  };
+}
+
+function kindOf(kind: unknown): Kind | undefined {
+  if (!isRecord(kind) || kind.group !== GROUP) return undefined;
+  return ([SECRET_KIND, PARTIAL_KIND] as const).find((known) => known === kind.kind);
+}
+
+/** With `generateName` the server has not chosen a name yet. */
+function generatedName(object: Readonly<Record<string, unknown>> | undefined): string {
+  const metadata = object?.metadata;
+  if (!isRecord(metadata)) return '';
+  return text(metadata.name) || (text(metadata.generateName) === '' ? '' : `${text(metadata.generateName)}…`);
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function problem(what: string): ParsedReview {
+  return { ok: false, problem: what };
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `KMSVaultSecret default/web`, for messages. */
+export function titleOf({ kind, namespace, name }: AdmissionRequest): string {
+  const shown = printable(name) === '' ? '(no name yet)' : printable(name);
+  return `${kind} ${namespace === '' ? '' : `${printable(namespace)}/`}${shown}`;
+}

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+
+import type { ListenAddress } from '../config/config.js';
+import { ListenError } from '../observability/http-endpoint.js';
+import type { Logger } from '../observability/logger.js';
+import type { AdmissionHandler } from './admission-handler.js';
+import type { CertificateStore } from './certificate-store.js';
+
+const HEADERS_TIMEOUT_MS = 5_000;
+const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** A whole request must be here; the answer has its own limit. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** Longer than the API server keeps idle connections (90 s in Go): it must not use one that we just closed. */
+const KEEP_ALIVE_MS = 120_000;
+const MAX_CONNECTIONS = 1_000;
+
+const TLS = { minVersion: 'TLSv1.2' } as const;
+
+/** The HTTPS server that the API server calls. */
+export class AdmissionServer {
+  private readonly server: Server;
+
+  constructor(
+    private readonly deps: {
+      readonly address: ListenAddress;
+      readonly handler: AdmissionHandler;
+      readonly certificates: CertificateStore;
+      readonly logger: Logger;
+    },
+  ) {
+    const limits = {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    };
+    this.server = createServer({ ...TLS, ...limits }, (request, response) => {
+      void deps.handler.serve(request, response);
+    });
+    this.server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /**
+   * Listens; without a usable certificate too, and then every handshake fails until there is one.
+   *
+   * @throws ListenError when the address cannot be bound.
+   */
+  async start(): Promise<void> {
+    const { address, certificates, logger } = this.deps;
+    // Connections that are open keep the certificate they were made with.
+    await certificates.start(({ cert, key }) => {
+      this.server.setSecureContext({ ...TLS, cert, key });
+    });
+    const { host, port } = address;
+    try {
+      this.server.listen({ port, ...(host === '' ? {} : { host }) });
+      await once(this.server, 'listening');
+    } catch (error) {
+      certificates.stop();
+      throw new ListenError(address, (error as NodeJS.ErrnoException).code ?? 'unknown');
+    }
+    const bound = this.server.address() as AddressInfo;
+    const shown = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+    logger.info('serving admission reviews', { addr: `${shown}:${String(bound.port)}` });
+  }
+
+  /** Accepts no more and waits until every request in flight is answered. */
+  async drain(): Promise<void> {
+    this.deps.certificates.stop();
+    this.deps.handler.drain();
+    if (!this.server.listening) return;
+    const closed = once(this.server, 'close');
+    this.server.close();
+    this.server.closeIdleConnections();
+    await closed;
+  }
+
+  /** Cuts what is left; {@link drain} ends then. */
+  cut(): void {
+    this.server.closeAllConnections();
+  }
+}

@@ -1,0 +1,58 @@
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+
+const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** A certificate chain and its key, found good together. */
+export interface CertificatePair {
+  readonly cert: string;
+  readonly key: string;
+  /** End of the serving certificate. */
+  readonly notAfter: Date;
+}
+
+export type JudgedPair =
+  | { readonly ok: true; readonly pair: CertificatePair }
+  /** What is wrong, without anything of the files' content. */
+  | { readonly ok: false; readonly problem: string };
+
+/** Whether two PEM texts can serve TLS at this time. Never throws. */
+export function judgePair(cert: string, key: string, now: Date): JudgedPair {
+  const leaf = readLeaf(cert);
+  if (leaf === undefined) return bad('the certificate file holds no whole PEM certificate');
+  try {
+    if (!leaf.checkPrivateKey(createPrivateKey(key)))
+      return bad('the key does not belong to the certificate');
+  } catch {
+    return bad('the key file holds no whole PEM private key without a passphrase');
+  }
+  const notAfter = new Date(leaf.validTo);
+  if (notAfter <= now) return bad('the certificate has expired');
+  if (new Date(leaf.validFrom) > now) return bad('the certificate is not valid yet');
+  try {
+    createSecureContext({ cert, key });
+  } catch {
+    return bad('TLS cannot use the pair');
+  }
+  return { ok: true, pair: { cert, key, notAfter } };
+}
+
+/** Equal exactly when both texts are. */
+export function fingerprint(cert: string, key: string): string {
+  return createHash('sha256')
+    .update(`${String(cert.length)}:${cert}${key}`)
+    .digest('hex');
+}
+
+function readLeaf(cert: string): X509Certificate | undefined {
+  try {
+    const chain = (cert.match(PEM) ?? []).map((text) => new X509Certificate(text));
+    return chain[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function bad(problem: string): JudgedPair {
+  return { ok: false, problem };
+}

@@ -1,0 +1,56 @@
+import { type Kind, PARTIAL_KIND } from '../api/group.js';
+import type { KmsError } from '../kms/kms-error.js';
+import type { Findings } from './findings.js';
+import type { ItemFailure } from './item-check.js';
+
+/** Where the failures of items go. */
+export interface Sorted {
+  /** The resource must change. */
+  readonly problems: Findings;
+  readonly warnings: Findings;
+  /** KMS could not answer; says nothing of the resource. */
+  readonly outages: Findings;
+}
+
+/** What to do about wrong input, by the code of the {@link KmsError}. */
+const ADVICE: Readonly<Record<string, string>> = {
+  NotBase64: 'give the base64 of the ciphertext, with its padding',
+  InvalidLength: 'give the whole ciphertext, and nothing but it',
+  InvalidCiphertext:
+    'encrypt the value again with exactly the context that applies here, or correct secretContext',
+  NotUtf8: 'encode the value as text before it is encrypted',
+};
+const ENCRYPT_AGAIN = 'encrypt the value again with a key of this account and region';
+
+/** Certain whatever the encryption context is. */
+const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'NotUtf8']);
+
+/**
+ * Sorts failures by whose fault they are. KMS has one answer for a damaged ciphertext and a wrong context,
+ * and the context of a partial's item may come from the including resource: what KMS rejects of a partial
+ * is a warning only.
+ */
+export function sortFailures(
+  kind: Kind,
+  failures: readonly ItemFailure[],
+  { problems, warnings, outages }: Sorted,
+): void {
+  for (const { key, error } of failures) {
+    const { code, failure } = error;
+    if (failure !== 'wrong-input') {
+      outages.add(code, outageText(error), key);
+    } else if (kind === PARTIAL_KIND && !CERTAIN.has(code)) {
+      const text =
+        'KMS rejects it with the context that the partial gives; accepted, because the context may come from ' +
+        'the including resource';
+      warnings.add(code, text, key);
+    } else {
+      problems.add(code, `${error.message}; ${ADVICE[code] ?? ENCRYPT_AGAIN}`, key);
+    }
+  }
+}
+
+function outageText({ code, failure, message }: KmsError): string {
+  if (code === 'Abandoned') return 'KMS did not answer in time';
+  return failure === 'administrator' ? `${message} (${code})` : message;
+}

@@ -1,0 +1,89 @@
+import type { IncomingMessage } from 'node:http';
+
+/** A request that is answered with an error, and what to tell whoever sent it. */
+export class RequestProblem extends Error {
+  override readonly name = 'RequestProblem';
+
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** Whoever asked is gone: there is nobody to answer. */
+export class CallerGone extends Error {
+  override readonly name = 'CallerGone';
+}
+
+/** A number of bytes that all requests in flight share. */
+export class ByteBudget {
+  constructor(private left: number) {}
+
+  /** @returns false when there are not so many left; nothing is taken then. */
+  take(bytes: number): boolean {
+    if (bytes > this.left) return false;
+    this.left -= bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.left += bytes;
+  }
+}
+
+export function overloaded(): RequestProblem {
+  return new RequestProblem(503, 'too many reviews at the moment, try again', { 'retry-after': '1' });
+}
+
+/**
+ * Reads a body. Its bytes are taken from the budget; whoever calls gives back `taken.bytes`, also after a
+ * failure. What is too much is read off and thrown away, so that the caller gets to see the answer; the
+ * server's request timeout is the end of that.
+ *
+ * @throws RequestProblem 413 or 503.
+ * @throws CallerGone when the connection ends before the body does.
+ */
+export function readBody(
+  request: IncomingMessage,
+  { maxBytes, budget, taken }: { maxBytes: number; budget: ByteBudget; taken: { bytes: number } },
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let chunks: Buffer[] = [];
+    const fail = (error: Error): void => {
+      chunks = [];
+      request.off('data', take);
+      request.resume();
+      reject(error);
+    };
+    const take = (chunk: Buffer): void => {
+      if (taken.bytes + chunk.length > maxBytes) {
+        fail(tooLarge(maxBytes));
+      } else if (!budget.take(chunk.length)) {
+        fail(overloaded());
+      } else {
+        taken.bytes += chunk.length;
+        chunks.push(chunk);
+      }
+    };
+    const gone = (): void => {
+      fail(new CallerGone('the connection ended before the body'));
+    };
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+      fail(tooLarge(maxBytes));
+      return;
+    }
+    request.on('data', take);
+    request.once('end', () => {
+      resolve(Buffer.concat(chunks));
+    });
+    request.once('error', gone);
+    request.once('close', gone);
+  });
+}
+
+function tooLarge(maxBytes: number): RequestProblem {
+  return new RequestProblem(413, `the body is larger than ${String(maxBytes)} bytes`);
+}

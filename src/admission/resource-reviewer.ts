@@ -1,0 +1,114 @@
+import { SECRET_KIND } from '../api/group.js';
+import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
+import type { Logger } from '../observability/logger.js';
+import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
+import { asMessage, asWarnings, type Finding, Findings } from './findings.js';
+import type { ItemCheck } from './item-check.js';
+import { sortFailures } from './kms-findings.js';
+import { sameJson } from './same-json.js';
+import { itemsToCheck } from './spec-items.js';
+import { warnOf } from './spec-warnings.js';
+import type { VaultPathRules } from './vault-path-rules.js';
+
+const ALLOWED: AdmissionAnswer = { allowed: true, warnings: [] };
+
+/** Decides whether a resource may be stored: whether the operator could sync it. */
+export class ResourceReviewer {
+  constructor(
+    private readonly deps: {
+      readonly items: ItemCheck;
+      readonly paths: VaultPathRules;
+      readonly onKmsError: 'deny' | 'allow';
+      readonly logger: Logger;
+    },
+  ) {}
+
+  /**
+   * Deletions, updates that leave the spec as it is, and updates of what is being deleted are allowed
+   * without a look at anything, so that a finalizer can always be removed. Everything else is checked
+   * whole, but for items whose ciphertext and context are what they were.
+   *
+   * @param signal aborts when the caller will wait no longer; the answer comes at once then.
+   * @throws TooManyReviews when it should be asked again later.
+   */
+  async review(request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionAnswer> {
+    const { kind, object, oldObject } = request;
+    if (!needsReview(request)) return ALLOWED;
+    const spec = object?.spec;
+    const problems = new Findings();
+    const warnings = new Findings();
+    const outages = new Findings();
+    const shape = kind === SECRET_KIND ? checkSecretSpec(spec) : checkPartialSpec(spec);
+    if (!shape.ok)
+      for (const { field, problem } of shape.problems) problems.add('InvalidSpec', `${field} ${problem}`);
+    if (isRecord(spec)) {
+      if (kind === SECRET_KIND) this.checkPath(spec, request.namespace, problems);
+      warnOf(kind, spec, warnings);
+    }
+    const oldSpec = request.operation === 'UPDATE' ? oldObject?.spec : undefined;
+    const failures = await this.deps.items.check(itemsToCheck(spec, oldSpec), signal);
+    sortFailures(kind, failures, { problems, warnings, outages });
+    return this.decide(request, problems.all, outages.all, warnings);
+  }
+
+  private checkPath(spec: Readonly<Record<string, unknown>>, namespace: string, problems: Findings): void {
+    const { path, kvSettings } = spec;
+    if (typeof path !== 'string') return;
+    const engineVersion = isRecord(kvSettings) ? kvSettings.engineVersion : undefined;
+    this.deps.paths.check(path, engineVersion, namespace, problems);
+  }
+
+  private decide(
+    request: AdmissionRequest,
+    problems: readonly Finding[],
+    outages: readonly Finding[],
+    warnings: Findings,
+  ): AdmissionAnswer {
+    const { logger, onKmsError } = this.deps;
+    const facts = {
+      kind: request.kind,
+      namespace: request.namespace,
+      name: request.name,
+      operation: request.operation,
+      dryRun: request.dryRun,
+    };
+    const title = titleOf(request);
+    const unanswered = outages.map((finding) => ({
+      ...finding,
+      text: `could not be checked, because ${finding.text}`,
+    }));
+    if (problems.length > 0) {
+      logger.info('refused a resource', { ...facts, problems: problems.map(inLog) });
+      const message = `${title} cannot be synced: ${asMessage([...problems, ...unanswered])}`;
+      return { ...refusal(403, 'Forbidden', message), warnings: asWarnings(warnings.all) };
+    }
+    if (outages.length > 0 && onKmsError === 'deny') {
+      logger.warn('refused a resource that KMS could not check', { ...facts, problems: outages.map(inLog) });
+      const message =
+        `${title} could not be checked by KMS: ${asMessage(outages)}; nothing is known to be wrong with the ` +
+        'resource, so apply it again once KMS can be used';
+      return { ...refusal(503, 'ServiceUnavailable', message), warnings: asWarnings(warnings.all) };
+    }
+    if (outages.length > 0) {
+      logger.warn('allowed a resource that KMS could not check', { ...facts, problems: outages.map(inLog) });
+    }
+    return { allowed: true, warnings: asWarnings([...unanswered, ...warnings.all]) };
+  }
+}
+
+function needsReview({ operation, subresource, object, oldObject }: AdmissionRequest): boolean {
+  if (subresource !== '') return false;
+  if (operation === 'CREATE') return true;
+  if (operation !== 'UPDATE') return false;
+  const metadata = object?.metadata;
+  if (isRecord(metadata) && typeof metadata.deletionTimestamp === 'string') return false;
+  return oldObject === undefined || !sameJson(object?.spec, oldObject.spec);
+}
+
+function refusal(code: number, reason: string, message: string): Pick<AdmissionAnswer, 'allowed' | 'status'> {
+  return { allowed: false, status: { code, reason, message } };
+}
+
+function inLog({ code, keys }: Finding): { code: string; keys: readonly string[] } {
+  return { code, keys };
+}

@@ -1,0 +1,64 @@
+import { SECRET_KIND, type Kind } from '../api/group.js';
+import type { EncryptionContext, SecretItem } from '../api/resources.js';
+import { definesValue, firstContext } from '../api/validation.js';
+import { isRecord } from './admission-review.js';
+import type { Findings } from './findings.js';
+import { itemsOf } from './spec-items.js';
+
+/** What is doubtful but works, and stays allowed because stored resources may have it. */
+export function warnOf(kind: Kind, spec: Readonly<Record<string, unknown>>, warnings: Findings): void {
+  const { items, ownContext } = itemsOf(spec);
+  if (kind === SECRET_KIND) warnOfSettings(spec, warnings);
+  const includes: readonly unknown[] = Array.isArray(spec.includeSecrets) ? spec.includeSecrets : [];
+  if (!items.some(definesValue) && includes.length === 0) {
+    warnings.add(
+      'NothingToSync',
+      'nothing to sync: no item has a value' + (kind === SECRET_KIND ? ', and nothing is included' : ''),
+    );
+  }
+  for (const item of items) warnOfItem(item, warnings);
+  warnOfContexts(items, ownContext ?? {}, warnings);
+}
+
+function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: Findings): void {
+  if (!isRecord(kvSettings) || kvSettings.engineVersion !== 'v1' || kvSettings.casIndex === undefined) return;
+  warnings.add('CasIndexIgnored', 'spec.kvSettings.casIndex is ignored with engineVersion v1; leave it out');
+}
+
+function warnOfItem(item: SecretItem, warnings: Findings): void {
+  const { key, encryptedSecret = '', emptySecret } = item;
+  if (key === '') warnings.add('EmptyKey', 'an item has an empty key; give it a name', undefined);
+  if (!definesValue(item)) {
+    const text = 'neither encryptedSecret nor emptySecret: true, so it is skipped';
+    warnings.add('WithoutValue', text, key);
+  }
+  if (emptySecret === true && encryptedSecret !== '') {
+    warnings.add('CiphertextIgnored', 'encryptedSecret is ignored beside emptySecret: true', key);
+  }
+}
+
+function warnOfContexts(
+  items: readonly SecretItem[],
+  ownContext: EncryptionContext,
+  warnings: Findings,
+): void {
+  const encrypted = items.filter((item) => definesValue(item) && item.emptySecret !== true);
+  const isEmpty = (context: EncryptionContext): boolean => Object.keys(context).length === 0;
+  const effective = (item: SecretItem): EncryptionContext =>
+    firstContext(item.secretContext ?? {}, ownContext);
+  const someHaveOne = encrypted.some((item) => !isEmpty(effective(item)));
+  for (const item of encrypted) {
+    const given = item.secretContext ?? undefined;
+    if (given !== undefined && isEmpty(given) && !isEmpty(ownContext)) {
+      const text = 'its secretContext is empty, so spec.secretContext counts; leave the empty one out';
+      warnings.add('EmptyContext', text, item.key);
+    }
+    if (someHaveOne && isEmpty(effective(item))) {
+      warnings.add(
+        'EmptyContext',
+        'has no secretContext although others have one; check that it is meant',
+        item.key,
+      );
+    }
+  }
+}

@@ -1,0 +1,39 @@
+import type { AllowedPaths } from '../api/allowed-paths.js';
+import { parseVaultPath } from '../api/vault-path.js';
+import { type Findings, quoted } from './findings.js';
+
+/** Judges `spec.path` by name: mounts are not known here, only Vault itself could say more. */
+export class VaultPathRules {
+  constructor(private readonly allowed: AllowedPaths) {}
+
+  /** @param engineVersion as in the spec; anything but `v2` has no rule of its own. */
+  check(path: string, engineVersion: unknown, namespace: string, problems: Findings): void {
+    const parsed = parseVaultPath(path);
+    if (!parsed.ok) {
+      problems.add('InvalidPath', `spec.path ${parsed.problem}`);
+      return;
+    }
+    if (!this.allowed.allows(parsed.path, namespace)) {
+      const text =
+        `spec.path ${quoted(parsed.path)} is not among the paths that --allowed-vault-paths allows here; ` +
+        'choose one that is, or ask whoever runs the operator';
+      problems.add('PathNotAllowed', text);
+    }
+    if (engineVersion === 'v2' && !hasDataSegment(parsed.path)) {
+      const [mount = '', ...rest] = parsed.path.split('/');
+      const name = rest.filter((segment) => segment !== 'data').join('/');
+      const better = `${mount}/data/${name === '' ? 'app' : name}`;
+      const text =
+        `spec.path ${quoted(parsed.path)} lacks the data/ segment of K/V v2; put it behind the mount, ` +
+        `such as ${quoted(better)}`;
+      problems.add('InvalidPath', text);
+    }
+  }
+}
+
+/** The mount has one segment at least, and the name of the secret comes behind `data`. */
+function hasDataSegment(path: string): boolean {
+  const segments = path.split('/');
+  const index = segments.indexOf('data', 1);
+  return index !== -1 && index < segments.length - 1;
+}

@@ -1,0 +1,55 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** Up to the longest time that the API server waits. */
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Every metric of the webhook, by the names of the contract. No label holds a name of a resource or key. */
+export class WebhookMetrics {
+  readonly admissions;
+  readonly admissionDuration;
+  readonly rejectedRequests;
+  readonly kmsRequests;
+  readonly kmsRequestDuration;
+  readonly kmsRequestsAvoided;
+  readonly certificateExpiry;
+  readonly certificateReloads;
+  readonly buildInfo;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+      new Counter({ name: `kms_vault_webhook_${name}`, help, labelNames, registers });
+    const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []): Gauge<L> =>
+      new Gauge({ name: `kms_vault_webhook_${name}`, help, labelNames, registers });
+    const histogram = (name: string, help: string): Histogram =>
+      new Histogram({ name: `kms_vault_webhook_${name}`, help, buckets: SECONDS, registers });
+
+    this.admissions = counter('admission_total', 'Reviews that were answered.', [
+      'kind',
+      'operation',
+      'allowed',
+    ]);
+    this.admissionDuration = histogram('admission_duration_seconds', 'From the request to the answer.');
+    this.rejectedRequests = counter('rejected_requests_total', 'Requests answered with 4xx or 5xx.', [
+      'status',
+    ]);
+    this.kmsRequests = counter('kms_requests_total', 'Requests to KMS.', ['operation', 'code']);
+    this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
+    this.kmsRequestsAvoided = counter(
+      'kms_requests_avoided_total',
+      'Decryptions that needed no request to KMS.',
+      ['why'],
+    );
+    this.certificateExpiry = gauge(
+      'certificate_expiry_timestamp_seconds',
+      'End of the serving certificate, as Unix time; 0 before there is one.',
+    );
+    this.certificateReloads = counter(
+      'certificate_reloads_total',
+      'New states of the certificate files, taken (success) or not (failure).',
+      ['result'],
+    );
+    for (const result of ['success', 'failure']) this.certificateReloads.inc({ result }, 0);
+    this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+  }
+}

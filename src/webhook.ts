@@ -1,0 +1,47 @@
+import 'reflect-metadata';
+
+import { patternProblem } from './api/allowed-paths.js';
+import { buildInfo } from './build-info.js';
+import { createWebhookContainer, WEBHOOK_TOKENS } from './composition/webhook-container.js';
+import { WebhookProgram } from './composition/webhook-program.js';
+import type { WebhookConfig } from './config/config.js';
+import { faultText } from './config/operator-config.js';
+import { parseWebhookCommand } from './config/webhook-config.js';
+import { ListenError } from './observability/http-endpoint.js';
+import { exitOnUnforeseen, guardProcess } from './process-guard.js';
+
+const PROGRAM = 'kms-vault-validating-webhook';
+
+const command = parseWebhookCommand(process.argv.slice(2), process.env, { patternProblem, build: buildInfo });
+if (command.action === 'print') {
+  (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
+  process.exitCode = command.exitCode;
+} else {
+  await run(command.config);
+}
+
+async function run(config: WebhookConfig): Promise<void> {
+  // The AWS SDK reads its variables when it first needs them, so none is taken away here.
+  guardProcess([]);
+  const container = createWebhookContainer({ config, build: buildInfo });
+  const logger = container.resolve(WEBHOOK_TOKENS.logger);
+  exitOnUnforeseen(logger);
+  const program = new WebhookProgram(container);
+  let ending = false;
+  const end = (): void => {
+    // A second signal: somebody is in a hurry.
+    if (ending) process.exit(1);
+    ending = true;
+    void program.stop().then((code) => process.exit(code));
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+  logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
+  try {
+    await program.start();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    process.stderr.write(faultText(PROGRAM, [error.message]));
+    process.exit(1);
+  }
+}
