@@ -115,7 +115,7 @@ describe('VaultClient', () => {
         failure: 'unavailable',
         message: expect.stringContaining(code) as unknown,
       });
-      expect(String(failed)).not.toContain('s3cret');
+      expect((failed as Error).message).not.toContain('s3cret');
     },
   );
 
@@ -153,7 +153,7 @@ describe('VaultClient', () => {
       failure: 'unavailable',
       message: expect.stringContaining('not Vault') as unknown,
     });
-    expect(String(failed)).not.toContain('s3cret');
+    expect((failed as Error).message).not.toContain('s3cret');
     expect(sent).toHaveLength(1);
   });
 
