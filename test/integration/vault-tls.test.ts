@@ -1,0 +1,293 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { VaultConfig } from '../../src/config/config.js';
+import { TestAuthority } from '../servers/shared/certificates.js';
+import { LoopbackServer } from '../servers/shared/loopback-server.js';
+import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
+import { failureOf, VaultStand, type StandOptions } from './vault-stand.js';
+
+const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
+
+let folder: string;
+let authority: TestAuthority;
+let other: TestAuthority;
+let vault: LoopbackVault;
+const stands: VaultStand[] = [];
+
+function standOf(config: Partial<VaultConfig>, options: StandOptions = {}, address = vault.url): VaultStand {
+  const stand = new VaultStand(address, {
+    config: { timeoutMs: 5_000, maxRetries: 2, ...config },
+    values: { VAULT_TOKEN: vault.rootToken },
+    ...options,
+  });
+  stands.push(stand);
+  return stand;
+}
+
+function file(name: string, content: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** Requests that reach Vault are answered with 404: there is no secret. */
+async function works(stand: VaultStand): Promise<void> {
+  expect((await stand.session.request(READ)).status).toBe(404);
+}
+
+beforeAll(async () => {
+  [authority, other] = await Promise.all([TestAuthority.create('first'), TestAuthority.create('second')]);
+  vault = await startVaultServer({ tls: await authority.issue(), mounts: { kv: 'v1' } });
+  folder = mkdtempSync(join(tmpdir(), 'vault-tls-'));
+});
+
+afterEach(async () => {
+  for (const stand of stands.splice(0)) await stand.close();
+  vault.requests.clear();
+});
+
+afterAll(async () => {
+  await vault.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('certificate authorities', () => {
+  it('come from a file, from bytes, and from a path that is a folder or a file', async () => {
+    const caCertFile = file('ca.pem', authority.cert);
+    const caPath = join(folder, 'cas');
+    mkdirSync(caPath);
+    writeFileSync(join(caPath, 'a.pem'), other.cert);
+    writeFileSync(join(caPath, 'b.pem'), authority.cert);
+    await works(standOf({ caCertFile }));
+    await works(standOf({ caCertBytes: authority.cert }));
+    await works(standOf({ caPath }));
+    await works(standOf({ caPath: caCertFile }));
+    await works(standOf({}, { network: { sslCertFile: caCertFile, sslCertDirs: [] } }));
+    // The first of them counts, as in the official client.
+    const mixed = standOf({ caCertFile: file('other.pem', other.cert), caCertBytes: authority.cert });
+    expect(await failureOf(mixed.session.request(READ))).toMatchObject({ failure: 'unavailable' });
+  });
+
+  it.each([
+    ['nothing is configured', (): Partial<VaultConfig> => ({})],
+    ['another authority is', (): Partial<VaultConfig> => ({ caCertBytes: other.cert })],
+    ['the file is missing', (): Partial<VaultConfig> => ({ caCertFile: join(folder, 'missing.pem') })],
+    [
+      'the file holds no certificate',
+      (): Partial<VaultConfig> => ({ caCertFile: file('empty.pem', 'nothing') }),
+    ],
+    ['the folder is empty', (): Partial<VaultConfig> => ({ caPath: mkdtempSync(join(folder, 'none-')) })],
+  ])('refuse the server when %s', async (_what, config) => {
+    const error = await failureOf(standOf(config()).session.request(READ));
+    expect(error).toMatchObject({ failure: 'unavailable' });
+    expect(error.message).toMatch(/certificate is not accepted \([A-Z_]+\).*VAULT_CACERT/);
+    expect(vault.requests.all).toEqual([]);
+  });
+
+  it('are swapped without a restart and without losing the session, also the way Kubernetes mounts do it', async () => {
+    const mounted = mkdtempSync(join(folder, 'mounted-'));
+    const publish = (version: string, cert: string): void => {
+      mkdirSync(join(mounted, `..${version}`));
+      writeFileSync(join(mounted, `..${version}`, 'ca.crt'), cert);
+      symlinkSync(`..${version}`, join(mounted, '..tmp'));
+      renameSync(join(mounted, '..tmp'), join(mounted, '..data'));
+    };
+    publish('one', authority.cert);
+    symlinkSync('..data/ca.crt', join(mounted, 'ca.crt'));
+    const server = await startVaultServer({
+      tls: await authority.issue(),
+      mounts: { kv: 'v1' },
+      rootToken: vault.rootToken,
+    });
+    const byFile = standOf({ caCertFile: join(mounted, 'ca.crt') }, {}, server.url);
+    const byPath = standOf({ caPath: mounted }, {}, server.url);
+    await works(byFile);
+    await works(byPath);
+
+    server.server.replaceCertificate(await other.issue());
+    server.server.cutConnections();
+    expect((await failureOf(byFile.session.request(READ))).message).toContain('certificate is not accepted');
+    publish('two', other.cert);
+    await works(byFile);
+    await works(byPath);
+    expect(server.requests.count(({ url }) => url.includes('lookup-self'))).toBe(2);
+    await server.close();
+  });
+
+  it('keep the last good state while a file is half-written', async () => {
+    const caCertFile = file('rewritten.pem', authority.cert);
+    const stand = standOf({ caCertFile });
+    await works(stand);
+    truncateSync(caCertFile, 40);
+    vault.server.cutConnections();
+    await works(stand);
+    rmSync(caCertFile);
+    vault.server.cutConnections();
+    await works(stand);
+    expect(stand.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
+  });
+
+  it('no longer serve connections once they are not trusted any more', async () => {
+    const caCertFile = file('distrusted.pem', authority.cert);
+    const stand = standOf({ caCertFile });
+    await works(stand);
+    writeFileSync(caCertFile, other.cert);
+    expect((await failureOf(stand.session.request(READ))).message).toContain('certificate is not accepted');
+  });
+});
+
+describe('verification', () => {
+  it.each([
+    ['expired', { notAfter: new Date(Date.now() - 60_000) }, 'CERT_HAS_EXPIRED'],
+    ['not valid yet', { notBefore: new Date(Date.now() + 3_600_000) }, 'CERT_NOT_YET_VALID'],
+    [
+      'for another name',
+      { dnsNames: ['vault.example'], ipAddresses: ['10.0.0.1'] },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ],
+  ])(
+    'names what is wrong with a certificate that is %s, and is never switched off',
+    async (_what, leaf, code) => {
+      const server = await startVaultServer({
+        tls: await authority.issue(leaf),
+        mounts: { kv: 'v1' },
+        rootToken: vault.rootToken,
+      });
+      const strict = standOf({ caCertBytes: authority.cert, maxRetries: 2 }, {}, server.url);
+      const error = await failureOf(strict.session.request(READ));
+      expect(error.message).toContain(`(${code})`);
+      expect(server.requests.all).toEqual([]);
+      // Only VAULT_SKIP_VERIFY does that.
+      await works(standOf({ skipVerify: true }, {}, server.url));
+      await server.close();
+    },
+  );
+
+  it('goes by VAULT_TLS_SERVER_NAME', async () => {
+    const tls = await authority.issue({ dnsNames: ['vault.example'], ipAddresses: [] });
+    const server = await startVaultServer({ tls, mounts: { kv: 'v1' }, rootToken: vault.rootToken });
+    await works(standOf({ caCertBytes: authority.cert, tlsServerName: 'vault.example' }, {}, server.url));
+    const wrong = standOf({ caCertBytes: authority.cert, tlsServerName: 'other.example' }, {}, server.url);
+    expect((await failureOf(wrong.session.request(READ))).message).toContain('VAULT_TLS_SERVER_NAME');
+    await server.close();
+  });
+
+  it('says what is wrong when TLS meets plain HTTP', async () => {
+    const plain = await startVaultServer({ mounts: { kv: 'v1' } });
+    const stand = standOf({}, {}, plain.url.replace('http:', 'https:'));
+    expect((await failureOf(stand.session.request(READ))).message).toMatch(
+      /no TLS connection with Vault \(\w+\)|cannot be reached \(\w+\)/,
+    );
+    await plain.close();
+  });
+});
+
+describe('client certificate', () => {
+  it('is shown to Vault, reloaded when it changes, and kept while it is half-written', async () => {
+    const seen: string[] = [];
+    const server = await LoopbackServer.start(
+      (_seen, request, response) => {
+        const socket = request.socket as unknown as { getPeerCertificate(): { subject?: { CN?: string } } };
+        seen.push(socket.getPeerCertificate().subject?.CN ?? '');
+        response.writeHead(404).end('{"errors":[]}');
+      },
+      {
+        tls: {
+          ...(await authority.issue()),
+          requestCert: true,
+          rejectUnauthorized: true,
+          ca: authority.cert,
+        },
+      },
+    );
+    const write = async (commonName: string): Promise<{ clientCertFile: string; clientKeyFile: string }> => {
+      const pair = await authority.issue({ commonName });
+      return { clientCertFile: file('client.pem', pair.cert), clientKeyFile: file('client.key', pair.key) };
+    };
+    const files = await write('one');
+    const config = { caCertBytes: authority.cert, ...files };
+    const request = { ...READ, path: 'kv/app' };
+    const { client } = standOf(config, {}, server.url);
+    await client.request(request);
+    await write('two');
+    await client.request(request);
+    truncateSync(files.clientKeyFile, 30);
+    await client.request(request);
+    expect(seen).toEqual(['one', 'two', 'two']);
+    const unusable = await failureOf(standOf(config, {}, server.url).client.request(request));
+    expect(unusable).toMatchObject({ failure: 'unavailable' });
+    expect(unusable.message).toContain('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY');
+    expect(
+      await failureOf(standOf({ caCertBytes: authority.cert }, {}, server.url).client.request(request)),
+    ).toMatchObject({
+      failure: 'unavailable',
+    });
+    await server.close();
+  });
+});
+
+describe('connections', () => {
+  it('serve 1,000 requests over TLS with a handful', async () => {
+    const server = await startVaultServer({
+      tls: await authority.issue(),
+      mounts: { kv: 'v1' },
+      rootToken: vault.rootToken,
+    });
+    const stand = standOf({ caCertBytes: authority.cert }, {}, server.url);
+    for (let round = 0; round < 20; round += 1) {
+      const answers = await Promise.all(Array.from({ length: 50 }, () => stand.session.request(READ)));
+      expect(answers.every(({ status }) => status === 404)).toBe(true);
+    }
+    expect(server.requests.count(({ url }) => url === '/v1/kv/app')).toBe(1_000);
+    expect(server.server.connections).toBeLessThanOrEqual(16);
+    await server.close();
+  });
+
+  it('go through the proxy that VAULT_PROXY_ADDR names, over the one of the environment', async () => {
+    const proxies = await Promise.all([startProxy(), startProxy()]);
+    const [wanted, environment] = proxies;
+    const network = { httpsProxy: environment.url, sslCertDirs: [] };
+    const stand = standOf({ caCertBytes: authority.cert, proxy: wanted.url }, { network });
+    await works(stand);
+    await works(stand);
+    expect([wanted.connects, environment.connects]).toEqual([[new URL(vault.url).host], []]);
+    for (const { server } of proxies) server.close();
+  });
+});
+
+interface Proxy {
+  readonly server: Server;
+  readonly url: string;
+  readonly connects: string[];
+}
+
+/** A proxy that knows CONNECT only. */
+async function startProxy(): Promise<Proxy> {
+  const connects: string[] = [];
+  const server = createServer((_request, response) => response.writeHead(405).end());
+  server.on('connect', (request, socket) => {
+    connects.push(request.url ?? '');
+    const { hostname, port } = new URL(`http://${request.url ?? ''}`);
+    const upstream = connect(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      socket.pipe(upstream).pipe(socket);
+    });
+    upstream.on('error', () => socket.destroy());
+    socket.on('error', () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, connects, url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}` };
+}
