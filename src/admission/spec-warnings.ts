@@ -17,7 +17,7 @@ export function warnOf(kind: Kind, spec: Readonly<Record<string, unknown>>, warn
     );
   }
   for (const item of items) warnOfItem(item, warnings);
-  warnOfContexts(items, ownContext ?? {}, warnings);
+  warnOfContexts(kind, items, ownContext ?? {}, warnings);
 }
 
 function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: Findings): void {
@@ -38,6 +38,7 @@ function warnOfItem(item: SecretItem, warnings: Findings): void {
 }
 
 function warnOfContexts(
+  kind: Kind,
   items: readonly SecretItem[],
   ownContext: EncryptionContext,
   warnings: Findings,
@@ -46,7 +47,8 @@ function warnOfContexts(
   const isEmpty = (context: EncryptionContext): boolean => Object.keys(context).length === 0;
   const effective = (item: SecretItem): EncryptionContext =>
     firstContext(item.secretContext ?? {}, ownContext);
-  const someHaveOne = encrypted.some((item) => !isEmpty(effective(item)));
+  // A partial's item may get its context from the including resource.
+  const someHaveOne = kind === SECRET_KIND && encrypted.some((item) => !isEmpty(effective(item)));
   for (const item of encrypted) {
     const given = item.secretContext ?? undefined;
     if (given !== undefined && isEmpty(given) && !isEmpty(ownContext)) {
