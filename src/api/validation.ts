@@ -40,7 +40,7 @@ export function checkPartialSpec(spec: unknown): Checked<PartialKMSVaultSecretSp
 
 /** Contexts replace each other, they do not merge: the first that is not empty counts. */
 export function firstContext(...contexts: readonly (EncryptionContext | undefined)[]): EncryptionContext {
-  return contexts.find((context) => context !== undefined && Object.keys(context).length > 0) ?? {};
+  return contexts.find((context) => Object.keys(context ?? {}).length > 0) ?? {};
 }
 
 /** An item with neither a ciphertext nor `emptySecret: true` defines nothing and is skipped. */

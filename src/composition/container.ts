@@ -40,6 +40,9 @@ import { Lifecycle } from './lifecycle.js';
 import { registerReconcile } from './reconcile.js';
 import { TOKENS } from './tokens.js';
 
+/** A resource may have 50 failed keys, each with an event, and then something else to say. */
+const EVENT_BURST = 100;
+
 /** What a container is made from. */
 export interface Foundations {
   readonly config: OperatorConfig;
@@ -161,6 +164,7 @@ function registerKube(register: Register, config: OperatorConfig, kubeConfig: Ku
         connection: c.resolve(TOKENS.connection),
         gate: c.resolve(TOKENS.gate),
         clock: c.resolve(TOKENS.clock),
+        givingUp: c.resolve(TOKENS.lifecycle).givingUp,
       }),
   );
   register(TOKENS.cache, () => new IndexedResourceCache());
@@ -181,6 +185,7 @@ function registerKube(register: Register, config: OperatorConfig, kubeConfig: Ku
         clock: c.resolve(TOKENS.clock),
         logger: c.resolve(TOKENS.logger),
         hostname: hostname(),
+        burst: EVENT_BURST,
       }),
   );
   register(

@@ -99,7 +99,7 @@ export class OperatorProgram {
         givenUp = true;
         lifecycle.giveUpNow();
       },
-      Math.max(0, shutdownGraceMs - TAIL_MS),
+      shutdownGraceMs - Math.min(TAIL_MS, shutdownGraceMs / 4),
     );
     await container.resolve(TOKENS.queue).stop();
     await operator.whenStopped();

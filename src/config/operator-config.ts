@@ -145,6 +145,9 @@ function authConfig(
 
 function namespaces(text: string | undefined, faults: FaultList): readonly string[] | undefined {
   const names = optionalList(text);
+  if (text !== undefined && names === undefined) {
+    faults.add('--watch-namespace names no namespace: name one, or leave the flag out to watch all');
+  }
   for (const name of names ?? []) {
     if (!NAMESPACE.test(name))
       faults.add(`--watch-namespace: ${JSON.stringify(name)} is not the name of a namespace`);

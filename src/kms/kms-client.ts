@@ -5,6 +5,7 @@ import type { EncryptionContext } from '../api/resources.js';
 import type { AwsConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
+import { KmsError } from './kms-error.js';
 import { classifyKmsFailure } from './kms-failures.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -68,7 +69,17 @@ export class AwsKmsApi implements KmsApi {
       );
       return answer.Plaintext ?? new Uint8Array();
     } catch (error) {
+      await this.assertRegion();
       throw classifyKmsFailure(error);
+    }
+  }
+
+  /** Without a region the SDK fails with a nameless error at every call. */
+  private async assertRegion(): Promise<void> {
+    try {
+      await this.client.config.region();
+    } catch {
+      throw new KmsError('transient', 'RegionMissing', 'no AWS region is configured: set AWS_REGION');
     }
   }
 

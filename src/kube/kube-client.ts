@@ -26,6 +26,8 @@ export interface KubeClientOptions {
   readonly clock: Clock;
   /** For one whole exchange, body included. */
   readonly timeoutMs?: number;
+  /** Aborted when the operator ends: every request in flight is given up. */
+  readonly givingUp?: AbortSignal;
   /** Larger answers are refused; a page of a list is far below. */
   readonly maxAnswerBytes?: number;
 }
@@ -95,6 +97,9 @@ export class KubeClient {
     const releases = [
       follow(options.signal, () => {
         abort.abort(new KubeError(`${operation}: given up`, undefined));
+      }),
+      follow(this.options.givingUp, () => {
+        abort.abort(new KubeError(`${operation}: given up because the operator ends`, undefined));
       }),
       follow(gateSignal, () => {
         abort.abort(new WriteGateClosedError());

@@ -4,6 +4,7 @@ import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { Finding } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
+import { assertEntitled } from './kv-writer.js';
 import { findingsOf, type SyncRequest, type SyncResult } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
@@ -30,11 +31,12 @@ export class BlindSync {
   ) {}
 
   async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
-    const { aggregate, inputsHash, secret, known } = request;
+    const { aggregate, inputsHash, secret } = request;
     if (!this.isDue(request, kv)) {
-      const version = known.inputsHash === inputsHash ? known.version : undefined;
+      const version = this.lastVersion(request);
       return {
         state: 'synced',
+        claims: true,
         findings: findingsOf(aggregate, []),
         failures: [],
         ...(version === undefined ? {} : { version }),
@@ -47,13 +49,19 @@ export class BlindSync {
     );
     const findings = findingsOf(aggregate, failures);
     if (!isComplete(aggregate, failures)) {
-      return { state: 'blocked', findings: [READ_NEEDED, ...findings], failures };
+      return { state: 'blocked', claims: false, findings: [READ_NEEDED, ...findings], failures };
     }
     const changed = this.lastHash(request) !== inputsHash;
     const version = await this.write(request, kv, values, signal);
-    this.deps.memory.remember(secret.metadata.uid, { inputsHash, dataMac: undefined, failedKeys: [] });
+    this.deps.memory.remember(secret.metadata.uid, {
+      inputsHash,
+      dataMac: undefined,
+      failedKeys: [],
+      ...(version === undefined ? {} : { version }),
+    });
     return {
       state: 'synced',
+      claims: true,
       findings,
       failures,
       ...(version === undefined ? {} : { version }),
@@ -72,6 +80,11 @@ export class BlindSync {
     return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
   }
 
+  /** Newer than the status when a status patch was lost. */
+  private lastVersion({ secret, known }: SyncRequest): KvVersion | undefined {
+    return this.deps.memory.fingerprint(secret.metadata.uid)?.version ?? known.version;
+  }
+
   private async write(
     request: SyncRequest,
     kv: KvSecret,
@@ -79,11 +92,12 @@ export class BlindSync {
     signal?: AbortSignal,
   ): Promise<KvVersion | undefined> {
     const { known, aggregate, path } = request;
+    assertEntitled(request);
     if (kv.engine === 'v1' && isTrulyEmpty(aggregate)) {
       if (known.created) await kv.remove(signal);
       return undefined;
     }
-    const cas = request.secret.spec.kvSettings.casIndex ?? known.version?.version ?? 0;
+    const cas = request.secret.spec.kvSettings.casIndex ?? this.lastVersion(request)?.version ?? 0;
     try {
       const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, signal);
       this.deps.metrics.vaultWrites.inc({ engine: kv.engine });

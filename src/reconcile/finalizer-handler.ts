@@ -25,6 +25,9 @@ type Verdict =
  * touched.
  */
 export class FinalizerHandler {
+  /** uids whose value has been deleted while the finalizer could not be removed: once is enough. */
+  private readonly deleted = new Set<string>();
+
   constructor(
     private readonly deps: {
       readonly client: ResourceClient;
@@ -68,6 +71,7 @@ export class FinalizerHandler {
   }
 
   private async remove(secret: KMSVaultSecret, path: string, signal?: AbortSignal): Promise<Outcome> {
+    if (this.deleted.has(secret.metadata.uid)) return await this.releaseFinalizer(secret);
     try {
       const kv = await this.deps.store.open(path, engineOf(secret), signal);
       await kv.remove(signal);
@@ -75,6 +79,7 @@ export class FinalizerHandler {
       if (!(error instanceof VaultError)) throw error;
       return await this.notRemoved(secret, path, error, signal);
     }
+    this.deleted.add(secret.metadata.uid);
     this.deps.announcer.normal(secret, 'SecretDeleted', `Deleted ${path} from Vault`);
     return await this.releaseFinalizer(secret);
   }
@@ -96,14 +101,7 @@ export class FinalizerHandler {
           'from its metadata.finalizers (kubectl edit)';
     const message = `${path} is still in Vault: ${error.message}${byHand}`;
     this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
-    await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
-      judgedStatus(
-        current,
-        latest as KMSVaultSecret,
-        [{ reason: 'Deleting', message }],
-        this.deps.clock.now(),
-      ),
-    );
+    await this.sayDeleting(secret, message);
     return {
       retry: 'soon',
       ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }),
@@ -128,10 +126,25 @@ export class FinalizerHandler {
   private async releaseFinalizer(secret: KMSVaultSecret): Promise<Outcome> {
     const key: ResourceKey = keyOf(secret);
     const { outcome } = await this.deps.client.removeFinalizer(key);
-    if (outcome !== 'forbidden') return { retry: 'none' };
+    if (outcome !== 'forbidden') {
+      this.deleted.delete(secret.metadata.uid);
+      return { retry: 'none' };
+    }
     const message = `the operator may not remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
     this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
+    await this.sayDeleting(secret, message);
     return { retry: 'soon' };
+  }
+
+  private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
+    await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
+      judgedStatus(
+        current,
+        latest as KMSVaultSecret,
+        [{ reason: 'Deleting', message }],
+        this.deps.clock.now(),
+      ),
+    );
   }
 }
 
@@ -142,5 +155,7 @@ function hasFinalizer({ metadata }: KMSVaultSecret): boolean {
 /** The engine may have been edited since; a version in the status says what was really written. */
 function engineOf({ status, spec }: KMSVaultSecret): EngineVersion {
   if (status?.vaultVersion !== undefined) return 'v2';
+  // A path without a version was written on v1; the Go operator's status has neither.
+  if (status?.path !== undefined) return 'v1';
   return spec.kvSettings?.engineVersion === 'v2' ? 'v2' : 'v1';
 }

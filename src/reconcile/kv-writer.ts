@@ -5,7 +5,7 @@ import { VaultError } from '../vault/vault-error.js';
 import type { Finding } from './findings.js';
 import type { KeyFailure } from './key-decryption.js';
 import { decideKv2, versionOf } from './kv2-decision.js';
-import type { SyncRequest, SyncResult } from './secret-sync.js';
+import { SupersededError, type SyncRequest } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isTrulyEmpty } from './target-data.js';
 
@@ -57,24 +57,22 @@ export class KvWriter {
       : await this.bringV2(request, kv, wanted, signal);
   }
 
-  stale(request: SyncRequest, reading: KvReading): SyncResult {
-    const current = versionOf(reading);
-    return { state: 'blocked', findings: [staleFinding(request, current, current)], failures: [] };
-  }
-
   private async bringV1(
-    { known }: SyncRequest,
+    request: SyncRequest,
     kv: KvSecret,
     { reading, target, vouched }: Wanted,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
+    const { known } = request;
     const present = reading.state === 'live' ? reading.data : new Map<string, string>();
     if (vouched || (reading.state === 'live' && sameData(present, target))) return UNCHANGED;
     if (target.size === 0) {
       // v1 takes no empty secret; what this resource never wrote is not its to delete.
       if (reading.state === 'absent' || !known.created) return UNCHANGED;
+      assertEntitled(request);
       await kv.remove(signal);
     } else {
+      assertEntitled(request);
       await kv.write(target, undefined, signal);
     }
     this.deps.metrics.vaultWrites.inc({ engine: 'v1' });
@@ -88,19 +86,23 @@ export class KvWriter {
     signal?: AbortSignal,
   ): Promise<WriteResult> {
     const { casIndex } = request.secret.spec.kvSettings;
-    const decision = decideKv2({ casIndex, reading, target, vouched, statusVersion: request.known.version });
+    const decision = decideKv2({
+      casIndex,
+      reading,
+      target,
+      vouched,
+      statusVersion: this.lastVersion(request),
+    });
     const current = reading.state === 'absent' ? undefined : reading.version;
     if (decision.action === 'none') {
       return current === undefined ? UNCHANGED : { ...UNCHANGED, version: current };
     }
     if (decision.action === 'stale') {
-      if (current !== undefined) {
-        this.deps.memory.rememberStale(request.secret.metadata.uid, request.inputsHash, current);
-      }
       return { state: 'blocked', findings: [staleFinding(request, decision.current, decision.wouldDo)] };
     }
     if (casIndex !== undefined && !mayUseUpAVersion(request, failures))
       return { state: 'blocked', findings: [] };
+    assertEntitled(request);
     const version = await this.writeV2(kv, target, decision.cas, reading, signal);
     if (version === 'raced') return 'raced';
     this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
@@ -112,6 +114,11 @@ export class KvWriter {
       ...(decision.replaces === undefined ? {} : { replacedVersion: decision.replaces }),
       keptInStep: reading.state === 'live' && sameData(reading.data, target),
     };
+  }
+
+  /** What was last written or found equal; an old CRD drops it from the status. */
+  private lastVersion({ secret, known }: SyncRequest): KvVersion | undefined {
+    return known.version ?? this.deps.memory.fingerprint(secret.metadata.uid)?.version;
   }
 
   /** Vault answers 400 to a wrong index and to other faults of a write alike: a second read tells. */
@@ -131,6 +138,11 @@ export class KvWriter {
       return 'raced';
     }
   }
+}
+
+/** @throws SupersededError */
+export function assertEntitled(request: SyncRequest): void {
+  if (!request.stillEntitled()) throw new SupersededError();
 }
 
 /** The version of a pinned resource would be used up by an incomplete secret. */

@@ -2,7 +2,7 @@ import { PARTIAL_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { isReady } from '../api/reasons.js';
 import { keyString, type ResourceKey } from '../api/resource-key.js';
-import type { KMSVaultSecret } from '../api/resources.js';
+import type { KMSVaultSecret, Resource } from '../api/resources.js';
 import { KubeError } from '../kube/kube-error.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Logger } from '../observability/logger.js';
@@ -87,39 +87,71 @@ export class Reconciler {
     const id = keyString(key);
     const uid = this.uids.get(id);
     this.uids.delete(id);
-    if (uid !== undefined) {
-      this.deps.memory.forget(uid);
-      this.deps.announcer.forget(uid);
-    }
+    if (uid !== undefined) this.forgetUid(uid);
     if (key.kind !== PARTIAL_KIND) {
       this.deps.metrics.resourceReady.remove({ namespace: key.namespace, name: key.name });
     }
   }
 
+  private forgetUid(uid: string): void {
+    this.deps.memory.forget(uid);
+    this.deps.announcer.forget(uid);
+  }
+
+  private resourceOf({ kind, namespace, name }: ResourceKey): Resource | undefined {
+    return kind === PARTIAL_KIND
+      ? this.deps.cache.partial(namespace, name)
+      : this.deps.cache.secret(namespace, name);
+  }
+
   private async dispatch(key: ResourceKey, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
-    const { namespace, name } = key;
-    const resource =
-      key.kind === PARTIAL_KIND
-        ? this.deps.cache.partial(namespace, name)
-        : this.deps.cache.secret(namespace, name);
+    const resource = this.resourceOf(key);
     if (resource === undefined) {
       this.forget(key);
       return { retry: 'none' };
     }
     this.remember(key, resource.metadata.uid);
-    if (resource.kind === PARTIAL_KIND) return await this.deps.partials.reconcile(resource);
+    try {
+      return await this.process(key, resource, priority, signal);
+    } finally {
+      // Deleted while it was processed: what was remembered or shown meanwhile goes, too.
+      const latest = this.resourceOf(key);
+      if (latest === undefined) this.forget(key);
+      if (latest?.metadata.uid !== resource.metadata.uid) this.forgetUid(resource.metadata.uid);
+    }
+  }
+
+  private async process(
+    key: ResourceKey,
+    resource: Resource,
+    priority: Priority,
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
+    if (resource.kind === PARTIAL_KIND) {
+      const outcome = await this.deps.partials.reconcile(resource);
+      this.deps.metrics.reconciles.inc({ result: outcome.retry === 'none' ? 'synced' : 'waiting' });
+      return outcome;
+    }
     if (resource.metadata.deletionTimestamp !== undefined) {
       const outcome = await this.deps.finalizers.handle(resource, signal);
       this.deps.metrics.reconciles.inc({ result: outcome.retry === 'none' ? 'deleted' : 'error' });
-      if (outcome.retry !== 'none') this.deps.metrics.reconcileErrors.inc({ reason: 'Deleting' });
+      if (outcome.retry !== 'none') {
+        const { namespace, name } = key;
+        this.deps.metrics.reconcileErrors.inc({ reason: 'Deleting' });
+        this.deps.metrics.resourceReady.set({ namespace, name }, 0);
+      }
       return outcome;
     }
     return this.account(resource, await this.deps.secrets.reconcile(resource, priority, signal));
   }
 
-  private account(secret: KMSVaultSecret, { outcome, findings, error }: Reconciled): Outcome {
+  private account(secret: KMSVaultSecret, { outcome, findings, error, superseded }: Reconciled): Outcome {
     const { metrics, logger, cache } = this.deps;
-    const { namespace, name } = secret.metadata;
+    const { namespace, name, uid } = secret.metadata;
+    if (superseded === true) {
+      metrics.reconciles.inc({ result: 'superseded' });
+      return outcome;
+    }
     const reason = byImportance(findings)[0]?.reason ?? 'Synced';
     metrics.reconciles.inc({
       result: isReady(reason) ? 'synced' : error?.retry === 'soon' ? 'error' : 'blocked',
@@ -136,7 +168,9 @@ export class Reconciler {
       .secret(namespace, name)
       ?.status?.conditions?.find((candidate) => candidate.type === 'Ready');
     const ready = condition === undefined ? isReady(reason) : condition.status === 'True';
-    metrics.resourceReady.set({ namespace, name }, ready ? 1 : 0);
+    if (cache.secret(namespace, name)?.metadata.uid === uid) {
+      metrics.resourceReady.set({ namespace, name }, ready ? 1 : 0);
+    }
     return outcome;
   }
 

@@ -81,15 +81,18 @@ export class SecretAggregator {
         continue;
       }
       const checked = checkPartialSpec(partial.spec);
+      if (isWithdrawn(partial)) {
+        merge.withdraw(itemsOf(partial));
+        continue;
+      }
       if (!checked.ok) {
         const first = checked.problems[0];
         const detail = first === undefined ? '' : `${first.field} ${first.problem}`;
         merge.unusable.push({ name, why: 'invalid', detail: printable(detail) });
         continue;
       }
-      const { secrets: items = [], secretContext: ownContext } = checked.spec;
-      if (isWithdrawn(partial)) merge.withdraw(items);
-      else merge.add({ partial: name, items, ownContext });
+      // `null` is what some servers store for a list without entries.
+      merge.add({ partial: name, items: checked.spec.secrets ?? [], ownContext: checked.spec.secretContext });
     }
     return merge.result();
   }
@@ -108,6 +111,15 @@ export function isWithdrawn(partial: PartialKMSVaultSecret): boolean {
   return (
     partial.metadata.deletionTimestamp !== undefined &&
     (partial.metadata.finalizers ?? []).includes(DELETE_FINALIZER)
+  );
+}
+
+/** The items of a partial whatever else is wrong with it. */
+function itemsOf({ spec }: PartialKMSVaultSecret): SecretItem[] {
+  const secrets: unknown = spec?.secrets;
+  if (!Array.isArray(secrets)) return [];
+  return secrets.filter(
+    (item: unknown): item is SecretItem => typeof (item as SecretItem | null)?.key === 'string',
   );
 }
 

@@ -15,8 +15,8 @@ import { inputsHash } from './inputs-hash.js';
 import { createdPath, knownState } from './known-state.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
-import { judgedStatus, syncedStatus } from './secret-status.js';
-import type { SecretSync, SyncRequest, SyncResult } from './secret-sync.js';
+import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
+import { type SecretSync, SupersededError, type SyncRequest, type SyncResult } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
@@ -25,6 +25,8 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
   /** The failure that stopped it, if one did. */
   readonly error?: OperatorError;
+  /** It may not be written any more; nothing is said on it. */
+  readonly superseded?: boolean;
 }
 
 /** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
@@ -61,13 +63,17 @@ export class SecretReconciler {
       inputsHash: inputsHash(path, secret.spec.kvSettings, aggregate),
       priority,
       known: knownState(secret, path),
+      stillEntitled: () => this.isEntitled(secret, path),
     };
     this.deps.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
     try {
       const result = await this.deps.sync.sync(request, signal);
       return await this.succeed(request, result, rivals);
     } catch (error) {
+      if (error instanceof SupersededError) return this.superseded(path, secret);
       if (!(error instanceof OperatorError)) throw error;
+      // Given up because the operator ends: that is nobody's fault and no state of the resource.
+      if (signal?.aborted === true) return { outcome: { retry: 'soon' }, findings: [], error };
       return await this.fail(request, error, rivals);
     } finally {
       this.tellWithdrawnPartials(secret);
@@ -118,15 +124,22 @@ export class SecretReconciler {
   ): Promise<Reconciled> {
     const { secret } = request;
     const { generation, uid } = secret.metadata;
-    this.deps.memory.settle(uid, { generation, inputsHash: request.inputsHash, state: result.state });
+    const { memory, clock } = this.deps;
+    memory.settle(uid, { generation, inputsHash: request.inputsHash, state: result.state });
     this.announceWrite(request, result);
+    if (result.wrote !== undefined) {
+      memory.noteWrite(uid, clock.now());
+      // Another resource took the path over while this write was under way: it puts its own value there.
+      if (!request.stillEntitled()) this.superseded(request.path, secret);
+    }
     this.deps.announcer.warnings(secret, [
       ...warningsOf(result.findings, result.failures),
       ...rivalWarnings(request.path, rivals),
     ]);
     await this.updateStatus(secret, (current) =>
-      syncedStatus(current, request, result, this.deps.clock.now()),
+      syncedStatus(current, request, result, clock.now(), memory.untoldWrite(uid)),
     );
+    memory.writeTold(uid);
     return { outcome: { retry: 'none' }, findings: result.findings };
   }
 
@@ -148,14 +161,30 @@ export class SecretReconciler {
         ...rivalWarnings(request.path, rivals),
       ]);
       await this.updateStatus(secret, (current) => ({
-        keys: `0/${String(request.aggregate.keys.size)}`,
         ...judgedStatus(current, secret, [finding], this.deps.clock.now()),
+        ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
     }
     const outcome: Outcome = !soon
       ? { retry: 'none' }
       : { retry: 'soon', ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }) };
     return { outcome, findings: [finding], error };
+  }
+
+  /** Lives, is not being deleted, and owns the path, by what is known now. */
+  private isEntitled(secret: KMSVaultSecret, path: string): boolean {
+    const { namespace, name, uid } = secret.metadata;
+    const latest = this.deps.cache.secret(namespace, name);
+    if (latest?.metadata.uid !== uid || latest.metadata.deletionTimestamp !== undefined) return false;
+    return this.deps.ownership.claim(path, latest).owner.metadata.uid === uid;
+  }
+
+  /** Whoever has the path now is looked at, and this resource again. */
+  private superseded(path: string, secret: KMSVaultSecret): Reconciled {
+    for (const other of this.deps.ownership.liveAt(path)) this.deps.requeue(keyOf(other), 'edit');
+    const latest = this.deps.cache.secret(secret.metadata.namespace, secret.metadata.name);
+    if (latest !== undefined) this.deps.requeue(keyOf(latest), 'edit');
+    return { outcome: { retry: 'none' }, findings: [], superseded: true };
   }
 
   private announceWrite({ secret, path, known }: SyncRequest, result: SyncResult): void {

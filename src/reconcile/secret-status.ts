@@ -13,14 +13,17 @@ export function syncedStatus(
   request: SyncRequest,
   result: SyncResult,
   now: Date,
+  /** When it was last written, if no status tells of that yet. */
+  wroteAt: Date | undefined,
 ): KMSVaultSecretStatus {
   const { secret, path, inputsHash, aggregate } = request;
   const judged = judgedStatus(current, secret, result.findings, now, syncedMessage(request));
   const failures = {
-    keys: `${String(aggregate.keys.size - result.failures.length)}/${String(aggregate.keys.size)}`,
+    keys: keysColumn(result.state === 'blocked' ? 0 : aggregate.keys.size - result.failures.length, request),
     ...failedKeys(result),
   };
-  if (result.state === 'blocked') {
+  const written = wroteAt === undefined ? {} : { lastWriteTime: seconds(wroteAt) };
+  if (result.state === 'blocked' || !result.claims) {
     const { failedKeys: _, failedKeysCut: __, inputsHash: before, ...rest } = judged;
     // The failed keys belong to these inputs; an older hash beside them would vouch for the wrong ones.
     return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
@@ -35,7 +38,7 @@ export function syncedStatus(
     ...(result.version === undefined
       ? {}
       : { vaultVersion: result.version.version, vaultVersionCreated: result.version.createdTime }),
-    ...(result.wrote === undefined ? {} : { lastWriteTime: seconds(now) }),
+    ...written,
   };
 }
 
@@ -62,6 +65,11 @@ export function judgedStatus(
   };
   const others = (current?.conditions ?? []).filter((condition) => condition.type !== READY);
   return { ...current, ...observed, conditions: [...others, ready] };
+}
+
+/** Synced of all. */
+export function keysColumn(synced: number, { aggregate }: SyncRequest): string {
+  return `${String(synced)}/${String(aggregate.keys.size)}`;
 }
 
 function syncedMessage({ aggregate }: SyncRequest): string {

@@ -7,11 +7,11 @@ import { VaultError } from '../vault/vault-error.js';
 import { type BlindSync } from './blind-sync.js';
 import { conflictFindings, decryptionFindings, type Finding, includeFindings } from './findings.js';
 import type { KeyDecryption, KeyFailure } from './key-decryption.js';
-import { isVersion } from './kv2-decision.js';
+import { isVersion, versionOf } from './kv2-decision.js';
 import { KvWriter, type WriteResult } from './kv-writer.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
-import { targetData } from './target-data.js';
+import { isTrulyEmpty, targetData } from './target-data.js';
 
 /** One resource, judged and aggregated, on its way to Vault. */
 export interface SyncRequest {
@@ -23,6 +23,19 @@ export interface SyncRequest {
   readonly priority: Priority;
   /** What the status says of this very path; empty when it tells of another path or nothing. */
   readonly known: KnownState;
+  /**
+   * Whether the resource may still be written: it lives, is not being deleted, and owns its path. Asked
+   * right before each write, because much can happen while Vault and KMS are asked.
+   */
+  readonly stillEntitled: () => boolean;
+}
+
+/** The resource may not be written any more; whoever may has been queued by that change. */
+export class SupersededError extends Error {
+  constructor() {
+    super('the resource may not be written any more');
+    this.name = 'SupersededError';
+  }
 }
 
 export interface KnownState {
@@ -40,6 +53,11 @@ export interface SyncResult {
   readonly failures: readonly KeyFailure[];
   /** The v2 version written or found equal; undefined on v1 or when blocked. */
   readonly version?: KvVersion;
+  /**
+   * Something of this resource stands in Vault: it was written, or a value of its own was found equal.
+   * Only then may a finalizer delete it.
+   */
+  readonly claims: boolean;
   /** Why a write happened, if one did. */
   readonly wrote?: 'update' | 'drift';
   /** A live version that nobody here wrote and that gave way. */
@@ -69,21 +87,33 @@ export class SecretSync {
   }
 
   /**
+   * @throws SupersededError when the resource may not be written any more.
    * @throws VaultError, KmsError (class `transient`) when nothing could be decided; nothing was written
    *   then, or the write's fate is unknown and the next reconcile finds out.
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
     const { secret, path } = request;
     const kv = await this.deps.store.open(path, secret.spec.kvSettings.engineVersion, signal);
+    /** The version that a lost write of ours would have made. */
+    let racedFor: number | undefined;
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
       if (reading === 'forbidden') return await this.deps.blind.sync(request, kv, signal);
       const result = await this.attempt(request, kv, reading, signal);
-      if (result !== 'raced') return result;
+      if (result !== 'raced') return this.withLostWrite(request, result, racedFor);
+      racedFor = versionOf(reading) + 1;
     }
     throw new VaultError('unavailable', 'another writer keeps changing this secret; trying again later', {
       path,
     });
+  }
+
+  /** The answer to a write was lost, and the write then found in Vault: it was ours. */
+  private withLostWrite(request: SyncRequest, result: SyncResult, racedFor: number | undefined): SyncResult {
+    const ours = racedFor !== undefined && result.state === 'synced' && result.version?.version === racedFor;
+    if (!ours || result.wrote !== undefined) return result;
+    this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
+    return { ...result, wrote: 'update' };
   }
 
   private async attempt(
@@ -94,36 +124,30 @@ export class SecretSync {
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, inputsHash, secret } = request;
     const { uid } = secret.metadata;
-    if (reading.state !== 'absent' && reading.version !== undefined) {
-      if (this.deps.memory.isStale(uid, inputsHash, reading.version))
-        return this.writer.stale(request, reading);
-    }
+    const current = reading.state === 'absent' ? undefined : reading.version;
+    const stale = current && this.deps.memory.staleResult(uid, inputsHash, current);
+    if (stale !== undefined) return stale;
     const trusted = this.trustedData(request, reading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
     const { values, failures } = await this.deps.decryption.decrypt(uid, toDecrypt, signal);
     const findings = findingsOf(aggregate, failures);
-    if (trusted === undefined && aggregate.keys.size > 0 && values.size === 0) {
-      return { state: 'blocked', findings, failures };
+    if (trusted === undefined && values.size === 0 && !mayWriteWithoutValues(request)) {
+      return { state: 'blocked', claims: false, findings, failures };
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
     const target =
       trusted === undefined
         ? targetData(aggregate, values, failures, reading)
         : new Map([...trusted.data, ...values]);
-    const written = await this.writer.bring(
-      request,
-      kv,
-      {
-        reading,
-        target,
-        failures,
-        vouched: trusted !== undefined && values.size === 0,
-      },
-      signal,
-    );
+    const vouched = trusted !== undefined && values.size === 0;
+    const written = await this.writer.bring(request, kv, { reading, target, failures, vouched }, signal);
     if (written === 'raced') return 'raced';
-    return this.finish(request, { target, values, failures, findings, written });
+    const claims = request.known.created || trusted !== undefined || values.size > 0;
+    const result = this.finish(request, { target, values, failures, findings, written, claims });
+    const isStale = result.findings.some((finding) => finding.reason === 'CasIndexStale');
+    if (isStale && current !== undefined) this.deps.memory.rememberStale(uid, inputsHash, current, result);
+    return result;
   }
 
   private finish(
@@ -134,25 +158,25 @@ export class SecretSync {
       failures: readonly KeyFailure[];
       findings: readonly Finding[];
       written: Exclude<WriteResult, 'raced'>;
+      claims: boolean;
     },
   ): SyncResult {
     const { target, failures, written, values } = outcome;
     const findings = [...outcome.findings, ...written.findings];
-    if (written.state === 'blocked') return { state: 'blocked', findings, failures };
+    if (written.state === 'blocked') return { state: 'blocked', claims: false, findings, failures };
     const { memory } = this.deps;
-    const before = memory.fingerprint(request.secret.metadata.uid)?.inputsHash ?? request.known.inputsHash;
+    const { uid } = request.secret.metadata;
+    const before = memory.fingerprint(uid)?.inputsHash ?? request.known.inputsHash;
     const recovered = request.known.failedKeys.some((key) => values.has(key));
-    memory.remember(request.secret.metadata.uid, {
+    const version = written.version === undefined ? {} : { version: written.version };
+    memory.remember(uid, {
       inputsHash: request.inputsHash,
       dataMac: memory.mac(target),
       failedKeys: failures.map((failure) => failure.key),
+      ...version,
     });
-    const base: SyncResult = {
-      state: 'synced',
-      findings,
-      failures,
-      ...(written.version === undefined ? {} : { version: written.version }),
-    };
+    const claims = outcome.claims || written.wrote;
+    const base: SyncResult = { state: 'synced', claims, findings, failures, ...version };
     if (!written.wrote) return base;
     const drift = request.known.created && before === request.inputsHash && !recovered && !written.keptInStep;
     if (drift) this.deps.metrics.driftRepairs.inc();
@@ -193,6 +217,15 @@ export class SecretSync {
     const encrypted = [...aggregate.keys.values()].filter((key) => key.value.kind === 'encrypted').length;
     if (encrypted > tried) this.deps.metrics.kmsRequestsAvoided.inc({ why }, encrypted - tried);
   }
+}
+
+/**
+ * Without one value of its own a resource writes only when it wants nothing at all, or when keys of a
+ * partial that goes are to leave a secret that it wrote.
+ */
+function mayWriteWithoutValues({ aggregate, known }: SyncRequest): boolean {
+  const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && known.created;
+  return isTrulyEmpty(aggregate) || withdraws;
 }
 
 export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]): Finding[] {

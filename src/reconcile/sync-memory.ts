@@ -3,6 +3,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { SecretData } from '../vault/secret-data.js';
 import type { KvVersion } from '../vault/kv-store.js';
 import { valueIdentity } from './inputs-hash.js';
+import type { SyncResult } from './secret-sync.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 
 /** What the last finished sync of a resource came to. */
@@ -12,6 +13,8 @@ export interface Fingerprint {
   readonly dataMac: string | undefined;
   /** Keys that kept Vault's value: to be tried again at every resync. */
   readonly failedKeys: readonly string[];
+  /** The v2 version that was written or found equal. */
+  readonly version?: KvVersion;
 }
 
 /** How the last attempt to bring a resource to some inputs ended. */
@@ -34,7 +37,9 @@ interface Entry {
   fingerprint?: Fingerprint;
   settlement?: Settlement;
   /** The pinned resource was found stale for these inputs against this version. */
-  stale?: { readonly inputsHash: string; readonly version: KvVersion };
+  stale?: { readonly inputsHash: string; readonly version: KvVersion; readonly result: SyncResult };
+  /** When a write happened that no status tells of yet. */
+  untoldWrite?: Date;
   /** Inputs that KMS refuses for good, by a hash of the input. */
   badInputs: Map<string, Refusal>;
 }
@@ -71,17 +76,31 @@ export class SyncMemory {
     this.entry(uid).settlement = settlement;
   }
 
-  isStale(uid: string, inputsHash: string, version: KvVersion): boolean {
+  /** What was found before, when the same inputs meet the same version again. */
+  staleResult(uid: string, inputsHash: string, version: KvVersion): SyncResult | undefined {
     const stale = this.entries.get(uid)?.stale;
-    return (
+    const same =
       stale?.inputsHash === inputsHash &&
       stale.version.version === version.version &&
-      stale.version.createdTime === version.createdTime
-    );
+      stale.version.createdTime === version.createdTime;
+    return same ? stale.result : undefined;
   }
 
-  rememberStale(uid: string, inputsHash: string, version: KvVersion): void {
-    this.entry(uid).stale = { inputsHash, version };
+  rememberStale(uid: string, inputsHash: string, version: KvVersion, result: SyncResult): void {
+    this.entry(uid).stale = { inputsHash, version, result };
+  }
+
+  /** A write happened; it stays untold until the status shows it. */
+  noteWrite(uid: string, at: Date): void {
+    this.entry(uid).untoldWrite = at;
+  }
+
+  untoldWrite(uid: string): Date | undefined {
+    return this.entries.get(uid)?.untoldWrite;
+  }
+
+  writeTold(uid: string): void {
+    delete this.entries.get(uid)?.untoldWrite;
   }
 
   /** How exactly this input was refused before, if it was. */
