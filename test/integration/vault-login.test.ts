@@ -1,0 +1,268 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+
+import { textOf } from '../../src/vault/secret-data.js';
+import { TestAuthority } from '../servers/shared/certificates.js';
+import type { FaultAction } from '../servers/shared/faults.js';
+import { LoopbackServer } from '../servers/shared/loopback-server.js';
+import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
+import { failureOf, VaultStand } from './vault-stand.js';
+
+/** In every credential and every value; must be seen nowhere. */
+const CANARY = 'c4n4ry';
+const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
+const NAMES = ['token', 'userpass', 'approle', 'k8s', 'github', 'iam'] as const;
+type Name = (typeof NAMES)[number];
+
+let vault: LoopbackVault;
+let reviewer: LoopbackServer;
+let folder: string;
+let approle: { roleId: string; secretId: string };
+const serviceAccounts = new Map([[`${CANARY}-jwt-1`, 'system:serviceaccount:vault:operator']]);
+const stands: VaultStand[] = [];
+
+async function admin(
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<Record<string, Record<string, string>>> {
+  const response = await fetch(`${vault.url}/v1/${path}`, {
+    method,
+    headers: { 'x-vault-token': vault.rootToken },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return text === '' ? {} : (JSON.parse(text) as Record<string, Record<string, string>>);
+}
+
+/** Right credentials of each method. */
+function right(name: Name): Record<string, string> {
+  switch (name) {
+    case 'token':
+      return { VAULT_TOKEN: vault.rootToken };
+    case 'userpass':
+      return { VAULT_USERNAME: 'Op.Erator-1', VAULT_PASSWORD: `${CANARY}-password` };
+    case 'approle':
+      return {
+        VAULT_APPROLE_ROLE_ID: approle.roleId,
+        VAULT_APPROLE_SECRET_ID: approle.secretId,
+        VAULT_APPROLE_ENDPOINT: 'auth/my/deep/mount/login',
+      };
+    case 'k8s':
+      return { VAULT_K8S_TOKEN_PATH: join(folder, 'jwt') };
+    case 'github':
+      return { VAULT_GITHUB_TOKEN: `${CANARY}-github` };
+    case 'iam':
+      return { VAULT_IAM_AWS_ACCESS_KEY_ID: 'AKIAX', VAULT_IAM_AWS_SECRET_ACCESS_KEY: `${CANARY}-secret` };
+  }
+}
+
+function standOf(method: Name, values: Record<string, string> = {}): VaultStand {
+  const stand = new VaultStand(vault.url, {
+    method,
+    values: { ...right(method), ...values },
+    config: { maxRetries: 0, timeoutMs: 300 },
+  });
+  stands.push(stand);
+  return stand;
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'vault-login-'));
+  writeFileSync(join(folder, 'jwt'), `${CANARY}-jwt-1\n`);
+  writeFileSync(join(folder, 'bad-jwt'), `${CANARY}-jwt-bad`);
+  vault = await startVaultServer({ mounts: { kv: 'v1', kv2: 'v2' }, rootToken: `hvs.${CANARY}` });
+  const authority = await TestAuthority.create();
+  reviewer = await LoopbackServer.start(
+    (seen, _request, response) => {
+      const { spec } = JSON.parse(seen.body) as { spec: { token: string } };
+      const username = serviceAccounts.get(spec.token);
+      const status = username === undefined ? { user: {} } : { authenticated: true, user: { username } };
+      response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ status }));
+    },
+    { tls: await authority.issue() },
+  );
+  await admin('PUT', 'sys/policies/acl/all', { policy: 'path "kv/*" { capabilities = ["read"] }' });
+  await admin('POST', 'sys/auth/userpass', { type: 'userpass' });
+  await admin('POST', 'auth/userpass/users/op.erator-1', {
+    password: `${CANARY}-password`,
+    token_policies: 'all',
+  });
+  await admin('POST', 'sys/auth/my/deep/mount', { type: 'approle' });
+  await admin('POST', 'auth/my/deep/mount/role/r', { token_policies: 'all', token_ttl: '10m' });
+  const role = await admin('GET', 'auth/my/deep/mount/role/r/role-id');
+  const secret = await admin('POST', 'auth/my/deep/mount/role/r/secret-id', {});
+  approle = { roleId: role.data?.role_id ?? '', secretId: secret.data?.secret_id ?? '' };
+  await admin('POST', 'sys/auth/kubernetes', { type: 'kubernetes' });
+  await admin('POST', 'auth/kubernetes/config', {
+    kubernetes_host: reviewer.url,
+    kubernetes_ca_cert: authority.cert,
+  });
+  await admin('POST', 'auth/kubernetes/role/kms-vault-operator', {
+    bound_service_account_names: 'operator',
+    bound_service_account_namespaces: 'vault',
+    token_policies: 'all',
+    token_ttl: '10m',
+  });
+});
+
+afterEach(async () => {
+  vault.faults.clear();
+  for (const stand of stands.splice(0)) await stand.close();
+  vault.requests.clear();
+});
+
+afterAll(async () => {
+  await vault.close();
+  await reviewer.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('logins', () => {
+  it.each(['token', 'userpass', 'approle', 'k8s'] as const)(
+    '%s works with right credentials',
+    async (method) => {
+      const stand = standOf(method);
+      expect((await stand.session.request(READ)).status).toBe(404);
+      expect(stand.session.problem()).toBeUndefined();
+      expect(await stand.registry.metrics()).toContain(
+        `vault_logins_total{method="${method}",result="success"} 1`,
+      );
+    },
+  );
+
+  it.each<[string, Name, Record<string, string>]>([
+    ['a wrong token', 'token', { VAULT_TOKEN: `hvs.${CANARY}wrong` }],
+    ['a wrong password', 'userpass', { VAULT_PASSWORD: CANARY }],
+    ['an unknown user', 'userpass', { VAULT_USERNAME: 'nobody' }],
+    ['a wrong userpass mount', 'userpass', { VAULT_USERPASS_ENDPOINT: 'auth/nope/login' }],
+    ['a wrong secret id', 'approle', { VAULT_APPROLE_SECRET_ID: CANARY }],
+    ['a wrong role id', 'approle', { VAULT_APPROLE_ROLE_ID: CANARY }],
+    ['a wrong approle mount', 'approle', { VAULT_APPROLE_ENDPOINT: 'auth/my/other/mount/login' }],
+    ['a wrong role', 'k8s', { VAULT_K8S_ROLE: 'nope' }],
+    ['a wrong kubernetes mount', 'k8s', { VAULT_K8S_LOGIN_ENDPOINT: 'auth/nope/login' }],
+  ])('are refused with %s', async (_what, method, values) => {
+    const stand = standOf(method, values);
+    const error = await failureOf(stand.session.request(READ));
+    expect(error).toMatchObject({ failure: 'unavailable', retry: 'soon', reason: 'VaultUnavailable' });
+    expect(error.message).toMatch(
+      /^not logged in to Vault: Vault (refused the login|does not accept VAULT_TOKEN)/,
+    );
+    expect(stand.session.problem()).toBe(error.message);
+    expect(await stand.registry.metrics()).toContain(
+      `vault_logins_total{method="${method}",result="refused"} 1`,
+    );
+    expect(vault.requests.count(({ url }) => url.includes('/kv/'))).toBe(0);
+  });
+
+  it('of k8s say which file is missing, and are refused with a token that the API server does not know', async () => {
+    const missing = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'missing') });
+    expect((await failureOf(missing.session.request(READ))).message).toContain(join(folder, 'missing'));
+    const bad = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'bad-jwt') });
+    expect((await failureOf(bad.session.request(READ))).message).toContain('refused the login (HTTP 403');
+  });
+
+  it('of k8s read the service-account token each time, because it rotates', async () => {
+    const stand = standOf('k8s');
+    await stand.session.request(READ);
+    serviceAccounts.clear();
+    serviceAccounts.set(`${CANARY}-jwt-2`, 'system:serviceaccount:vault:operator');
+    writeFileSync(join(folder, 'jwt'), `${CANARY}-jwt-2`);
+    for (const token of vault.tokens.all())
+      if (token.displayName.startsWith('kubernetes')) vault.tokens.revoke(token.id);
+    expect((await stand.session.request(READ)).status).toBe(404);
+  });
+
+  it('of userpass escape the user name', async () => {
+    const stand = standOf('userpass', { VAULT_USERNAME: 'a b?c#d%2e' });
+    await failureOf(stand.session.request(READ));
+    expect(vault.requests.all[0]?.url).toBe('/v1/auth/userpass/login/a%20b%3Fc%23d%252e');
+  });
+
+  it.each([
+    ['github', 'auth/github/login', { token: `${CANARY}-github` }],
+    ['iam', 'auth/aws/login', { iam_http_request_method: 'POST' }],
+  ] as const)('of %s post what Vault expects to %s', async (method, endpoint, body) => {
+    const auth = { client_token: `hvs.${CANARY}-${method}`, lease_duration: 600, renewable: true };
+    vault.faults.inject({
+      matches: ({ url, method: verb }) => url === `/v1/${endpoint}` && verb === 'POST',
+      action: { kind: 'answer', status: 200, body: JSON.stringify({ auth }) },
+    });
+    const stand = standOf(method);
+    expect((await stand.session.request(READ)).status).toBe(403);
+    expect(JSON.parse(vault.requests.all[0]?.body ?? '')).toMatchObject(body);
+    expect(vault.requests.all[1]?.headers['x-vault-token']).toBe(auth.client_token);
+  });
+});
+
+describe('secrecy (fault 33)', () => {
+  const echo = JSON.stringify({ errors: [`failed: ${CANARY}`], auth: CANARY, data: CANARY });
+  const faults: readonly [string, FaultAction][] = [
+    ['is refused with an echo', { kind: 'answer', status: 400, body: echo }],
+    ['is forbidden with an echo', { kind: 'answer', status: 403, body: echo }],
+    ['is not found with an echo', { kind: 'answer', status: 404, body: echo }],
+    ['fails with an echo', { kind: 'answer', status: 500, body: echo }],
+    ['is answered strangely', { kind: 'answer', status: 200, body: echo }],
+    [
+      'is answered by a broken text',
+      { kind: 'answer', status: 200, body: `{"auth":{"client_token":"${CANARY}"` },
+    ],
+    ['is answered by a page', { kind: 'answer', status: 200, body: `<html>${CANARY}</html>` }],
+    [
+      'is answered by a token with a line break',
+      { kind: 'answer', status: 200, body: `{"auth":{"client_token":"${CANARY}\\n"}}` },
+    ],
+    ['is redirected away', { kind: 'answer', status: 307, headers: { location: `ftp://${CANARY}/` } }],
+    ['is reset', { kind: 'reset' }],
+    ['is not answered', { kind: 'hang' }],
+  ];
+
+  /** Everything that leaves the module: errors with all they hold, logs, metrics. */
+  async function shown(stand: VaultStand, errors: readonly Error[]): Promise<string> {
+    const everything = errors.map(
+      (error) => inspect(error, { depth: 20, showHidden: true }) + JSON.stringify(error),
+    );
+    return [...everything, inspect(stand.logger.entries, { depth: 20 }), await stand.registry.metrics()].join(
+      '\n',
+    );
+  }
+
+  it.each(NAMES.flatMap((name) => faults.map(([what, action]) => [name, what, action] as const)))(
+    'holds when the login of %s %s',
+    async (name, _what, action) => {
+      vault.faults.inject({ matches: () => true, action });
+      const stand = standOf(name);
+      // A 403 may also come back as the answer: the token lives, the permission is missing.
+      const [outcome] = await Promise.allSettled([stand.session.request(READ)]);
+      const errors = outcome.status === 'rejected' ? [outcome.reason as Error] : [];
+      expect(outcome.status === 'rejected' || outcome.value.status === 403).toBe(true);
+      expect(await shown(stand, errors)).not.toContain(CANARY);
+    },
+  );
+
+  it.each(faults)('holds when a request for a secret %s', async (_what, action) => {
+    const stand = standOf('token');
+    const v1 = await stand.store.open('kv/app', 'v1');
+    const v2 = await stand.store.open('kv2/data/app', 'v2');
+    vault.faults.inject({ matches: () => true, action });
+    const data = new Map([['a', textOf(CANARY)]]);
+    const attempts = [
+      v1.read(),
+      v1.write(data, undefined),
+      v1.remove(),
+      v2.read(),
+      v2.write(data, 0),
+      v2.remove(),
+    ];
+    const outcomes = await Promise.allSettled([...attempts, stand.store.open('new/app', 'v1')]);
+    const errors = outcomes.flatMap((outcome) =>
+      outcome.status === 'rejected' ? [outcome.reason as Error] : [],
+    );
+    expect(errors.length).toBeGreaterThan(2);
+    expect(errors.every((error) => error.name === 'VaultError')).toBe(true);
+    expect(await shown(stand, errors)).not.toContain(CANARY);
+  });
+});
