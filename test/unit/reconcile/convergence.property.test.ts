@@ -149,6 +149,26 @@ function desiredOf(
   return { wanted, missing };
 }
 
+/** Keys of included partials that are being deleted with our finalizer. */
+function withdrawnOf(stand: ReconcileStand, secret: KMSVaultSecret): Set<string> {
+  const partials = (secret.spec.includeSecrets ?? []).flatMap(
+    (include) => stand.cache.partial('default', include) ?? [],
+  );
+  const going = partials.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+  return new Set(going.flatMap(({ spec }) => spec.secrets ?? []).map((each) => each.key));
+}
+
+/** A status that says `created` without a write must have found a desired value in Vault. */
+function claimIsTrue(stand: ReconcileStand, one: Name, ours: Set<string>): void {
+  const secret = stand.cache.secret('default', one);
+  if (secret?.status?.created !== true || ours.has(pathOf(one))) return;
+  const actual = new Map(Object.entries(stand.values(pathOf(one), ENGINES[one]) ?? {}));
+  const { wanted } = desiredOf(stand, secret);
+  const found = [...wanted].some(([key, each]) => actual.has(key) && actual.get(key) === plaintextOf(each));
+  if (!found) throw new Error(`${one} claims what it never wrote`);
+  ours.add(pathOf(one));
+}
+
 async function apply(stand: ReconcileStand, step: Command): Promise<void> {
   const finalizers = (set: boolean): { finalizers?: string[] } => ({
     finalizers: set ? [DELETE_FINALIZER] : [],
@@ -214,6 +234,8 @@ async function settle(stand: ReconcileStand): Promise<void> {
 /** Watches every write of the operator: nothing that is still desired vanishes, nothing foreign is touched. */
 function guard(stand: ReconcileStand): void {
   const seen = new Map<string, ReadonlySet<string>>();
+  /** Paths that the operator wrote, or where it found a value of its own. */
+  const ours = new Set<string>();
   const look = (one: Name): ReadonlySet<string> =>
     new Set(stand.vault.peek(pathOf(one), ENGINES[one])?.keys() ?? []);
   const refresh = (): void => {
@@ -222,7 +244,9 @@ function guard(stand: ReconcileStand): void {
   const original = stand.reconcile.bind(stand);
   stand.reconcile = async (...parameters) => {
     refresh();
-    return await original(...parameters);
+    const outcome = await original(...parameters);
+    for (const one of NAMES) claimIsTrue(stand, one, ours);
+    return outcome;
   };
   stand.vault.onChange = (path) => {
     const one = NAMES.find((candidate) => pathOf(candidate) === path);
@@ -231,19 +255,58 @@ function guard(stand: ReconcileStand): void {
     if (secret === undefined) throw new Error(`${path} was changed although nobody wants it`);
     const after = look(one);
     if (secret.metadata.deletionTimestamp === undefined) {
-      const { wanted } = desiredOf(stand, secret);
+      const { wanted, missing } = desiredOf(stand, secret);
+      const withdrawn = withdrawnOf(stand, secret);
       for (const before of seen.get(path) ?? []) {
-        if (wanted.has(before) && !after.has(before))
-          throw new Error(`the desired key ${before} vanished from ${path}`);
+        // While an include is missing nobody knows which of the other keys are its own.
+        const stays = wanted.has(before) || (missing && !withdrawn.has(before));
+        if (stays && !after.has(before)) throw new Error(`the key ${before} vanished from ${path}`);
       }
-    } else if (
-      secret.metadata.finalizers?.includes(DELETE_FINALIZER) !== true ||
-      secret.status?.created !== true
-    ) {
+      ours.add(path);
+    } else if (secret.metadata.finalizers?.includes(DELETE_FINALIZER) !== true || !ours.has(path)) {
       throw new Error(`${path} was deleted without the finalizer, or never written`);
     }
     refresh();
   };
+}
+
+/** What stands in Vault is what the resource wants, as far as anybody can know it. */
+function expectDesired(stand: ReconcileStand, one: Name): void {
+  const secret = stand.cache.secret('default', one);
+  if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return;
+  if (stand.ready(one)?.reason === 'CasIndexStale') {
+    expect(one).toBe('pinned');
+    return;
+  }
+  const { wanted, missing } = desiredOf(stand, secret);
+  // A pinned version is not used up by an incomplete secret.
+  if (one === 'pinned' && missing) return;
+  const actual = new Map(Object.entries(stand.values(pathOf(one), ENGINES[one]) ?? {}));
+  const good = [...wanted].filter(([, each]) => plaintextOf(each) !== undefined);
+  for (const [wantedKey, each] of good) {
+    expect([wantedKey, actual.get(wantedKey)]).toEqual([wantedKey, plaintextOf(each)]);
+  }
+  const nothingDecryptable = wanted.size > 0 && good.length === 0;
+  const mentioned = mentionedKeys(stand, secret);
+  const onlyWithoutValue = wanted.size === 0 && mentioned.size > 0;
+  const neverWrote = secret.status?.created !== true || (one === 'plain' && wanted.size === 0);
+  if (missing || nothingDecryptable || onlyWithoutValue || neverWrote) return;
+  for (const actualKey of actual.keys()) expect(mentioned).toContain(actualKey);
+}
+
+/** Undefined when KMS refuses it. */
+function plaintextOf({ emptySecret, encryptedSecret = '' }: SecretItem): string | undefined {
+  if (emptySecret === true) return '';
+  const [context, plaintext] = Buffer.from(encryptedSecret, 'base64').toString().split('|');
+  return context === '[]' ? plaintext : undefined;
+}
+
+/** Keys of every item, with or without a value, of the resource and its includes. */
+function mentionedKeys(stand: ReconcileStand, secret: KMSVaultSecret): Set<string> {
+  const included = (secret.spec.includeSecrets ?? []).flatMap(
+    (include) => stand.cache.partial('default', include)?.spec.secrets ?? [],
+  );
+  return new Set([...(secret.spec.secrets ?? []), ...included].map((each) => each.key));
 }
 
 describe('any sequence of edits, drifts, partial changes, deletions and failures', () => {
@@ -255,44 +318,7 @@ describe('any sequence of edits, drifts, partial changes, deletions and failures
         for (const step of commands) await apply(stand, step);
         await settle(stand);
         expect(stand.logger.entries.filter((entry) => entry.level === 'error')).toEqual([]);
-        for (const one of NAMES) {
-          const secret = stand.cache.secret('default', one);
-          if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) continue;
-          if (stand.ready(one)?.reason === 'CasIndexStale') {
-            expect(one).toBe('pinned');
-            continue;
-          }
-          const { wanted, missing } = desiredOf(stand, secret);
-          // A pinned version is not used up by an incomplete secret.
-          if (one === 'pinned' && missing) continue;
-          const actual = new Map(Object.entries(stand.values(pathOf(one), ENGINES[one]) ?? {}));
-          const good = [...wanted].filter(
-            ([, each]) =>
-              each.emptySecret === true ||
-              !Buffer.from(each.encryptedSecret ?? '', 'base64')
-                .toString()
-                .includes('wrong'),
-          );
-          const nothingDecryptable = wanted.size > 0 && good.length === 0;
-          for (const [wantedKey, each] of good) {
-            const value =
-              each.emptySecret === true
-                ? ''
-                : Buffer.from(each.encryptedSecret ?? '', 'base64')
-                    .toString()
-                    .split('|')[1];
-            expect([wantedKey, actual.get(wantedKey)]).toEqual([wantedKey, value]);
-          }
-          const keptByName = new Set((secret.spec.secrets ?? []).map((each) => each.key));
-          for (const include of secret.spec.includeSecrets ?? []) {
-            for (const each of stand.cache.partial('default', include)?.spec.secrets ?? [])
-              keptByName.add(each.key);
-          }
-          const onlyWithoutValue = wanted.size === 0 && keptByName.size > 0;
-          const neverWrote = secret.status?.created !== true || (one === 'plain' && wanted.size === 0);
-          if (missing || nothingDecryptable || onlyWithoutValue || neverWrote) continue;
-          for (const actualKey of actual.keys()) expect(keptByName).toContain(actualKey);
-        }
+        for (const one of NAMES) expectDesired(stand, one);
       }),
       { numRuns: 400 },
     );

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
+import { SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileStand } from '../../support/reconcile-stand.js';
@@ -293,58 +293,5 @@ describe('SecretReconciler', () => {
     expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
     expect(JSON.stringify(stand.logger.entries)).not.toContain('canary');
     expect(JSON.stringify(stand.logger.entries)).toContain('TypeError');
-  });
-});
-
-describe('FinalizerHandler', () => {
-  const deleting = async (metadata: object = { finalizers: [DELETE_FINALIZER] }): Promise<void> => {
-    stand.secret('x', { secrets: [item('a', 'one')] }, metadata);
-    await stand.reconcile('x');
-    stand.delete(SECRET_KIND, 'x');
-  };
-
-  it('deletes what the resource wrote and lets it go', async () => {
-    await deleting();
-    await stand.reconcile('x', 'edit');
-    expect(stand.values('secret/data/x')).toBeUndefined();
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
-    expect(reasons()).toContain('SecretDeleted');
-  });
-
-  it('leaves foreign finalizers and, without its own, Vault alone', async () => {
-    await deleting({ finalizers: ['example.com/other'] });
-    await stand.reconcile('x', 'edit');
-    expect(stand.values('secret/data/x')).toEqual({ a: 'one' });
-    expect(stand.find(SECRET_KIND, 'x')?.metadata.finalizers).toEqual(['example.com/other']);
-  });
-
-  it('stays while Vault is down, says why, and finishes later', async () => {
-    await deleting();
-    stand.vault.down = true;
-    expect((await stand.reconcile('x', 'edit')).retry).toBe('soon');
-    expect(stand.ready('x')?.reason).toBe('Deleting');
-    expect(reasons()).toContain('DeletionFailed');
-    stand.vault.down = false;
-    await stand.reconcile('x');
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
-  });
-
-  it('hands the value over to another resource with the same path', async () => {
-    await deleting();
-    stand.secret('heir', { path: 'secret/data/x', secrets: [item('a', 'one')] });
-    await stand.reconcile('x', 'edit');
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
-    expect(stand.values('secret/data/x')).toEqual({ a: 'one' });
-    expect(reasons()).toContain('SecretKept');
-  });
-
-  it('keeps what the resource never wrote', async () => {
-    stand.vault.tamper('secret/data/x', 'v2', new Map([['theirs', '1']]));
-    stand.secret('x', { secrets: [bad('a')] }, { finalizers: [DELETE_FINALIZER] });
-    await stand.reconcile('x');
-    stand.delete(SECRET_KIND, 'x');
-    await stand.reconcile('x', 'edit');
-    expect(stand.values('secret/data/x')).toEqual({ theirs: 1 });
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
   });
 });

@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+
+import { describe, expect, it } from '@jest/globals';
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+/** Third-party clients and the only folders that import them. */
+const CLIENTS: Readonly<Record<string, readonly string[]>> = {
+  '@dot-i/k8s-operator': ['watch'],
+  '@kubernetes/client-node': ['watch', 'kube'],
+  '@aws-sdk/client-kms': ['kms'],
+  'hashi-vault-js': ['vault'],
+  tsyringe: ['composition'],
+};
+
+function importsOf(file: string, text: string): Import[] {
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => ({
+    file,
+    target: match[1] ?? '',
+  }));
+}
+
+/** The folder of `src` that a file, or what it imports, lies in; empty for entry points and packages. */
+function folderOf(path: string): string {
+  return /^src\/([^/]+)\//.exec(path)?.[1] ?? '';
+}
+
+function violations(imports: readonly Import[]): string[] {
+  return imports.flatMap(({ file, target }) => {
+    const from = folderOf(file);
+    const relative = target.startsWith('.') ? normalize(join(dirname(file), target)) : undefined;
+    const to = relative === undefined ? '' : folderOf(relative);
+    const say = (rule: string): string => `${file} imports ${target}: ${rule}`;
+    const found: string[] = [];
+    const owners = CLIENTS[target];
+    if (owners !== undefined && from !== '' && !owners.includes(from))
+      found.push(say(`only ${owners.join(', ')} does`));
+    if (relative?.startsWith('test/') === true) found.push(say('src never imports test'));
+    if ((from === 'api' || from === 'config') && to !== '' && to !== from)
+      found.push(say(`${from} imports no other folder`));
+    if ((from === 'api' || from === 'config') && target.startsWith('node:'))
+      found.push(say(`${from} does no I/O`));
+    if (['kms', 'vault', 'kube'].includes(from) && to === 'reconcile')
+      found.push(say('nothing imports reconcile back'));
+    if (from !== '' && from !== 'composition' && to === 'composition')
+      found.push(say('only entry points use composition'));
+    const webhook = file === 'src/webhook.ts' || from === 'admission';
+    if (webhook && ['watch', 'queue', 'vault'].includes(to))
+      found.push(say('the webhook has no watchers and no Vault'));
+    return found;
+  });
+}
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => `src/${file}`);
+
+describe('the boundaries between the folders', () => {
+  it('are kept by every file', () => {
+    const imports = files.flatMap((file) => importsOf(file, readFileSync(file, 'utf8')));
+    expect(imports.length).toBeGreaterThan(200);
+    expect(violations(imports)).toEqual([]);
+  });
+
+  it.each([
+    ['src/api/x.ts', '../vault/y.js'],
+    ['src/config/x.ts', 'node:fs'],
+    ['src/reconcile/x.ts', '@aws-sdk/client-kms'],
+    ['src/queue/x.ts', 'tsyringe'],
+    ['src/vault/auth/x.ts', '../../reconcile/y.js'],
+    ['src/admission/x.ts', '../vault/y.js'],
+    ['src/kube/x.ts', '../composition/tokens.js'],
+    ['src/main.ts', '../test/support/wait.js'],
+  ])('are seen to be broken when %s imports %s', (file, target) => {
+    expect(violations([{ file, target }])).toHaveLength(1);
+  });
+
+  it('have no folder and no file with a name that says nothing', () => {
+    expect(files.filter((file) => /(^|[/-])(utils?|helpers?|common|types|misc)(\.ts|\/)/.test(file))).toEqual(
+      [],
+    );
+  });
+});
