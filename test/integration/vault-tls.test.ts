@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import type { VaultConfig } from '../../src/config/config.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
+import { eventually } from '../support/wait.js';
 import { failureOf, VaultStand, type StandOptions } from './vault-stand.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
@@ -138,6 +140,36 @@ describe('certificate authorities', () => {
     vault.server.cutConnections();
     await works(stand);
     expect(stand.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
+  });
+
+  it('leave no connection behind that was opened with the ones before, idle or in flight', async () => {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const server = createHttpsServer(await authority.issue(), (request, response) => {
+      void (request.url?.includes('slow') === true ? held : Promise.resolve()).then(() =>
+        response.writeHead(404).end('{"errors":[]}'),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `https://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+    const open = (): Promise<number> =>
+      new Promise((resolve) => {
+        server.getConnections((_error, count) => {
+          resolve(count);
+        });
+      });
+    const caCertFile = file('extended.pem', authority.cert);
+    const { client } = standOf({ caCertFile }, {}, url);
+    const slow = client.request({ ...READ, path: 'kv/slow' });
+    await client.request(READ);
+    expect(await open()).toBe(2);
+    writeFileSync(caCertFile, `${authority.cert}\n${other.cert}`);
+    await client.request(READ);
+    release();
+    expect((await slow).status).toBe(404);
+    await eventually('one connection', async () => (await open()) === 1);
+    server.closeAllConnections();
+    server.close();
   });
 
   it('no longer serve connections once they are not trusted any more', async () => {
