@@ -1,0 +1,99 @@
+import { request as httpsRequest } from 'node:https';
+
+import type { Webhook } from './webhook-configuration.js';
+
+/** Where the server finds a service of the cluster: `namespace/name` to host and port. */
+export type ServiceAddresses = Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+
+/** Why a webhook gave no answer, in the words of the server. */
+export class WebhookCallFailed extends Error {
+  override readonly name = 'WebhookCallFailed';
+}
+
+interface Target {
+  readonly url: URL;
+  readonly connectTo: { readonly host: string; readonly port: number };
+}
+
+/**
+ * Sends a review as the API server does and gives the body of the answer.
+ *
+ * @throws WebhookCallFailed
+ */
+export async function callWebhook(
+  webhook: Webhook,
+  review: unknown,
+  services: ServiceAddresses,
+): Promise<string> {
+  const { url, connectTo } = targetOf(webhook, services);
+  url.searchParams.set('timeout', `${String(webhook.timeoutSeconds)}s`);
+  const body = JSON.stringify(review);
+  const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const fail = (why: string): void => {
+      reject(new WebhookCallFailed(`failed to call webhook: Post "${url.href}": ${why}`));
+    };
+    const request = httpsRequest(
+      {
+        ...connectTo,
+        // IP addresses are no server names, and are checked as such.
+        ...(/^[\d.]+$/.test(url.hostname) ? {} : { servername: url.hostname }),
+        ...(webhook.ca === undefined ? {} : { ca: webhook.ca }),
+        agent: false,
+        method: 'POST',
+        path: `${url.pathname}${url.search}`,
+        headers: {
+          host: url.host,
+          'user-agent': 'kube-apiserver-admission',
+          accept: 'application/json, */*',
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', () => {
+          fail('unexpected EOF');
+        });
+        response.on('end', () => {
+          clearTimeout(timer);
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+        });
+      },
+    );
+    const timer = setTimeout(() => {
+      fail('context deadline exceeded');
+      request.destroy();
+    }, webhook.timeoutSeconds * 1_000);
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      fail(inGo(error, connectTo));
+    });
+    request.end(body);
+  });
+  if (status >= 200 && status < 300) return text;
+  throw new WebhookCallFailed(
+    status >= 500
+      ? 'failed to call webhook: an error on the server ("unknown") has prevented the request from succeeding'
+      : 'failed to call webhook: the server rejected our request for an unknown reason',
+  );
+}
+
+function targetOf({ url, service }: Webhook, services: ServiceAddresses): Target {
+  if (url !== undefined) {
+    const parsed = new URL(url);
+    return { url: parsed, connectTo: { host: parsed.hostname, port: Number(parsed.port || 443) } };
+  }
+  const { namespace = '', name = '', port = 443, path = '/' } = service ?? {};
+  const known = services[`${namespace}/${name}`];
+  if (known === undefined) {
+    throw new WebhookCallFailed(`failed to call webhook: service "${name}" not found`);
+  }
+  return { url: new URL(`https://${name}.${namespace}.svc:${String(port)}${path}`), connectTo: known };
+}
+
+function inGo({ code, message }: NodeJS.ErrnoException, { host, port }: Target['connectTo']): string {
+  if (code === 'ECONNREFUSED') return `dial tcp ${host}:${String(port)}: connect: connection refused`;
+  if (/CERT|SIGNATURE|ISSUER/.test(code ?? '')) return `tls: failed to verify certificate: x509: ${message}`;
+  return code === 'ECONNRESET' ? 'EOF' : message;
+}
