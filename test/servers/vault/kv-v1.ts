@@ -1,39 +1,55 @@
+import { parseSeconds } from './fields.js';
 import type { Mount } from './mounts.js';
-import { NO_CONTENT, NOT_FOUND, type VaultAnswer, type VaultCall, VaultFault } from './protocol.js';
+import {
+  badRequest,
+  NO_CONTENT,
+  notFound,
+  unsupportedOperation,
+  type VaultAnswer,
+  type VaultCall,
+} from './protocol.js';
+import { goJson, objectText } from './raw-json.js';
+import { SYSTEM_TTL_SECONDS } from './tokens.js';
 
 /** K/V version 1: one value per path, replaced as a whole, and whatever was sent is stored as it is. */
 export class KvV1 implements Mount {
-  readonly type = 'kv';
-  readonly options = { version: '1' };
+  /** By path; the members as raw JSON. */
   readonly secrets = new Map<string, ReadonlyMap<string, string>>();
+
+  constructor(readonly type: 'kv' | 'generic' = 'kv') {}
 
   exists(path: string): boolean {
     return this.secrets.has(path);
+  }
+
+  isOpen(): boolean {
+    return false;
+  }
+
+  needsSudo(): boolean {
+    return false;
   }
 
   handle(call: VaultCall): VaultAnswer {
     switch (call.operation) {
       case 'read': {
         const secret = this.secrets.get(call.path);
-        if (secret === undefined) throw NOT_FOUND;
-        // The default lease of 32 days, which clients take as advice.
-        return { status: 200, data: objectText(secret), leaseDuration: 2_764_800 };
+        if (secret === undefined) throw notFound();
+        return { status: 200, data: objectText(secret), leaseDuration: leaseOf(secret) };
       }
       case 'create':
-      case 'update': {
-        if (call.path === '') throw unsupported();
-        const members = new Map([...call.body].filter(([name]) => name !== 'ttl' || call.body.size > 1));
-        if (call.body.size === 0) throw new VaultFault(400, ['missing data fields']);
-        this.secrets.set(call.path, members.size === 0 ? call.body : members);
+      case 'update':
+        if (call.path === '') throw badRequest('missing path');
+        if (call.body.size === 0) throw badRequest('missing data fields');
+        this.secrets.set(call.path, call.body);
         return NO_CONTENT;
-      }
       case 'delete':
         this.secrets.delete(call.path);
         return NO_CONTENT;
       case 'list':
-        return { status: 200, data: `{"keys":${JSON.stringify(keysBelow(this.secrets.keys(), call.path))}}` };
+        return { status: 200, data: goJson({ keys: keysBelow(this.secrets.keys(), call.path) }) };
       case 'patch':
-        throw unsupported();
+        throw unsupportedOperation();
     }
   }
 
@@ -42,17 +58,18 @@ export class KvV1 implements Mount {
   }
 }
 
-export function unsupported(): VaultFault {
-  return new VaultFault(405, ['unsupported operation']);
+/** A `ttl` among the data is advice for clients, passed on as the lease; else the system's default. */
+function leaseOf(secret: ReadonlyMap<string, string>): number {
+  const raw = secret.get('ttl') ?? secret.get('lease');
+  const seconds = raw === undefined ? undefined : parseSeconds(JSON.parse(raw) as unknown);
+  return seconds === undefined || seconds <= 0 ? SYSTEM_TTL_SECONDS : seconds;
 }
 
-export function objectText(members: ReadonlyMap<string, string>): string {
-  // Go encodes maps with sorted keys.
-  const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${sorted.map(([name, raw]) => `${JSON.stringify(name)}:${raw}`).join(',')}}`;
-}
-
-/** Names directly below a folder; folders end with a slash. 404 when there is none. */
+/**
+ * Names directly below a folder, sorted; folders end with a slash.
+ *
+ * @throws VaultFault 404 when there is none
+ */
 export function keysBelow(paths: Iterable<string>, folder: string): string[] {
   const prefix = folder === '' || folder.endsWith('/') ? folder : `${folder}/`;
   const names = new Set<string>();
@@ -61,6 +78,6 @@ export function keysBelow(paths: Iterable<string>, folder: string): string[] {
     const [first = '', ...rest] = path.slice(prefix.length).split('/');
     names.add(rest.length === 0 ? first : `${first}/`);
   }
-  if (names.size === 0) throw NOT_FOUND;
-  return [...names].sort();
+  if (names.size === 0) throw notFound();
+  return [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }

@@ -1,71 +1,66 @@
-import { keysBelow, objectText, unsupported } from './kv-v1.js';
+import { boolField, goDuration, has, intField, mapField, objectField, secondsField } from './fields.js';
+import { keysBelow } from './kv-v1.js';
+import {
+  metadataText,
+  newSecret,
+  readText,
+  type StoredSecret,
+  Timestamps,
+  versionText,
+} from './kv-v2-secret.js';
 import type { Mount } from './mounts.js';
 import {
-  field,
+  badRequest,
+  isWrite,
   NO_CONTENT,
-  NOT_FOUND,
-  secondsField,
+  notFound,
+  unsupportedOperation,
   type VaultAnswer,
   type VaultCall,
-  VaultFault,
 } from './protocol.js';
-import { objectMembers } from './raw-members.js';
-
-export interface StoredVersion {
-  readonly createdTime: string;
-  data: ReadonlyMap<string, string>;
-  deletionTime: string;
-  destroyed: boolean;
-}
-
-export interface StoredSecret {
-  readonly createdTime: string;
-  updatedTime: string;
-  current: number;
-  readonly versions: Map<number, StoredVersion>;
-  casRequired: boolean;
-  maxVersions: number;
-  deleteVersionAfterSeconds: number;
-  customMetadata: string;
-}
+import { encodeJson, goJson, mergePatch, objectMembers, objectText, parseJson } from './raw-json.js';
 
 const DEFAULT_MAX_VERSIONS = 10;
-const VERBS = ['data', 'metadata', 'delete', 'undelete', 'destroy', 'config'];
+const VERBS = ['data', 'metadata', 'delete', 'undelete', 'destroy'];
+const WORD_OF = { read: 'get', list: 'list', delete: 'delete', create: 'put', update: 'put', patch: 'patch' };
 
 /** K/V version 2: versions with check-and-set, deletion times and metadata. */
 export class KvV2 implements Mount {
   readonly type = 'kv';
-  readonly options = { version: '2' };
   readonly secrets = new Map<string, StoredSecret>();
   private config = { casRequired: false, maxVersions: 0, deleteVersionAfterSeconds: 0 };
-  private lastNanos = 0n;
+  private readonly times: Timestamps;
 
-  constructor(private readonly now: () => Date) {}
+  constructor(now: () => Date) {
+    this.times = new Timestamps(now);
+  }
 
   exists(path: string): boolean {
-    const name = path.slice(path.indexOf('/') + 1);
-    return this.secrets.has(name);
+    const [, verb, name = ''] = /^(data|metadata)\/(.*)$/.exec(path) ?? [];
+    return verb === undefined || this.secrets.has(name);
+  }
+
+  isOpen(): boolean {
+    return false;
+  }
+
+  needsSudo(): boolean {
+    return false;
   }
 
   handle(call: VaultCall): VaultAnswer {
     const [verb = '', ...rest] = call.path.split('/');
     const name = rest.join('/');
-    if (!VERBS.includes(verb) || (name === '' && verb !== 'config' && call.operation !== 'list')) {
-      // Tried: a versioned mount answers everything else with 404 and a warning.
-      return {
-        status: 404,
-        warnings: [
-          'Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to use.',
-        ],
-      };
+    if (call.path === 'config' && call.operation !== 'list') return this.configure(call);
+    if (!VERBS.includes(verb)) return invalidPath(call);
+    if (rest.length === 0 && (call.operation !== 'list' || verb !== 'metadata')) {
+      return wrongPath('Non-listing operations on the root of a K/V v2 mount are not supported.');
     }
     switch (verb) {
       case 'data':
         return this.data(call, name);
       case 'metadata':
         return this.metadata(call, name);
-      case 'config':
-        return this.configure(call);
       default:
         return this.changeVersions(call, verb, name);
     }
@@ -82,110 +77,151 @@ export class KvV2 implements Mount {
       case 'create':
       case 'update':
         return this.write(call, name);
+      case 'patch':
+        return this.patch(call, name);
       case 'delete': {
-        const version = this.secrets.get(name)?.versions.get(this.secrets.get(name)?.current ?? 0);
-        if (version !== undefined && version.deletionTime === '') version.deletionTime = this.timestamp();
+        const secret = this.secrets.get(name);
+        const version = secret?.versions.get(secret.current);
+        if (version !== undefined && !version.destroyed && !this.times.isPast(version.deletionTime)) {
+          version.deletionTime = this.times.next();
+        }
         return NO_CONTENT;
       }
-      default:
-        throw unsupported();
+      case 'list':
+        throw unsupportedOperation();
     }
   }
 
   private read(call: VaultCall, name: string): VaultAnswer {
     const secret = this.secrets.get(name);
-    const asked = Number(call.query.get('version') ?? 0);
-    const number = asked === 0 ? (secret?.current ?? 0) : asked;
+    const asked = call.query.get('version') ?? '';
+    if (!/^[-+]?\d*$/.test(asked)) {
+      throw badRequest(
+        `Field validation failed: error converting input for field "version": '' cannot parse value as 'int': strconv.ParseInt: invalid syntax`,
+      );
+    }
+    const number = Number(asked) > 0 ? Number(asked) : (secret?.current ?? 0);
     const version = secret?.versions.get(number);
-    if (version === undefined) throw NOT_FOUND;
-    const gone = version.destroyed || this.isPast(version.deletionTime);
-    const data = gone ? 'null' : objectText(version.data);
-    return {
-      status: gone ? 404 : 200,
-      data: `{"data":${data},"metadata":${this.versionText(secret, number)}}`,
-    };
+    if (secret === undefined || version === undefined) throw notFound();
+    const isGone = version.destroyed || this.times.isPast(version.deletionTime);
+    return { status: isGone ? 404 : 200, data: readText(secret, number, isGone) };
   }
 
   private write(call: VaultCall, name: string): VaultAnswer {
-    const raw = call.body.get('data');
-    if (raw === undefined || raw === 'null') throw new VaultFault(400, ['no data provided']);
-    const data = parseMembers(raw);
-    const options = call.body.has('options')
-      ? (field(call, 'options') as { cas?: unknown } | null)
-      : undefined;
-    const secret = this.secrets.get(name) ?? this.newSecret();
-    this.checkAndSet(options?.cas, secret);
+    const data = objectField(call, 'data');
+    if (data === undefined) throw badRequest('no data provided');
+    const secret = this.secrets.get(name) ?? newSecret(this.times.next());
+    this.checkAndSet(objectField(call, 'options'), secret);
+    return this.add(name, secret, data);
+  }
+
+  private patch(call: VaultCall, name: string): VaultAnswer {
+    const patch = call.body.get('data');
+    if (patch === undefined) throw badRequest('no data provided');
+    const secret = this.secrets.get(name);
+    const version = secret?.versions.get(secret.current);
+    // A missing secret is 404 without a body, a deleted one with its metadata (recorded).
+    if (secret === undefined || version === undefined) return { status: 404, raw: '' };
+    this.checkAndSet(objectField(call, 'options'), secret);
+    if (version.destroyed || this.times.isPast(version.deletionTime)) {
+      return { status: 404, data: versionText(secret, secret.current) };
+    }
+    const merged = mergePatch(parseJson(objectText(version.data)), parseJson(patch));
+    return this.add(name, secret, objectMembers(encodeJson(merged)));
+  }
+
+  /** A value of a v1 mount that was upgraded. */
+  adopt(name: string, members: ReadonlyMap<string, string>): void {
+    this.add(name, newSecret(this.times.next()), members);
+  }
+
+  private add(name: string, secret: StoredSecret, data: ReadonlyMap<string, string> | null): VaultAnswer {
     const number = secret.current + 1;
     const deleteAfter = secret.deleteVersionAfterSeconds || this.config.deleteVersionAfterSeconds;
-    const createdTime = this.timestamp();
+    const createdTime =
+      secret.current === 0 && !this.secrets.has(name) ? secret.createdTime : this.times.next();
     secret.versions.set(number, {
       createdTime,
-      data,
-      deletionTime:
-        deleteAfter > 0 ? new Date(Date.parse(createdTime) + deleteAfter * 1000).toISOString() : '',
+      data: data ?? new Map(),
+      isNull: data === null,
+      deletionTime: deleteAfter > 0 ? this.times.after(createdTime, deleteAfter) : '',
       destroyed: false,
     });
     secret.current = number;
     secret.updatedTime = createdTime;
     const keep = secret.maxVersions || this.config.maxVersions || DEFAULT_MAX_VERSIONS;
     for (const old of secret.versions.keys()) if (old <= number - keep) secret.versions.delete(old);
+    if (number > keep) secret.oldest = number - keep + 1;
     this.secrets.set(name, secret);
-    return { status: 200, data: this.versionText(secret, number) };
+    return { status: 200, data: versionText(secret, number) };
   }
 
-  private checkAndSet(cas: unknown, secret: StoredSecret): void {
-    if (cas === undefined) {
+  private checkAndSet(options: ReadonlyMap<string, string> | null | undefined, secret: StoredSecret): void {
+    const raw = options?.get('cas');
+    if (raw === undefined) {
       if (secret.casRequired || this.config.casRequired) {
-        throw new VaultFault(400, ['check-and-set parameter required for this call']);
+        throw badRequest('check-and-set parameter required for this call');
       }
       return;
     }
-    if (!Number.isInteger(Number(cas)) || typeof cas === 'boolean')
-      throw new VaultFault(400, ['error parsing check-and-set parameter']);
-    if (Number(cas) !== secret.current) {
-      throw new VaultFault(400, ['check-and-set parameter did not match the current version']);
+    // Weakly typed, as Vault decodes it: "3", true, null and "" are numbers (recorded).
+    const value = JSON.parse(raw) as unknown;
+    const cas = typeof value === 'object' && value !== null ? NaN : Number(value);
+    if (!Number.isInteger(cas)) throw badRequest('error parsing check-and-set parameter');
+    if (cas !== secret.current) {
+      throw badRequest('check-and-set parameter did not match the current version');
     }
   }
 
   private metadata(call: VaultCall, name: string): VaultAnswer {
-    if (call.operation === 'list') {
-      return { status: 200, data: `{"keys":${JSON.stringify(keysBelow(this.secrets.keys(), name))}}` };
-    }
     const secret = this.secrets.get(name);
     switch (call.operation) {
-      case 'read': {
-        if (secret === undefined) throw NOT_FOUND;
-        return { status: 200, data: this.metadataText(secret) };
-      }
+      case 'list':
+        return { status: 200, data: goJson({ keys: keysBelow(this.secrets.keys(), name) }) };
+      case 'read':
+        if (secret === undefined) throw notFound();
+        return { status: 200, data: metadataText(secret) };
       case 'create':
-      case 'update': {
-        const changed = secret ?? this.newSecret();
-        if (call.body.has('cas_required')) changed.casRequired = field(call, 'cas_required') === true;
-        if (call.body.has('max_versions')) changed.maxVersions = Number(field(call, 'max_versions'));
-        if (call.body.has('delete_version_after'))
-          changed.deleteVersionAfterSeconds = secondsField(call, 'delete_version_after');
-        if (call.body.has('custom_metadata'))
-          changed.customMetadata = call.body.get('custom_metadata') ?? 'null';
-        this.secrets.set(name, changed);
+      case 'update':
+        this.changeMetadata(call, name, secret ?? newSecret(this.times.next()));
         return NO_CONTENT;
-      }
+      case 'patch':
+        if (secret === undefined) return { status: 404, raw: '' };
+        this.changeMetadata(call, name, secret);
+        return NO_CONTENT;
       case 'delete':
         this.secrets.delete(name);
         return NO_CONTENT;
-      default:
-        throw unsupported();
     }
   }
 
+  private changeMetadata(call: VaultCall, name: string, secret: StoredSecret): void {
+    const casRequired = boolField(call, 'cas_required');
+    const maxVersions = intField(call, 'max_versions');
+    const deleteAfter = secondsField(call, 'delete_version_after');
+    const custom = mapField(call, 'custom_metadata');
+    const customPatch = call.operation === 'patch' ? call.body.get('custom_metadata') : undefined;
+    if (casRequired !== undefined) secret.casRequired = casRequired;
+    if (maxVersions !== undefined) secret.maxVersions = Math.max(0, maxVersions);
+    if (deleteAfter !== undefined) secret.deleteVersionAfterSeconds = deleteAfter;
+    if (customPatch !== undefined) {
+      const merged = mergePatch(parseJson(goJson(secret.customMetadata ?? {})), parseJson(customPatch));
+      secret.customMetadata = JSON.parse(encodeJson(merged)) as Record<string, string>;
+    } else if (custom !== undefined) secret.customMetadata = Object.fromEntries(custom);
+    if (this.secrets.has(name)) secret.updatedTime = this.times.next();
+    this.secrets.set(name, secret);
+  }
+
   private changeVersions(call: VaultCall, verb: string, name: string): VaultAnswer {
-    if (call.operation !== 'create' && call.operation !== 'update') throw unsupported();
-    const numbers = field(call, 'versions');
-    if (!Array.isArray(numbers) || numbers.length === 0)
-      throw new VaultFault(400, ['no version number provided']);
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    const numbers = versionNumbers(call);
+    if (numbers.length === 0) throw badRequest('no version number provided');
     for (const number of numbers) {
-      const version = this.secrets.get(name)?.versions.get(Number(number));
+      const version = this.secrets.get(name)?.versions.get(number);
       if (version === undefined || version.destroyed) continue;
-      if (verb === 'delete') version.deletionTime = this.timestamp();
+      if (verb === 'delete' && !this.times.isPast(version.deletionTime)) {
+        version.deletionTime = this.times.next();
+      }
       if (verb === 'undelete') version.deletionTime = '';
       if (verb === 'destroy') {
         version.destroyed = true;
@@ -197,83 +233,51 @@ export class KvV2 implements Mount {
 
   private configure(call: VaultCall): VaultAnswer {
     if (call.operation === 'read') {
-      const { casRequired, maxVersions } = this.config;
-      return {
-        status: 200,
-        data: JSON.stringify({
-          cas_required: casRequired,
-          delete_version_after: '0s',
-          max_versions: maxVersions,
-        }),
+      const { casRequired, maxVersions, deleteVersionAfterSeconds } = this.config;
+      const data = {
+        cas_required: casRequired,
+        delete_version_after: goDuration(deleteVersionAfterSeconds),
+        max_versions: maxVersions,
       };
+      return { status: 200, data: goJson(data) };
     }
-    if (call.operation !== 'create' && call.operation !== 'update') throw unsupported();
-    if (call.body.has('cas_required')) this.config.casRequired = field(call, 'cas_required') === true;
-    if (call.body.has('max_versions')) this.config.maxVersions = Number(field(call, 'max_versions'));
-    if (call.body.has('delete_version_after'))
-      this.config.deleteVersionAfterSeconds = secondsField(call, 'delete_version_after');
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    if (has(call, 'cas_required')) this.config.casRequired = boolField(call, 'cas_required') ?? false;
+    if (has(call, 'max_versions')) this.config.maxVersions = intField(call, 'max_versions') ?? 0;
+    if (has(call, 'delete_version_after')) {
+      this.config.deleteVersionAfterSeconds = secondsField(call, 'delete_version_after') ?? 0;
+    }
     return NO_CONTENT;
-  }
-
-  private newSecret(): StoredSecret {
-    const createdTime = this.timestamp();
-    return {
-      createdTime,
-      updatedTime: createdTime,
-      current: 0,
-      versions: new Map(),
-      casRequired: false,
-      maxVersions: 0,
-      deleteVersionAfterSeconds: 0,
-      customMetadata: 'null',
-    };
-  }
-
-  private versionText(secret: StoredSecret | undefined, number: number): string {
-    const version = secret?.versions.get(number);
-    return (
-      `{"created_time":"${version?.createdTime ?? ''}","custom_metadata":${secret?.customMetadata ?? 'null'},` +
-      `"deletion_time":"${version?.deletionTime ?? ''}","destroyed":${String(version?.destroyed ?? false)},"version":${String(number)}}`
-    );
-  }
-
-  private metadataText(secret: StoredSecret): string {
-    const versions = [...secret.versions].map(([number, { createdTime, deletionTime, destroyed }]) => [
-      String(number),
-      { created_time: createdTime, deletion_time: deletionTime, destroyed },
-    ]);
-    return JSON.stringify({
-      cas_required: secret.casRequired,
-      created_time: secret.createdTime,
-      current_version: secret.current,
-      custom_metadata: JSON.parse(secret.customMetadata) as unknown,
-      delete_version_after: `${String(secret.deleteVersionAfterSeconds)}s`,
-      max_versions: secret.maxVersions,
-      oldest_version: Math.min(...secret.versions.keys(), secret.current),
-      updated_time: secret.updatedTime,
-      versions: Object.fromEntries(versions) as unknown,
-    });
-  }
-
-  private isPast(deletionTime: string): boolean {
-    return deletionTime !== '' && Date.parse(deletionTime) <= this.now().getTime();
-  }
-
-  /** RFC 3339 with nanoseconds, as Vault; never the same twice. */
-  private timestamp(): string {
-    const date = this.now();
-    let nanos = BigInt(date.getTime()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n);
-    if (nanos <= this.lastNanos) nanos = this.lastNanos + 1n;
-    this.lastNanos = nanos;
-    const whole = new Date(Number(nanos / 1_000_000n)).toISOString();
-    return `${whole.slice(0, 23)}${String(nanos % 1_000_000n).padStart(6, '0')}Z`;
   }
 }
 
-function parseMembers(raw: string): ReadonlyMap<string, string> {
-  try {
-    return objectMembers(raw);
-  } catch {
-    throw new VaultFault(400, ['no data provided']);
-  }
+/** A single number, a list, or comma-separated text: all are taken (recorded). */
+function versionNumbers(call: VaultCall): number[] {
+  const raw = call.body.get('versions');
+  if (raw === undefined || raw === 'null' || raw.startsWith('{')) return [];
+  const value = JSON.parse(raw) as unknown;
+  const items: unknown[] = Array.isArray(value)
+    ? value
+    : typeof value === 'string'
+      ? value.split(',')
+      : [value];
+  return items.map((item) => {
+    const number = Number(item);
+    if (Number.isInteger(number)) return number;
+    throw badRequest(
+      `Field validation failed: error converting input for field "versions": decoding failed due to the following error(s):\n\n'[0]' cannot parse value as 'int': strconv.ParseInt: invalid syntax`,
+    );
+  });
+}
+
+function invalidPath(call: VaultCall): VaultAnswer {
+  return wrongPath(
+    'Invalid path for a versioned K/V secrets engine. See the API docs for the appropriate API endpoints to ' +
+      `use. If using the Vault CLI, use 'vault kv ${WORD_OF[call.operation]}' for this operation.`,
+  );
+}
+
+/** Recorded: 404 without `errors`, only a warning tells. */
+function wrongPath(warning: string): VaultAnswer {
+  return { status: 404, warnings: [warning] };
 }

@@ -1,27 +1,39 @@
-import type { VaultAnswer, VaultCall } from './protocol.js';
+import { randomUUID } from 'node:crypto';
+
+import { badRequest, type VaultAnswer, type VaultCall } from './protocol.js';
 
 /** A secrets engine or auth method at a path. */
 export interface Mount {
   readonly type: string;
-  readonly options: Readonly<Record<string, string>> | null;
   /** Whether a write there updates rather than creates; mounts without the difference say true. */
   exists(path: string): boolean;
+  /** Whether a path needs no token: logins. */
+  isOpen(path: string): boolean;
+  /** Whether a path needs the `sudo` capability as well. */
+  needsSudo(path: string): boolean;
   handle(call: VaultCall): VaultAnswer | Promise<VaultAnswer>;
+  /** Forgets what it holds. */
   wipe(): void;
 }
 
-/** An engine that stands for all that are not K/V. */
+/** An engine that is mounted and answers nothing: it stands for all that are not K/V. */
 export class OtherEngine implements Mount {
-  readonly options = null;
-
   constructor(readonly type: string) {}
 
   exists(): boolean {
     return true;
   }
 
+  isOpen(): boolean {
+    return false;
+  }
+
+  needsSudo(): boolean {
+    return false;
+  }
+
   handle(): VaultAnswer {
-    return { status: 404, raw: '{"errors":[]}' };
+    return { status: 404, raw: '{"errors":["1 error occurred:\\n\\t* unsupported path\\n\\n"]}\n' };
   }
 
   wipe(): void {
@@ -29,35 +41,97 @@ export class OtherEngine implements Mount {
   }
 }
 
-/** Mounts by path without trailing slash; they never nest. */
-export class MountTable<M extends Mount> {
-  private readonly mounts = new Map<string, M>();
+export interface MountSettings {
+  description?: string;
+  /** Null for built-in mounts, empty for mounts made without. */
+  options?: Readonly<Record<string, string>> | null;
+  defaultLeaseTtlSeconds?: number;
+  maxLeaseTtlSeconds?: number;
+  local?: boolean;
+}
 
-  add(path: string, mount: M): boolean {
+/** A mount with what `sys/mounts` says about it. */
+export class MountEntry<M extends Mount = Mount> {
+  readonly accessor: string;
+  readonly uuid = randomUUID();
+
+  constructor(
+    /** With a slash at the end. */
+    readonly path: string,
+    readonly mount: M,
+    readonly settings: MountSettings,
+    private readonly table: 'auth' | 'secret',
+  ) {
+    const prefix = table === 'auth' ? 'auth_' : '';
+    this.accessor = `${prefix}${mount.type}_${randomUUID().slice(0, 8)}`;
+  }
+
+  describe(): Record<string, unknown> {
+    const { settings } = this;
+    return {
+      accessor: this.accessor,
+      config: {
+        default_lease_ttl: settings.defaultLeaseTtlSeconds ?? 0,
+        force_no_cache: false,
+        max_lease_ttl: settings.maxLeaseTtlSeconds ?? 0,
+        ...(this.table === 'auth' ? { token_type: 'default-service' } : {}),
+      },
+      description: settings.description ?? '',
+      external_entropy_access: false,
+      local: settings.local ?? false,
+      options: settings.options === undefined ? {} : settings.options,
+      plugin_version: '',
+      running_plugin_version: '',
+      running_sha256: '',
+      seal_wrap: false,
+      type: this.mount.type,
+      uuid: this.uuid,
+    };
+  }
+}
+
+/** Mounts by path with a slash at the end; they never nest. */
+export class MountTable {
+  private readonly mounts = new Map<string, MountEntry>();
+
+  constructor(private readonly kind: 'auth' | 'secret') {}
+
+  /** @throws VaultFault 400 when the path is taken. */
+  add(path: string, mount: Mount, settings: MountSettings = {}): MountEntry {
     for (const other of this.mounts.keys()) {
-      if (`${path}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${path}/`)) return false;
+      if (path.startsWith(other) || other.startsWith(path)) {
+        throw badRequest(`path is already in use at ${other}`);
+      }
     }
-    this.mounts.set(path, mount);
-    return true;
+    const entry = new MountEntry(path, mount, settings, this.kind);
+    this.mounts.set(path, entry);
+    return entry;
+  }
+
+  /** Under other settings, with everything it holds, or as another engine. */
+  replace(entry: MountEntry, mount: Mount): void {
+    const changed = new MountEntry(entry.path, mount, entry.settings, this.kind);
+    this.mounts.set(entry.path, Object.assign(changed, { accessor: entry.accessor, uuid: entry.uuid }));
   }
 
   remove(path: string): void {
     this.mounts.delete(path);
   }
 
-  get(path: string): M | undefined {
+  get(path: string): MountEntry | undefined {
     return this.mounts.get(path);
   }
 
-  /** The mount that a path lies in. */
-  find(path: string): { readonly at: string; readonly mount: M; readonly rest: string } | undefined {
-    for (const [at, mount] of this.mounts) {
-      if (path === at || path.startsWith(`${at}/`)) return { at, mount, rest: path.slice(at.length + 1) };
+  /** The mount that a path lies in; the mount's own path counts, with or without its slash. */
+  find(path: string): { readonly entry: MountEntry; readonly rest: string } | undefined {
+    for (const [at, entry] of this.mounts) {
+      if (path.startsWith(at)) return { entry, rest: path.slice(at.length) };
+      if (`${path}/` === at) return { entry, rest: '' };
     }
     return undefined;
   }
 
-  entries(): IterableIterator<[string, M]> {
-    return this.mounts.entries();
+  entries(): MountEntry[] {
+    return [...this.mounts.values()];
   }
 }

@@ -1,95 +1,181 @@
-import { VaultFault } from './protocol.js';
+import { badRequest, errorList } from './protocol.js';
 
 export type Capability = 'create' | 'read' | 'update' | 'delete' | 'list' | 'patch' | 'sudo' | 'deny';
 
+/** One `path` block; the path begins without a slash. */
 export interface PathRule {
   readonly path: string;
   readonly capabilities: readonly Capability[];
 }
 
-/** What every token may do with itself (the part of Vault's default policy that is needed here). */
-export const DEFAULT_POLICY: readonly PathRule[] = [
-  { path: 'auth/token/lookup-self', capabilities: ['read'] },
-  { path: 'auth/token/renew-self', capabilities: ['update'] },
-  { path: 'auth/token/revoke-self', capabilities: ['update'] },
-  { path: 'sys/capabilities-self', capabilities: ['update'] },
-  { path: 'sys/internal/ui/resultant-acl', capabilities: ['read'] },
-];
+/** A policy as it was written, and what it says. */
+export interface Policy {
+  readonly text: string;
+  readonly rules: readonly PathRule[];
+}
 
-const CAPABILITIES = new Set(['create', 'read', 'update', 'delete', 'list', 'patch', 'sudo', 'deny']);
+const CAPABILITIES = ['create', 'read', 'update', 'delete', 'list', 'patch', 'sudo', 'deny'];
+/** The capabilities that the old `policy = "write"` stood for. */
+const SHORTHANDS: Record<string, readonly Capability[]> = {
+  deny: ['deny'],
+  read: ['read', 'list'],
+  write: ['create', 'read', 'update', 'delete', 'list'],
+  sudo: ['create', 'read', 'update', 'delete', 'list', 'sudo'],
+};
 
-/** Parses a policy: HCL `path "…" { capabilities = […] }` blocks, or the same as JSON. */
+/**
+ * Parses a policy: HCL `path "…" { capabilities = […] }` blocks, or the same as JSON.
+ *
+ * Parameter constraints and wrapping limits are refused here, so that nothing is ignored in silence.
+ *
+ * @throws VaultFault 400
+ */
 export function parsePolicy(text: string): PathRule[] {
-  const rules = text.trim().startsWith('{') ? jsonRules(text) : hclRules(text);
-  for (const { capabilities } of rules) {
-    const unknown = capabilities.find((capability) => !CAPABILITIES.has(capability));
-    if (unknown !== undefined)
-      throw new VaultFault(400, [`failed to parse policy: invalid capability "${unknown}"`]);
+  const blocks = text.trim().startsWith('{') ? jsonBlocks(text) : new HclReader(text).blocks();
+  return blocks.map(({ path, settings }) => ruleOf(path, settings));
+}
+
+type Settings = ReadonlyMap<string, unknown>;
+
+function ruleOf(path: string, settings: Settings): PathRule {
+  const stripped = path.replace(/^\//, '');
+  const wrong = (text: string): Error =>
+    badRequest(`failed to parse policy: path ${JSON.stringify(path)}: ${text}`);
+  for (const key of settings.keys()) {
+    if (key !== 'capabilities' && key !== 'policy' && key !== 'comment') {
+      const place = `path ${JSON.stringify(path)}: invalid key "${key}" on line 1`;
+      throw badRequest(`failed to parse policy: ${errorList(place)}`);
+    }
   }
-  return rules;
+  if (stripped.includes('+*')) {
+    throw badRequest(
+      `failed to parse policy: path "${stripped}": invalid use of wildcards ('+*' is forbidden)`,
+    );
+  }
+  const given = settings.get('capabilities') ?? [];
+  if (!Array.isArray(given)) throw wrong('capabilities must be a list');
+  const unknown = given.find((capability) => !CAPABILITIES.includes(String(capability)));
+  if (unknown !== undefined) throw wrong(`invalid capability "${String(unknown)}"`);
+  const shorthand = settings.get('policy');
+  const expanded =
+    shorthand === undefined ? [] : typeof shorthand === 'string' ? SHORTHANDS[shorthand] : undefined;
+  if (expanded === undefined) throw wrong(`invalid policy ${JSON.stringify(shorthand)}`);
+  const all = [...new Set([...(given as Capability[]), ...expanded])];
+  return { path: stripped, capabilities: all.includes('deny') ? ['deny'] : all };
 }
 
-function jsonRules(text: string): PathRule[] {
-  const { path } = JSON.parse(text) as { path?: Record<string, { capabilities?: Capability[] }> };
-  return Object.entries(path ?? {}).map(([pattern, { capabilities = [] }]) => ({
-    path: pattern,
-    capabilities,
-  }));
+interface Block {
+  readonly path: string;
+  readonly settings: Settings;
 }
 
-function hclRules(text: string): PathRule[] {
-  const source = text.replace(/^\s*(#|\/\/).*$/gm, '');
-  const rules: PathRule[] = [];
-  const rest = source.replace(/path\s+"([^"]*)"\s*\{([^}]*)\}/g, (_block, path: string, body: string) => {
-    const list = /capabilities\s*=\s*\[([^\]]*)\]/.exec(body)?.[1] ?? '';
-    const capabilities = [...list.matchAll(/"([^"]*)"/g)].map((match) => (match[1] ?? '') as Capability);
-    rules.push({ path: path.replace(/^\//, ''), capabilities });
-    return '';
-  });
-  if (rest.trim() !== '') throw new VaultFault(400, ['failed to parse policy: error parsing policy']);
-  return rules;
-}
-
-/** The capabilities on a path: those of the rule with the highest priority, merged over policies. */
-export function capabilitiesOn(path: string, rules: readonly PathRule[]): ReadonlySet<Capability> {
-  const best = rules.filter((rule) => matches(rule.path, path)).sort((a, b) => compare(b.path, a.path))[0];
-  if (best === undefined) return new Set();
-  const merged = new Set(
-    rules.filter((rule) => rule.path === best.path).flatMap((rule) => rule.capabilities),
+function jsonBlocks(text: string): Block[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw badRequest('failed to parse policy: unable to parse JSON');
+  }
+  const { path, name: _name, ...others } = parsed as { path?: unknown; name?: unknown };
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw badRequest(`failed to parse policy: invalid key "${other}"`);
+  const groups = Array.isArray(path) ? path : [path ?? {}];
+  return groups.flatMap((group: Record<string, Record<string, unknown> | Record<string, unknown>[]>) =>
+    Object.entries(group).map(([pattern, settings]) => ({
+      path: pattern,
+      settings: new Map(Object.entries(Array.isArray(settings) ? (settings[0] ?? {}) : settings)),
+    })),
   );
-  return merged.has('deny') ? new Set(['deny']) : merged;
 }
 
-/** Whether any rule, even a deny, concerns a path below the prefix. */
-export function concerns(prefix: string, rules: readonly PathRule[]): boolean {
-  return rules.some(({ path }) => {
-    const fixed = path.split(/[*+]/, 1)[0] ?? '';
-    return path.startsWith(prefix) || (fixed !== path && prefix.startsWith(fixed));
-  });
+/** The subset of HCL that policies are written in: comments, strings, lists, blocks. */
+class HclReader {
+  private readonly tokens: string[];
+  private at = 0;
+
+  constructor(text: string) {
+    const source = text.matchAll(
+      /\s+|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|"((?:[^"\\\n]|\\.)*)"|[{}[\],=]|[A-Za-z_][\w-]*|([^\s])/g,
+    );
+    this.tokens = [];
+    for (const match of source) {
+      if (match[2] !== undefined) throw badRequest(`failed to parse policy: illegal character ${match[2]}`);
+      if (!/^(\s|#|\/[/*])/.test(match[0])) this.tokens.push(match[0]);
+    }
+  }
+
+  blocks(): Block[] {
+    const blocks: Block[] = [];
+    while (this.at < this.tokens.length) {
+      const keyword = unquoted(this.next());
+      if (keyword === 'name') {
+        this.expect('=');
+        this.next();
+        continue;
+      }
+      if (keyword !== 'path') throw badRequest(`failed to parse policy: invalid key "${keyword}"`);
+      if (this.tokens[this.at] === '=') this.next();
+      const path = this.string();
+      this.expect('{');
+      blocks.push({ path, settings: this.settings() });
+    }
+    return blocks;
+  }
+
+  private settings(): Settings {
+    const settings = new Map<string, unknown>();
+    for (let token = this.next(); token !== '}'; token = this.next()) {
+      this.expect('=');
+      settings.set(unquoted(token), this.tokens[this.at] === '[' ? this.list() : this.string());
+    }
+    return settings;
+  }
+
+  private list(): string[] {
+    this.expect('[');
+    const items: string[] = [];
+    while (this.tokens[this.at] !== ']') {
+      items.push(this.string());
+      if (this.tokens[this.at] === ',') this.next();
+      else if (this.tokens[this.at] !== ']') throw badRequest('failed to parse policy: list without a comma');
+    }
+    this.next();
+    return items;
+  }
+
+  private string(): string {
+    const token = this.next();
+    if (!token.startsWith('"')) throw badRequest(`failed to parse policy: unexpected ${token}`);
+    return unquoted(token);
+  }
+
+  private expect(wanted: string): void {
+    const token = this.next();
+    if (token !== wanted) throw badRequest(`failed to parse policy: expected ${wanted}, got ${token}`);
+  }
+
+  private next(): string {
+    const token = this.tokens[this.at];
+    if (token === undefined) throw badRequest('failed to parse policy: unexpected end');
+    this.at += 1;
+    return token;
+  }
 }
 
-function matches(pattern: string, path: string): boolean {
-  const glob = pattern.endsWith('*');
-  const wanted = (glob ? pattern.slice(0, -1) : pattern).split('/');
-  const given = path.split('/');
-  if (!glob && wanted.length !== given.length) return false;
-  return wanted.every((segment, index) => {
-    const actual = given[index];
-    if (actual === undefined) return false;
-    if (segment === '+') return true;
-    return glob && index === wanted.length - 1 ? actual.startsWith(segment) : actual === segment;
-  });
+function unquoted(token: string): string {
+  return token.startsWith('"') ? (JSON.parse(token) as string) : token;
 }
 
-/** "Priority matching" of Vault's policy documentation; positive when `a` wins. */
-function compare(a: string, b: string): number {
-  const firstWildcard = (path: string): number =>
-    /[+*]/.exec(path) === null ? Infinity : path.search(/[+*]/);
-  const byWildcard = firstWildcard(a) - firstWildcard(b);
-  if (!Number.isNaN(byWildcard) && byWildcard !== 0) return byWildcard;
-  if (a.endsWith('*') !== b.endsWith('*')) return a.endsWith('*') ? -1 : 1;
-  const pluses = (path: string): number => path.split('/').filter((segment) => segment === '+').length;
-  if (pluses(a) !== pluses(b)) return pluses(b) - pluses(a);
-  if (a.length !== b.length) return a.length - b.length;
-  return a < b ? -1 : 1;
-}
+const own = ['create', 'read', 'update', 'delete', 'list'].map((name) => `"${name}"`).join(', ');
+
+/** What every token may do with itself, from Vault's default policy. */
+export const DEFAULT_POLICY_TEXT = [
+  ['auth/token/lookup-self', '"read"'],
+  ['auth/token/renew-self', '"update"'],
+  ['auth/token/revoke-self', '"update"'],
+  ['sys/capabilities-self', '"update"'],
+  ['sys/internal/ui/resultant-acl', '"read"'],
+  ['cubbyhole/*', own],
+]
+  .map(([path = '', capabilities = '']) => `path "${path}" {\n    capabilities = [${capabilities}]\n}\n`)
+  .join('\n');

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 
-import { objectMembers } from './raw-members.js';
+import { countStrings, encodeJson, goJson, parseJson, type RawJson } from './raw-json.js';
+import type { Acl } from './acl.js';
+import type { Token } from './tokens.js';
 
 /** A refusal, answered as `{"errors": […]}`. */
 export class VaultFault extends Error {
@@ -13,19 +15,55 @@ export class VaultFault extends Error {
   }
 }
 
+/** An error that a backend returns as a Go error: for requests with a token Vault lists it (recorded). */
+export class BackendError extends VaultFault {
+  constructor(status: number, text: string) {
+    super(status, [text]);
+  }
+
+  /** As the request handler puts it around a backend's error, outside of logins. */
+  listed(): VaultFault {
+    return new VaultFault(this.status, [errorList(...this.errors)]);
+  }
+}
+
+/** Go's multierror as text. */
+export function errorList(...errors: string[]): string {
+  const noun = errors.length === 1 ? 'error' : 'errors';
+  return `${String(errors.length)} ${noun} occurred:\n${errors.map((text) => `\t* ${text}\n`).join('')}\n`;
+}
+
 /** What a handler answers; texts in `data` and `auth` are raw JSON. */
 export interface VaultAnswer {
   readonly status: number;
-  /** Raw JSON of the whole body, instead of the envelope. */
+  /** Raw JSON of the whole body, instead of the envelope; empty for none. */
   readonly raw?: string;
   readonly data?: string;
   readonly auth?: string;
   readonly warnings?: readonly string[];
   readonly leaseDuration?: number;
+  /** Old paths below `sys/` repeat their data beside the envelope. */
+  readonly flat?: boolean;
 }
 
 export const NO_CONTENT: VaultAnswer = { status: 204 };
-export const NOT_FOUND = new VaultFault(404, []);
+
+/** A missing thing: `{"errors":[]}`. */
+export function notFound(): VaultFault {
+  return new VaultFault(404, []);
+}
+
+export function unsupportedOperation(): VaultFault {
+  return new BackendError(405, 'unsupported operation');
+}
+
+export function unsupportedPath(): VaultFault {
+  return new BackendError(404, 'unsupported path');
+}
+
+export function badRequest(text: string): VaultFault {
+  return new VaultFault(400, [text]);
+}
 
 export type Operation = 'read' | 'list' | 'create' | 'update' | 'patch' | 'delete';
 
@@ -37,63 +75,50 @@ export interface VaultCall {
   readonly query: URLSearchParams;
   /** Top-level members of the body as raw JSON. */
   readonly body: ReadonlyMap<string, string>;
+  /** Whose request it is; absent for logins. */
+  readonly token?: Token;
+  /** What that token may do. */
+  readonly acl?: Acl;
 }
 
-/** Parses a body as Vault does: any JSON object, empty for none. */
-export function parseBody(text: string): ReadonlyMap<string, string> {
-  if (text.trim() === '') return new Map();
-  try {
-    return objectMembers(text);
-  } catch {
-    throw new VaultFault(400, ['error parsing JSON']);
+export function isWrite(operation: Operation): boolean {
+  return operation === 'create' || operation === 'update';
+}
+
+export interface BodyRules {
+  readonly contentType: string;
+  /** OpenBao's `max_request_json_strings`; Vault has no such limit. */
+  readonly maxJsonStrings: number | undefined;
+}
+
+/** The members of a body: a JSON object, a form, or nothing. */
+export function parseBody(text: string, rules: BodyRules): ReadonlyMap<string, string> {
+  if (text === '') return new Map();
+  if (/^application\/x-www-form-urlencoded\b/.test(rules.contentType) && !/^\s*[{[]/.test(text)) {
+    return new Map([...new URLSearchParams(text)].map(([name, value]) => [name, goJson(value)]));
   }
+  let value: RawJson;
+  try {
+    value = parseJson(text);
+  } catch {
+    throw badRequest('error parsing JSON');
+  }
+  if (value === null) return new Map();
+  if (!(value instanceof Map) || countStrings(value) > (rules.maxJsonStrings ?? Infinity)) {
+    throw badRequest('error parsing JSON');
+  }
+  const members = value as ReadonlyMap<string, RawJson>;
+  return new Map([...members].map(([name, item]) => [name, encodeJson(item)]));
 }
 
-export function field(call: Pick<VaultCall, 'body'>, name: string): unknown {
-  const raw = call.body.get(name);
-  return raw === undefined ? undefined : (JSON.parse(raw) as unknown);
-}
-
-export function textField(call: Pick<VaultCall, 'body'>, name: string): string {
-  const value = field(call, name);
-  return typeof value === 'string' ? value : '';
-}
-
-/** Lists come as JSON lists or comma-separated. */
-export function listField(call: Pick<VaultCall, 'body'>, name: string): string[] {
-  const value = field(call, name);
-  if (Array.isArray(value)) return value.map(String);
-  return typeof value === 'string' && value !== '' ? value.split(',').map((entry) => entry.trim()) : [];
-}
-
-/** Seconds, from a number, a bare number in a string, or Go's syntax such as `1h30m`. */
-export function secondsField(call: Pick<VaultCall, 'body'>, name: string): number {
-  const value = field(call, name);
-  if (typeof value === 'number') return value;
-  if (typeof value !== 'string' || value === '') return 0;
-  if (/^\d+$/.test(value)) return Number(value);
-  const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
-  const parts = [...value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
-  if (parts.map((part) => part[0]).join('') !== value)
-    throw new VaultFault(400, [`time: invalid duration "${value}"`]);
-  return parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ''] ?? 0), 0);
-}
-
-/** The envelope of every answer with a body, escaped as Go escapes JSON. */
+/** The envelope of every answer with a body. */
 export function envelope(answer: VaultAnswer): string {
-  if (answer.raw !== undefined) return goEscape(answer.raw);
-  const warnings = answer.warnings === undefined ? 'null' : JSON.stringify(answer.warnings);
-  return goEscape(
-    `{"request_id":"${randomUUID()}","lease_id":"","renewable":false,` +
-      `"lease_duration":${String(answer.leaseDuration ?? 0)},"data":${answer.data ?? 'null'},` +
-      `"wrap_info":null,"warnings":${warnings},"auth":${answer.auth ?? 'null'},"mount_type":""}\n`,
-  );
-}
-
-/** `encoding/json` escapes these five characters inside strings; outside they do not occur. */
-export function goEscape(json: string): string {
-  return json.replace(
-    /[<>&\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  if (answer.raw !== undefined) return answer.raw;
+  const warnings = answer.warnings === undefined ? 'null' : goJson(answer.warnings);
+  const flat = answer.flat === true && answer.data !== undefined ? `${answer.data.slice(1, -1)},` : '';
+  return (
+    `{${flat === ',' ? '' : flat}"request_id":"${randomUUID()}","lease_id":"","renewable":false,` +
+    `"lease_duration":${String(answer.leaseDuration ?? 0)},"data":${answer.data ?? 'null'},` +
+    `"wrap_info":null,"warnings":${warnings},"auth":${answer.auth ?? 'null'},"mount_type":""}\n`
   );
 }

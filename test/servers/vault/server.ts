@@ -4,58 +4,47 @@ import type { ServerOptions } from 'node:https';
 
 import { LoopbackServer } from '../shared/loopback-server.js';
 import type { SeenRequest } from '../shared/request-log.js';
+import { VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
-import { capabilitiesOn } from './policies.js';
-import { envelope, goEscape, type Operation, parseBody, type VaultAnswer, VaultFault } from './protocol.js';
-import { System, VaultNamespace } from './sys.js';
-import { type Token, TokenStore } from './tokens.js';
+import { answersSealed, NodeStatus } from './node-status.js';
+import { badRequest, envelope, type Operation, parseBody, type VaultAnswer, VaultFault } from './protocol.js';
+import { goJson } from './raw-json.js';
+import type { TokenStore } from './tokens.js';
 
 export interface LoopbackVaultOptions {
   readonly tls?: ServerOptions;
   readonly port?: number;
   readonly rootToken?: string;
-  /** Mounts to begin with: `{ secret: 'v2' }`. */
+  /** Mounts to begin with, none when absent: `{ secret: 'v2' }`. */
   readonly mounts?: Readonly<Record<string, 'v1' | 'v2'>>;
   /** The server's clock; tests move it to let tokens end. */
   readonly now?: () => Date;
+  /** Strings and keys in one body; OpenBao's default is 1000, Vault has no limit. */
+  readonly maxJsonStrings?: number;
 }
 
-interface Route {
-  readonly operation: Operation;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly namespace: VaultNamespace;
-}
+/** Vault's `max_request_size`. */
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 /** HashiCorp Vault on loopback: K/V, policies, tokens, auth methods, seal. */
 export class LoopbackVault {
   readonly rootToken: string;
-  readonly tokens: TokenStore;
-  server!: LoopbackServer;
+  private server!: LoopbackServer;
+  private readonly core: VaultCore;
+  private readonly status: NodeStatus;
   private readonly now: () => Date;
-  private readonly namespaces = new Map<string, VaultNamespace>([['', new VaultNamespace()]]);
-  private readonly system: System;
-  private sealed = false;
-  private standbyFor: string | undefined;
   private port = 0;
 
-  private constructor(options: LoopbackVaultOptions) {
+  private constructor(private readonly options: LoopbackVaultOptions) {
     this.now = options.now ?? ((): Date => new Date());
-    this.tokens = new TokenStore(this.now);
-    this.rootToken = options.rootToken ?? `hvs.root-${randomBytes(12).toString('hex')}`;
-    this.tokens.createRoot(this.rootToken);
-    this.system = new System({
-      tokens: this.tokens,
-      namespaces: this.namespaces,
-      now: this.now,
-      seal: () => {
-        this.seal();
-      },
+    this.status = new NodeStatus(this.now);
+    this.core = new VaultCore(this.now, () => {
+      this.seal();
     });
-    for (const [path, version] of Object.entries(options.mounts ?? {})) {
-      this.root.mounts.add(path, version === 'v1' ? new KvV1() : new KvV2(this.now));
-    }
+    this.rootToken = options.rootToken ?? `hvs.root${randomBytes(12).toString('hex')}`;
+    this.core.tokens.createRoot(this.rootToken);
+    for (const [path, version] of Object.entries(options.mounts ?? {})) this.core.mount(path, version);
   }
 
   static async start(options: LoopbackVaultOptions = {}): Promise<LoopbackVault> {
@@ -63,6 +52,7 @@ export class LoopbackVault {
     vault.server = await LoopbackServer.start(
       (seen, request, response) => vault.serve(seen, request, response),
       {
+        maxBodyBytes: 2 * MAX_BODY_BYTES,
         ...(options.tls === undefined ? {} : { tls: options.tls }),
         ...(options.port === undefined ? {} : { port: options.port }),
       },
@@ -83,21 +73,30 @@ export class LoopbackVault {
     return this.server.faults;
   }
 
-  get root(): VaultNamespace {
-    return this.namespaces.get('') as VaultNamespace;
+  /** Connections accepted since the start. */
+  get connections(): number {
+    return this.server.connections;
+  }
+
+  get tokens(): TokenStore {
+    return this.core.tokens;
+  }
+
+  get serverTime(): Date {
+    return this.now();
   }
 
   seal(): void {
-    this.sealed = true;
+    this.status.sealed = true;
   }
 
   unseal(): void {
-    this.sealed = false;
+    this.status.sealed = false;
   }
 
   /** Requests are redirected to the active node; undefined makes this one active again. */
   standby(activeUrl: string | undefined): void {
-    this.standbyFor = activeUrl;
+    this.status.activeUrl = activeUrl;
   }
 
   /** Not reachable until {@link restart}; nothing is lost. */
@@ -113,129 +112,82 @@ export class LoopbackVault {
     await this.server.close();
   }
 
+  cutConnections(): void {
+    this.server.cutConnections();
+  }
+
+  /** Another key and certificate for the connections that come from now on. */
+  replaceCertificate(tls: ServerOptions): void {
+    this.server.replaceCertificate(tls);
+  }
+
   /** Empties every K/V mount, as a Vault that was rebuilt. */
   wipe(): void {
-    for (const [, mount] of this.root.mounts.entries()) mount.wipe();
+    this.core.wipe();
   }
 
-  /** The K/V mount at a path, for a test to look into or to tamper with. */
+  /** Ends a token's life now, as its time would. */
+  expireToken(id: string): void {
+    this.tokens.expire(id);
+  }
+
+  revokeToken(id: string): void {
+    this.tokens.revoke(id);
+  }
+
+  /** The K/V v1 mount at a path of the root namespace, to look into or to tamper with. */
   kvV1(path: string): KvV1 {
-    return this.root.mounts.get(path) as KvV1;
+    const mount = this.core.namespaces.root.mounts.get(`${path}/`)?.mount;
+    if (!(mount instanceof KvV1)) throw new Error(`no K/V v1 mount at ${path}`);
+    return mount;
   }
 
+  /** The K/V v2 mount at a path of the root namespace, to look into or to tamper with. */
   kvV2(path: string): KvV2 {
-    return this.root.mounts.get(path) as KvV2;
+    const mount = this.core.namespaces.root.mounts.get(`${path}/`)?.mount;
+    if (!(mount instanceof KvV2)) throw new Error(`no K/V v2 mount at ${path}`);
+    return mount;
   }
 
   private async serve(seen: SeenRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const answer = await this.handle(seen, request);
-      if (answer.status === 204) response.writeHead(204).end();
-      else send(response, answer.status, envelope(answer));
+      send(response, answer.status, answer.status === 204 ? '' : envelope(answer));
     } catch (error) {
       if (!(error instanceof VaultFault)) throw error;
       for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
-      send(response, error.status, goEscape(`${JSON.stringify({ errors: error.errors })}\n`));
+      const isBare = error.status === 307 || error.errors[0] === '';
+      send(response, error.status, isBare ? '' : `${goJson({ errors: error.errors })}\n`);
     }
   }
 
   private async handle(seen: SeenRequest, request: IncomingMessage): Promise<VaultAnswer> {
-    const url = new URL(request.url ?? '', 'http://vault');
-    if (!url.pathname.startsWith('/v1/')) throw new VaultFault(404, []);
-    const path = decode(url.pathname.slice('/v1/'.length));
-    if (path.split('/').some((segment) => segment === '..' || segment === '.')) {
-      throw new VaultFault(400, ['path cannot contain relative segments']);
+    const [rawPath = '', rawQuery = ''] = splitOnce(request.url ?? '', '?');
+    redirectUnclean(rawPath, rawQuery);
+    if (!rawPath.startsWith('/v1/')) throw new VaultFault(404, []);
+    const path = decode(rawPath.slice('/v1/'.length));
+    const query = new URLSearchParams(rawQuery);
+    const method = request.method ?? '';
+    seen.operation = nameOf(method, path, query);
+    const namespace = header(request, 'x-vault-namespace');
+    const own = this.status.answer({ method, path, query, namespace, body: seen.body });
+    if (own !== undefined) return own;
+    const operation = operationOf(method, query);
+    if (operation === 'patch') checkPatchType(header(request, 'content-type'));
+    if (this.status.sealed) throw answersSealed();
+    if (this.status.activeUrl !== undefined) {
+      throw new VaultFault(307, [], { location: `${this.status.activeUrl}${request.url ?? ''}` });
     }
-    const operation = operationOf(request.method ?? '', url.searchParams);
-    seen.operation = `${operation} ${path.split('/')[0] ?? ''}`;
-    if (path === 'sys/health') return this.health(url.searchParams);
-    if (path === 'sys/seal-status')
-      return { status: 200, raw: JSON.stringify({ initialized: true, sealed: this.sealed }) };
-    if (path === 'sys/unseal') this.unseal();
-    if (path === 'sys/unseal') return { status: 200, raw: JSON.stringify({ sealed: false }) };
-    if (this.sealed) throw new VaultFault(503, ['Vault is sealed']);
-    if (this.standbyFor !== undefined) {
-      throw new VaultFault(307, [], { location: `${this.standbyFor}${request.url ?? ''}` });
+    if (Buffer.byteLength(seen.body) > MAX_BODY_BYTES) {
+      throw new VaultFault(413, ['http: request body too large']);
     }
-    const namespace = this.namespaceOf(request);
-    return await this.route({ operation, path, query: url.searchParams, namespace }, seen, request);
-  }
-
-  private async route(route: Route, seen: SeenRequest, request: IncomingMessage): Promise<VaultAnswer> {
-    const { namespace, query } = route;
-    const body = parseBody(route.operation === 'read' || route.operation === 'list' ? '' : seen.body);
-    const auth = route.path.startsWith('auth/')
-      ? namespace.auths.find(route.path.slice('auth/'.length))
-      : undefined;
-    if (auth?.mount.isLogin(auth.rest) === true) {
-      return await auth.mount.handle({ operation: 'update', path: auth.rest, query, body });
-    }
-    if (auth === undefined && /^auth\/(?!token\/).*\/login(\/[^/]+)?$/.test(route.path))
-      throw noHandler(route.path);
-    const token = this.tokenOf(request);
-    const tokenPath = /^auth\/token\/(.+)$/.exec(route.path)?.[1];
-    const isLookup = route.path.startsWith('sys/internal/ui/mounts');
-    const mount = namespace.mounts.find(route.path);
-    const operation =
-      mount === undefined ? route.operation : refine(route.operation, mount.mount.exists(mount.rest));
-    if (!isLookup) this.authorize(token, namespace, route.path, operation);
-    if (tokenPath !== undefined) return this.system.token({ operation, path: tokenPath, query, body }, token);
-    if (route.path.startsWith('sys/')) {
-      return this.system.handle(
-        { operation, path: route.path.slice('sys/'.length), query, body },
-        namespace,
-        token,
-      );
-    }
-    if (auth !== undefined) return await auth.mount.handle({ operation, path: auth.rest, query, body });
-    if (mount === undefined) throw noHandler(route.path);
-    return await mount.mount.handle({ operation, path: mount.rest, query, body });
-  }
-
-  /** A living token without the permission hears something else than a dead one (tried). */
-  private authorize(token: Token, namespace: VaultNamespace, path: string, operation: Operation): void {
-    if (token.policies.includes('root')) return;
-    const capabilities = capabilitiesOn(path, namespace.rulesOf(token));
-    if (capabilities.has('deny') || !capabilities.has(operation)) {
-      throw new VaultFault(403, ['1 error occurred:\n\t* permission denied\n\n']);
-    }
-  }
-
-  private tokenOf(request: IncomingMessage): Token {
-    const header = request.headers['x-vault-token'] ?? request.headers.authorization?.replace(/^Bearer /, '');
-    if (typeof header !== 'string' || header === '') throw new VaultFault(403, ['permission denied']);
-    const token = this.tokens.use(header);
-    if (token === undefined) {
-      throw new VaultFault(403, ['2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n']);
-    }
-    return token;
-  }
-
-  private namespaceOf(request: IncomingMessage): VaultNamespace {
-    const header = request.headers['x-vault-namespace'];
-    const name = (typeof header === 'string' ? header : '').replace(/^\/+|\/+$/g, '');
-    const namespace = this.namespaces.get(name === 'root' ? '' : name);
-    if (namespace === undefined) throw new VaultFault(404, ['namespace not found']);
-    return namespace;
-  }
-
-  private health(query: URLSearchParams): VaultAnswer {
-    const code = (name: string, usual: number): number => Number(query.get(name) ?? usual);
-    const standby = this.standbyFor !== undefined;
-    const status = this.sealed
-      ? code('sealedcode', 503)
-      : standby && query.get('standbyok') !== 'true'
-        ? code('standbycode', 429)
-        : code('activecode', 200);
-    const seconds = Math.floor(this.now().getTime() / 1000);
-    const raw = JSON.stringify({
-      initialized: true,
-      sealed: this.sealed,
-      standby,
-      server_time_utc: seconds,
-      version: '1.18.0',
-    });
-    return { status, raw };
+    const hasBody = operation === 'update' || operation === 'patch';
+    const rules = {
+      contentType: header(request, 'content-type'),
+      maxJsonStrings: this.options.maxJsonStrings,
+    };
+    const body = parseBody(hasBody ? seen.body : '', rules);
+    return await this.core.handle({ operation, path, query, body, namespace, token: tokenOf(request) });
   }
 }
 
@@ -246,9 +198,7 @@ export async function startVaultServer(options: LoopbackVaultOptions = {}): Prom
 function operationOf(method: string, query: URLSearchParams): Operation {
   switch (method) {
     case 'GET':
-      return query.get('list') === 'true' ? 'list' : 'read';
-    case 'LIST':
-      return 'list';
+      return query.get('list') === 'true' || query.get('list') === '1' ? 'list' : 'read';
     case 'POST':
     case 'PUT':
       return 'update';
@@ -256,29 +206,82 @@ function operationOf(method: string, query: URLSearchParams): Operation {
       return 'patch';
     case 'DELETE':
       return 'delete';
+    case 'OPTIONS':
+    case 'HEAD':
+      throw new VaultFault(405, ['1 error occurred:\n\t* unsupported operation\n\n']);
     default:
       throw new VaultFault(405, []);
   }
 }
 
-/** A write where nothing stands yet needs `create`, not `update`. */
-function refine(operation: Operation, exists: boolean): Operation {
-  return operation === 'update' && !exists ? 'create' : operation;
+const OPERATION_NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^sys\/health$/, 'health'],
+  [/^sys\/(seal-status|leader)$/, 'status'],
+  [/^sys\/internal\/ui\/mounts/, 'mount-lookup'],
+  [/^auth\/token\/lookup/, 'lookup'],
+  [/^auth\/token\/renew/, 'renew'],
+  [/^auth\/token\/revoke/, 'revoke'],
+  [/^auth\/(?!token\/).*\/login(\/[^/]*)?$/, 'login'],
+];
+
+/** What a test calls the request: `login`, `lookup`, `renew`, `mount-lookup`, or read, write, list, … */
+function nameOf(method: string, path: string, query: URLSearchParams): string {
+  const special = OPERATION_NAMES.find(([pattern]) => pattern.test(path))?.[1];
+  if (special !== undefined) return special;
+  if (method === 'GET') return query.get('list') === 'true' ? 'list' : 'read';
+  return method === 'POST' || method === 'PUT' ? 'write' : method.toLowerCase();
 }
 
-function noHandler(path: string): VaultFault {
-  return new VaultFault(404, [`no handler for route "${path}". route entry not found.`]);
+/** Go's mux sends doubled slashes and dots to the clean path, before anything else looks at them. */
+function redirectUnclean(path: string, query: string): void {
+  const kept: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') kept.pop();
+    else if (segment !== '' && segment !== '.') kept.push(segment);
+  }
+  const clean = `/${kept.join('/')}${path.endsWith('/') && kept.length > 0 ? '/' : ''}`;
+  if (clean === path) return;
+  const location = query === '' ? clean : `${clean}?${query}`;
+  throw new VaultFault(307, [], { location, 'content-type': 'text/html; charset=utf-8' });
 }
 
 function decode(path: string): string {
+  let decoded: string;
   try {
-    return decodeURIComponent(path);
+    decoded = decodeURIComponent(path);
   } catch {
-    throw new VaultFault(400, ['invalid URL escape']);
+    throw badRequest('');
+  }
+  if (/[\u0000-\u001f\u007f]/.test(decoded)) throw badRequest('');
+  return decoded;
+}
+
+function checkPatchType(contentType: string): void {
+  const type = contentType.split(';', 1)[0]?.trim() ?? '';
+  if (type === '') throw badRequest('mime: no media type');
+  if (type !== 'application/merge-patch+json') {
+    throw new VaultFault(415, [
+      `PATCH requires Content-Type of application/merge-patch+json, provided ${type}`,
+    ]);
   }
 }
 
+function tokenOf(request: IncomingMessage): string {
+  const own = header(request, 'x-vault-token');
+  return own === '' ? (/^Bearer (.+)$/.exec(header(request, 'authorization'))?.[1] ?? '') : own;
+}
+
+function header(request: IncomingMessage, name: string): string {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
 function send(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-  response.end(body);
+  if (!response.hasHeader('content-type')) response.setHeader('content-type', 'application/json');
+  response.writeHead(status, { 'cache-control': 'no-store' }).end(body);
 }

@@ -1,171 +1,222 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 
-import { VaultFault } from './protocol.js';
+import { goDuration } from './fields.js';
+import { badRequest } from './protocol.js';
+import { goStruct } from './raw-json.js';
 
+/** What a token is made from; every time is in seconds, 0 for none. */
 export interface TokenRequest {
   readonly policies: readonly string[];
-  readonly ttlSeconds?: number;
-  readonly maxTtlSeconds?: number;
-  readonly periodSeconds?: number;
-  readonly renewable?: boolean;
-  readonly numUses?: number;
-  readonly type?: 'service' | 'batch';
-  readonly noDefaultPolicy?: boolean;
-  readonly displayName?: string;
-  readonly path?: string;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-export interface Token {
-  readonly id: string;
-  readonly accessor: string;
-  readonly policies: readonly string[];
-  readonly type: 'service' | 'batch';
-  readonly renewable: boolean;
-  readonly createdMs: number;
-  readonly creationTtlSeconds: number;
+  readonly ttlSeconds: number;
+  /** Limit of the life by the role, renewals included. */
   readonly maxTtlSeconds: number;
+  readonly explicitMaxTtlSeconds: number;
   readonly periodSeconds: number;
+  readonly renewable: boolean;
+  readonly numUses: number;
+  readonly type: 'service' | 'batch';
   readonly displayName: string;
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>> | null;
+  /** The parent's id; revoked with it. Undefined: an orphan. */
+  readonly parent: string | undefined;
+  /** Of the namespace that the token belongs to. */
+  readonly namespace: string;
+  readonly entityId: string;
+  readonly id?: string;
+  /** Asked before a renewal by auth methods that look again; throws when it may not be. */
+  readonly mayRenew?: () => void | Promise<void>;
+}
+
+export interface Token extends Omit<TokenRequest, 'id' | 'numUses'> {
+  readonly id: string;
+  readonly accessor: string;
+  readonly createdMs: number;
+  readonly creationTtlSeconds: number;
+  /** 0: any number. */
   usesLeft: number;
   /** Undefined: never. */
   endsMs: number | undefined;
+  renewedMs: number | undefined;
 }
 
-/** Vault's system default. */
-const DEFAULT_TTL_SECONDS = 32 * 24 * 3600;
+/** Vault's system default and maximum: 768 hours. */
+export const SYSTEM_TTL_SECONDS = 32 * 24 * 3600;
 
-/** The token store: lives, renewals within limits, uses, revocation. */
+/** The token store: lives, renewals within limits, uses, revocation with all descendants. */
 export class TokenStore {
   private readonly tokens = new Map<string, Token>();
 
   constructor(private readonly now: () => Date) {}
 
   createRoot(id: string): Token {
-    return this.keep({
-      id,
-      policies: ['root'],
-      ttl: 0,
-      type: 'service',
-      renewable: false,
-      path: 'auth/token/root',
-      displayName: 'root',
-    });
+    return this.keep(
+      {
+        policies: ['root'],
+        ttlSeconds: 0,
+        maxTtlSeconds: 0,
+        explicitMaxTtlSeconds: 0,
+        periodSeconds: 0,
+        renewable: false,
+        numUses: 0,
+        type: 'service',
+        displayName: 'root',
+        path: 'auth/token/root',
+        metadata: null,
+        parent: undefined,
+        namespace: '',
+        entityId: '',
+        id,
+      },
+      0,
+    );
   }
 
-  create(request: TokenRequest): Token {
-    const type = request.type ?? 'service';
-    const period = request.periodSeconds ?? 0;
-    const isRoot = request.policies.includes('root');
-    const asked = request.ttlSeconds ?? 0;
-    const wanted = period > 0 ? period : asked > 0 ? asked : isRoot ? 0 : DEFAULT_TTL_SECONDS;
-    const max = request.maxTtlSeconds ?? 0;
-    const policies = isRoot
-      ? ['root']
-      : [...new Set([...(request.noDefaultPolicy === true ? [] : ['default']), ...request.policies])].sort();
-    return this.keep({
-      id:
-        type === 'batch'
-          ? `hvb.${randomBytes(48).toString('base64url')}`
-          : `hvs.${randomBytes(18).toString('base64url')}`,
-      policies,
-      ttl: max > 0 ? Math.min(wanted, max) : wanted,
-      maxTtl: max,
-      period,
-      type,
-      renewable: type === 'service' && (request.renewable ?? true) && wanted > 0,
-      path: request.path ?? 'auth/token/create',
-      displayName: request.displayName ?? 'token',
-      ...(request.numUses === undefined ? {} : { uses: request.numUses }),
-      ...(request.metadata === undefined ? {} : { metadata: request.metadata }),
-    });
+  create(request: TokenRequest): { readonly token: Token; readonly warnings: readonly string[] } {
+    const { periodSeconds, explicitMaxTtlSeconds } = request;
+    const asksNothing = request.ttlSeconds === 0 && periodSeconds === 0 && explicitMaxTtlSeconds === 0;
+    // Root tokens are the only ones that may live for ever.
+    if (request.policies.includes('root') && asksNothing) {
+      return { token: this.keep({ ...request, renewable: false }, 0), warnings: [] };
+    }
+    const { ttlSeconds, warnings } = this.lifeOf(request, request.ttlSeconds, this.now().getTime());
+    return { token: this.keep(request, ttlSeconds), warnings };
   }
 
   /** The living token; using it counts. */
   use(id: string): Token | undefined {
     const token = this.peek(id);
-    if (token === undefined) return undefined;
-    if (token.usesLeft > 0) {
-      token.usesLeft -= 1;
-      if (token.usesLeft === 0) this.tokens.delete(id);
-    }
+    if (token === undefined || token.usesLeft === 0) return token;
+    token.usesLeft -= 1;
+    if (token.usesLeft === 0) this.revoke(id);
     return token;
   }
 
   peek(id: string): Token | undefined {
     const token = this.tokens.get(id);
     if (token?.endsMs !== undefined && token.endsMs <= this.now().getTime()) {
-      this.tokens.delete(id);
+      this.revoke(id);
       return undefined;
     }
     return token;
+  }
+
+  byAccessor(accessor: string): Token | undefined {
+    return accessor === '' ? undefined : this.all().find((token) => token.accessor === accessor);
   }
 
   all(): Token[] {
     return [...this.tokens.keys()].flatMap((id) => this.peek(id) ?? []);
   }
 
-  renew(token: Token, incrementSeconds: number): void {
-    if (token.type === 'batch') throw new VaultFault(400, ['batch tokens cannot be renewed']);
-    if (!token.renewable) throw new VaultFault(400, ['lease is not renewable']);
-    const now = this.now().getTime();
-    const increment =
-      token.periodSeconds > 0 ? token.periodSeconds : incrementSeconds || token.creationTtlSeconds;
-    const wanted = now + increment * 1000;
-    const limit = token.maxTtlSeconds > 0 ? token.createdMs + token.maxTtlSeconds * 1000 : Infinity;
-    token.endsMs = Math.min(wanted, limit);
+  /** @returns Vault's warnings when the wish was cut. */
+  async renew(token: Token, incrementSeconds: number): Promise<readonly string[]> {
+    if (token.type === 'batch') throw badRequest('batch tokens cannot be renewed');
+    if (!token.renewable || token.endsMs === undefined) throw badRequest('lease is not renewable');
+    await token.mayRenew?.();
+    const { ttlSeconds, warnings } = this.lifeOf(token, incrementSeconds, token.createdMs);
+    token.renewedMs = this.now().getTime();
+    token.endsMs = token.renewedMs + ttlSeconds * 1000;
+    return warnings;
   }
 
+  /** With its children and theirs. */
   revoke(id: string): void {
     this.tokens.delete(id);
+    for (const child of [...this.tokens.values()]) if (child.parent === id) this.revoke(child.id);
   }
 
+  /** Its children become orphans. */
+  revokeOrphan(id: string): void {
+    this.tokens.delete(id);
+    for (const [childId, child] of this.tokens) {
+      if (child.parent === id) this.tokens.set(childId, { ...child, parent: undefined });
+    }
+  }
+
+  /** Ends a life early, outside the protocol. */
+  expire(id: string): void {
+    const token = this.tokens.get(id);
+    if (token !== undefined) token.endsMs = this.now().getTime();
+  }
+
+  revokeNamespace(namespace: string): void {
+    for (const token of [...this.tokens.values()]) {
+      if (token.namespace.startsWith(namespace)) this.revoke(token.id);
+    }
+  }
+
+  /** Whole seconds left; 0 for a token without an end. */
   ttlSeconds(token: Token): number {
-    return token.endsMs === undefined
-      ? 0
-      : Math.max(0, Math.floor((token.endsMs - this.now().getTime()) / 1000));
+    if (token.endsMs === undefined) return 0;
+    return Math.max(0, Math.floor((token.endsMs - this.now().getTime()) / 1000));
   }
 
-  private keep(token: {
-    id: string;
-    policies: readonly string[];
-    ttl: number;
-    maxTtl?: number;
-    period?: number;
-    type: 'service' | 'batch';
-    renewable: boolean;
-    path: string;
-    displayName: string;
-    uses?: number;
-    metadata?: Readonly<Record<string, string>>;
-  }): Token {
+  /** A life from now on, within every limit, counted from the token's creation. */
+  private lifeOf(
+    limits: Pick<TokenRequest, 'ttlSeconds' | 'maxTtlSeconds' | 'explicitMaxTtlSeconds' | 'periodSeconds'>,
+    incrementSeconds: number,
+    createdMs: number,
+  ): { readonly ttlSeconds: number; readonly warnings: readonly string[] } {
+    const caps = [SYSTEM_TTL_SECONDS, limits.maxTtlSeconds, limits.explicitMaxTtlSeconds];
+    const maxTtl = Math.min(...caps.filter((cap) => cap > 0));
+    const warnings: string[] = [];
+    const age = Math.floor((this.now().getTime() - createdMs) / 1000);
+    let ttl = incrementSeconds || limits.ttlSeconds || SYSTEM_TTL_SECONDS;
+    let left = maxTtl - age;
+    if (limits.periodSeconds > 0) {
+      ttl = Math.min(limits.periodSeconds, maxTtl);
+      left = limits.explicitMaxTtlSeconds > 0 ? limits.explicitMaxTtlSeconds - age : Infinity;
+      if (limits.periodSeconds > maxTtl) warnings.push(capped('period', limits.periodSeconds, maxTtl));
+    }
+    if (left <= 0) throw badRequest('past the max TTL, cannot renew');
+    if (ttl > left) {
+      warnings.push(capped('TTL', ttl, left));
+      ttl = left;
+    }
+    return { ttlSeconds: ttl, warnings };
+  }
+
+  private keep(request: TokenRequest, ttlSeconds: number): Token {
+    const { numUses, id: wantedId, ...rest } = request;
     const createdMs = this.now().getTime();
-    const kept: Token = {
-      id: token.id,
-      accessor: token.type === 'batch' ? '' : randomUUID(),
-      policies: token.policies,
-      type: token.type,
-      renewable: token.renewable,
+    const isBatch = request.type === 'batch';
+    const token: Token = {
+      ...rest,
+      id: wantedId ?? (isBatch ? `hvb.${random(96)}` : `hvs.${random(24)}`),
+      accessor: isBatch ? '' : random(24),
+      renewable: request.renewable && !isBatch,
       createdMs,
-      creationTtlSeconds: token.ttl,
-      maxTtlSeconds: token.maxTtl ?? 0,
-      periodSeconds: token.period ?? 0,
-      displayName: token.displayName,
-      path: token.path,
-      metadata: token.metadata ?? null,
-      usesLeft: token.uses ?? 0,
-      endsMs: token.ttl === 0 ? undefined : createdMs + token.ttl * 1000,
+      creationTtlSeconds: ttlSeconds,
+      usesLeft: numUses,
+      endsMs: ttlSeconds === 0 ? undefined : createdMs + ttlSeconds * 1000,
+      renewedMs: undefined,
     };
-    this.tokens.set(kept.id, kept);
-    return kept;
+    this.tokens.set(token.id, token);
+    return token;
   }
 }
 
-/** The `auth` block of a login or a renewal. */
+function capped(what: string, wanted: number, limit: number): string {
+  const value = what === 'period' ? 'period value' : 'TTL value';
+  return `${what} of "${human(wanted)}" exceeded the effective max_ttl of "${human(limit)}"; ${value} is capped accordingly`;
+}
+
+/** Go's duration without its zero parts at the end. */
+function human(seconds: number): string {
+  return goDuration(seconds).replace(/m0s$/, 'm').replace(/h0m$/, 'h');
+}
+
+function random(length: number): string {
+  return randomBytes(length)
+    .toString('base64')
+    .replace(/[^A-Za-z0-9]/g, 'x')
+    .slice(0, length);
+}
+
+/** The `auth` block of a login, a creation or a renewal. */
 export function authBlock(token: Token, ttlSeconds: number): string {
-  return JSON.stringify({
+  return goStruct({
     client_token: token.id,
     accessor: token.accessor,
     policies: token.policies,
@@ -173,9 +224,9 @@ export function authBlock(token: Token, ttlSeconds: number): string {
     metadata: token.metadata,
     lease_duration: ttlSeconds,
     renewable: token.renewable,
-    entity_id: '',
+    entity_id: token.entityId,
     token_type: token.type,
-    orphan: true,
+    orphan: token.parent === undefined,
     mfa_requirement: null,
     num_uses: token.usesLeft,
   });

@@ -1,115 +1,242 @@
 import { randomUUID } from 'node:crypto';
 
-import { unsupported } from '../kv-v1.js';
+import { boolField, intField, secondsField, textField } from '../fields.js';
+import { keysBelow } from '../kv-v1.js';
+import type { Mount } from '../mounts.js';
 import {
-  field,
+  badRequest,
+  BackendError,
+  isWrite,
   NO_CONTENT,
-  NOT_FOUND,
-  secondsField,
-  textField,
+  notFound,
+  unsupportedOperation,
+  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import type { TokenRequest, TokenStore } from '../tokens.js';
-import { type AuthMethod, loginAnswer, tokenParameters } from './auth-method.js';
+import { goJson } from '../raw-json.js';
+import {
+  type AuthContext,
+  describeParameters,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 
 interface SecretId {
+  readonly accessor: string;
+  readonly ttlSeconds: number;
+  readonly createdMs: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** 0: any number. */
   usesLeft: number;
-  readonly endsMs: number | undefined;
 }
 
 interface Role {
-  roleId: string;
+  readonly roleId: string;
   readonly bindSecretId: boolean;
   readonly secretIdNumUses: number;
   readonly secretIdTtlSeconds: number;
-  readonly token: TokenRequest;
+  readonly parameters: TokenParameters;
   readonly secretIds: Map<string, SecretId>;
 }
 
-export class AppRole implements AuthMethod {
+/** Role id and secret id. */
+export class AppRole implements Mount {
   readonly type = 'approle';
-  readonly options = null;
   private readonly roles = new Map<string, Role>();
 
-  constructor(
-    private readonly tokens: TokenStore,
-    private readonly now: () => Date,
-  ) {}
+  constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
-    return this.roles.has(path.split('/')[1] ?? '');
+    const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
+    return name === undefined || this.roles.has(name.toLowerCase());
   }
 
-  isLogin(path: string): boolean {
+  isOpen(path: string): boolean {
     return path === 'login';
   }
 
-  handle(call: VaultCall): VaultAnswer {
-    const writes = call.operation === 'create' || call.operation === 'update';
-    if (call.path === 'login') {
-      if (!writes) throw unsupported();
-      return this.login(textField(call, 'role_id'), textField(call, 'secret_id'));
-    }
-    const [folder, name = '', item] = call.path.split('/');
-    if (folder !== 'role' || name === '') throw NOT_FOUND;
-    if (item === undefined && writes) return this.writeRole(name, call);
-    const role = this.roles.get(name);
-    if (role === undefined) throw NOT_FOUND;
-    if (item === 'role-id') {
-      if (writes) role.roleId = textField(call, 'role_id');
-      return writes ? NO_CONTENT : { status: 200, data: JSON.stringify({ role_id: role.roleId }) };
-    }
-    if (item === 'secret-id' && writes) return this.newSecretId(role);
-    if (call.operation === 'delete') this.roles.delete(name);
-    return NO_CONTENT;
+  needsSudo(): boolean {
+    return false;
   }
 
   wipe(): void {
     this.roles.clear();
   }
 
-  private writeRole(name: string, call: VaultCall): VaultAnswer {
-    this.roles.set(name, {
-      roleId: this.roles.get(name)?.roleId ?? randomUUID(),
-      bindSecretId: field(call, 'bind_secret_id') !== false,
-      secretIdNumUses: Number(field(call, 'secret_id_num_uses') ?? 0),
-      secretIdTtlSeconds: secondsField(call, 'secret_id_ttl'),
-      token: tokenParameters(call),
-      secretIds: new Map(),
+  handle(call: VaultCall): VaultAnswer {
+    if (call.path === 'login') {
+      if (!isWrite(call.operation)) throw unsupportedOperation();
+      return this.login(textField(call, 'role_id'), textField(call, 'secret_id'));
+    }
+    const [folder, name = '', item = '', detail = ''] = call.path.split('/');
+    if (folder !== 'role') throw unsupportedPath();
+    const key = name.toLowerCase();
+    if (key === '') {
+      if (call.operation !== 'list') throw unsupportedOperation();
+      return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+    }
+    switch (item) {
+      case '':
+        return this.role(call, key);
+      case 'role-id':
+        return this.roleId(call, key);
+      case 'secret-id':
+      case 'custom-secret-id':
+        return this.secretId(call, key, item, detail);
+      default:
+        throw unsupportedPath();
+    }
+  }
+
+  private role(call: VaultCall, key: string): VaultAnswer {
+    const role = this.roles.get(key);
+    switch (call.operation) {
+      case 'read':
+        if (role === undefined) throw notFound();
+        return { status: 200, data: goJson(describe(role)) };
+      case 'create':
+      case 'update':
+        this.writeRole(call, key, role);
+        return NO_CONTENT;
+      case 'delete':
+        this.roles.delete(key);
+        return NO_CONTENT;
+      default:
+        throw unsupportedOperation();
+    }
+  }
+
+  private writeRole(call: VaultCall, key: string, before: Role | undefined): void {
+    const roleId = textField(call, 'role_id') || (before?.roleId ?? randomUUID());
+    const bindSecretId = boolField(call, 'bind_secret_id') ?? before?.bindSecretId ?? true;
+    if (!bindSecretId) throw new BackendError(500, 'at least one constraint should be enabled on the role');
+    const other = this.byRoleId(roleId);
+    if (other !== undefined && other !== before) throw new BackendError(500, 'role_id already in use');
+    this.roles.set(key, {
+      roleId,
+      bindSecretId,
+      secretIdNumUses: intField(call, 'secret_id_num_uses') ?? before?.secretIdNumUses ?? 0,
+      secretIdTtlSeconds: secondsField(call, 'secret_id_ttl') ?? before?.secretIdTtlSeconds ?? 0,
+      parameters: tokenParameters(call, before?.parameters),
+      secretIds: before?.secretIds ?? new Map(),
     });
+  }
+
+  private roleId(call: VaultCall, key: string): VaultAnswer {
+    const role = this.roles.get(key);
+    if (call.operation === 'read') {
+      if (role === undefined) throw notFound();
+      return { status: 200, data: goJson({ role_id: role.roleId }) };
+    }
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    const roleId = textField(call, 'role_id');
+    if (roleId === '') throw badRequest('missing role_id');
+    if (role === undefined) throw new VaultFault(404, [`role "${key}" does not exist`]);
+    this.roles.set(key, { ...role, roleId });
     return NO_CONTENT;
   }
 
-  private newSecretId(role: Role): VaultAnswer {
-    const secretId = randomUUID();
-    const ttl = role.secretIdTtlSeconds;
-    const endsMs = ttl > 0 ? this.now().getTime() + ttl * 1000 : undefined;
-    role.secretIds.set(secretId, { usesLeft: role.secretIdNumUses, endsMs });
-    const data = {
-      secret_id: secretId,
-      secret_id_accessor: randomUUID(),
-      secret_id_num_uses: role.secretIdNumUses,
-      secret_id_ttl: ttl,
-    };
-    return { status: 200, data: JSON.stringify(data) };
+  private secretId(call: VaultCall, key: string, item: string, detail: string): VaultAnswer {
+    const role = this.roles.get(key);
+    const lists = call.operation === 'list' && detail === '';
+    if (!lists && !isWrite(call.operation)) throw unsupportedOperation();
+    if (role === undefined) throw new VaultFault(404, [`role "${key}" does not exist`]);
+    if (lists) {
+      const keys = [...role.secretIds.values()].map(({ accessor }) => accessor);
+      if (keys.length === 0) throw notFound();
+      return { status: 200, data: goJson({ keys }) };
+    }
+    const sent = textField(call, 'secret_id');
+    if (detail === 'destroy') {
+      if (sent === '') throw badRequest('missing secret_id');
+      role.secretIds.delete(sent);
+      return NO_CONTENT;
+    }
+    if (detail === 'lookup') return this.lookUp(role, sent);
+    if (detail !== '') throw unsupportedPath();
+    if (item === 'custom-secret-id' && sent === '') throw badRequest('missing secret_id');
+    return this.newSecretId(call, role, item === 'secret-id' ? randomUUID() : sent);
   }
 
-  private login(roleId: string, secretId: string): VaultAnswer {
-    if (roleId === '') throw new VaultFault(400, ['missing role_id']);
-    const role = [...this.roles.values()].find((candidate) => candidate.roleId === roleId);
-    if (role === undefined) throw new VaultFault(400, ['invalid role or secret ID']);
-    if (role.bindSecretId) {
-      if (secretId === '') throw new VaultFault(400, ['missing secret_id']);
-      const known = role.secretIds.get(secretId);
-      const expired = known?.endsMs !== undefined && known.endsMs <= this.now().getTime();
-      if (known === undefined || expired) throw new VaultFault(400, ['invalid role or secret ID']);
-      if (known.usesLeft > 0) {
-        known.usesLeft -= 1;
-        if (known.usesLeft === 0) role.secretIds.delete(secretId);
-      }
-    }
-    return loginAnswer(this.tokens, { ...role.token, displayName: 'approle', path: 'auth/approle/login' });
+  private newSecretId(call: VaultCall, role: Role, id: string): VaultAnswer {
+    const metadata = textField(call, 'metadata');
+    const created: SecretId = {
+      accessor: randomUUID(),
+      ttlSeconds: secondsField(call, 'ttl') ?? role.secretIdTtlSeconds,
+      createdMs: this.context.now().getTime(),
+      metadata: metadata === '' ? {} : (JSON.parse(metadata) as Record<string, string>),
+      usesLeft: intField(call, 'num_uses') ?? role.secretIdNumUses,
+    };
+    role.secretIds.set(id, created);
+    const data = {
+      secret_id: id,
+      secret_id_accessor: created.accessor,
+      secret_id_num_uses: created.usesLeft,
+      secret_id_ttl: created.ttlSeconds,
+    };
+    return { status: 200, data: goJson(data) };
   }
+
+  private lookUp(role: Role, id: string): VaultAnswer {
+    const secretId = this.alive(role, id);
+    if (secretId === undefined) return NO_CONTENT;
+    const data = {
+      metadata: secretId.metadata,
+      secret_id_accessor: secretId.accessor,
+      secret_id_num_uses: secretId.usesLeft,
+      secret_id_ttl: secretId.ttlSeconds,
+    };
+    return { status: 200, data: goJson(data) };
+  }
+
+  private alive(role: Role, id: string): SecretId | undefined {
+    const secretId = role.secretIds.get(id);
+    if (secretId === undefined || secretId.ttlSeconds === 0) return secretId;
+    const endsMs = secretId.createdMs + secretId.ttlSeconds * 1000;
+    if (endsMs > this.context.now().getTime()) return secretId;
+    role.secretIds.delete(id);
+    return undefined;
+  }
+
+  private login(roleId: string, id: string): VaultAnswer {
+    if (roleId === '') throw new BackendError(500, 'missing role_id');
+    const role = this.byRoleId(roleId);
+    if (role === undefined) throw badRequest('invalid role or secret ID');
+    if (id === '') throw badRequest('missing secret_id');
+    const secretId = this.alive(role, id);
+    if (secretId === undefined) throw badRequest('invalid role or secret ID');
+    if (secretId.usesLeft === 1) role.secretIds.delete(id);
+    if (secretId.usesLeft > 1) secretId.usesLeft -= 1;
+    const [name = ''] = [...this.roles].find(([, candidate]) => candidate === role) ?? [];
+    return loginAnswer(this.context, {
+      parameters: role.parameters,
+      alias: role.roleId,
+      displayName: '',
+      path: 'login',
+      metadata: { role_name: name, ...secretId.metadata },
+      mayRenew: () => {
+        if (this.roles.get(name) === undefined) {
+          throw new BackendError(500, `role "${name}" does not exist during renewal`);
+        }
+      },
+    });
+  }
+
+  private byRoleId(roleId: string): Role | undefined {
+    return [...this.roles.values()].find((role) => role.roleId === roleId);
+  }
+}
+
+function describe(role: Role): Record<string, unknown> {
+  return {
+    bind_secret_id: role.bindSecretId,
+    local_secret_ids: false,
+    secret_id_bound_cidrs: null,
+    secret_id_num_uses: role.secretIdNumUses,
+    secret_id_ttl: role.secretIdTtlSeconds,
+    ...describeParameters(role.parameters),
+  };
 }

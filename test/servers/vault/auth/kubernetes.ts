@@ -1,135 +1,266 @@
-import { request } from 'node:https';
-
-import { unsupported } from '../kv-v1.js';
+import { boolField, has, listField, textField } from '../fields.js';
+import { keysBelow } from '../kv-v1.js';
+import type { Mount } from '../mounts.js';
 import {
-  listField,
+  badRequest,
+  BackendError,
+  isWrite,
   NO_CONTENT,
-  NOT_FOUND,
-  textField,
+  notFound,
+  unsupportedOperation,
+  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import type { TokenRequest, TokenStore } from '../tokens.js';
-import { type AuthMethod, loginAnswer, tokenParameters } from './auth-method.js';
+import { goJson } from '../raw-json.js';
+import {
+  type AuthContext,
+  describeParameters,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
+import { send } from './outbound.js';
+
+interface Config {
+  readonly host: string;
+  readonly ca: string;
+  readonly reviewer: string;
+  readonly disableLocal: boolean;
+}
 
 interface Role {
   readonly names: readonly string[];
   readonly namespaces: readonly string[];
   readonly audience: string;
-  readonly token: TokenRequest;
+  readonly aliasSource: string;
+  readonly parameters: TokenParameters;
 }
 
-interface Reviewed {
-  readonly status?: { readonly authenticated?: boolean; readonly user?: { readonly username?: string } };
+interface Account {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
 }
 
-/** Verifies service-account tokens by a TokenReview at the configured API server. */
-export class KubernetesAuth implements AuthMethod {
+/** Service-account tokens, verified by a TokenReview at the configured API server. */
+export class KubernetesAuth implements Mount {
   readonly type = 'kubernetes';
-  readonly options = null;
-  private config: { host: string; ca: string; reviewer: string } | undefined;
+  private config: Config | undefined;
   private readonly roles = new Map<string, Role>();
 
-  constructor(private readonly tokens: TokenStore) {}
+  constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
-    return this.roles.has(path.replace(/^role\//, ''));
+    const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
+    return name === undefined || this.roles.has(name.toLowerCase());
   }
 
-  isLogin(path: string): boolean {
+  isOpen(path: string): boolean {
     return path === 'login';
   }
 
-  async handle(call: VaultCall): Promise<VaultAnswer> {
-    if (call.operation !== 'create' && call.operation !== 'update') throw unsupported();
-    if (call.path === 'login') return await this.login(textField(call, 'role'), textField(call, 'jwt'));
-    if (call.path === 'config') {
-      const host = textField(call, 'kubernetes_host');
-      if (host === '') throw new VaultFault(400, ['no host provided']);
-      this.config = {
-        host,
-        ca: textField(call, 'kubernetes_ca_cert'),
-        reviewer: textField(call, 'token_reviewer_jwt'),
-      };
-      return NO_CONTENT;
-    }
-    const [folder, name = ''] = call.path.split('/');
-    if (folder !== 'role' || name === '') throw NOT_FOUND;
-    const names = listField(call, 'bound_service_account_names');
-    const namespaces = listField(call, 'bound_service_account_namespaces');
-    if (names.length === 0) throw new VaultFault(400, ['"bound_service_account_names" can not be empty']);
-    if (namespaces.length === 0)
-      throw new VaultFault(400, ['"bound_service_account_namespaces" can not be empty']);
-    this.roles.set(name, {
-      names,
-      namespaces,
-      audience: textField(call, 'audience'),
-      token: tokenParameters(call),
-    });
-    return NO_CONTENT;
+  needsSudo(): boolean {
+    return false;
   }
 
   wipe(): void {
     this.roles.clear();
   }
 
+  async handle(call: VaultCall): Promise<VaultAnswer> {
+    if (call.path === 'login') {
+      if (!isWrite(call.operation)) throw unsupportedOperation();
+      return await this.login(textField(call, 'role'), textField(call, 'jwt'));
+    }
+    if (call.path === 'config') return this.configure(call);
+    const [folder, name = ''] = call.path.split('/');
+    if (folder !== 'role') throw unsupportedPath();
+    if (name !== '') return this.role(call, name.toLowerCase());
+    if (call.operation !== 'list') throw unsupportedOperation();
+    return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+  }
+
+  private configure(call: VaultCall): VaultAnswer {
+    if (call.operation === 'read') {
+      if (this.config === undefined) throw notFound();
+      const data = {
+        disable_iss_validation: true,
+        disable_local_ca_jwt: this.config.disableLocal,
+        issuer: '',
+        kubernetes_ca_cert: this.config.ca,
+        kubernetes_host: this.config.host,
+        pem_keys: [],
+        token_reviewer_jwt_set: this.config.reviewer !== '',
+      };
+      return { status: 200, data: goJson(data) };
+    }
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    if (listField(call, 'pem_keys').length > 0) throw badRequest('pem_keys are not offered here');
+    const config: Config = {
+      host: textField(call, 'kubernetes_host'),
+      ca: textField(call, 'kubernetes_ca_cert'),
+      reviewer: textField(call, 'token_reviewer_jwt'),
+      disableLocal: boolField(call, 'disable_local_ca_jwt') ?? false,
+    };
+    if (config.host === '') throw badRequest('no host provided');
+    if (config.disableLocal && config.ca === '') {
+      throw badRequest('kubernetes_ca_cert must be given when disable_local_ca_jwt is true');
+    }
+    this.config = config;
+    return NO_CONTENT;
+  }
+
+  private role(call: VaultCall, key: string): VaultAnswer {
+    const role = this.roles.get(key);
+    switch (call.operation) {
+      case 'read':
+        if (role === undefined) throw notFound();
+        return { status: 200, data: goJson(describe(role)) };
+      case 'create':
+      case 'update':
+        this.roles.set(key, roleOf(call, role));
+        return NO_CONTENT;
+      case 'delete':
+        this.roles.delete(key);
+        return NO_CONTENT;
+      default:
+        throw unsupportedOperation();
+    }
+  }
+
   private async login(roleName: string, jwt: string): Promise<VaultAnswer> {
-    if (roleName === '') throw new VaultFault(400, ['missing role']);
-    if (jwt === '') throw new VaultFault(400, ['missing jwt']);
-    const role = this.roles.get(roleName);
-    if (role === undefined) throw new VaultFault(400, [`invalid role name "${roleName}"`]);
-    if (this.config === undefined) throw new VaultFault(500, ['could not load backend configuration']);
-    const username = await this.review(jwt, role.audience);
-    const [, namespace = '', name = ''] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username) ?? [];
-    const allows = (list: readonly string[], value: string): boolean =>
-      list.includes('*') || list.includes(value);
-    if (!allows(role.names, name)) throw new VaultFault(403, ['service account name not authorized']);
-    if (!allows(role.namespaces, namespace)) throw new VaultFault(403, ['namespace not authorized']);
-    return loginAnswer(this.tokens, {
-      ...role.token,
-      displayName: `kubernetes-${namespace}-${name}`,
-      path: 'auth/kubernetes/login',
-      metadata: { role: roleName, service_account_name: name, service_account_namespace: namespace },
+    if (roleName === '') throw badRequest('missing role');
+    if (jwt === '') throw badRequest('missing jwt');
+    const role = this.roles.get(roleName.toLowerCase());
+    if (role === undefined) throw badRequest(`invalid role name "${roleName}"`);
+    if (this.config === undefined) throw new BackendError(500, 'could not load backend configuration');
+    const { account, audiences } = claimsOf(jwt);
+    if (role.audience !== '' && !audiences.includes(role.audience)) {
+      throw denied('invalid audience (aud) claim: audience claim does not match any expected audience');
+    }
+    if (!allows(role.namespaces, account.namespace)) throw denied('namespace not authorized');
+    if (!allows(role.names, account.name)) throw denied('service account name not authorized');
+    const reviewed = await this.review(this.config, jwt, role.audience);
+    const { namespace, name, uid } = reviewed;
+    if (namespace !== account.namespace || name !== account.name || uid !== account.uid) throw denied();
+    return loginAnswer(this.context, {
+      parameters: role.parameters,
+      alias: role.aliasSource === 'serviceaccount_name' ? `${namespace}/${name}` : uid,
+      displayName: `${namespace}-${name}`,
+      path: 'login',
+      metadata: {
+        role: roleName,
+        service_account_name: name,
+        service_account_namespace: namespace,
+        service_account_secret_name: '',
+        service_account_uid: uid,
+      },
+      mayRenew: () => {
+        if (!this.roles.has(roleName.toLowerCase())) {
+          throw new BackendError(500, `role ${roleName} does not exist during renewal`);
+        }
+      },
     });
   }
 
-  private async review(jwt: string, audience: string): Promise<string> {
-    const { host = '', ca = '', reviewer = '' } = this.config ?? {};
-    const body = JSON.stringify({
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenReview',
-      spec: { token: jwt, ...(audience === '' ? {} : { audiences: [audience] }) },
-    });
-    const answer = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const sent = request(
-        `${host.replace(/\/+$/, '')}/apis/authentication.k8s.io/v1/tokenreviews`,
-        {
-          method: 'POST',
-          ca: ca === '' ? undefined : ca,
-          agent: false,
-          // Without a reviewer of its own the real plugin reviews with the client's token.
-          headers: {
-            'content-type': 'application/json',
-            authorization: `Bearer ${reviewer === '' ? jwt : reviewer}`,
-          },
-        },
-        (response) => {
-          const chunks: Buffer[] = [];
-          response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.on('end', () => {
-            resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
-          });
-        },
-      );
-      sent.on('error', reject);
-      sent.end(body);
+  /** Everything that goes wrong here is one answer to the client (recorded). */
+  private async review(config: Config, jwt: string, audience: string): Promise<Account> {
+    const answer = await send({
+      method: 'POST',
+      url: `${config.host.replace(/\/+$/, '')}/apis/authentication.k8s.io/v1/tokenreviews`,
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json',
+        // Without a reviewer of its own the real plugin reviews with the client's token.
+        authorization: `Bearer ${config.reviewer === '' ? jwt : config.reviewer}`,
+      },
+      body: JSON.stringify({
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenReview',
+        spec: { token: jwt, ...(audience === '' ? {} : { audiences: [audience] }) },
+      }),
+      ca: config.ca === '' ? undefined : config.ca,
     }).catch(() => {
-      throw new VaultFault(500, ['could not reach the API server']);
+      throw denied();
     });
-    const reviewed =
-      answer.status === 201 || answer.status === 200 ? (JSON.parse(answer.text) as Reviewed) : {};
-    if (reviewed.status?.authenticated !== true) throw new VaultFault(403, ['permission denied']);
-    return reviewed.status.user?.username ?? '';
+    if (answer.status !== 200 && answer.status !== 201) throw denied();
+    const { status } = parse(answer.text) as {
+      status?: { authenticated?: boolean; error?: string; user?: { username?: string; uid?: string } };
+    };
+    const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status?.user?.username ?? '');
+    if (status?.authenticated !== true || (status.error ?? '') !== '' || account === null) throw denied();
+    return { namespace: account[1] ?? '', name: account[2] ?? '', uid: status.user?.uid ?? '' };
   }
+}
+
+function roleOf(call: VaultCall, before: Role | undefined): Role {
+  const list = (name: string, old: readonly string[] | undefined): readonly string[] =>
+    has(call, name) ? listField(call, name) : (old ?? []);
+  const names = list('bound_service_account_names', before?.names);
+  const namespaces = list('bound_service_account_namespaces', before?.namespaces);
+  if (names.length === 0) throw badRequest('"bound_service_account_names" can not be empty');
+  if (namespaces.length === 0) {
+    throw badRequest(
+      '"bound_service_account_namespaces" can not be empty if "bound_service_account_namespace_selector" is not set',
+    );
+  }
+  for (const values of [names, namespaces]) {
+    if (values.includes('*') && values.length > 1) throw badRequest('can not mix "*" with values');
+  }
+  const aliasSource = textField(call, 'alias_name_source') || (before?.aliasSource ?? 'serviceaccount_uid');
+  if (!['serviceaccount_uid', 'serviceaccount_name'].includes(aliasSource)) {
+    throw badRequest('invalid alias_name_source, must be one of: serviceaccount_uid, serviceaccount_name');
+  }
+  return {
+    names,
+    namespaces,
+    audience: has(call, 'audience') ? textField(call, 'audience') : (before?.audience ?? ''),
+    aliasSource,
+    parameters: tokenParameters(call, before?.parameters),
+  };
+}
+
+function describe(role: Role): Record<string, unknown> {
+  return {
+    alias_name_source: role.aliasSource,
+    ...(role.audience === '' ? {} : { audience: role.audience }),
+    bound_service_account_names: role.names,
+    bound_service_account_namespace_selector: '',
+    bound_service_account_namespaces: role.namespaces,
+    ...describeParameters(role.parameters),
+  };
+}
+
+/** The unverified claims: they only save a review that would fail anyway. */
+function claimsOf(jwt: string): { readonly account: Account; readonly audiences: readonly string[] } {
+  const parts = jwt.split('.');
+  if (parts.length !== 3) throw denied();
+  const claims = parse(Buffer.from(parts[1] ?? '', 'base64url').toString()) as {
+    aud?: string | string[];
+    'kubernetes.io'?: { namespace?: string; serviceaccount?: { name?: string; uid?: string } };
+  };
+  const { namespace = '', serviceaccount } = claims['kubernetes.io'] ?? {};
+  const account = { namespace, name: serviceaccount?.name ?? '', uid: serviceaccount?.uid ?? '' };
+  if (account.namespace === '' || account.name === '') throw denied();
+  return { account, audiences: [claims.aud ?? []].flat() };
+}
+
+function allows(list: readonly string[], value: string): boolean {
+  return list.some((pattern) =>
+    pattern.endsWith('*') ? value.startsWith(pattern.slice(0, -1)) : pattern === value,
+  );
+}
+
+function parse(text: string): object {
+  try {
+    return (JSON.parse(text) as object | null) ?? {};
+  } catch {
+    throw denied();
+  }
+}
+
+function denied(text = 'permission denied'): VaultFault {
+  return new VaultFault(403, [text]);
 }

@@ -1,86 +1,145 @@
-import { keysBelow, unsupported } from '../kv-v1.js';
+import { createHash } from 'node:crypto';
+
+import { textField } from '../fields.js';
+import { keysBelow } from '../kv-v1.js';
+import type { Mount } from '../mounts.js';
 import {
+  badRequest,
+  BackendError,
+  isWrite,
   NO_CONTENT,
-  NOT_FOUND,
-  textField,
+  notFound,
+  unsupportedOperation,
+  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import type { TokenRequest, TokenStore } from '../tokens.js';
-import { type AuthMethod, loginAnswer, tokenParameters } from './auth-method.js';
+import { goJson } from '../raw-json.js';
+import {
+  type AuthContext,
+  describeParameters,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 
 interface User {
-  password: string;
-  token: TokenRequest;
-  failures: number;
-  lockedUntilMs: number;
+  readonly passwordHash: string;
+  readonly parameters: TokenParameters;
 }
 
-/** Vault's default lockout: five failures, fifteen minutes. */
+/** Vault's default user lockout: five failures, the counter starts anew after 15 minutes. */
 const LOCKOUT_FAILURES = 5;
 const LOCKOUT_MS = 15 * 60_000;
 
-export class Userpass implements AuthMethod {
+/** Username and password. */
+export class Userpass implements Mount {
   readonly type = 'userpass';
-  readonly options = null;
   private readonly users = new Map<string, User>();
+  private readonly failures = new Map<string, { count: number; lastMs: number }>();
 
-  constructor(
-    private readonly tokens: TokenStore,
-    private readonly now: () => Date,
-  ) {}
+  constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
-    return this.users.has(path.replace(/^users\//, ''));
+    const [, name] = /^users\/([^/]+)$/.exec(path) ?? [];
+    return name === undefined || this.users.has(name.toLowerCase());
   }
 
-  isLogin(path: string): boolean {
-    return /^login\/[^/]+$/.test(path);
+  isOpen(path: string): boolean {
+    return path.startsWith('login/');
   }
 
-  handle(call: VaultCall): VaultAnswer {
-    const [, verb = '', name = ''] = /^(users|login)\/?(.*)$/.exec(call.path) ?? [];
-    if (verb === 'users' && call.operation === 'list') {
-      return { status: 200, data: JSON.stringify({ keys: keysBelow(this.users.keys(), '') }) };
-    }
-    // User names are folded, as Vault does.
-    const key = name.toLowerCase();
-    const writes = call.operation === 'create' || call.operation === 'update';
-    if (verb === 'login' && writes) return this.login(key, textField(call, 'password'));
-    if (verb !== 'users' || name === '') throw NOT_FOUND;
-    if (call.operation === 'delete') {
-      this.users.delete(key);
-      return NO_CONTENT;
-    }
-    if (!writes) throw unsupported();
-    const password = textField(call, 'password') || (this.users.get(key)?.password ?? '');
-    if (password === '') throw new VaultFault(400, ['missing password']);
-    this.users.set(key, { password, token: tokenParameters(call), failures: 0, lockedUntilMs: 0 });
-    return NO_CONTENT;
+  needsSudo(): boolean {
+    return false;
   }
 
   wipe(): void {
     this.users.clear();
   }
 
-  private login(name: string, password: string): VaultAnswer {
-    const user = this.users.get(name);
-    if (password === '') throw new VaultFault(400, ['missing password']);
-    const now = this.now().getTime();
-    if (user === undefined) throw new VaultFault(400, ['invalid username or password']);
-    if (user.lockedUntilMs > now) throw new VaultFault(403, ['permission denied']);
-    if (user.password !== password) {
-      user.failures += 1;
-      if (user.failures >= LOCKOUT_FAILURES) user.lockedUntilMs = now + LOCKOUT_MS;
-      throw new VaultFault(400, ['invalid username or password']);
+  handle(call: VaultCall): VaultAnswer {
+    const [folder = '', name = '', item] = call.path.split('/');
+    // User names are folded, as Vault does.
+    const key = name.toLowerCase();
+    if (folder === 'login' && name !== '' && item === undefined) {
+      if (!isWrite(call.operation)) throw unsupportedOperation();
+      return this.login(key, textField(call, 'password'));
     }
-    user.failures = 0;
-    return loginAnswer(this.tokens, {
-      ...user.token,
-      displayName: `userpass-${name}`,
-      path: `auth/userpass/login/${name}`,
-      metadata: { username: name },
+    if (folder !== 'users') throw unsupportedPath();
+    if (name === '') {
+      if (call.operation !== 'list') throw unsupportedOperation();
+      return { status: 200, data: goJson({ keys: keysBelow(this.users.keys(), '') }) };
+    }
+    if (item !== undefined) return this.change(call, key, item);
+    return this.user(call, key);
+  }
+
+  private user(call: VaultCall, key: string): VaultAnswer {
+    const user = this.users.get(key);
+    switch (call.operation) {
+      case 'read':
+        if (user === undefined) throw notFound();
+        return { status: 200, data: goJson(describeParameters(user.parameters)) };
+      case 'create':
+      case 'update': {
+        const password = textField(call, 'password');
+        if (password === '' && user === undefined) throw badRequest('missing password');
+        this.users.set(key, {
+          passwordHash: password === '' ? (user?.passwordHash ?? '') : hash(password),
+          parameters: tokenParameters(call, user?.parameters),
+        });
+        return NO_CONTENT;
+      }
+      case 'delete':
+        this.users.delete(key);
+        return NO_CONTENT;
+      default:
+        throw unsupportedOperation();
+    }
+  }
+
+  private change(call: VaultCall, key: string, item: string): VaultAnswer {
+    if (item !== 'password' && item !== 'policies') throw unsupportedPath();
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    const user = this.users.get(key);
+    if (user === undefined) throw new BackendError(500, 'username does not exist');
+    const password = textField(call, 'password');
+    if (item === 'password' && password === '') throw badRequest('missing password');
+    this.users.set(
+      key,
+      item === 'password'
+        ? { ...user, passwordHash: hash(password) }
+        : { ...user, parameters: tokenParameters(call, user.parameters) },
+    );
+    return NO_CONTENT;
+  }
+
+  private login(key: string, password: string): VaultAnswer {
+    if (password === '') throw new BackendError(500, 'missing password');
+    const nowMs = this.context.now().getTime();
+    const before = this.failures.get(key);
+    const recent = before !== undefined && nowMs - before.lastMs < LOCKOUT_MS ? before.count : 0;
+    if (recent >= LOCKOUT_FAILURES) throw new VaultFault(403, ['permission denied']);
+    const user = this.users.get(key);
+    if (user === undefined || user.passwordHash !== hash(password)) {
+      this.failures.set(key, { count: recent + 1, lastMs: nowMs });
+      throw badRequest('invalid username or password');
+    }
+    this.failures.delete(key);
+    return loginAnswer(this.context, {
+      parameters: user.parameters,
+      alias: key,
+      displayName: key,
+      path: `login/${key}`,
+      metadata: { username: key },
+      mayRenew: () => {
+        if (!this.users.has(key)) throw badRequest('lease expired');
+      },
     });
   }
+}
+
+function hash(password: string): string {
+  return createHash('sha256').update(password).digest('hex');
 }

@@ -1,0 +1,153 @@
+import { SystemBackend } from './sys.js';
+import { KvV1 } from './kv-v1.js';
+import { KvV2 } from './kv-v2.js';
+import type { Mount } from './mounts.js';
+import { Namespaces, VaultNamespace } from './namespaces.js';
+import {
+  BackendError,
+  badRequest,
+  errorList,
+  isWrite,
+  type Operation,
+  type VaultAnswer,
+  type VaultCall,
+  VaultFault,
+} from './protocol.js';
+import { TokenApi } from './token-api.js';
+import { type Token, TokenStore } from './tokens.js';
+
+/** One request, behind HTTP. */
+export interface CoreRequest {
+  readonly operation: Operation;
+  /** Below `/v1/`. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly body: ReadonlyMap<string, string>;
+  readonly token: string;
+  readonly namespace: string;
+}
+
+interface Found {
+  readonly mount: Mount;
+  readonly rest: string;
+}
+
+/** Vault behind its HTTP API: namespaces, mounts, tokens, and who may do what. */
+export class VaultCore {
+  readonly tokens: TokenStore;
+  readonly namespaces: Namespaces;
+
+  constructor(
+    private readonly now: () => Date,
+    seal: () => void,
+  ) {
+    this.tokens = new TokenStore(now);
+    const policyExists = (namespace: string, name: string): boolean =>
+      this.namespaces.get(namespace)?.policies.has(name) === true;
+    const tokenApi = new TokenApi(this.tokens, policyExists);
+    const context = { tokens: this.tokens, now };
+    this.namespaces = new Namespaces(
+      (path) =>
+        new VaultNamespace(path, {
+          system: (namespace) =>
+            new SystemBackend(namespace, { namespaces: () => this.namespaces, seal, context }),
+          tokens: tokenApi,
+        }),
+    );
+  }
+
+  mount(path: string, version: 'v1' | 'v2'): void {
+    const engine = version === 'v1' ? new KvV1() : new KvV2(this.now);
+    this.namespaces.root.mounts.add(`${path}/`, engine, { options: { version: version.slice(1) } });
+  }
+
+  /** Empties every K/V mount of every namespace. */
+  wipe(): void {
+    for (const namespace of this.namespaces.values()) {
+      for (const { mount } of namespace.mounts.entries()) mount.wipe();
+    }
+  }
+
+  /**
+   * Serves a request in the order of `vault/request_handling.go`: path, token, permission, mount.
+   *
+   * @throws VaultFault
+   */
+  async handle(request: CoreRequest): Promise<VaultAnswer> {
+    if (request.path.endsWith('/') && (isWrite(request.operation) || request.operation === 'patch')) {
+      throw badRequest("cannot write to a path ending in '/'");
+    }
+    if (request.path.split('/').includes('..')) throw badRequest('relative paths not supported');
+    const { namespace, path } = this.namespaces.resolve(request.namespace, request.path);
+    const found = find(namespace, path);
+    if (found?.mount.isOpen(found.rest) === true) return await this.handleOpen(request, namespace, found);
+    const { token, acl } = this.authenticate(request.token, namespace);
+    const operation = refine(request.operation, found);
+    const mayGo =
+      acl?.allows(path, operation) === true &&
+      (found?.mount.needsSudo(found.rest) !== true || acl.hasSudo(path));
+    if (acl === undefined || !mayGo) throw new VaultFault(403, [errorList('permission denied')]);
+    if (found === undefined) {
+      throw new VaultFault(404, [`no handler for route "${namespace.path}${path}". route entry not found.`]);
+    }
+    const call = { operation, path: found.rest, query: request.query, body: request.body, token, acl };
+    return await this.route(found.mount, call);
+  }
+
+  /** Logins, and what is open to everybody: a token is looked at but not needed. */
+  private async handleOpen(
+    request: CoreRequest,
+    namespace: VaultNamespace,
+    { mount, rest }: Found,
+  ): Promise<VaultAnswer> {
+    const token = request.token === '' ? undefined : this.tokens.peek(request.token);
+    const call: VaultCall = {
+      operation: request.operation,
+      path: rest,
+      query: request.query,
+      body: request.body,
+    };
+    if (mount.type !== 'system') return await mount.handle(call);
+    if (request.token !== '' && token === undefined) throw invalidToken();
+    const acl = token === undefined ? undefined : this.namespaces.aclOf(token, namespace);
+    return await mount.handle({
+      ...call,
+      ...(token === undefined ? {} : { token }),
+      ...(acl === undefined ? {} : { acl }),
+    });
+  }
+
+  private authenticate(
+    id: string,
+    namespace: VaultNamespace,
+  ): { readonly token: Token; readonly acl: ReturnType<Namespaces['aclOf']> } {
+    if (id === '') throw new VaultFault(403, ['permission denied']);
+    const token = this.tokens.use(id);
+    if (token === undefined) throw invalidToken();
+    return { token, acl: this.namespaces.aclOf(token, namespace) };
+  }
+
+  private async route(mount: Mount, call: VaultCall): Promise<VaultAnswer> {
+    try {
+      return await mount.handle(call);
+    } catch (error) {
+      throw error instanceof BackendError ? error.listed() : error;
+    }
+  }
+}
+
+function find(namespace: VaultNamespace, path: string): Found | undefined {
+  const isAuth = path.startsWith('auth/');
+  const found = isAuth ? namespace.auths.find(path.slice('auth/'.length)) : namespace.mounts.find(path);
+  return found === undefined ? undefined : { mount: found.entry.mount, rest: found.rest };
+}
+
+/** A write where nothing stands yet needs `create`, not `update`. */
+function refine(operation: Operation, found: Found | undefined): Operation {
+  return operation === 'update' && found?.mount.exists(found.rest) === false ? 'create' : operation;
+}
+
+/** As Vault since 1.10; OpenBao and older ones say only `permission denied`. */
+function invalidToken(): VaultFault {
+  return new VaultFault(403, [errorList('permission denied', 'invalid token')]);
+}
