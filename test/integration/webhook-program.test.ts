@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
+import { ChildProgram } from '../support/child-program.js';
+import { canary } from '../support/operator-stand.js';
+import { createOf, updateOf, WebhookStand } from './webhook-stand.js';
+import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
+
+const PROGRAM = 'dist/webhook.js';
+const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
+let stand: WebhookStand;
+
+beforeAll(async () => {
+  stand = await WebhookStand.prepare();
+});
+
+afterAll(async () => {
+  await stand.close();
+});
+
+describe('kms-vault-validating-webhook (built)', () => {
+  it('prints help and version, and every fault of its command line', async () => {
+    const help = new ChildProgram(PROGRAM, ['-h'], {});
+    const version = new ChildProgram(PROGRAM, ['--version'], {});
+    const wrong = new ChildProgram(PROGRAM, ['-on-kms-error', 'maybe', '--no-such-flag'], {});
+    expect((await help.exited).code).toBe(0);
+    for (const { name } of WEBHOOK_FLAGS) expect(help.output).toContain(name);
+    expect((await version.exited).code).toBe(0);
+    const { version: number } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(version.output).toContain(number);
+    expect((await wrong.exited).code).toBe(2);
+    for (const name of ['tls-cert-file', 'tls-key-file', 'on-kms-error', 'no-such-flag']) {
+      expect(wrong.output).toContain(name);
+    }
+  });
+
+  it('judges, opens no inspector on SIGUSR1, tells nothing secret, and ends with 0 on SIGTERM', async () => {
+    const secret = canary();
+    const program = new ChildProgram(PROGRAM, [...stand.flags, '--log-level=debug'], {
+      AWS_REGION: stand.kms.region,
+      AWS_ENDPOINT_URL_KMS: stand.kms.url,
+      AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
+    });
+    const address = await program.address('serving admission reviews');
+    const metricsUrl = await program.address('serving metrics and health');
+    stand.port = Number(new URL(address).port);
+    program.signal('SIGUSR1');
+    const good = { key: 'good', encryptedSecret: stand.encrypt(secret) };
+    const wrong = { key: 'wrong', encryptedSecret: stand.encrypt(secret, { a: 'b' }) };
+    const binary = { key: 'binary', encryptedSecret: stand.encrypt(Buffer.from(`${secret}\xff`, 'latin1')) };
+    const plain = { key: 'plain', encryptedSecret: secret };
+    const answers = [
+      await stand.create({ ...SPEC, secrets: [good] }),
+      await stand.create({ ...SPEC, secrets: [good, wrong, binary, plain] }),
+      await stand.create({ secrets: [good, wrong] }, 'PartialKMSVaultSecret'),
+      await stand.review(updateOf({ ...SPEC, secrets: [good] }, { ...SPEC, secrets: [good, plain] })),
+      await stand.call(`{"secret":"${secret}"}`),
+      await stand.call(`${secret}"`),
+    ];
+    stand.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
+    answers.push(await stand.review(createOf({ ...SPEC, secrets: [good] })));
+    expect(answers.map((answer) => answer.allowed ?? answer.status)).toEqual([
+      true,
+      false,
+      true,
+      false,
+      400,
+      400,
+      false,
+    ]);
+    expect((await fetch(`${metricsUrl}/readyz`)).status).toBe(200);
+    const told = JSON.stringify(answers) + program.output + (await (await fetch(`${metricsUrl}/`)).text());
+    stand.agent.destroy();
+    expect(await program.stop()).toBe(0);
+    expect(program.output).not.toContain('Debugger listening');
+    for (const hidden of [
+      secret,
+      DEMO_ACCESS_KEY.secretAccessKey,
+      good.encryptedSecret,
+      wrong.encryptedSecret,
+    ]) {
+      expect(told + program.output).not.toContain(hidden);
+    }
+    expect(program.lines.at(-1)?.msg).toBe('stopped');
+  });
+});
