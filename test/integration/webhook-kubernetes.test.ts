@@ -260,6 +260,7 @@ describe('a Kubernetes API server with the webhook', () => {
 describe('webhookAdmission', () => {
   let fake: Server;
   let answer: (uid: string) => { status: number; body: Json };
+  let asked: { url: string | undefined; headers: Json; body: Json };
 
   beforeAll(async () => {
     const { cert, key } = await stand.issue();
@@ -267,7 +268,9 @@ describe('webhookAdmission', () => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        const { status, body } = answer(JSON.parse(Buffer.concat(chunks).toString()).request.uid);
+        const review = JSON.parse(Buffer.concat(chunks).toString());
+        asked = { url: request.url, headers: request.headers, body: review };
+        const { status, body } = answer(review.request.uid);
         response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
       });
     });
@@ -317,6 +320,38 @@ describe('webhookAdmission', () => {
     const got = await client.post(SECRETS, secret('any', '!'));
     expect(got.status).toBe(status);
     expect(got.body.message).toContain(message);
+  });
+
+  it('asks as a real server does, whose request was recorded', async () => {
+    answer = (uid) => ({ status: 200, body: review({ uid, allowed: true }) });
+    expect((await client.post(`${SECRETS}?dryRun=All`, secret('any', 'AAAA'))).status).toBe(201);
+    const { url, headers, body } = asked;
+    expect(url).toBe('/?timeout=10s');
+    expect(headers).toMatchObject({
+      'user-agent': 'kube-apiserver-admission',
+      accept: 'application/json, */*',
+      'content-type': 'application/json',
+    });
+    const group = { group: 'k8s.patoarvizu.dev', version: 'v1alpha1' };
+    expect(body).toEqual({
+      kind: 'AdmissionReview',
+      apiVersion: 'admission.k8s.io/v1',
+      request: {
+        uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        kind: { ...group, kind: 'KMSVaultSecret' },
+        resource: { ...group, resource: 'kmsvaultsecrets' },
+        requestKind: { ...group, kind: 'KMSVaultSecret' },
+        requestResource: { ...group, resource: 'kmsvaultsecrets' },
+        name: 'any',
+        namespace: 'default',
+        operation: 'CREATE',
+        userInfo: { username: expect.any(String), groups: expect.arrayContaining(['system:masters']) },
+        object: expect.objectContaining({ kind: 'KMSVaultSecret', spec: expect.any(Object) }),
+        oldObject: null,
+        dryRun: true,
+        options: { kind: 'CreateOptions', apiVersion: 'meta.k8s.io/v1' },
+      },
+    });
   });
 
   it('tells when the webhook fails', async () => {

@@ -183,6 +183,27 @@ describe('AdmissionServer', () => {
     expect(await stand.metrics()).toMatch(/kms_vault_webhook_rejected_requests_total\{status="503"\} \d+/);
   });
 
+  it('holds no more than so many bytes of unfinished bodies', async () => {
+    const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(8 * MIB)}\r\n\r\n`;
+    const sockets: TLSSocket[] = [];
+    let shed = '';
+    for (let index = 0; index < 9; index += 1) {
+      const socket = await openSocket();
+      sockets.push(socket);
+      socket.on('data', (chunk: Buffer) => (shed += chunk.toString()));
+      socket.write(head);
+      await new Promise((resolve) => socket.write(Buffer.alloc(8 * MIB - 1, ' '), resolve));
+    }
+    await eventually('the last one is shed', () => shed.startsWith('HTTP/1.1 503 '));
+    expect(shed.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    for (const socket of sockets) socket.destroy();
+    await eventually('the bytes are given back', async () => {
+      const body = review(asked).padEnd(8 * MIB, ' ');
+      const answers = await Promise.all(Array.from({ length: 4 }, () => stand.call(body)));
+      return answers.every(({ status }) => status === 200);
+    });
+  });
+
   it('never gives anything but a proper answer or a 4xx, whatever the body is', async () => {
     const hostile = fc.oneof(
       fc.constantFrom<unknown>(null, true, -0, 1e308, '', '__proto__', [], {}),
