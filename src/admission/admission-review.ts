@@ -38,8 +38,12 @@ export type ParsedReview =
   | { readonly ok: true; readonly request: AdmissionRequest }
   | { readonly ok: false; readonly problem: string };
 
+/** No resource is nested as deep; to parse millions of brackets takes a second and hundreds of megabytes. */
+const MAX_DEPTH = 500;
+
 /** Reads the body of a call by the API server. Never throws; a problem quotes nothing but short names. */
 export function parseReview(body: Uint8Array): ParsedReview {
+  if (isDeeper(body, MAX_DEPTH)) return problem(`the body is nested deeper than ${String(MAX_DEPTH)} levels`);
   let review: unknown;
   try {
     review = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -72,6 +76,21 @@ export function answerBody(
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   });
+}
+
+/** Counts brackets outside of strings; says nothing of use about what is not JSON. */
+function isDeeper(body: Uint8Array, levels: number): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let index = 0; index < body.length; index += 1) {
+    const byte = body[index];
+    if (byte === 0x22) isInString = !isInString;
+    else if (isInString) index += byte === 0x5c ? 1 : 0;
+    else if (byte === 0x5b || byte === 0x7b) depth += 1;
+    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+    if (depth > levels) return true;
+  }
+  return false;
 }
 
 function parseRequest(version: ReviewVersion, request: Readonly<Record<string, unknown>>): ParsedReview {
