@@ -88,7 +88,7 @@ export class VaultCore {
       (found?.mount.needsSudo(found.rest) !== true || acl.hasSudo(path));
     if (acl === undefined || !mayGo) throw new VaultFault(403, [errorList('permission denied')]);
     if (found === undefined) {
-      throw new VaultFault(404, [`no handler for route "${namespace.path}${path}". route entry not found.`]);
+      throw new VaultFault(404, [`no handler for route "${path}". route entry not found.`]);
     }
     const call = { operation, path: found.rest, query: request.query, body: request.body, token, acl };
     return await this.route(found.mount, call);

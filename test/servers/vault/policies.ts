@@ -176,6 +176,8 @@ export const DEFAULT_POLICY_TEXT = [
   ['sys/capabilities-self', '"update"'],
   ['sys/internal/ui/resultant-acl', '"read"'],
   ['cubbyhole/*', own],
+  // A pattern with a segment changes how `sys/internal/ui/mounts` takes a deny (recorded).
+  ['identity/oidc/provider/+/authorize', '"read", "update"'],
 ]
   .map(([path = '', capabilities = '']) => `path "${path}" {\n    capabilities = [${capabilities}]\n}\n`)
   .join('\n');

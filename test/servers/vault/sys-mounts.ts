@@ -181,10 +181,10 @@ function described(
 
 function tuning({ settings }: MountEntry): Record<string, unknown> {
   return {
-    default_lease_ttl: settings.defaultLeaseTtlSeconds ?? SYSTEM_TTL_SECONDS,
+    default_lease_ttl: settings.defaultLeaseTtlSeconds || SYSTEM_TTL_SECONDS,
     description: settings.description ?? '',
     force_no_cache: false,
-    max_lease_ttl: settings.maxLeaseTtlSeconds ?? SYSTEM_TTL_SECONDS,
+    max_lease_ttl: settings.maxLeaseTtlSeconds || SYSTEM_TTL_SECONDS,
     ...(settings.options && Object.keys(settings.options).length > 0 ? { options: settings.options } : {}),
   };
 }

@@ -120,7 +120,7 @@ export class TokenApi implements Mount {
     const missing = policies
       .filter((policy) => policy !== 'root' && !this.policyExists(parent.namespace, policy))
       .map((policy) => `Policy "${policy}" does not exist`);
-    return answerWith(authBlock(token, this.tokens.ttlSeconds(token)), [...missing, ...warnings]);
+    return answerWith(authBlock(token, this.tokens.leaseSeconds(token)), [...missing, ...warnings]);
   }
 
   private typeOf(call: VaultCall): 'service' | 'batch' {
@@ -155,7 +155,7 @@ export class TokenApi implements Mount {
   private async renew(call: VaultCall, token: Token): Promise<VaultAnswer> {
     const increment = secondsOf(call, 'increment');
     const warnings = await this.tokens.renew(token, increment);
-    return answerWith(authBlock(token, this.tokens.ttlSeconds(token)), warnings);
+    return answerWith(authBlock(token, this.tokens.leaseSeconds(token)), warnings);
   }
 
   private revoke(token: Token): VaultAnswer {

@@ -152,6 +152,12 @@ export class TokenStore {
     return Math.max(0, Math.floor((token.endsMs - this.now().getTime()) / 1000));
   }
 
+  /** What was granted just now, for the answer that grants it. */
+  leaseSeconds(token: Token): number {
+    if (token.endsMs === undefined) return 0;
+    return Math.ceil((token.endsMs - this.now().getTime()) / 1000);
+  }
+
   /** A life from now on, within every limit, counted from the token's creation. */
   private lifeOf(
     limits: Pick<TokenRequest, 'ttlSeconds' | 'maxTtlSeconds' | 'explicitMaxTtlSeconds' | 'periodSeconds'>,

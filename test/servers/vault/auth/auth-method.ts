@@ -133,7 +133,7 @@ export function loginAnswer(context: AuthContext, login: Login): VaultAnswer {
   const all = [...(login.warnings ?? []), ...warnings];
   return {
     status: 200,
-    auth: authBlock(token, tokens.ttlSeconds(token)),
+    auth: authBlock(token, tokens.leaseSeconds(token)),
     ...(all.length === 0 ? {} : { warnings: all }),
   };
 }
