@@ -17,11 +17,19 @@ const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
 const NAMES = ['token', 'userpass', 'approle', 'k8s', 'github', 'iam'] as const;
 type Name = (typeof NAMES)[number];
 
+/** A service-account token as the API server shapes it; the loopback reviewer knows it by its text. */
+function jwt(signature: string): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const serviceaccount = { name: 'operator', uid: 'uid-1' };
+  const claims = { 'kubernetes.io': { namespace: 'vault', serviceaccount } };
+  return `${part({ alg: 'RS256' })}.${part(claims)}.${CANARY}-${signature}`;
+}
+
 let vault: LoopbackVault;
 let reviewer: LoopbackServer;
 let folder: string;
 let approle: { roleId: string; secretId: string };
-const serviceAccounts = new Map([[`${CANARY}-jwt-1`, 'system:serviceaccount:vault:operator']]);
+const serviceAccounts = new Map([[jwt('jwt-1'), 'system:serviceaccount:vault:operator']]);
 const stands: VaultStand[] = [];
 
 async function admin(
@@ -72,15 +80,16 @@ function standOf(method: Name, values: Record<string, string> = {}): VaultStand 
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'vault-login-'));
-  writeFileSync(join(folder, 'jwt'), `${CANARY}-jwt-1\n`);
-  writeFileSync(join(folder, 'bad-jwt'), `${CANARY}-jwt-bad`);
+  writeFileSync(join(folder, 'jwt'), `${jwt('jwt-1')}\n`);
+  writeFileSync(join(folder, 'bad-jwt'), jwt('jwt-bad'));
   vault = await startVaultServer({ mounts: { kv: 'v1', kv2: 'v2' }, rootToken: `hvs.${CANARY}` });
   const authority = await TestAuthority.create();
   reviewer = await LoopbackServer.start(
     (seen, _request, response) => {
       const { spec } = JSON.parse(seen.body) as { spec: { token: string } };
       const username = serviceAccounts.get(spec.token);
-      const status = username === undefined ? { user: {} } : { authenticated: true, user: { username } };
+      const status =
+        username === undefined ? { user: {} } : { authenticated: true, user: { username, uid: 'uid-1' } };
       response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify({ status }));
     },
     { tls: await authority.issue() },
@@ -169,10 +178,10 @@ describe('logins', () => {
     const stand = standOf('k8s');
     await stand.session.request(READ);
     serviceAccounts.clear();
-    serviceAccounts.set(`${CANARY}-jwt-2`, 'system:serviceaccount:vault:operator');
-    writeFileSync(join(folder, 'jwt'), `${CANARY}-jwt-2`);
+    serviceAccounts.set(jwt('jwt-2'), 'system:serviceaccount:vault:operator');
+    writeFileSync(join(folder, 'jwt'), jwt('jwt-2'));
     for (const token of vault.tokens.all())
-      if (token.displayName.startsWith('kubernetes')) vault.tokens.revoke(token.id);
+      if (token.displayName.includes('operator')) vault.tokens.revoke(token.id);
     expect((await stand.session.request(READ)).status).toBe(404);
   });
 

@@ -119,8 +119,8 @@ describe('certificate authorities', () => {
     await works(byFile);
     await works(byPath);
 
-    server.server.replaceCertificate(await other.issue());
-    server.server.cutConnections();
+    server.replaceCertificate(await other.issue());
+    server.cutConnections();
     expect((await failureOf(byFile.session.request(READ))).message).toContain('certificate is not accepted');
     publish('two', other.cert);
     await works(byFile);
@@ -134,10 +134,10 @@ describe('certificate authorities', () => {
     const stand = standOf({ caCertFile });
     await works(stand);
     truncateSync(caCertFile, 40);
-    vault.server.cutConnections();
+    vault.cutConnections();
     await works(stand);
     rmSync(caCertFile);
-    vault.server.cutConnections();
+    vault.cutConnections();
     await works(stand);
     expect(stand.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
   });
@@ -284,7 +284,7 @@ describe('connections', () => {
       expect(answers.every(({ status }) => status === 404)).toBe(true);
     }
     expect(server.requests.count(({ url }) => url === '/v1/kv/app')).toBe(1_000);
-    expect(server.server.connections).toBeLessThanOrEqual(16);
+    expect(server.connections).toBeLessThanOrEqual(16);
     await server.close();
   });
 
