@@ -1,0 +1,112 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import type { Json } from '../support/http-json.js';
+import { E2eServers } from './servers.js';
+
+let servers: E2eServers;
+/** The mount of an auth method, two levels deep. */
+const mountOf = (type: string): string => `team/${type}-${servers.runId}`;
+
+beforeAll(async () => {
+  servers = await E2eServers.prepare();
+}, 120_000);
+
+afterAll(async () => {
+  const prepared = servers as E2eServers | undefined;
+  if (prepared === undefined) return;
+  for (const type of ['userpass', 'approle', 'kubernetes'])
+    await prepared.vault.delete(`sys/auth/${mountOf(type)}`);
+  await prepared.kube.delete('ClusterRoleBinding', '', `${prepared.runId}-review`);
+  await prepared.kube.delete('ClusterRole', '', `${prepared.runId}-review`);
+  await prepared.cleanUp();
+}, 60_000);
+
+const parameters = (): Json => ({ token_policies: servers.runId, token_ttl: '10m' });
+
+/** Enables a method for this run, and gives the flags' environment for the right credentials. */
+const METHODS: Readonly<Record<string, () => Promise<Record<string, string>>>> = {
+  userpass: async () => {
+    const mount = `auth/${mountOf('userpass')}`;
+    await servers.vault.write(`sys/${mount}`, { type: 'userpass' });
+    await servers.vault.write(`${mount}/users/op.erator`, { password: 'pass-word', ...parameters() });
+    return {
+      VAULT_USERNAME: 'op.erator',
+      VAULT_PASSWORD: 'pass-word',
+      VAULT_USERPASS_ENDPOINT: `${mount}/login`,
+    };
+  },
+  approle: async () => {
+    const mount = `auth/${mountOf('approle')}`;
+    await servers.vault.write(`sys/${mount}`, { type: 'approle' });
+    await servers.vault.write(`${mount}/role/operator`, parameters());
+    const role = await servers.vault.send('GET', `${mount}/role/operator/role-id`);
+    const secret = await servers.vault.write(`${mount}/role/operator/secret-id`);
+    return {
+      VAULT_APPROLE_ROLE_ID: role.json.data.role_id,
+      VAULT_APPROLE_SECRET_ID: secret.data.secret_id,
+      VAULT_APPROLE_ENDPOINT: `${mount}/login`,
+    };
+  },
+  k8s: async () => {
+    const mount = `auth/${mountOf('kubernetes')}`;
+    const { kube, namespace, runId } = servers;
+    // Without a reviewer of its own Vault reviews with the client's token.
+    await kube.apply({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: `${runId}-review` },
+      rules: [{ apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] }],
+    });
+    await kube.apply({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: `${runId}-review` },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: `${runId}-review` },
+      subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace }],
+    });
+    await servers.vault.write(`sys/${mount}`, { type: 'kubernetes' });
+    await servers.vault.write(`${mount}/config`, {
+      kubernetes_host: process.env.E2E_VAULT_KUBERNETES_HOST ?? kube.server,
+      kubernetes_ca_cert: kube.caCert,
+      disable_local_ca_jwt: true,
+    });
+    await servers.vault.write(`${mount}/role/kms-vault-operator`, {
+      bound_service_account_names: 'operator',
+      bound_service_account_namespaces: namespace,
+      ...parameters(),
+    });
+    const file = join(servers.directory, 'jwt');
+    writeFileSync(file, await kube.serviceAccountToken(namespace, 'operator'));
+    return { VAULT_K8S_LOGIN_ENDPOINT: `${mount}/login`, VAULT_K8S_TOKEN_PATH: file };
+  },
+};
+
+describe('--vault-authentication-method', () => {
+  it.each(Object.keys(METHODS))(
+    '%s logs in, syncs, and gives its token back',
+    async (method) => {
+      const env = (await METHODS[method]?.()) ?? {};
+      const operator = await servers.startOperator([`--vault-authentication-method=${method}`], {
+        VAULT_TOKEN: '',
+        ...env,
+      });
+      const path = `${servers.v2}/data/by-${method}`;
+      const secrets = [{ key: 'a', encryptedSecret: await servers.encrypt(`written-by-${method}`) }];
+      await servers.kube.apply(
+        servers.secret(`by-${method}`, { path, kvSettings: { engineVersion: 'v2' }, secrets }),
+      );
+      await servers.inVault(path, { a: `written-by-${method}` });
+      await servers.reason(`by-${method}`, 'Synced');
+      expect(await servers.metric(operator, 'kms_vault_operator_vault_logins_total')).toBe(1);
+      expect(await operator.stop()).toBe(0);
+      await servers.kube.delete('KMSVaultSecret', servers.namespace, `by-${method}`);
+      for (const secret of [env.VAULT_PASSWORD, env.VAULT_APPROLE_SECRET_ID]) {
+        if (secret !== undefined) expect(operator.output.includes(secret)).toBe(false);
+      }
+    },
+    60_000,
+  );
+});
