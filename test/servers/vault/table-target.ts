@@ -152,7 +152,7 @@ export class TableTarget {
     }
     return {
       got: { status, body: json },
-      wanted: { status: row.status, body: JSON.parse(expected) as Json },
+      wanted: { status: row.status, body: JSON.parse(expected) },
     };
   }
 

@@ -162,13 +162,23 @@ export class AppRole implements Mount {
   }
 
   private newSecretId(call: VaultCall, role: Role, id: string): VaultAnswer {
+    const usesLeft = intField(call, 'num_uses') ?? role.secretIdNumUses;
+    const ttlSeconds = secondsField(call, 'ttl') ?? role.secretIdTtlSeconds;
+    const exceeds = (value: number, limit: number): boolean => limit > 0 && (value === 0 || value > limit);
+    if (usesLeft < 0) throw badRequest('num_uses cannot be negative');
+    if (exceeds(usesLeft, role.secretIdNumUses)) {
+      throw badRequest("num_uses cannot be higher than the role's secret_id_num_uses");
+    }
+    if (exceeds(ttlSeconds, role.secretIdTtlSeconds)) {
+      throw badRequest("ttl cannot be longer than the role's secret_id_ttl");
+    }
     const metadata = textField(call, 'metadata');
     const created: SecretId = {
       accessor: randomUUID(),
-      ttlSeconds: secondsField(call, 'ttl') ?? role.secretIdTtlSeconds,
+      ttlSeconds,
       createdMs: this.context.now().getTime(),
       metadata: metadata === '' ? {} : (JSON.parse(metadata) as Record<string, string>),
-      usesLeft: intField(call, 'num_uses') ?? role.secretIdNumUses,
+      usesLeft,
     };
     role.secretIds.set(id, created);
     const data = {

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { table, TableTarget } from './table-target.js';
+
+const NO_ROLE =
+  '{"errors":["1 error occurred:\\n\\t* at least one constraint should be enabled on the role\\n\\n"]}';
+
+const USERPASS = String.raw`
+user without a password | POST auth/{id}-up/users/u1 | {} | 400 {"errors":["missing password"]}
+user | POST auth/{id}-up/users/u1 | {"password":"pw","token_policies":"{id}-p","token_ttl":"10m"} | 204
+read | GET auth/{id}-up/users/u1 | | 200 {"data":{"token_policies":["{id}-p"],"token_ttl":600,"token_type":"default","token_num_uses":0}}
+change keeps the rest | POST auth/{id}-up/users/u1 | {"token_max_ttl":"20m"} | 204
+as it did | GET auth/{id}-up/users/u1 | | 200 {"data":{"token_policies":["{id}-p"],"token_ttl":600,"token_max_ttl":1200}}
+list | GET auth/{id}-up/users?list=true | | 200 {"data":{"keys":["u1"]}}
+no such user | GET auth/{id}-up/users/zz | | 404 {"errors":[]}
+right | POST@nobody auth/{id}-up/login/u1 | {"password":"pw"} | 200 {"data":null,"auth":{"policies":["default","{id}-p"],"token_policies":["default","{id}-p"],"metadata":{"username":"u1"},"lease_duration":600,"renewable":true,"token_type":"service","orphan":true,"num_uses":0,"mfa_requirement":null}}
+upper case | POST@nobody auth/{id}-up/login/U1 | {"password":"pw"} | 200 {"auth":{"metadata":{"username":"u1"}}}
+a dead token does not matter | POST@dead auth/{id}-up/login/u1 | {"password":"pw"} | 200
+wrong password | POST@nobody auth/{id}-up/login/u1 | {"password":"no"} | 400 {"errors":["invalid username or password"]}
+wrong user | POST@nobody auth/{id}-up/login/nobody | {"password":"no"} | 400 {"errors":["invalid username or password"]}
+no password | POST@nobody auth/{id}-up/login/u1 | {} | 500 {"errors":["missing password"]}
+no user | POST@nobody auth/{id}-up/login/ | {"password":"pw"} | 400 {"errors":["cannot write to a path ending in '/'"]}
+read a login | GET@nobody auth/{id}-up/login/u1 | | 405 {"errors":["unsupported operation"]}
+malformed | POST@nobody auth/{id}-up/login/u1 | { | 400 {"errors":["error parsing JSON"]}
+other password | POST auth/{id}-up/users/u1/password | {"password":"pw2"} | 204
+the old one is refused | POST@nobody auth/{id}-up/login/u1 | {"password":"pw"} | 400
+the new one is taken | POST@nobody auth/{id}-up/login/u1 | {"password":"pw2"} | 200
+password of nobody | POST auth/{id}-up/users/zz/password | {"password":"q"} | 500 {"errors":["1 error occurred:\n\t* username does not exist\n\n"]}
+ttl beyond the maximum | POST auth/{id}-up/users/u2 | {"password":"p","token_ttl":"2h","token_max_ttl":"1h"} | 400 {"errors":["'token_ttl' cannot be greater than 'token_max_ttl'"]}
+unknown type | POST auth/{id}-up/users/u2 | {"password":"p","token_type":"xx"} | 400 {"errors":["invalid 'token_type' value \"xx\""]}
+periodic batch tokens | POST auth/{id}-up/users/u2 | {"password":"p","token_type":"batch","token_period":"1h"} | 400 {"errors":["'token_type' cannot be 'batch' or 'default_batch' when set to generate periodic tokens"]}
+root by a login | POST auth/{id}-up/users/u2 | {"password":"p","token_policies":"root"} | 204
+is refused | POST@nobody auth/{id}-up/login/u2 | {"password":"p"} | 400 {"errors":["auth methods cannot create root tokens"]}
+periodic | POST auth/{id}-up/users/u3 | {"password":"p","token_period":"30m","token_no_default_policy":true,"token_num_uses":5} | 204
+as it says | POST@nobody auth/{id}-up/login/u3 | {"password":"p"} | 200 {"auth":{"lease_duration":1800,"num_uses":5}}
+wrong mount | POST@nobody auth/{id}-none/login/u1 | {"password":"pw"} | 403 {"errors":["permission denied"]}
+wrong mount with a token | POST auth/{id}-none/login/u1 | {"password":"pw"} | 404 {"errors":["no handler for route \"auth/{id}-none/login/u1\". route entry not found."]}
+wrong path without a token | POST@nobody auth/{id}-up/nope | {} | 403 {"errors":["permission denied"]}
+wrong path | GET auth/{id}-up/nope | | 404 {"errors":["1 error occurred:\n\t* unsupported path\n\n"]}
+`;
+
+const APPROLE = String.raw`
+no such role | GET auth/{id}-ar/role/r1 | | 404 {"errors":[]}
+a role that binds nothing | POST auth/{id}-ar/role/r1 | {"bind_secret_id":false} | 500 ${NO_ROLE}
+role | POST auth/{id}-ar/role/r1 | {"role_id":"{id}-rid","token_policies":"{id}-p","token_ttl":"10m","secret_id_num_uses":2,"secret_id_ttl":"1h"} | 204
+read | GET auth/{id}-ar/role/R1 | | 200 {"data":{"bind_secret_id":true,"secret_id_num_uses":2,"secret_id_ttl":3600,"token_ttl":600}}
+role id | GET auth/{id}-ar/role/r1/role-id | | 200 {"data":{"role_id":"{id}-rid"}}
+the same id twice | POST auth/{id}-ar/role/r2 | {"role_id":"{id}-rid"} | 500 {"errors":["1 error occurred:\n\t* role_id already in use\n\n"]}
+secret id | POST auth/{id}-ar/role/r1/secret-id | {} | 200 {"data":{"secret_id_num_uses":2,"secret_id_ttl":3600}}
+secret id of no role | POST auth/{id}-ar/role/zz/secret-id | | 404 {"errors":["role \"zz\" does not exist"]}
+one of our own | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"sid"} | 200 {"data":{"secret_id":"sid","secret_id_num_uses":2}}
+right | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 200 {"auth":{"policies":["default","{id}-p"],"metadata":{"role_name":"r1"},"lease_duration":600,"renewable":true,"token_type":"service","orphan":true}}
+second use | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 200
+used up | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 400 {"errors":["invalid role or secret ID"]}
+wrong secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"nope"} | 400 {"errors":["invalid role or secret ID"]}
+wrong role id | POST@nobody auth/{id}-ar/login | {"role_id":"nope","secret_id":"sid"} | 400 {"errors":["invalid role or secret ID"]}
+no secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid"} | 400 {"errors":["missing secret_id"]}
+no role id | POST@nobody auth/{id}-ar/login | {"secret_id":"sid"} | 500 {"errors":["missing role_id"]}
+another one | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"sid2","num_uses":1,"ttl":"30s"} | 200 {"data":{"secret_id_num_uses":1,"secret_id_ttl":30}}
+more uses than the role allows | POST auth/{id}-ar/role/r1/secret-id | {"num_uses":0} | 400 {"errors":["num_uses cannot be higher than the role's secret_id_num_uses"]}
+a longer life | POST auth/{id}-ar/role/r1/secret-id | {"ttl":"2h"} | 400 {"errors":["ttl cannot be longer than the role's secret_id_ttl"]}
+look it up | POST auth/{id}-ar/role/r1/secret-id/lookup | {"secret_id":"sid2"} | 200 {"data":{"secret_id_ttl":30,"secret_id_num_uses":1}}
+destroy it | POST auth/{id}-ar/role/r1/secret-id/destroy | {"secret_id":"sid2"} | 204
+again | POST auth/{id}-ar/role/r1/secret-id/destroy | {"secret_id":"sid2"} | 204
+it is gone | POST auth/{id}-ar/role/r1/secret-id/lookup | {"secret_id":"sid2"} | 204
+and refused | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid2"} | 400
+batch role | POST auth/{id}-ar/role/rb | {"role_id":"{id}-b","token_type":"batch","token_ttl":"5m"} | 204
+its secret id | POST auth/{id}-ar/role/rb/custom-secret-id | {"secret_id":"sb"} | 200
+its token | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-b","secret_id":"sb"} | 200 {"auth":{"accessor":"","renewable":false,"token_type":"batch","lease_duration":300}}
+delete | DELETE auth/{id}-ar/role/rb | | 204
+`;
+
+let target: TableTarget;
+
+beforeAll(async () => {
+  target = await TableTarget.start();
+  target.tokens.set('dead', 'hvs.dead');
+  await target.must('PUT', 'sys/policies/acl/{id}-p', { policy: 'path "x" { capabilities = ["read"] }' });
+  await target.must('POST', 'sys/auth/{id}-up', { type: 'userpass' });
+  await target.must('POST', 'sys/auth/{id}-ar', { type: 'approle' });
+});
+
+afterAll(async () => {
+  for (const mount of ['up', 'ar']) await target.must('DELETE', `sys/auth/{id}-${mount}`);
+  await target.must('DELETE', 'sys/policies/acl/{id}-p');
+  await target.close();
+});
+
+describe('userpass', () => {
+  it.each(table(USERPASS))('$title: $method $path is $status', async (row) => {
+    const { got, wanted } = await target.answerOf(row);
+    expect(got).toMatchObject(wanted);
+  });
+
+  it('limits the life of its tokens, renewals included', async () => {
+    const user = { password: 'p', token_ttl: '5m', token_max_ttl: '20m' };
+    await target.must('POST', 'auth/{id}-up/users/u4', user);
+    const { auth } = await target.must('POST', 'auth/{id}-up/login/u4', { password: 'p' }, 'nobody');
+    target.tokens.set('u4', auth.client_token);
+    const renewed = await target.must('POST', 'auth/token/renew-self', { increment: '1h' }, 'u4');
+    expect(renewed.auth.lease_duration).toBeLessThanOrEqual(1200);
+    expect(renewed.auth.lease_duration).toBeGreaterThan(1190);
+    expect(renewed.warnings[0]).toMatch(/^TTL of "1h" exceeded the effective max_ttl of/);
+    const { data } = await target.must('GET', 'auth/token/lookup-self', '', 'u4');
+    expect(data).toMatchObject({
+      display_name: `${target.id}-up-u4`,
+      path: `auth/${target.id}-up/login/u4`,
+      meta: { username: 'u4' },
+      explicit_max_ttl: 0,
+    });
+  });
+});
+
+describe('approle', () => {
+  it.each(table(APPROLE))('$title: $method $path is $status', async (row) => {
+    const { got, wanted } = await target.answerOf(row);
+    expect(got).toMatchObject(wanted);
+  });
+});
