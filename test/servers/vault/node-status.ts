@@ -20,11 +20,17 @@ export function answersSealed(): VaultFault {
 /** Sealed or not, active or standby, and the endpoints that answer in every state. */
 export class NodeStatus {
   sealed = false;
+  /** A Vault before `sys/init`: sealed, and its health says why. */
+  initialized = true;
   /** Where the active node is when this one is a standby. */
   activeUrl: string | undefined;
   private readonly clusterId = randomUUID();
 
   constructor(private readonly now: () => Date) {}
+
+  get isClosed(): boolean {
+    return this.sealed || !this.initialized;
+  }
 
   /** @returns undefined for every other path. */
   answer(request: StatusRequest): VaultAnswer | undefined {
@@ -62,23 +68,25 @@ export class NodeStatus {
     const isAccepted = isStandby && ['', 'true', '1'].includes(query.get('standbyok') ?? 'false');
     const active = code('activecode', 200);
     const standby = code('standbycode', 429);
-    const status = this.sealed ? code('sealedcode', 503) : isStandby && !isAccepted ? standby : active;
-    const mode = this.sealed || isStandby ? 'unknown' : 'disabled';
+    const open = isStandby && !isAccepted ? standby : active;
+    const closed = this.initialized ? code('sealedcode', 503) : code('uninitcode', 501);
+    const status = this.isClosed ? closed : open;
+    const mode = this.isClosed || isStandby ? 'unknown' : 'disabled';
     return json(status, {
-      initialized: true,
-      sealed: this.sealed,
-      standby: this.sealed || isStandby,
+      initialized: this.initialized,
+      sealed: this.isClosed,
+      standby: this.isClosed || isStandby,
       performance_standby: false,
       replication_performance_mode: mode,
       replication_dr_mode: mode,
       server_time_utc: Math.floor(this.now().getTime() / 1000),
       version: VERSION,
-      ...(this.sealed ? {} : { cluster_name: 'vault-cluster-loopback', cluster_id: this.clusterId }),
+      ...(this.isClosed ? {} : { cluster_name: 'vault-cluster-loopback', cluster_id: this.clusterId }),
     });
   }
 
   private leader(): VaultAnswer {
-    if (this.sealed) throw answersSealed();
+    if (this.isClosed) throw answersSealed();
     const isStandby = this.activeUrl !== undefined;
     return json(200, {
       ha_enabled: isStandby,
@@ -101,6 +109,7 @@ export class NodeStatus {
     if (key === '' && request.reset !== true) {
       throw badRequest("'key' must be specified in request body as JSON, or 'reset' set to true");
     }
+    if (!this.initialized) throw badRequest('Vault is not initialized');
     if (key !== '') this.sealed = false;
     return this.sealStatus();
   }
@@ -108,8 +117,8 @@ export class NodeStatus {
   private sealStatus(): VaultAnswer {
     return json(200, {
       type: 'shamir',
-      initialized: true,
-      sealed: this.sealed,
+      initialized: this.initialized,
+      sealed: this.isClosed,
       t: 1,
       n: 1,
       progress: 0,
@@ -117,7 +126,7 @@ export class NodeStatus {
       version: VERSION,
       build_date: '2024-10-08T09:12:52Z',
       migration: false,
-      ...(this.sealed ? {} : { cluster_name: 'vault-cluster-loopback', cluster_id: this.clusterId }),
+      ...(this.isClosed ? {} : { cluster_name: 'vault-cluster-loopback', cluster_id: this.clusterId }),
       recovery_seal: false,
       storage_type: 'inmem',
     });

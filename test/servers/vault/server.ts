@@ -94,6 +94,11 @@ export class LoopbackVault {
     this.status.sealed = false;
   }
 
+  /** False: as a Vault that nobody has initialised yet. */
+  setInitialized(initialized: boolean): void {
+    this.status.initialized = initialized;
+  }
+
   /** Requests are redirected to the active node; undefined makes this one active again. */
   standby(activeUrl: string | undefined): void {
     this.status.activeUrl = activeUrl;
@@ -174,7 +179,7 @@ export class LoopbackVault {
     if (own !== undefined) return own;
     const operation = operationOf(method, query);
     if (operation === 'patch') checkPatchType(header(request, 'content-type'));
-    if (this.status.sealed) throw answersSealed();
+    if (this.status.isClosed) throw answersSealed();
     if (this.status.activeUrl !== undefined) {
       throw new VaultFault(307, [], { location: `${this.status.activeUrl}${request.url ?? ''}` });
     }

@@ -65,6 +65,16 @@ describe('LoopbackVault', () => {
     expect((await send('GET', 'kv/a')).json.data).toEqual({ x: '1' });
   });
 
+  it('is closed before it is initialised', async () => {
+    vault.setInitialized(false);
+    const { status, json } = await send('GET', 'sys/health');
+    expect({ status, json }).toMatchObject({ status: 501, json: { initialized: false, sealed: true } });
+    expect((await send('GET', 'sys/health?uninitcode=299')).status).toBe(299);
+    expect((await send('GET', 'kv/a')).json).toEqual({ errors: ['Vault is sealed'] });
+    vault.setInitialized(true);
+    expect((await send('GET', 'kv/a')).status).toBe(404);
+  });
+
   it('redirects as a standby, and says so in its health', async () => {
     vault.standby('https://127.0.0.1:1');
     const { status } = await send('GET', 'kv/a?x=1');
