@@ -118,7 +118,13 @@ function registerVault(register: Register, config: OperatorConfig): void {
     const logger = c.resolve(TOKENS.logger);
     return new VaultClient({
       config: config.vault,
-      transport: new VaultTransport({ config: config.vault, agents: c.resolve(TOKENS.agents), logger }),
+      transport: new VaultTransport({
+        config: config.vault,
+        agents: c.resolve(TOKENS.agents),
+        logger,
+        // Beside the reconciles: look-ups, renewals and logins.
+        maxSockets: config.maxConcurrentReconciles + 6,
+      }),
       gate: c.resolve(TOKENS.gate),
       clock: c.resolve(TOKENS.clock),
       metrics: c.resolve(TOKENS.metrics),

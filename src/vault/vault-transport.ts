@@ -9,7 +9,7 @@ import { TrustStore } from '../runtime/trust-store.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
-/** Requests run side by side on few connections; reconciles and renewals together stay below this. */
+/** Connections when nobody says how many requests run side by side. */
 const MAX_SOCKETS = 16;
 /** The address, and the active node that a standby names. */
 const MAX_AGENTS = 4;
@@ -68,6 +68,8 @@ export class VaultTransport {
       readonly config: VaultConfig;
       readonly agents: AgentFactory;
       readonly logger: Logger;
+      /** As many as requests may run side by side: one that waits for a connection uses up its time. */
+      readonly maxSockets?: number;
     },
   ) {
     const { config, agents, logger } = options;
@@ -144,7 +146,7 @@ export class VaultTransport {
     if (config.tlsServerName !== undefined) tls.servername = config.tlsServerName;
     return agents.agent({
       url: origin,
-      maxSockets: MAX_SOCKETS,
+      maxSockets: this.options.maxSockets ?? MAX_SOCKETS,
       tls,
       ...(trust === undefined ? {} : { trust }),
       ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
