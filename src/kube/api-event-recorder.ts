@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 import type { EventReason } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
@@ -11,6 +11,7 @@ import type { EventRecorder } from './event-recorder.js';
 import { eventMessage, eventName } from './event-text.js';
 import { type KubeClient, MERGE_PATCH } from './kube-client.js';
 import { KubeError } from './kube-error.js';
+import { isRecord } from './status-body.js';
 
 const MAX_ATTEMPTS = 4;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
@@ -180,9 +181,47 @@ export class ApiEventRecorder implements EventRecorder {
         this.known.delete(event.id);
       }
     }
+    // The same event has the same name in every process, so that it is counted on across restarts.
+    const digest = createHash('sha256').update(event.id).digest('hex').slice(0, 16);
+    const name = eventName(event.resource.metadata.name, digest);
+    try {
+      await client.request('POST', collection, { body: this.bodyOf(event, name), signal });
+      this.remember(event.id, { name, count: event.count });
+    } catch (error) {
+      if (!(error instanceof KubeError) || error.status !== 409) throw error;
+      await this.countOn(event, collection, name);
+    }
+  }
+
+  /** Under a role that may create events only, a repeat has a name of its own. */
+  private async createAnew(event: Waiting, collection: string): Promise<void> {
     const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
-    await client.request('POST', collection, { body: this.bodyOf(event, name), signal });
+    const { signal } = this.givenUp;
+    await this.options.client.request('POST', collection, { body: this.bodyOf(event, name), signal });
     this.remember(event.id, { name, count: event.count });
+  }
+
+  /** Counts on an event of an earlier process, whose count the answer to a patch tells: no read is needed. */
+  private async countOn(event: Waiting, collection: string, name: string): Promise<void> {
+    const path = `${collection}/${encodeURIComponent(name)}`;
+    const patch = async (body: object): Promise<unknown> =>
+      await this.options.client.request('PATCH', path, {
+        body,
+        contentType: MERGE_PATCH,
+        signal: this.givenUp.signal,
+      });
+    let seen: unknown;
+    try {
+      seen = await patch({ lastTimestamp: eventTime(event.last) });
+    } catch (error) {
+      if (!(error instanceof KubeError) || error.status !== 403) throw error;
+      await this.createAnew(event, collection);
+      return;
+    }
+    const before = isRecord(seen) && typeof seen.count === 'number' ? seen.count : 0;
+    const count = before + event.count;
+    await patch({ count });
+    this.remember(event.id, { name, count });
   }
 
   private bodyOf(event: Waiting, name: string): Record<string, unknown> {

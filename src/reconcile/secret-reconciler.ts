@@ -16,7 +16,13 @@ import { createdPath, knownState } from './known-state.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
-import { type SecretSync, SupersededError, type SyncRequest, type SyncResult } from './secret-sync.js';
+import {
+  findingsOf,
+  type SecretSync,
+  SupersededError,
+  type SyncRequest,
+  type SyncResult,
+} from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
@@ -164,11 +170,37 @@ export class SecretReconciler {
         ...judgedStatus(current, secret, [finding], this.deps.clock.now()),
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
+    } else {
+      await this.takePendingBack(request);
     }
     const outcome: Outcome = !soon
       ? { retry: 'none' }
       : { retry: 'soon', ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }) };
     return { outcome, findings: [finding], error };
+  }
+
+  /** A change that waited for Vault or KMS was reverted: nothing is pending any more. */
+  private async takePendingBack(request: SyncRequest): Promise<void> {
+    const { secret, aggregate, known } = request;
+    const reason = secret.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason;
+    if (reason !== 'VaultUnavailable' && reason !== 'KmsUnavailable') return;
+    const failures = (secret.status?.failedKeys ?? []).map(({ key, reason: code }) => ({
+      key,
+      code,
+      message: `failed before with ${code}`,
+      failure: 'administrator' as const,
+    }));
+    const findings = findingsOf(aggregate, failures);
+    await this.updateStatus(secret, (current) => ({
+      ...judgedStatus(
+        current,
+        secret,
+        findings,
+        this.deps.clock.now(),
+        'nothing has changed since the last sync',
+      ),
+      keys: keysColumn(aggregate.keys.size - known.failedKeys.length, request),
+    }));
   }
 
   /** Lives, is not being deleted, and owns the path, by what is known now. */

@@ -119,6 +119,19 @@ describe('SecretReconciler', () => {
     expect(stand.vault.writes).toBe(writes);
   });
 
+  it('takes a pending change back when it is reverted during the outage', async () => {
+    stand.secret('x', { secrets: [item('a', 'one')] });
+    await stand.reconcile('x');
+    stand.vault.down = true;
+    stand.secret('x', { secrets: [item('a', 'two')] });
+    await stand.reconcile('x', 'edit');
+    expect(stand.ready('x')?.reason).toBe('VaultUnavailable');
+    stand.secret('x', { secrets: [item('a', 'one')] });
+    expect(await stand.reconcile('x', 'edit')).toEqual({ retry: 'soon' });
+    expect(stand.ready('x')).toMatchObject({ status: 'True', reason: 'Synced' });
+    expect(stand.cache.secret('default', 'x')?.status?.keys).toBe('1/1');
+  });
+
   it('writes nothing when nothing of what is desired could be decrypted', async () => {
     stand.vault.tamper('secret/data/x', 'v2', new Map([['other', '"kept"']]));
     stand.secret('x', { secrets: [bad('a')] });
