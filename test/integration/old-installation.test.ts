@@ -124,6 +124,25 @@ describe("in the Go operator's installation", () => {
   }, 30_000);
 });
 
+describe('after a restart', () => {
+  it('an event that is said again is counted on the one that is there', async () => {
+    stand = await OperatorStand.prepare();
+    await stand.kube.apply(
+      stand.secret('x', { path: 'sys/x', kvSettings: { engineVersion: 'v1' }, secrets: [] }),
+    );
+    for (const count of [1, 2]) {
+      await stand.start();
+      await eventually(`the event is counted ${String(count)}`, async () => {
+        const events = (await stand.kube.events('default', 'x')).filter(
+          ({ reason }) => reason === 'InvalidPath',
+        );
+        return events.length === 1 && events[0].count === count;
+      });
+      await stand.stop();
+    }
+  }, 30_000);
+});
+
 describe('without the CRDs', () => {
   it('waits for them, says once what to do, and begins when they come', async () => {
     stand = await OperatorStand.prepare({ crds: [] });
