@@ -16,15 +16,17 @@ const EMPTY = {
 };
 const MIB = 1024 * 1024;
 let stand: WebhookStand;
-/** What a client gets that never finishes its headers; begun early, because the server waits for some time. */
-let slowClient: Promise<string>;
+/** What clients get that never finish what they send; begun early, because the server waits for some time. */
+let slowHeaders: Promise<string>;
+let slowBody: Promise<string>;
 
 beforeAll(async () => {
   stand = await WebhookStand.prepare();
   await stand.start();
-  const socket = await openSocket();
-  socket.write('POST / HTTP/1.1\r\nhost: ');
-  slowClient = readAll(socket);
+  slowHeaders = leaveUnfinished('POST / HTTP/1.1\r\nhost: ');
+  slowBody = leaveUnfinished(
+    'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"kind":',
+  );
 });
 
 afterEach(() => {
@@ -54,6 +56,12 @@ async function readAll(socket: NodeJS.ReadableStream): Promise<string> {
   socket.on('error', () => undefined);
   await once(socket, 'close');
   return text;
+}
+
+async function leaveUnfinished(beginning: string): Promise<string> {
+  const socket = await openSocket();
+  socket.write(beginning);
+  return await readAll(socket);
 }
 
 function review(request: unknown, head: object = {}): string {
@@ -291,9 +299,14 @@ describe('AdmissionServer', () => {
 
 describe('AdmissionServer, after a while', () => {
   it('has closed the connection of a client that is slow with its headers', async () => {
-    expect(await slowClient).toMatch(/^(HTTP\/1\.1 408 |$)/);
+    expect(await slowHeaders).toMatch(/^(HTTP\/1\.1 408 |$)/);
     await alive();
   });
+
+  it('has closed the connection of a client that is slow with its body', async () => {
+    expect(await slowBody).toMatch(/^(HTTP\/1\.1 408 |$)/);
+    await alive();
+  }, 20_000);
 });
 
 describe('WebhookProgram', () => {
