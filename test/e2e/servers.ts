@@ -1,30 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { CreateKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms';
 
+import { TestAuthority } from '../servers/shared/certificates.js';
 import { ChildProgram } from '../support/child-program.js';
 import type { Json } from '../support/http-json.js';
 import { KubeApi, type Manifest, manifestsIn } from '../support/kube-api.js';
-import { startLoopbackStand } from '../support/loopback-stand.js';
 import { VaultApi } from '../support/vault-api.js';
 import { eventually } from '../support/wait.js';
-
-/** Where the suite runs: addresses and credentials, from `E2E_*` or from servers on loopback. */
-interface Endpoints {
-  readonly kubeconfig: string;
-  readonly vault: {
-    readonly address: string;
-    readonly token: string;
-    readonly caFile?: string;
-    readonly namespace?: string;
-  };
-  readonly kms: { readonly endpoint: string; readonly keyId?: string };
-  readonly aws: Readonly<Record<string, string>>;
-  close(): Promise<void>;
-}
+import { type Endpoints, endpoints as endpointsOf } from './endpoints.js';
 
 export const CRDS = ['kmsvaultsecrets.k8s.patoarvizu.dev', 'partialkmsvaultsecrets.k8s.patoarvizu.dev'];
 
@@ -55,7 +43,7 @@ export class E2eServers {
   ) {}
 
   static async prepare(): Promise<E2eServers> {
-    const endpoints = process.env.E2E_KUBECONFIG === undefined ? await loopback() : external(process.env);
+    const endpoints = await endpointsOf(process.env);
     const kube = new KubeApi(endpoints.kubeconfig);
     const { address, token, caFile, namespace } = endpoints.vault;
     const vault = new VaultApi(address, token, {
@@ -183,6 +171,47 @@ export class E2eServers {
     return program;
   }
 
+  /**
+   * The built webhook with a certificate for the host by which the API server reaches it, and no way to
+   * the API server or to Vault.
+   */
+  async startWebhook(
+    flags: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly program: ChildProgram; readonly clientConfig: Json }> {
+    const { aws, kms, webhook } = this.endpoints;
+    if (webhook === undefined) throw new Error('E2E_WEBHOOK_HOST is missing');
+    const [host = '', port] = webhook.host.split(':');
+    const authority = await TestAuthority.create();
+    const names = isIP(host) === 0 ? { dnsNames: [host] } : { ipAddresses: [host] };
+    const pair = await authority.issue(names);
+    const directory = mkdtempSync(join(this.directory, 'webhook-'));
+    const files = { cert: join(directory, 'tls.crt'), key: join(directory, 'tls.key') };
+    writeFileSync(files.cert, pair.cert);
+    writeFileSync(files.key, pair.key, { mode: 0o600 });
+    const program = new ChildProgram(
+      'dist/webhook.js',
+      [
+        `-tls-cert-file=${files.cert}`,
+        `-tls-key-file=${files.key}`,
+        `-listen-addr=${webhook.bind}`,
+        '-metrics-addr=127.0.0.1:0',
+        '-log-level=debug',
+        ...flags,
+      ],
+      { ...aws, AWS_ENDPOINT_URL_KMS: kms.endpoint, ...env },
+    );
+    this.programs.push(program);
+    const bound = new URL(await program.address('serving admission reviews')).port;
+    return {
+      program,
+      clientConfig: {
+        url: `https://${host}:${port ?? bound}/validate`,
+        caBundle: Buffer.from(authority.cert).toString('base64'),
+      },
+    };
+  }
+
   /** A metric's value summed over its labels, from the operator's own endpoint. */
   async metric(program: ChildProgram, name: string): Promise<number> {
     const address = await program.address('serving metrics');
@@ -205,6 +234,7 @@ export class E2eServers {
   async cleanUp(): Promise<void> {
     for (const program of this.programs) program.signal('SIGKILL');
     const { kube, vault, namespace, runId } = this;
+    await kube.delete('ValidatingWebhookConfiguration', '', runId);
     for (const kind of ['KMSVaultSecret', 'PartialKMSVaultSecret']) {
       for (const object of await kube.list(kind, namespace)) {
         const { name } = object.metadata;
@@ -272,41 +302,4 @@ export class E2eServers {
       return status === 200;
     });
   }
-}
-
-async function loopback(): Promise<Endpoints> {
-  const stand = await startLoopbackStand({ pathPrefix: '/clusters/root:e2e' });
-  return {
-    kubeconfig: stand.kubernetes.adminKubeconfig(),
-    vault: { address: stand.vault.url, token: stand.vault.rootToken },
-    kms: { endpoint: stand.kms.url },
-    aws: stand.awsEnvironment,
-    close: () => stand.close(),
-  };
-}
-
-function external(env: NodeJS.ProcessEnv): Endpoints {
-  const need = (name: string): string => {
-    const value = env[name];
-    if (value === undefined || value === '')
-      throw new Error(`${name} is missing: E2E_KUBECONFIG is set, so the other servers must be named too`);
-    return value;
-  };
-  const aws = Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) =>
-      name.startsWith('AWS_') && value !== undefined ? [[name, value]] : [],
-    ),
-  );
-  return {
-    kubeconfig: readFileSync(need('E2E_KUBECONFIG'), 'utf8'),
-    vault: {
-      address: need('E2E_VAULT_ADDR'),
-      token: need('E2E_VAULT_TOKEN'),
-      ...(env.E2E_VAULT_CACERT ? { caFile: env.E2E_VAULT_CACERT } : {}),
-      ...(env.E2E_VAULT_NAMESPACE ? { namespace: env.E2E_VAULT_NAMESPACE } : {}),
-    },
-    kms: { endpoint: need('E2E_KMS_ENDPOINT'), ...(env.E2E_KMS_KEY_ID ? { keyId: env.E2E_KMS_KEY_ID } : {}) },
-    aws: { AWS_REGION: 'us-east-1', ...aws },
-    close: () => Promise.resolve(),
-  };
 }

@@ -1,6 +1,7 @@
 import { DEMO_ACCESS_KEY, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
+import { webhookAdmission } from '../servers/kubernetes/webhook-admission.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 
 /** The three servers that the operator talks to, on loopback. */
@@ -17,7 +18,7 @@ export async function startLoopbackStand(
   options: { readonly pathPrefix?: string } = {},
 ): Promise<LoopbackStand> {
   const [kubernetes, vault, kms] = await Promise.all([
-    startKubernetesServer(options),
+    startKubernetesServer({ ...options, admission: webhookAdmission() }),
     startVaultServer(),
     startKmsServer(),
   ]);

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+
+import { startLoopbackStand } from '../support/loopback-stand.js';
+
+/** Where the suite runs: addresses and credentials, from `E2E_*` or from servers on loopback. */
+export interface Endpoints {
+  readonly kubeconfig: string;
+  readonly vault: {
+    readonly address: string;
+    readonly token: string;
+    readonly caFile?: string;
+    readonly namespace?: string;
+  };
+  readonly kms: { readonly endpoint: string; readonly keyId?: string };
+  readonly aws: Readonly<Record<string, string>>;
+  /** Where the API server reaches a webhook of this run; undefined when nothing says so. */
+  readonly webhook?: { readonly host: string; readonly bind: string };
+  close(): Promise<void>;
+}
+
+export async function endpoints(env: NodeJS.ProcessEnv): Promise<Endpoints> {
+  return env.E2E_KUBECONFIG === undefined ? await loopback() : external(env);
+}
+
+async function loopback(): Promise<Endpoints> {
+  const stand = await startLoopbackStand({ pathPrefix: '/clusters/root:e2e' });
+  return {
+    kubeconfig: stand.kubernetes.adminKubeconfig(),
+    vault: { address: stand.vault.url, token: stand.vault.rootToken },
+    kms: { endpoint: stand.kms.url },
+    aws: stand.awsEnvironment,
+    webhook: { host: '127.0.0.1', bind: '127.0.0.1:0' },
+    close: () => stand.close(),
+  };
+}
+
+function external(env: NodeJS.ProcessEnv): Endpoints {
+  const need = (name: string): string => {
+    const value = env[name];
+    if (value === undefined || value === '')
+      throw new Error(`${name} is missing: E2E_KUBECONFIG is set, so the other servers must be named too`);
+    return value;
+  };
+  const aws = Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith('AWS_') && value !== undefined ? [[name, value]] : [],
+    ),
+  );
+  return {
+    kubeconfig: readFileSync(need('E2E_KUBECONFIG'), 'utf8'),
+    vault: {
+      address: need('E2E_VAULT_ADDR'),
+      token: need('E2E_VAULT_TOKEN'),
+      ...(env.E2E_VAULT_CACERT ? { caFile: env.E2E_VAULT_CACERT } : {}),
+      ...(env.E2E_VAULT_NAMESPACE ? { namespace: env.E2E_VAULT_NAMESPACE } : {}),
+    },
+    kms: { endpoint: need('E2E_KMS_ENDPOINT'), ...(env.E2E_KMS_KEY_ID ? { keyId: env.E2E_KMS_KEY_ID } : {}) },
+    aws: { AWS_REGION: 'us-east-1', ...aws },
+    ...(env.E2E_WEBHOOK_HOST
+      ? { webhook: { host: env.E2E_WEBHOOK_HOST, bind: env.E2E_WEBHOOK_BIND || '0.0.0.0:0' } }
+      : {}),
+    close: () => Promise.resolve(),
+  };
+}
