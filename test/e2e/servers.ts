@@ -14,6 +14,9 @@ import { VaultApi } from '../support/vault-api.js';
 import { eventually } from '../support/wait.js';
 import { type Endpoints, endpoints as endpointsOf } from './endpoints.js';
 
+/** The shipped roles that the operator gets: all namespaces, or the watched one alone. */
+export type Access = 'cluster' | 'namespaced';
+
 export const CRDS = ['kmsvaultsecrets.k8s.patoarvizu.dev', 'partialkmsvaultsecrets.k8s.patoarvizu.dev'];
 
 /**
@@ -40,9 +43,10 @@ export class E2eServers {
     readonly vault: VaultApi,
     private readonly kms: KMSClient,
     private readonly ownsCrds: boolean,
+    private readonly access: Access,
   ) {}
 
-  static async prepare(): Promise<E2eServers> {
+  static async prepare({ access = 'cluster' }: { access?: Access } = {}): Promise<E2eServers> {
     const endpoints = await endpointsOf(process.env);
     const kube = new KubeApi(endpoints.kubeconfig);
     const { address, token, caFile, namespace } = endpoints.vault;
@@ -65,7 +69,7 @@ export class E2eServers {
         'the CRDs exist already; set E2E_ALLOW_EXISTING_CRDS=1 to run against them, they are not deleted then',
       );
     }
-    const servers = new E2eServers(endpoints, kube, vault, kms, ownsCrds);
+    const servers = new E2eServers(endpoints, kube, vault, kms, ownsCrds, access);
     await servers.create();
     return servers;
   }
@@ -152,7 +156,8 @@ export class E2eServers {
         '--sync-period-seconds=3',
         '--metrics-addr=127.0.0.1:0',
         '--health-addr=127.0.0.1:0',
-        `--watch-namespace=${this.namespace}`,
+        // All namespaces only where no resources of others can be.
+        ...(this.access === 'cluster' && this.ownsCrds ? [] : [`--watch-namespace=${this.namespace}`]),
         '--log-level=debug',
         ...flags,
       ],
@@ -265,16 +270,7 @@ export class E2eServers {
     }
     await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
     await kube.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'operator', namespace } });
-    const [role] = manifestsIn('manifests/rbac/cluster-role.yaml');
-    if (role === undefined) throw new Error('no cluster role in manifests');
-    await kube.apply({ ...role, metadata: { name: runId } });
-    await kube.apply({
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: runId },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: runId },
-      subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace }],
-    });
+    await this.grant();
     this.operatorKubeconfig = join(this.directory, 'kubeconfig');
     const token = await kube.serviceAccountToken(namespace, 'operator');
     writeFileSync(this.operatorKubeconfig, kube.kubeconfigFor(token), { mode: 0o600 });
@@ -300,6 +296,26 @@ export class E2eServers {
     await eventually('the v2 mount takes writes', async () => {
       const { status } = await vault.send('POST', `${this.v2}/data/probe`, { data: { probe: 'x' } });
       return status === 200;
+    });
+  }
+
+  /** The rules of the shipped role, under names of this run. */
+  private async grant(): Promise<void> {
+    const { kube, namespace, runId, access } = this;
+    const [kind, file] =
+      access === 'cluster'
+        ? ['ClusterRole', 'manifests/rbac/cluster-role.yaml']
+        : ['Role', 'manifests/rbac/namespaced/role.yaml'];
+    const role = manifestsIn(file).find((manifest) => manifest.kind === kind);
+    if (role === undefined) throw new Error(`no ${kind} in ${file}`);
+    const metadata = access === 'cluster' ? { name: runId } : { name: runId, namespace };
+    await kube.apply({ ...role, metadata });
+    await kube.apply({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: `${kind}Binding`,
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind, name: runId },
+      subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace }],
     });
   }
 }
