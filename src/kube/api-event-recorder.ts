@@ -5,6 +5,7 @@ import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { sharedAbort } from '../runtime/shared-abort.js';
 import { eventBody, eventTime } from './event-body.js';
 import { EventBudget } from './event-budget.js';
 import type { EventRecorder } from './event-recorder.js';
@@ -62,7 +63,7 @@ export class ApiEventRecorder implements EventRecorder {
   private sending: Promise<void> | undefined;
   private readonly said = new Set<string>();
   /** Aborted by a drain that ran out of time. */
-  private readonly givenUp = new AbortController();
+  private readonly givenUp = sharedAbort();
 
   constructor(private readonly options: ApiEventRecorderOptions) {
     this.maxQueued = options.maxQueued ?? 1_000;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
+import { sharedAbort } from '../runtime/shared-abort.js';
 import { eventBody } from './event-body.js';
 import { eventMessage, eventName } from './event-text.js';
 import type { KubeClient } from './kube-client.js';
@@ -25,7 +26,7 @@ export interface LeaseEventsOptions {
  */
 export class LeaseEvents {
   private readonly pending = new Set<Promise<void>>();
-  private readonly givenUp = new AbortController();
+  private readonly givenUp = sharedAbort();
   private complained = false;
 
   constructor(private readonly options: LeaseEventsOptions) {}

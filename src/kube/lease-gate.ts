@@ -1,4 +1,5 @@
 import type { Clock } from '../runtime/clock.js';
+import { sharedAbort } from '../runtime/shared-abort.js';
 import { type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
 
 export interface LeaseGateOptions {
@@ -14,7 +15,7 @@ export interface LeaseGateOptions {
 export class LeaseGate implements WriteGate {
   /** Undefined while closed. */
   private untilMs: number | undefined;
-  private abort = new AbortController();
+  private abort = sharedAbort();
   private cancelTimer: (() => void) | undefined;
 
   constructor(private readonly options: LeaseGateOptions) {
@@ -42,7 +43,7 @@ export class LeaseGate implements WriteGate {
    */
   openUntil(untilMs: number): boolean {
     if (this.options.clock.monotonicMs() >= untilMs) return false;
-    if (this.untilMs === undefined) this.abort = new AbortController();
+    if (this.untilMs === undefined) this.abort = sharedAbort();
     this.untilMs = untilMs;
     this.watch();
     return true;

@@ -1,3 +1,5 @@
+import { sharedAbort } from './shared-abort.js';
+
 /**
  * Whether this process may change anything in Vault or the API server at this moment. With leader
  * election the lease decides; without it the gate stands open. Every request that changes something
@@ -17,7 +19,7 @@ export class WriteGateClosedError extends Error {
   }
 }
 
-const never = new AbortController().signal;
+const never = sharedAbort().signal;
 
 /** The gate of an operator without leader election. */
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };

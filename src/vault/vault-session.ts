@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Clock } from '../runtime/clock.js';
+import { sharedAbort } from '../runtime/shared-abort.js';
 import type { VaultAuthenticator, VaultToken } from './authenticator.js';
 import { LoginBackoff } from './login-backoff.js';
 import { TokenApi } from './token-api.js';
@@ -35,7 +36,7 @@ export class VaultSession implements SessionRequests {
   private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
   private saidNotRenewable = false;
   private cancelTimer: (() => void) | undefined;
-  private readonly stopping = new AbortController();
+  private readonly stopping = sharedAbort();
   private readonly tokens: TokenApi;
   private readonly backoff: LoginBackoff;
 
