@@ -7,6 +7,7 @@ export async function eventually<T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
   timeoutMs = 20_000,
+  intervalMs = 40,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let failure: unknown;
@@ -22,6 +23,6 @@ export async function eventually<T>(
       const why = failure instanceof Error ? `: ${failure.message}` : '';
       throw new Error(`not seen within ${String(timeoutMs / 1000)} s: ${what}${why}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }

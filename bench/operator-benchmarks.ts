@@ -1,0 +1,108 @@
+import { eventually } from '../test/support/wait.js';
+import type { Report } from './report.js';
+import { type BenchStand, KEYS, SCRAPE_INTERVAL_MS } from './stand.js';
+
+const PERIOD_SECONDS = 20;
+/** Decrypts per second that the throttled KMS grants. */
+const QUOTA = 200;
+
+/** From nothing in Vault to everything in Vault. */
+export async function firstSync(stand: BenchStand, report: Report, resources: number): Promise<void> {
+  await stand.apply(resources, 'first edition');
+  stand.clearCounts();
+  await stand.start('--sync-period-seconds=0');
+  const ms = await stand.synced(resources);
+  const counts = stand.counts();
+  const name = 'first sync';
+  report.add(name, 'resources', resources, '');
+  report.add(name, 'time', ms / 1000, 's');
+  report.add(name, 'rate', resources / (ms / 1000), 'resources/s');
+  report.add(name, 'KMS requests', counts.kms / (resources * KEYS), 'per key');
+  report.add(name, 'Vault requests', counts.vault / resources, 'per resource');
+  report.add(name, 'Kubernetes requests', counts.kubernetes / resources, 'per resource');
+  report.add(name, 'resident memory', (await stand.metric('process_resident_memory_bytes')) / 2 ** 20, 'MiB');
+  await stand.stop();
+}
+
+/** A new process, or a new leader, where everything stands as the status says. */
+export async function restart(stand: BenchStand, report: Report, resources: number): Promise<void> {
+  stand.clearCounts();
+  await stand.start(`--sync-period-seconds=${String(PERIOD_SECONDS)}`);
+  const ms = await stand.synced(resources);
+  const counts = stand.counts();
+  report.add('restart', 'time', ms / 1000, 's');
+  report.add('restart', 'KMS requests', counts.kms, '');
+  report.add('restart', 'writes to Vault', counts.vaultWrites, '');
+  report.add('restart', 'Vault requests', counts.vault / resources, 'per resource');
+}
+
+/** One sync period in which nothing changes; the operator runs since {@link restart}. */
+export async function quietPeriod(stand: BenchStand, report: Report, resources: number): Promise<void> {
+  const done = 'kms_vault_operator_reconcile_total';
+  const before = await stand.metric(done);
+  const cpu = await stand.metric('process_cpu_seconds_total');
+  stand.clearCounts();
+  const begun = performance.now();
+  await eventually(
+    'every resource had its turn',
+    async () => (await stand.metric(done)) >= before + resources,
+    120_000,
+    2_000,
+  );
+  const counts = stand.counts();
+  const seconds = (performance.now() - begun) / 1000;
+  const used = (await stand.metric('process_cpu_seconds_total')) - cpu;
+  report.add('quiet period', 'KMS requests', counts.kms, '');
+  report.add('quiet period', 'writes to Vault', counts.vaultWrites, '');
+  report.add('quiet period', 'Vault requests', counts.vault / resources, 'per resource');
+  report.add('quiet period', 'Kubernetes requests', counts.kubernetes, '');
+  report.add('quiet period', 'processor', (used / seconds) * 100, '% of a core');
+  await stand.stop();
+}
+
+/** How long an edit waits while everything else is being written anew. */
+export async function editDuringBacklog(stand: BenchStand, report: Report, resources: number): Promise<void> {
+  await stand.apply(resources, 'second edition');
+  await stand.start('--sync-period-seconds=0');
+  const written = (): Promise<number> => stand.metric('kms_vault_operator_vault_writes_total');
+  await eventually('writing has begun', async () => (await written()) > 0, 60_000);
+  const begun = performance.now();
+  await stand.applyOne(resources - 1, 'urgent edition');
+  const path = `secret/data/bench-${String(resources - 1)}`;
+  await eventually(
+    'the edit stands in Vault',
+    async () => (await stand.vault.read(path))?.['key-0']?.startsWith('urgent edition'),
+    600_000,
+  );
+  const edit = performance.now() - begun;
+  await stand.synced(resources);
+  await eventually('all is written', async () => (await written()) >= resources, 600_000);
+  const backlog = performance.now() - begun;
+  report.add('edit during backlog', 'the edit', edit / 1000, 's');
+  report.add('edit during backlog', 'edit / backlog', edit / backlog, 'ratio');
+  await stand.stop();
+}
+
+/** How much of a quota of KMS is used when there is more to do than it grants. */
+export async function throttledKms(stand: BenchStand, report: Report, resources: number): Promise<void> {
+  await stand.apply(resources, 'third edition');
+  stand.clearCounts();
+  stand.servers.kms.quotaPerSecond = QUOTA;
+  await stand.start('--sync-period-seconds=0');
+  const path = `secret/data/bench-${String(resources - 1)}`;
+  const begun = performance.now();
+  await eventually(
+    'everything is written in spite of the quota',
+    async () => (await stand.metric('kms_vault_operator_vault_writes_total')) >= resources,
+    900_000,
+    SCRAPE_INTERVAL_MS,
+  );
+  const seconds = (performance.now() - begun) / 1000;
+  if ((await stand.vault.read(path))?.['key-0']?.startsWith('third edition') !== true)
+    throw new Error('the last resource is not in Vault');
+  report.add('throttled KMS', 'quota', QUOTA, 'requests/s');
+  report.add('throttled KMS', 'used', (resources * KEYS) / seconds / QUOTA, 'of the quota');
+  report.add('throttled KMS', 'requests', stand.counts().kms / (resources * KEYS), 'per key');
+  stand.servers.kms.quotaPerSecond = undefined;
+  await stand.stop();
+}

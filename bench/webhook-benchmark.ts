@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { Agent, request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
+
+import { TestAuthority } from '../test/servers/shared/certificates.js';
+import { ChildProgram } from '../test/support/child-program.js';
+import type { Report } from './report.js';
+import { type BenchStand, KEYS } from './stand.js';
+
+const CALLERS = 20;
+
+/** New resources at admission, from several callers at once. */
+export async function admission(stand: BenchStand, report: Report, reviews: number): Promise<void> {
+  const authority = await TestAuthority.create();
+  const pair = await authority.issue();
+  const files = { cert: join(stand.directory, 'tls.crt'), key: join(stand.directory, 'tls.key') };
+  writeFileSync(files.cert, pair.cert);
+  writeFileSync(files.key, pair.key, { mode: 0o600 });
+  const webhook = new ChildProgram(
+    'dist/webhook.js',
+    [
+      `-tls-cert-file=${files.cert}`,
+      `-tls-key-file=${files.key}`,
+      '-listen-addr=127.0.0.1:0',
+      '-metrics-addr=127.0.0.1:0',
+    ],
+    { ...stand.servers.awsEnvironment },
+  );
+  const port = Number(new URL(await webhook.address('serving admission reviews')).port);
+  const metrics = await webhook.address('serving metrics and health');
+  const agent = new Agent({ keepAlive: true, ca: authority.cert });
+  const latencies: number[] = [];
+  const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(stand, index));
+  stand.clearCounts();
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    for (let index = next++; index < reviews; index = next++) {
+      const begun = performance.now();
+      const { status, text } = await post(port, agent, bodies[index] ?? '');
+      latencies.push(performance.now() - begun);
+      if (status !== 200 || JSON.parse(text).response.allowed !== true)
+        throw new Error(`a review was not allowed: ${text}`);
+    }
+  };
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  const seconds = (performance.now() - begun) / 1000;
+  const text = await (await fetch(`${metrics}/metrics`)).text();
+  const memory = /^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1];
+  latencies.sort((a, b) => a - b);
+  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0;
+  report.add('admission', 'rate', reviews / seconds, 'reviews/s');
+  report.add('admission', 'median', at(0.5), 'ms');
+  report.add('admission', '99th percentile', at(0.99), 'ms');
+  report.add('admission', 'KMS requests', stand.counts().kms / (reviews * KEYS), 'per item');
+  report.add('admission', 'peak at KMS', stand.servers.kms.requests.peakInFlight, 'requests');
+  report.add('admission', 'resident memory', Number(memory) / 2 ** 20, 'MiB');
+  agent.destroy();
+  await webhook.stop();
+}
+
+function bodyOf(stand: BenchStand, index: number): string {
+  const kind = { group: 'k8s.patoarvizu.dev', version: 'v1alpha1', kind: 'KMSVaultSecret' };
+  const name = `bench-${String(index)}`;
+  return JSON.stringify({
+    kind: 'AdmissionReview',
+    apiVersion: 'admission.k8s.io/v1',
+    request: {
+      uid: randomUUID(),
+      kind,
+      resource: { ...kind, kind: undefined, resource: 'kmsvaultsecrets' },
+      name,
+      namespace: 'default',
+      operation: 'CREATE',
+      object: {
+        apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
+        kind: 'KMSVaultSecret',
+        metadata: { name, namespace: 'default' },
+        spec: {
+          path: `secret/data/${name}`,
+          kvSettings: { engineVersion: 'v2' },
+          secrets: Array.from({ length: KEYS }, (_, key) => ({
+            key: `key-${String(key)}`,
+            encryptedSecret: stand.encrypt(`${name}, key ${String(key)}`),
+          })),
+        },
+      },
+      oldObject: null,
+    },
+  });
+}
+
+async function post(port: number, agent: Agent, body: string): Promise<{ status: number; text: string }> {
+  return await new Promise((resolve, reject) => {
+    const request = httpsRequest(
+      {
+        host: '127.0.0.1',
+        port,
+        agent,
+        method: 'POST',
+        path: '/?timeout=10s',
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        response.on('error', reject);
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, text });
+        });
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}

@@ -1,0 +1,31 @@
+// `npm run bench`: bundles the benchmarks with the loopback servers, and runs them on the built programs.
+import { spawn } from 'node:child_process';
+
+import { build } from 'esbuild';
+
+await build({
+  entryPoints: ['bench/bench.ts'],
+  outfile: '.cache/bench.mjs',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  logLevel: 'warning',
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+});
+const child = spawn(
+  process.execPath,
+  ['--enable-source-maps', '.cache/bench.mjs', ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+  },
+);
+// Ctrl-C reaches the whole group; the demo ends by itself and this waits for it.
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    if (signal === 'SIGTERM') child.kill(signal);
+  });
+}
+child.on('exit', (code) => process.exit(code ?? 1));
