@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { hasKubectl } from '../../scripts/manifests/rendering.js';
+import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
+
+const withKubectl = hasKubectl() ? describe : describe.skip;
+
+interface Output {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Kinds of others that the overlays use, as their own CRDs would serve them, without their schemas. */
+const FOREIGN = [
+  ['cert-manager.io', 'Certificate', 'certificates'],
+  ['cert-manager.io', 'Issuer', 'issuers'],
+  ['monitoring.coreos.com', 'ServiceMonitor', 'servicemonitors'],
+  ['monitoring.coreos.com', 'PrometheusRule', 'prometheusrules'],
+] as const;
+
+function foreignCrd(group: string, kind: string, plural: string): object {
+  const openAPIV3Schema = {
+    type: 'object',
+    properties: { spec: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+  };
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
+    },
+  };
+}
+
+let server: LoopbackKubernetes;
+let folder: string;
+
+async function kubectl(args: string, input = ''): Promise<Output> {
+  const own = ['--kubeconfig', join(folder, 'kubeconfig'), '--cache-dir', join(folder, 'cache')];
+  return await new Promise((resolve) => {
+    const child = execFile('kubectl', [...own, ...args.split(' ')], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : 1, stdout, stderr });
+    });
+    child.stdin?.end(input);
+  });
+}
+
+/** @throws Error with what kubectl says when it fails or warns. */
+async function quietly(args: string, input = ''): Promise<string[]> {
+  const { code, stdout, stderr } = await kubectl(args, input);
+  if (code !== 0 || stderr !== '') throw new Error(`kubectl ${args}: ${stderr}`);
+  return stdout.trim().split('\n').filter(Boolean);
+}
+
+/**
+ * Applies again and returns what was changed by it. A PodDisruptionBudget is always said to be `configured`,
+ * because its selector is replaced as a whole; its resourceVersion tells whether it is another one.
+ */
+async function changedBy(args: string, count: number): Promise<string[]> {
+  const versions =
+    'get poddisruptionbudgets --all-namespaces -o jsonpath={.items[*].metadata.resourceVersion}';
+  const before = await quietly(versions);
+  const lines = await quietly(args);
+  expect(lines).toHaveLength(count);
+  expect(await quietly(versions)).toEqual(before);
+  return lines.filter((line) => !line.startsWith('poddisruptionbudget.') && !line.endsWith(' unchanged'));
+}
+
+async function may(account: string, what: string): Promise<string> {
+  return (await kubectl(`auth can-i ${what} --as=system:serviceaccount:${account}`)).stdout.trim();
+}
+
+withKubectl('the manifests on an API server (skipped where kubectl is not on the PATH)', () => {
+  beforeEach(async () => {
+    server = await startKubernetesServer();
+    folder = mkdtempSync(join(tmpdir(), 'manifests-apply-'));
+    writeFileSync(join(folder, 'kubeconfig'), server.adminKubeconfig(), { mode: 0o600 });
+    const crds = FOREIGN.map(([group, kind, plural]) => JSON.stringify(foreignCrd(group, kind, plural)));
+    await quietly('apply -f -', crds.join('\n'));
+    await quietly('wait --for=condition=Established crd --all --timeout=10s');
+  }, 60_000);
+
+  afterEach(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it.each([
+    ['dev', 'vault-dev'],
+    ['staging', 'vault-staging'],
+    ['production', 'vault'],
+  ])(
+    'takes the overlay %s twice, the second time without a change, and gives it up again',
+    async (name, namespace) => {
+      if (name === 'production') await quietly('apply -f manifests/namespace.yaml');
+      const first = await quietly(`apply -k kustomize/overlays/${name}`);
+      expect(first.length).toBeGreaterThan(15);
+      expect(first.filter((line) => !line.endsWith(' created'))).toEqual([]);
+      expect(await changedBy(`apply -k kustomize/overlays/${name}`, first.length)).toEqual([]);
+
+      const operator = `${namespace}:kms-vault-operator`;
+      expect(await may(operator, 'watch kmsvaultsecrets --all-namespaces')).toBe('yes');
+      expect(await may(operator, 'patch kmsvaultsecrets --subresource=status -n default')).toBe('yes');
+      expect(await may(operator, 'get secrets --all-namespaces')).toBe('no');
+      expect(await may(operator, `create leases.coordination.k8s.io -n ${namespace}`)).toBe(
+        name === 'dev' ? 'no' : 'yes',
+      );
+      const webhook = `${namespace}:kms-vault-validating-webhook`;
+      expect(await may(webhook, 'get kmsvaultsecrets -n default')).toBe('no');
+      const { stdout } = await kubectl(
+        'get clusterrolebinding kms-vault-operator -o jsonpath={.subjects[0].namespace}',
+      );
+      expect(stdout).toBe(namespace);
+
+      await quietly(`delete -k kustomize/overlays/${name} --ignore-not-found --wait=false`);
+      const left = await quietly('get namespace -o name');
+      expect(left.includes('namespace/vault')).toBe(name === 'production');
+    },
+    120_000,
+  );
+
+  it('takes folder by folder what the overlays are made of', async () => {
+    await quietly('apply -f manifests/namespace.yaml');
+    for (const path of ['crds', 'rbac', 'rbac/namespaced', 'operator', 'webhook']) {
+      const lines = await quietly(`apply -f manifests/${path}`);
+      expect(lines.filter((line) => !line.endsWith(' created'))).toEqual([]);
+      expect(lines.length).toBeGreaterThan(1);
+    }
+    // The same objects by way of kustomize.
+    expect(await changedBy('apply -k manifests', 11)).toEqual([]);
+  }, 60_000);
+
+  it('replaces the objects of the Go operator’s chart and leaves none of them behind', async () => {
+    await quietly('apply -f manifests/namespace.yaml');
+    const named = (kind: string, apiVersion: string, name: string, rest: object): string =>
+      JSON.stringify({ apiVersion, kind, metadata: { name, namespace: 'vault' }, ...rest });
+    const pods = (app: string): object => ({
+      spec: {
+        replicas: 1,
+        selector: { matchLabels: { app } },
+        template: { metadata: { labels: { app } }, spec: { containers: [{ name: app, image: 'old:1' }] } },
+      },
+    });
+    const ports = [{ port: 443, targetPort: 'https' }];
+    const chart = [
+      named('ServiceAccount', 'v1', 'kms-vault-operator', {}),
+      named('Deployment', 'apps/v1', 'kms-vault-operator', pods('kms-vault-operator')),
+      named('Deployment', 'apps/v1', 'kms-vault-validating-webhook', pods('kms-vault-validating-webhook')),
+      named('Service', 'v1', 'kms-vault-validating-webhook', { spec: { ports } }),
+    ];
+    await quietly('apply -f -', chart.join('\n'));
+    await quietly('apply -k kustomize/overlays/production');
+    for (const name of ['kms-vault-operator', 'kms-vault-validating-webhook']) {
+      const path = '-o jsonpath={.spec.template.spec.containers[*].image}';
+      const { stdout } = await kubectl(`get deployment ${name} -n vault ${path}`);
+      expect(stdout).toMatch(/^patoarvizu\/kms-vault-operator:[^ ]+$/);
+    }
+    expect(await quietly('get deployments,services -n vault -o name')).not.toContain('old:1');
+    const deployments = await quietly('get deployments -n vault -o name');
+    expect(deployments).toHaveLength(2);
+  }, 60_000);
+});

@@ -1,0 +1,368 @@
+import { beforeAll, describe, expect, it } from '@jest/globals';
+
+import { objectFaults } from '../../scripts/manifests/check.js';
+import {
+  type KubernetesObject,
+  type Workload,
+  workloadOf,
+} from '../../scripts/manifests/kubernetes-object.js';
+import { ObjectSchemas } from '../../scripts/manifests/object-schemas.js';
+import {
+  COMBINATIONS,
+  hasKubectl,
+  overlayNames,
+  plainManifests,
+  renderCombination,
+  renderEverything,
+  type Rendering,
+} from '../../scripts/manifests/rendering.js';
+import { wiringFaults } from '../../scripts/manifests/wiring.js';
+import { type Started, startOf } from '../unit/manifests/program-command.js';
+
+const withKubectl = hasKubectl() ? describe : describe.skip;
+const OPERATOR = 'kms-vault-operator';
+const WEBHOOK = 'kms-vault-validating-webhook';
+const NAMES = [
+  'manifests',
+  'kustomize/base',
+  ...COMBINATIONS.map((components) => `base with ${components.join(', ')}`),
+  ...overlayNames().map((name) => `kustomize/overlays/${name}`),
+];
+
+let renderings: readonly Rendering[] = [];
+
+function objectsOf(name: string): readonly KubernetesObject[] {
+  const rendering = renderings.find((one) => one.name === name);
+  if (rendering === undefined) throw new Error(`nothing is rendered as ${name}`);
+  return rendering.objects;
+}
+
+function overlay(name: string): readonly KubernetesObject[] {
+  return objectsOf(`kustomize/overlays/${name}`);
+}
+
+function the(objects: readonly KubernetesObject[], kind: string, name: string): KubernetesObject {
+  const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
+  if (found[0] === undefined || found.length > 1)
+    throw new Error(`${String(found.length)} of ${kind} ${name}`);
+  return found[0];
+}
+
+function deployment(objects: readonly KubernetesObject[], name: string): Workload {
+  const workload = workloadOf(the(objects, 'Deployment', name));
+  if (workload === undefined) throw new Error(`no Deployment ${name}`);
+  return workload;
+}
+
+function started(
+  objects: readonly KubernetesObject[],
+  deploymentName: string,
+  name = deploymentName,
+): Started {
+  const container = deployment(objects, deploymentName).pod.containers.find((one) => one.name === name);
+  if (container === undefined) throw new Error(`no container ${name}`);
+  return startOf(container);
+}
+
+function operatorOf(
+  objects: readonly KubernetesObject[],
+): Extract<Started, { program: 'operator' }>['config'] {
+  const start = started(objects, OPERATOR);
+  if (start.program !== 'operator') throw new Error(start.program);
+  return start.config;
+}
+
+function webhookOf(objects: readonly KubernetesObject[]): Extract<Started, { program: 'webhook' }>['config'] {
+  const start = started(objects, WEBHOOK);
+  if (start.program !== 'webhook') throw new Error(start.program);
+  return start.config;
+}
+
+withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
+  beforeAll(async () => {
+    renderings = await renderEverything();
+  }, 120_000);
+
+  describe.each(NAMES)('%s', (name) => {
+    it('renders without a warning, as every schema and the Pod Security Standard demand', () => {
+      const plain = plainManifests().flatMap(({ objects }) => objects);
+      const schemas = new ObjectSchemas(plain.filter(({ kind }) => kind === 'CustomResourceDefinition'));
+      const rendering = renderings.find((one) => one.name === name);
+      expect(rendering?.objects.length).toBeGreaterThan(5);
+      expect(rendering && objectFaults(rendering, schemas)).toEqual([]);
+    });
+
+    it('refers to nothing that is not there', () => {
+      expect(wiringFaults(objectsOf(name))).toEqual([]);
+    });
+
+    it('starts its programs, whether optional Secrets are there or not', () => {
+      const workloads = objectsOf(name).flatMap((object) => workloadOf(object) ?? []);
+      for (const { pod } of workloads) {
+        for (const container of pod.containers) {
+          for (const withOptional of [false, true]) {
+            const { shutdownGraceMs } = startOf(container, withOptional).config;
+            expect((pod.terminationGracePeriodSeconds ?? 0) * 1_000).toBeGreaterThan(shutdownGraceMs + 5_000);
+          }
+        }
+      }
+      expect(workloads.length).toBeGreaterThan(0);
+    });
+
+    it('grants nothing beyond the shipped roles', () => {
+      const shipped = plainManifests().flatMap(({ objects }) => objects);
+      for (const role of objectsOf(name).filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')) {
+        expect(role['rules']).toEqual(the(shipped, role.kind, role.metadata.name)['rules']);
+      }
+    });
+
+    it('has no two writers', () => {
+      const objects = objectsOf(name);
+      const { replicas, strategy } = the(objects, 'Deployment', OPERATOR)['spec'] as {
+        replicas: number;
+        strategy: { type: string };
+      };
+      const lease = operatorOf(objects).leaderElection.enabled;
+      expect({ one: replicas === 1, strategy: strategy.type }).toEqual(
+        lease ? { one: false, strategy: 'RollingUpdate' } : { one: true, strategy: 'Recreate' },
+      );
+      const roles = objects.filter(({ metadata }) => metadata.name === `${OPERATOR}-leader-election`);
+      // The whole of manifests/rbac is applied at once.
+      expect(roles.length).toBe(lease || name === 'manifests' ? 2 : 0);
+    });
+  });
+
+  it.each([
+    ['dev', 'vault-dev'],
+    ['staging', 'vault-staging'],
+    ['production', 'vault'],
+  ])('puts everything of the overlay %s into the namespace %s, whatever names it', (name, namespace) => {
+    const objects = overlay(name);
+    const homes = new Set(objects.flatMap(({ metadata }) => metadata.namespace ?? []));
+    expect([...homes]).toEqual([namespace]);
+    const { subjects } = the(objects, 'ClusterRoleBinding', OPERATOR) as unknown as { subjects: unknown };
+    expect(subjects).toEqual([{ kind: 'ServiceAccount', name: OPERATOR, namespace }]);
+    const configuration = the(objects, 'ValidatingWebhookConfiguration', WEBHOOK);
+    expect(configuration.metadata.annotations?.['cert-manager.io/inject-ca-from']).toBe(
+      `${namespace}/${WEBHOOK}`,
+    );
+    expect(configuration['webhooks']).toMatchObject([
+      { clientConfig: { service: { namespace, name: WEBHOOK } } },
+    ]);
+    expect(the(objects, 'Certificate', WEBHOOK)['spec']).toMatchObject({
+      secretName: WEBHOOK,
+      dnsNames: [
+        WEBHOOK,
+        `${WEBHOOK}.${namespace}`,
+        `${WEBHOOK}.${namespace}.svc`,
+        `${WEBHOOK}.${namespace}.svc.cluster.local`,
+      ],
+    });
+    // The lease lies where the pod is.
+    expect(operatorOf(objects).leaderElection.namespace).toBeUndefined();
+    const namespaces = objects.filter(({ kind }) => kind === 'Namespace');
+    // That of production may hold Vault, and would go with `kubectl delete -k`.
+    expect(namespaces.map(({ metadata }) => metadata.name)).toEqual(name === 'production' ? [] : [namespace]);
+  });
+
+  it('differs between the environments', () => {
+    const table = ['dev', 'staging', 'production'].map((name) => {
+      const objects = overlay(name);
+      const config = operatorOf(objects);
+      const { replicas } = the(objects, 'Deployment', OPERATOR)['spec'] as { replicas: number };
+      const webhooks = the(objects, 'Deployment', WEBHOOK)['spec'] as { replicas: number };
+      const {
+        webhooks: [hook],
+      } = the(objects, 'ValidatingWebhookConfiguration', WEBHOOK) as unknown as {
+        webhooks: { failurePolicy: string }[];
+      };
+      return {
+        name,
+        image: deployment(objects, OPERATOR).pod.containers[0]?.image?.split(':')[1],
+        replicas: [replicas, webhooks.replicas],
+        log: `${config.log.level} ${config.log.format}`,
+        auth: config.auth.method,
+        syncSeconds: config.syncPeriodMs / 1_000,
+        vault: config.vault.address,
+        authority: config.vault.caCertFile,
+        failure: [hook?.failurePolicy, webhookOf(objects).onKmsError],
+        policies: objects.filter(({ kind }) => kind === 'NetworkPolicy').length,
+        monitored: objects.some(({ kind }) => kind === 'ServiceMonitor'),
+      };
+    });
+    expect(table).toEqual([
+      {
+        name: 'dev',
+        image: 'latest',
+        replicas: [1, 1],
+        log: 'debug text',
+        auth: 'token',
+        syncSeconds: 30,
+        vault: 'http://vault:8200',
+        authority: undefined,
+        failure: ['Ignore', 'allow'],
+        policies: 0,
+        monitored: false,
+      },
+      {
+        name: 'staging',
+        image: '1.0.0',
+        replicas: [2, 2],
+        log: 'info json',
+        auth: 'approle',
+        syncSeconds: 60,
+        vault: 'https://vault.staging.example.com:8200',
+        authority: '/etc/vault-ca/ca.crt',
+        failure: ['Fail', 'deny'],
+        policies: 2,
+        monitored: false,
+      },
+      {
+        name: 'production',
+        image: '1.0.0',
+        replicas: [2, 3],
+        log: 'info json',
+        auth: 'k8s',
+        syncSeconds: 300,
+        vault: 'https://vault.example.com:8200',
+        authority: '/etc/vault-ca/ca.crt',
+        failure: ['Fail', 'deny'],
+        policies: 2,
+        monitored: false,
+      },
+    ]);
+  });
+
+  it('holds operator and webhook of production to the same paths', () => {
+    const objects = overlay('production');
+    const { allowedVaultPaths } = operatorOf(objects);
+    expect(allowedVaultPaths).toEqual(['secret/data/{{namespace}}/**', 'kv/{{namespace}}/**']);
+    expect(webhookOf(objects).allowedVaultPaths).toEqual(allowedVaultPaths);
+  });
+
+  it.each([
+    ['auth-kubernetes', 'k8s', { VAULT_K8S_ROLE: OPERATOR }, []],
+    ['auth-token', 'token', { VAULT_TOKEN: 'from-a-secret' }, [`${OPERATOR}-token/token`]],
+    [
+      'auth-userpass',
+      'userpass',
+      { VAULT_USERNAME: 'from-a-secret', VAULT_PASSWORD: 'from-a-secret' },
+      [`${OPERATOR}-userpass/username`, `${OPERATOR}-userpass/password`],
+    ],
+    [
+      'auth-approle, vault-ca',
+      'approle',
+      { VAULT_APPROLE_ROLE_ID: 'from-a-secret', VAULT_APPROLE_SECRET_ID: 'from-a-secret' },
+      [`${OPERATOR}-approle/role-id`, `${OPERATOR}-approle/secret-id`],
+    ],
+    ['auth-github', 'github', { VAULT_GITHUB_TOKEN: 'from-a-secret' }, [`${OPERATOR}-github/token`]],
+    [
+      'auth-iam',
+      'iam',
+      { VAULT_IAM_ROLE: OPERATOR },
+      [`${OPERATOR}-iam/access-key-id optional`, `${OPERATOR}-iam/secret-access-key optional`],
+    ],
+  ])('logs in with %s by %s', (components, method, values, secrets) => {
+    const objects = objectsOf(`base with ${components}`);
+    expect(operatorOf(objects).auth).toMatchObject({ method, values });
+    const references = (deployment(objects, OPERATOR).pod.containers[0]?.env ?? []).flatMap(
+      ({ valueFrom }) => (valueFrom?.secretKeyRef === undefined ? [] : [valueFrom.secretKeyRef]),
+    );
+    expect(
+      references.map(
+        ({ name, key, optional }) => `${String(name)}/${key}${optional === true ? ' optional' : ''}`,
+      ),
+    ).toEqual(secrets);
+  });
+
+  it('refuses two methods of login', async () => {
+    const { objects, faults } = await renderCombination(['auth-token', 'auth-approle']);
+    expect(objects).toEqual([]);
+    expect(faults.join('\n')).toMatch(/test(ing)? .*failed/i);
+  });
+
+  it('refuses cert-manager without a webhook', async () => {
+    const { faults } = await renderCombination(['cert-manager']);
+    expect(faults.join('\n')).toContain('nothing selected by Service');
+  });
+
+  it('watches one namespace with the rights of that namespace', () => {
+    const objects = objectsOf('base with leader-election, namespaced');
+    expect(operatorOf(objects)).toMatchObject({
+      watchNamespaces: ['default'],
+      leaderElection: { enabled: true },
+    });
+    const named = (kind: string): string[] =>
+      objects
+        .filter((object) => object.kind === kind)
+        .map(({ metadata }) => `${metadata.namespace ?? ''}/${metadata.name}`);
+    expect(named('ClusterRoleBinding')).toEqual([]);
+    expect(named('ClusterRole')).toEqual([`/${OPERATOR}-editor`, `/${OPERATOR}-viewer`]);
+    const roles = [`default/${OPERATOR}`, `vault/${OPERATOR}-leader-election`];
+    expect(named('Role')).toEqual(roles);
+    expect(named('RoleBinding')).toEqual(roles);
+  });
+
+  it('finds the operator from a watched namespace, wherever the operator is', async () => {
+    const moved = ['webhook', '../overlays/dev/namespace', 'namespaced', 'cert-manager'];
+    const { objects, faults } = await renderCombination(moved);
+    expect(faults).toEqual([]);
+    expect(wiringFaults(objects)).toEqual([]);
+    expect(the(objects, 'Deployment', OPERATOR).metadata.namespace).toBe('vault-dev');
+    expect(the(objects, 'Role', OPERATOR).metadata.namespace).toBe('default');
+    expect(the(objects, 'RoleBinding', OPERATOR)).toMatchObject({
+      metadata: { namespace: 'default' },
+      subjects: [{ kind: 'ServiceAccount', name: OPERATOR, namespace: 'vault-dev' }],
+    });
+  });
+
+  it('runs the webhook beside the operator as it runs alone, without the operator’s token', () => {
+    const objects = objectsOf('base with webhook-sidecar, cert-manager');
+    const alone = objectsOf('base with webhook');
+    const { pod } = deployment(objects, OPERATOR);
+    expect(pod.containers.map(({ name }) => name)).toEqual([OPERATOR, WEBHOOK]);
+    expect(pod.containers[1]).toEqual(deployment(alone, WEBHOOK).pod.containers[0]);
+    expect(started(objects, OPERATOR, WEBHOOK).program).toBe('webhook');
+    expect(objects.filter(({ kind }) => kind === 'Deployment')).toHaveLength(1);
+    for (const name of [WEBHOOK, `${WEBHOOK}-metrics`]) {
+      expect(the(objects, 'Service', name)['spec']).toMatchObject({ selector: { app: OPERATOR } });
+    }
+    expect(pod.automountServiceAccountToken).toBe(false);
+    const token = '/var/run/secrets/kubernetes.io/serviceaccount';
+    const mounts = pod.containers.map(({ volumeMounts = [] }) =>
+      volumeMounts.map(({ mountPath }) => mountPath),
+    );
+    expect(mounts).toEqual([[token], ['/tls']]);
+  });
+
+  it('mounts the authority of Vault as a folder, so that a new one is seen', () => {
+    const { pod } = deployment(objectsOf('base with auth-approle, vault-ca'), OPERATOR);
+    expect(pod.volumes).toEqual([{ name: 'vault-ca', configMap: { name: 'vault-ca' } }]);
+    expect(pod.containers[0]?.volumeMounts).toEqual([
+      { name: 'vault-ca', mountPath: '/etc/vault-ca', readOnly: true },
+    ]);
+  });
+
+  it.each(['staging', 'production'])('closes the pods of %s but for what they need', (name) => {
+    const objects = overlay(name);
+    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
+    const ports = (rules: readonly { ports?: readonly { port: unknown }[] }[]): unknown[] =>
+      rules.flatMap((rule) => (rule.ports ?? []).map(({ port }) => port));
+    const seen = policies.map(({ metadata, spec }) => {
+      const { podSelector, policyTypes, ingress, egress } = spec as Record<string, never>;
+      return [metadata.name, podSelector, policyTypes, ports(ingress as never), ports(egress as never)];
+    });
+    const both = ['Ingress', 'Egress'];
+    const basics = [53, 53, 80, 443];
+    expect(seen).toEqual([
+      [
+        OPERATOR,
+        { matchLabels: { app: OPERATOR } },
+        both,
+        ['http-metrics', 'webhook-metrics', 'https'],
+        [...basics, 6443, 8200],
+      ],
+      [WEBHOOK, { matchLabels: { app: WEBHOOK } }, both, ['https', 'webhook-metrics'], basics],
+    ]);
+  });
+});
