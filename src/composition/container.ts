@@ -73,6 +73,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
   register(TOKENS.metrics, (c) => {
     const metrics = new OperatorMetrics(c.resolve(TOKENS.registry));
     metrics.buildInfo.set({ version: build.version, commit: build.commit }, 1);
+    metrics.syncPeriod.set(config.syncPeriodMs / 1_000);
     // Without leader election every replica writes.
     metrics.leader.set(1);
     return metrics;

@@ -10,6 +10,8 @@ export class OperatorMetrics {
   readonly reconciles;
   readonly reconcileDuration;
   readonly reconcileErrors;
+  readonly lastReconcile;
+  readonly syncPeriod;
   readonly queueDepth;
   readonly queueWait;
   readonly queueRetries;
@@ -23,6 +25,7 @@ export class OperatorMetrics {
   readonly vaultWrites;
   readonly driftRepairs;
   readonly vaultLogins;
+  readonly vaultSession;
   readonly vaultTokenExpiry;
   readonly watchRestarts;
   readonly watchMalformedLines;
@@ -43,6 +46,11 @@ export class OperatorMetrics {
     this.reconciles = counter('reconcile_total', 'Reconciles by result.', ['result']);
     this.reconcileDuration = histogram('reconcile_duration_seconds', 'Duration of one reconcile.');
     this.reconcileErrors = counter('reconcile_errors_total', 'Failed reconciles by reason.', ['reason']);
+    this.lastReconcile = gauge(
+      'last_reconcile_timestamp_seconds',
+      'When this replica last finished a reconcile, as Unix time; 0 when it never did.',
+    );
+    this.syncPeriod = gauge('sync_period_seconds', 'The value of --sync-period-seconds.');
     this.queueDepth = gauge('queue_depth', 'Keys that wait to be reconciled.');
     this.queueWait = histogram('queue_wait_seconds', 'How long a key waited in the queue.');
     this.queueRetries = counter('queue_retries_total', 'Keys that were queued again after a failure.');
@@ -63,6 +71,7 @@ export class OperatorMetrics {
     this.vaultWrites = counter('vault_writes_total', 'Secrets written to Vault.', ['engine']);
     this.driftRepairs = counter('drift_repairs_total', 'Writes that put a foreign change right.');
     this.vaultLogins = counter('vault_logins_total', 'Logins to Vault.', ['method', 'result']);
+    this.vaultSession = gauge('vault_session', '1 while there is a Vault token to work with.');
     this.vaultTokenExpiry = gauge(
       'vault_token_expiry_timestamp_seconds',
       'When the Vault token ends, as Unix time; 0 when it never does or there is none.',

@@ -31,7 +31,7 @@ export class Reconciler {
       readonly announcer: Announcer;
       readonly metrics: Pick<
         OperatorMetrics,
-        'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'resourceReady'
+        'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'lastReconcile' | 'resourceReady'
       >;
       readonly logger: Logger;
     },
@@ -69,6 +69,7 @@ export class Reconciler {
       return { retry: 'soon' };
     } finally {
       stopTimer();
+      this.deps.metrics.lastReconcile.setToCurrentTime();
     }
   }
 

@@ -48,7 +48,7 @@ export class VaultSession implements SessionRequests {
       readonly method: string;
       readonly clock: Clock;
       readonly logger: Logger;
-      readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultTokenExpiry'>;
+      readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>;
       readonly random?: () => number;
     },
   ) {
@@ -96,6 +96,7 @@ export class VaultSession implements SessionRequests {
     this.cancelTimer?.();
     const { current } = this;
     this.current = undefined;
+    this.deps.metrics.vaultSession.set(0);
     this.deps.metrics.vaultTokenExpiry.set(0);
     if (current?.ours !== true) return;
     try {
@@ -183,6 +184,7 @@ export class VaultSession implements SessionRequests {
     const sinceMs = clock.monotonicMs();
     const session: Session = { ...token, sinceMs, endsAtMs: ttlMs === 0 ? undefined : sinceMs + ttlMs };
     this.current = session;
+    metrics.vaultSession.set(1);
     metrics.vaultTokenExpiry.set(ttlMs === 0 ? 0 : (clock.now().getTime() + ttlMs) / 1_000);
     this.cancelTimer?.();
     if (ttlMs > 0) {
@@ -272,6 +274,7 @@ export class VaultSession implements SessionRequests {
     if (this.current !== session) return;
     this.current = undefined;
     this.cancelTimer?.();
+    this.deps.metrics.vaultSession.set(0);
     this.deps.metrics.vaultTokenExpiry.set(0);
     this.deps.logger.warn('the Vault token is gone; logging in again', { method: this.deps.method });
   }

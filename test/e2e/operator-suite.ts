@@ -326,6 +326,21 @@ export function operatorSuite(access: Access): void {
     });
   });
 
+  describe('metrics', () => {
+    it('tell of the session with Vault, the period and the last reconcile', async () => {
+      const seen = async (name: string): Promise<number> =>
+        await servers.metric(operator, `kms_vault_operator_${name}`);
+      expect(await seen('vault_session')).toBe(1);
+      expect(await seen('sync_period_seconds')).toBe(3);
+      const before = await seen('last_reconcile_timestamp_seconds');
+      expect(before).toBeGreaterThan(1_700_000_000);
+      await eventually(
+        'another reconcile',
+        async () => (await seen('last_reconcile_timestamp_seconds')) > before,
+      );
+    });
+  });
+
   describe('secrecy', () => {
     it('shows no value and no token in logs, events, status or metrics', async () => {
       const address = await operator.address('serving metrics');

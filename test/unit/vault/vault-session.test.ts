@@ -110,8 +110,8 @@ async function started(): Promise<VaultSession> {
   return session;
 }
 
-async function gauge(): Promise<number | undefined> {
-  const metric = registry.getSingleMetric('kms_vault_operator_vault_token_expiry_timestamp_seconds');
+async function gauge(name = 'vault_token_expiry_timestamp_seconds'): Promise<number | undefined> {
+  const metric = registry.getSingleMetric(`kms_vault_operator_${name}`);
   return (await metric?.get())?.values[0]?.value;
 }
 
@@ -138,6 +138,17 @@ describe('VaultSession', () => {
     expect(authenticator.logins).toBe(1);
     expect(vault.seen.every((request) => request.token === 't1')).toBe(true);
     expect(await logins()).toEqual({ 'approle success': 1 });
+  });
+
+  it('tells by a gauge whether there is a token to work with', async () => {
+    authenticator.failure = down;
+    const session = await started();
+    expect(await gauge('vault_session')).toBe(0);
+    authenticator.failure = undefined;
+    await clock.advance(60_000);
+    expect(await gauge('vault_session')).toBe(1);
+    await session.stop();
+    expect(await gauge('vault_session')).toBe(0);
   });
 
   it('renews at about two thirds of the life, again and again', async () => {
