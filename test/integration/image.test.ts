@@ -1,0 +1,286 @@
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { buildImage } from '../../scripts/image/image-build.js';
+import { ReadOnlyTree, whyNoTree } from '../../scripts/image/read-only-tree.js';
+import { OPERATOR_FLAGS } from '../../src/config/operator-config.js';
+import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
+import { ImageStand } from './image-stand.js';
+
+const reason = whyNoTree();
+const withTree = reason === undefined ? describe : describe.skip;
+
+const ARGUMENTS = {
+  GIT_COMMIT: '0123456789abcdef0123456789abcdef01234567',
+  GIT_TAG: 'v1.2.3',
+  COMMIT_TIMESTAMP: '1700000000',
+  CREATED: '2023-11-14T22:13:20Z',
+  VERSION: '1.2.3',
+  AUTHOR_EMAIL: 'author@example.com',
+  SIGNATURE_KEY: 'ABCDEF0123456789',
+};
+const COMMITTED_AT_MS = 1_700_000_000_000;
+
+/** Every file that may be in the image, and nothing else may. */
+const EXPECTED = [
+  /^manager -> app\/main\.js$/,
+  /^kms-vault-validating-webhook -> app\/webhook\.js$/,
+  /^app\/(main|webhook)\.js$/,
+  /^app\/(package|sbom\.spdx)\.json$/,
+  /^usr\/local\/bin\/node$/,
+  /^(usr\/)?lib(64)?\/([a-z0-9_]+-linux-gnu[a-z]*\/)?(lib[a-z+_]+|ld-linux[-a-z0-9_]*)\.so\.[0-9]+$/,
+  /^etc\/(passwd|group|nsswitch\.conf|debian_version)$/,
+  /^etc\/os-release -> \.\.\/usr\/lib\/os-release$/,
+  /^usr\/lib\/os-release$/,
+  /^usr\/share\/doc\/kms-vault-operator\/(LICENSE|THIRD_PARTY_NOTICES\.txt)$/,
+  /^usr\/share\/doc\/[a-z0-9+-]+\/(copyright|LICENSE)$/,
+  /^var\/lib\/dpkg\/status\.d\/[a-z0-9+-]+$/,
+];
+
+interface Entry {
+  readonly path: string;
+  readonly mode: number;
+  readonly mtimeMs: number;
+  readonly hash: string;
+}
+
+let workspace: string;
+let stand: ImageStand | undefined;
+const installs: string[] = [];
+
+function build(name: string, checkout = resolve('.')): ReturnType<typeof buildImage> {
+  return buildImage(checkout, {
+    workspace: join(workspace, name),
+    buildArguments: ARGUMENTS,
+    baseEnvironment: { PATH: process.env['PATH'] ?? '', HOME: workspace },
+    instead: (command, folder) => {
+      if (!command.startsWith('npm ci')) return false;
+      installs.push(command);
+      symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+      return true;
+    },
+  });
+}
+
+/** Everything in a tree but folders, sorted by path. */
+function entries(root: string, folder = ''): Entry[] {
+  return readdirSync(join(root, folder), { withFileTypes: true })
+    .flatMap((file): Entry[] => {
+      const path = join(folder, file.name);
+      if (file.isDirectory()) return entries(root, path);
+      const { mode, mtimeMs } = lstatSync(join(root, path));
+      if (file.isSymbolicLink()) {
+        return [{ path: `${path} -> ${readlinkSync(join(root, path))}`, mode, mtimeMs, hash: '' }];
+      }
+      const hash = createHash('sha256')
+        .update(readFileSync(join(root, path)))
+        .digest('hex');
+      return [{ path, mode, mtimeMs, hash }];
+    })
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What is let through of this checkout, as a checkout of its own that a test may change. */
+function copyOfCheckout(name: string, context: readonly string[]): string {
+  const copy = join(workspace, name);
+  for (const file of [...context, 'Dockerfile', '.dockerignore']) {
+    mkdirSync(join(copy, file, '..'), { recursive: true });
+    cpSync(file, join(copy, file));
+  }
+  return copy;
+}
+
+withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}`, () => {
+  let image: ReturnType<typeof build>;
+  let tree: ReadOnlyTree;
+
+  beforeAll(() => {
+    workspace = mkdtempSync(join(tmpdir(), 'image-'));
+    // Others may look in: the programs do not run as root.
+    chmodSync(workspace, 0o755);
+    image = build('first');
+    mkdirSync(join(workspace, 'mounted'));
+    tree = new ReadOnlyTree(image.root, join(workspace, 'mounted'));
+  });
+
+  afterAll(async () => {
+    await stand?.close();
+    rmSync(workspace, { recursive: true, force: true });
+  });
+
+  it('is built from the sources and what builds them, without tests, documents or history', () => {
+    const outside = image.context.filter((path) => !path.startsWith('src/'));
+    expect(outside).toEqual([
+      '.npmrc',
+      'LICENSE',
+      'package-lock.json',
+      'package.json',
+      'scripts/build.mjs',
+      'scripts/image/assemble-rootfs.sh',
+      'scripts/image/describe-bundles.mjs',
+      'tsconfig.json',
+    ]);
+    expect(image.context.filter((path) => path.startsWith('src/') && !path.endsWith('.ts'))).toEqual([]);
+    expect(installs).toEqual(['npm ci --ignore-scripts --no-audit --no-fund']);
+  });
+
+  it('has every label, filled from the build arguments', () => {
+    expect(image.labels).toMatchObject({
+      GIT_COMMIT: ARGUMENTS.GIT_COMMIT,
+      GIT_TAG: ARGUMENTS.GIT_TAG,
+      COMMIT_TIMESTAMP: ARGUMENTS.COMMIT_TIMESTAMP,
+      AUTHOR_EMAIL: ARGUMENTS.AUTHOR_EMAIL,
+      SIGNATURE_KEY: ARGUMENTS.SIGNATURE_KEY,
+      'org.opencontainers.image.revision': ARGUMENTS.GIT_COMMIT,
+      'org.opencontainers.image.version': ARGUMENTS.VERSION,
+      'org.opencontainers.image.created': ARGUMENTS.CREATED,
+      'org.opencontainers.image.authors': ARGUMENTS.AUTHOR_EMAIL,
+    });
+    expect(Object.entries(image.labels).filter(([, value]) => value === '')).toEqual([]);
+  });
+
+  it('holds the programs, Node and its libraries, and nothing that could be a shell or an installer', () => {
+    const files = entries(image.root);
+    const unexpected = files.filter(({ path }) => !EXPECTED.some((pattern) => pattern.test(path)));
+    expect(unexpected.map(({ path }) => path)).toEqual([]);
+    const unmet = EXPECTED.filter((pattern) => !files.some(({ path }) => pattern.test(path)));
+    expect(unmet).toEqual([]);
+    const programs = files.filter(({ path, mode }) => (mode & 0o111) !== 0 && !path.includes(' -> '));
+    expect(programs.map(({ path }) => path).filter((path) => !path.includes('.so.'))).toEqual([
+      'app/main.js',
+      'app/webhook.js',
+      'usr/local/bin/node',
+    ]);
+  });
+
+  it('can be written by nobody but in /tmp', () => {
+    const writable = entries(image.root).filter(
+      ({ mode, path }) => (mode & 0o222) !== 0 && !path.includes(' -> '),
+    );
+    expect(writable).toEqual([]);
+    expect(lstatSync(join(image.root, 'tmp')).mode & 0o7777).toBe(0o1777);
+  });
+
+  it('tells scanners which packages it holds, of Debian and of npm', () => {
+    const status = join(image.root, 'var/lib/dpkg/status.d');
+    for (const name of readdirSync(status)) {
+      const text = readFileSync(join(status, name), 'utf8');
+      expect(text).toMatch(new RegExp(`^Package: ${name.replaceAll('+', '\\+')}$`, 'm'));
+      expect(text).toMatch(/^Version: \S+$/m);
+      expect(existsSync(join(image.root, 'usr/share/doc', name, 'copyright'))).toBe(true);
+    }
+    expect(readdirSync(status)).toContain('libc6');
+    const sbom = JSON.parse(readFileSync(join(image.root, 'app/sbom.spdx.json'), 'utf8')) as {
+      spdxVersion: string;
+      creationInfo: { created: string };
+      packages: { name: string; versionInfo: string; SPDXID: string; externalRefs: unknown[] }[];
+      relationships: { relatedSpdxElement: string }[];
+    };
+    expect(sbom.spdxVersion).toBe('SPDX-2.3');
+    expect(sbom.creationInfo.created).toBe(ARGUMENTS.CREATED);
+    const notices = readFileSync(
+      join(image.root, 'usr/share/doc/kms-vault-operator/THIRD_PARTY_NOTICES.txt'),
+      'utf8',
+    );
+    const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    for (const [name, version] of Object.entries(dependencies)) {
+      expect(sbom.packages).toContainEqual(expect.objectContaining({ name, versionInfo: version }));
+      expect(notices).toContain(`\n${name} ${version} (`);
+    }
+    const ids = sbom.packages.map(({ SPDXID }) => SPDXID);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(new Set(sbom.relationships.map(({ relatedSpdxElement }) => relatedSpdxElement))).toEqual(
+      new Set(ids),
+    );
+  });
+
+  it('differs in one file alone when one source does; all else is the same to the byte and the second', () => {
+    const copy = copyOfCheckout('changed', image.context);
+    const source = join(copy, 'src/webhook.ts');
+    writeFileSync(source, `${readFileSync(source, 'utf8')}\nprocess.title = 'changed';\n`);
+    const before = entries(image.root);
+    const after = entries(build('second', copy).root);
+    const differing = after.filter((entry, index) => !isDeepStrictEqual(entry, before[index]));
+    expect(differing.map(({ path }) => path)).toEqual(['app/webhook.js']);
+    expect(after.length).toBe(before.length);
+    for (const { mtimeMs } of after) expect(mtimeMs).toBe(COMMITTED_AT_MS);
+  });
+
+  it('starts with a numeric user at the operator, whose name and path are those of the Go image', () => {
+    expect(image.user).toBe('65532:65532');
+    expect(image.entrypoint).toEqual(['/manager']);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    for (const program of ['/manager', '/kms-vault-validating-webhook']) {
+      const { code, out } = tree.run([program, '--version']);
+      expect(code).toBe(0);
+      expect(out).toContain(version);
+      expect(out).toContain(ARGUMENTS.GIT_COMMIT);
+      expect(out).toContain(process.version);
+    }
+  });
+
+  it('prints every flag of both programs', () => {
+    const operator = tree.run(['/manager', '--help']);
+    const webhook = tree.run(['/kms-vault-validating-webhook', '--help']);
+    expect([operator.code, webhook.code]).toEqual([0, 0]);
+    for (const { name } of OPERATOR_FLAGS) expect(operator.out).toContain(name);
+    for (const { name } of WEBHOOK_FLAGS) expect(webhook.out).toContain(name);
+  });
+
+  it('lets the user write nowhere', () => {
+    const attempt = `
+      const { writeFileSync } = require('node:fs');
+      for (const folder of ['/', '/app', '/etc', '/home/nonroot', '/tmp', '/usr/local/bin']) {
+        try { writeFileSync(folder + '/x', ''); console.log(folder, 'written'); }
+        catch (error) { console.log(folder, error.code); }
+      }
+      console.log(process.getuid(), process.getgid(), process.getgroups().join());`;
+    const { out } = tree.run(['/usr/local/bin/node', '-e', attempt]);
+    expect(out.trim().split('\n')).toEqual([
+      '/ EROFS',
+      '/app EROFS',
+      '/etc EROFS',
+      '/home/nonroot EROFS',
+      '/tmp EROFS',
+      '/usr/local/bin EROFS',
+      '65532 65532 65532',
+    ]);
+  });
+
+  it('has no shell to start', () => {
+    for (const shell of ['/bin/sh', '/bin/bash', '/usr/bin/env']) {
+      expect(tree.run([shell, '-c', 'true']).code).toBe(127);
+    }
+  });
+
+  it('runs the operator, which syncs a secret, and the webhook, which judges one', async () => {
+    stand = await ImageStand.prepare(tree, join(workspace, 'mounted'));
+    await stand.startOperator();
+    await stand.startWebhook();
+    expect(await stand.health()).toEqual({ operator: [200, 200], webhook: [200, 200] });
+    expect(stand.users()).toEqual(['65532', '65532']);
+    expect(await stand.sync('from-the-image')).toEqual({ value: 'from-the-image' });
+    expect(await stand.review()).toEqual([true, false]);
+    expect(await stand.stop()).toEqual([0, 0]);
+  });
+});
