@@ -26,10 +26,11 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ['vault-ca', 'leader-election', 'network-policy'],
   ['leader-election', 'namespaced'],
   ['namespaced'],
+  ['monitoring'],
   ['webhook'],
-  ['webhook', 'cert-manager', 'network-policy'],
+  ['webhook', 'cert-manager', 'network-policy', 'monitoring'],
   ['webhook-sidecar', 'cert-manager'],
-  ['webhook-sidecar', 'leader-election', 'network-policy', 'cert-manager', 'auth-approle'],
+  ['webhook-sidecar', 'leader-election', 'network-policy', 'cert-manager', 'monitoring', 'auth-approle'],
 ];
 
 /** Is `kubectl` on the PATH? Nothing but the plain manifests can be read without it. */
@@ -57,25 +58,23 @@ export async function renderOverlay(name: string): Promise<Rendering> {
   return await renderFolder(join('kustomize/overlays', name));
 }
 
-/**
- * The base, the combinations of components on it, and the overlays. Needs kubectl.
- *
- * @throws Error when a component is part of no combination, or does not exist.
- */
+/** The base, the combinations of components on it, and the overlays. Needs kubectl. */
 export async function renderEverything(): Promise<Rendering[]> {
-  const known = folders('kustomize/components');
-  const combined = new Set(COMBINATIONS.flat());
-  const left = known.filter((name) => !combined.has(name));
-  const strange = [...combined].filter((name) => !known.includes(name));
-  if (left.length > 0) throw new Error(`no combination has the components ${left.join(', ')}`);
-  if (strange.length > 0) throw new Error(`there are no components ${strange.join(', ')}`);
   // kubectl is mostly waiting for the disk; more at once would only need more memory.
   const limit = pLimit(3);
-  return await Promise.all([
+  const renderings = await Promise.all([
     ...['manifests', 'kustomize/base'].map((folder) => limit(() => renderFolder(folder))),
     ...COMBINATIONS.map((components) => limit(() => renderCombination(components))),
     ...overlayNames().map((name) => limit(() => renderOverlay(name))),
   ]);
+  return [...renderings, { name: 'kustomize/components', objects: [], faults: neverRendered() }];
+}
+
+function neverRendered(): string[] {
+  const combined = new Set(COMBINATIONS.flat());
+  return folders('kustomize/components')
+    .filter((name) => !combined.has(name))
+    .map((name) => `${name}: no combination has it, so that nothing renders it`);
 }
 
 /** The components on the base, in their order. */
@@ -92,7 +91,8 @@ export async function renderCombination(components: readonly string[]): Promise<
   }
 }
 
-async function renderFolder(folder: string): Promise<Rendering> {
+/** A folder with a kustomization, wherever it is. */
+export async function renderFolder(folder: string): Promise<Rendering> {
   const { output, problem } = await new Promise<{ output: string; problem: string }>((resolve) => {
     const options = { maxBuffer: 64 * 1024 * 1024 };
     execFile('kubectl', ['kustomize', folder], options, (error, stdout, stderr) => {

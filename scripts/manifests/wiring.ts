@@ -184,6 +184,8 @@ function monitorFaults({ metadata, ...monitor }: KubernetesObject, { objects }: 
       matches(selector.matchLabels ?? {}, object.metadata.labels ?? {}),
   );
   const ports = services.flatMap((service) => (service['spec'] as IServiceSpec).ports ?? []);
+  // The monitor of the webhook may be there without the webhook.
+  if (services.length === 0) return [];
   return endpoints
     .filter(({ port }) => !ports.some(({ name }) => name === port))
     .map(({ port }) => `no Service that it selects has a port named ${port ?? '(none)'}`);

@@ -1,11 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 
 import { objectFaults } from '../../scripts/manifests/check.js';
-import {
-  type KubernetesObject,
-  type Workload,
-  workloadOf,
-} from '../../scripts/manifests/kubernetes-object.js';
+import { type KubernetesObject, workloadOf } from '../../scripts/manifests/kubernetes-object.js';
 import { ObjectSchemas } from '../../scripts/manifests/object-schemas.js';
 import {
   COMBINATIONS,
@@ -17,11 +13,10 @@ import {
   type Rendering,
 } from '../../scripts/manifests/rendering.js';
 import { wiringFaults } from '../../scripts/manifests/wiring.js';
-import { type Started, startOf } from '../unit/manifests/program-command.js';
+import { startOf } from '../unit/manifests/program-command.js';
+import { deployment, OPERATOR, operatorOf, started, the, WEBHOOK } from '../unit/manifests/rendered.js';
 
 const withKubectl = hasKubectl() ? describe : describe.skip;
-const OPERATOR = 'kms-vault-operator';
-const WEBHOOK = 'kms-vault-validating-webhook';
 const NAMES = [
   'manifests',
   'kustomize/base',
@@ -35,47 +30,6 @@ function objectsOf(name: string): readonly KubernetesObject[] {
   const rendering = renderings.find((one) => one.name === name);
   if (rendering === undefined) throw new Error(`nothing is rendered as ${name}`);
   return rendering.objects;
-}
-
-function overlay(name: string): readonly KubernetesObject[] {
-  return objectsOf(`kustomize/overlays/${name}`);
-}
-
-function the(objects: readonly KubernetesObject[], kind: string, name: string): KubernetesObject {
-  const found = objects.filter((object) => object.kind === kind && object.metadata.name === name);
-  if (found[0] === undefined || found.length > 1)
-    throw new Error(`${String(found.length)} of ${kind} ${name}`);
-  return found[0];
-}
-
-function deployment(objects: readonly KubernetesObject[], name: string): Workload {
-  const workload = workloadOf(the(objects, 'Deployment', name));
-  if (workload === undefined) throw new Error(`no Deployment ${name}`);
-  return workload;
-}
-
-function started(
-  objects: readonly KubernetesObject[],
-  deploymentName: string,
-  name = deploymentName,
-): Started {
-  const container = deployment(objects, deploymentName).pod.containers.find((one) => one.name === name);
-  if (container === undefined) throw new Error(`no container ${name}`);
-  return startOf(container);
-}
-
-function operatorOf(
-  objects: readonly KubernetesObject[],
-): Extract<Started, { program: 'operator' }>['config'] {
-  const start = started(objects, OPERATOR);
-  if (start.program !== 'operator') throw new Error(start.program);
-  return start.config;
-}
-
-function webhookOf(objects: readonly KubernetesObject[]): Extract<Started, { program: 'webhook' }>['config'] {
-  const start = started(objects, WEBHOOK);
-  if (start.program !== 'webhook') throw new Error(start.program);
-  return start.config;
 }
 
 withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
@@ -102,7 +56,10 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
         for (const container of pod.containers) {
           for (const withOptional of [false, true]) {
             const { shutdownGraceMs } = startOf(container, withOptional).config;
-            expect((pod.terminationGracePeriodSeconds ?? 0) * 1_000).toBeGreaterThan(shutdownGraceMs + 5_000);
+            const pauseMs = (container.lifecycle?.preStop?.sleep?.seconds ?? 0) * 1_000;
+            expect((pod.terminationGracePeriodSeconds ?? 0) * 1_000).toBeGreaterThan(
+              shutdownGraceMs + pauseMs + 5_000,
+            );
           }
         }
       }
@@ -130,114 +87,6 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
       // The whole of manifests/rbac is applied at once.
       expect(roles.length).toBe(lease || name === 'manifests' ? 2 : 0);
     });
-  });
-
-  it.each([
-    ['dev', 'vault-dev'],
-    ['staging', 'vault-staging'],
-    ['production', 'vault'],
-  ])('puts everything of the overlay %s into the namespace %s, whatever names it', (name, namespace) => {
-    const objects = overlay(name);
-    const homes = new Set(objects.flatMap(({ metadata }) => metadata.namespace ?? []));
-    expect([...homes]).toEqual([namespace]);
-    const { subjects } = the(objects, 'ClusterRoleBinding', OPERATOR) as unknown as { subjects: unknown };
-    expect(subjects).toEqual([{ kind: 'ServiceAccount', name: OPERATOR, namespace }]);
-    const configuration = the(objects, 'ValidatingWebhookConfiguration', WEBHOOK);
-    expect(configuration.metadata.annotations?.['cert-manager.io/inject-ca-from']).toBe(
-      `${namespace}/${WEBHOOK}`,
-    );
-    expect(configuration['webhooks']).toMatchObject([
-      { clientConfig: { service: { namespace, name: WEBHOOK } } },
-    ]);
-    expect(the(objects, 'Certificate', WEBHOOK)['spec']).toMatchObject({
-      secretName: WEBHOOK,
-      dnsNames: [
-        WEBHOOK,
-        `${WEBHOOK}.${namespace}`,
-        `${WEBHOOK}.${namespace}.svc`,
-        `${WEBHOOK}.${namespace}.svc.cluster.local`,
-      ],
-    });
-    // The lease lies where the pod is.
-    expect(operatorOf(objects).leaderElection.namespace).toBeUndefined();
-    const namespaces = objects.filter(({ kind }) => kind === 'Namespace');
-    // That of production may hold Vault, and would go with `kubectl delete -k`.
-    expect(namespaces.map(({ metadata }) => metadata.name)).toEqual(name === 'production' ? [] : [namespace]);
-  });
-
-  it('differs between the environments', () => {
-    const table = ['dev', 'staging', 'production'].map((name) => {
-      const objects = overlay(name);
-      const config = operatorOf(objects);
-      const { replicas } = the(objects, 'Deployment', OPERATOR)['spec'] as { replicas: number };
-      const webhooks = the(objects, 'Deployment', WEBHOOK)['spec'] as { replicas: number };
-      const {
-        webhooks: [hook],
-      } = the(objects, 'ValidatingWebhookConfiguration', WEBHOOK) as unknown as {
-        webhooks: { failurePolicy: string }[];
-      };
-      return {
-        name,
-        image: deployment(objects, OPERATOR).pod.containers[0]?.image?.split(':')[1],
-        replicas: [replicas, webhooks.replicas],
-        log: `${config.log.level} ${config.log.format}`,
-        auth: config.auth.method,
-        syncSeconds: config.syncPeriodMs / 1_000,
-        vault: config.vault.address,
-        authority: config.vault.caCertFile,
-        failure: [hook?.failurePolicy, webhookOf(objects).onKmsError],
-        policies: objects.filter(({ kind }) => kind === 'NetworkPolicy').length,
-        monitored: objects.some(({ kind }) => kind === 'ServiceMonitor'),
-      };
-    });
-    expect(table).toEqual([
-      {
-        name: 'dev',
-        image: 'latest',
-        replicas: [1, 1],
-        log: 'debug text',
-        auth: 'token',
-        syncSeconds: 30,
-        vault: 'http://vault:8200',
-        authority: undefined,
-        failure: ['Ignore', 'allow'],
-        policies: 0,
-        monitored: false,
-      },
-      {
-        name: 'staging',
-        image: '1.0.0',
-        replicas: [2, 2],
-        log: 'info json',
-        auth: 'approle',
-        syncSeconds: 60,
-        vault: 'https://vault.staging.example.com:8200',
-        authority: '/etc/vault-ca/ca.crt',
-        failure: ['Fail', 'deny'],
-        policies: 2,
-        monitored: false,
-      },
-      {
-        name: 'production',
-        image: '1.0.0',
-        replicas: [2, 3],
-        log: 'info json',
-        auth: 'k8s',
-        syncSeconds: 300,
-        vault: 'https://vault.example.com:8200',
-        authority: '/etc/vault-ca/ca.crt',
-        failure: ['Fail', 'deny'],
-        policies: 2,
-        monitored: false,
-      },
-    ]);
-  });
-
-  it('holds operator and webhook of production to the same paths', () => {
-    const objects = overlay('production');
-    const { allowedVaultPaths } = operatorOf(objects);
-    expect(allowedVaultPaths).toEqual(['secret/data/{{namespace}}/**', 'kv/{{namespace}}/**']);
-    expect(webhookOf(objects).allowedVaultPaths).toEqual(allowedVaultPaths);
   });
 
   it.each([
@@ -340,29 +189,6 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
     expect(pod.volumes).toEqual([{ name: 'vault-ca', configMap: { name: 'vault-ca' } }]);
     expect(pod.containers[0]?.volumeMounts).toEqual([
       { name: 'vault-ca', mountPath: '/etc/vault-ca', readOnly: true },
-    ]);
-  });
-
-  it.each(['staging', 'production'])('closes the pods of %s but for what they need', (name) => {
-    const objects = overlay(name);
-    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
-    const ports = (rules: readonly { ports?: readonly { port: unknown }[] }[]): unknown[] =>
-      rules.flatMap((rule) => (rule.ports ?? []).map(({ port }) => port));
-    const seen = policies.map(({ metadata, spec }) => {
-      const { podSelector, policyTypes, ingress, egress } = spec as Record<string, never>;
-      return [metadata.name, podSelector, policyTypes, ports(ingress as never), ports(egress as never)];
-    });
-    const both = ['Ingress', 'Egress'];
-    const basics = [53, 53, 80, 443];
-    expect(seen).toEqual([
-      [
-        OPERATOR,
-        { matchLabels: { app: OPERATOR } },
-        both,
-        ['http-metrics', 'webhook-metrics', 'https'],
-        [...basics, 6443, 8200],
-      ],
-      [WEBHOOK, { matchLabels: { app: WEBHOOK } }, both, ['https', 'webhook-metrics'], basics],
     ]);
   });
 });

@@ -41,6 +41,10 @@ function ports(container: IContainer): Record<string, number> {
   );
 }
 
+function pauseMs({ lifecycle }: IContainer): number {
+  return (lifecycle?.preStop?.sleep?.seconds ?? 0) * 1_000;
+}
+
 describe('the shipped Deployments', () => {
   it.each([OPERATOR, WEBHOOK])('%s has the name, the labels and the namespace of the contract', (name) => {
     const deployment = the('Deployment', name);
@@ -78,7 +82,7 @@ describe('the shipped Deployments', () => {
   it.each([OPERATOR, WEBHOOK])('%s may end in peace: the pod waits longer than the program', (name) => {
     const { shutdownGraceMs } = startOf(only(name)).config;
     expect((workload(name).pod.terminationGracePeriodSeconds ?? 0) * 1_000).toBeGreaterThan(
-      shutdownGraceMs + 5_000,
+      shutdownGraceMs + pauseMs(only(name)) + 5_000,
     );
   });
 
@@ -114,6 +118,10 @@ describe('the shipped Deployments', () => {
     expect(only(WEBHOOK).env?.map(({ name }) => name)).toEqual(['AWS_REGION']);
     const bound = objects.filter(({ kind }) => kind.endsWith('Binding'));
     expect(JSON.stringify(bound)).not.toContain(WEBHOOK);
+  });
+
+  it('keep the webhook open until the API server has heard of its end', () => {
+    expect(pauseMs(only(WEBHOOK))).toBe(5_000);
   });
 
   it('let a node be drained at any time', () => {
