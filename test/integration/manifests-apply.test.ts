@@ -5,8 +5,11 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import type { IPodSpec } from 'kubernetes-models/v1';
+
 import { hasKubectl } from '../../scripts/manifests/rendering.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
+import { startOf } from '../unit/manifests/program-command.js';
 
 const withKubectl = hasKubectl() ? describe : describe.skip;
 
@@ -141,33 +144,73 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
     expect(await changedBy('apply -k manifests', 11)).toEqual([]);
   }, 60_000);
 
-  it('replaces the objects of the Go operator’s chart and leaves none of them behind', async () => {
-    await quietly('apply -f manifests/namespace.yaml');
-    const named = (kind: string, apiVersion: string, name: string, rest: object): string =>
-      JSON.stringify({ apiVersion, kind, metadata: { name, namespace: 'vault' }, ...rest });
-    const pods = (app: string): object => ({
-      spec: {
-        replicas: 1,
-        selector: { matchLabels: { app } },
-        template: { metadata: { labels: { app } }, spec: { containers: [{ name: app, image: 'old:1' }] } },
-      },
-    });
-    const ports = [{ port: 443, targetPort: 'https' }];
-    const chart = [
-      named('ServiceAccount', 'v1', 'kms-vault-operator', {}),
-      named('Deployment', 'apps/v1', 'kms-vault-operator', pods('kms-vault-operator')),
-      named('Deployment', 'apps/v1', 'kms-vault-validating-webhook', pods('kms-vault-validating-webhook')),
-      named('Service', 'v1', 'kms-vault-validating-webhook', { spec: { ports } }),
-    ];
-    await quietly('apply -f -', chart.join('\n'));
-    await quietly('apply -k kustomize/overlays/production');
-    for (const name of ['kms-vault-operator', 'kms-vault-validating-webhook']) {
-      const path = '-o jsonpath={.spec.template.spec.containers[*].image}';
-      const { stdout } = await kubectl(`get deployment ${name} -n vault ${path}`);
-      expect(stdout).toMatch(/^patoarvizu\/kms-vault-operator:[^ ]+$/);
-    }
-    expect(await quietly('get deployments,services -n vault -o name')).not.toContain('old:1');
-    const deployments = await quietly('get deployments -n vault -o name');
-    expect(deployments).toHaveLength(2);
-  }, 60_000);
+  it.each([
+    ['manifests', { type: 'Recreate' }],
+    [
+      'kustomize/overlays/production',
+      { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    ],
+  ])(
+    'takes over the Deployment of the Go operator’s chart with %s',
+    async (folderOfOurs, strategy) => {
+      await quietly('apply -f manifests/namespace.yaml');
+      // As Helm makes it, and as the API server fills it in: without a note of what was applied.
+      const app = 'kms-vault-operator';
+      const chart = {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: app, namespace: 'vault' },
+        spec: {
+          replicas: 1,
+          selector: { matchLabels: { app } },
+          strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } },
+          template: {
+            metadata: { labels: { app } },
+            spec: {
+              serviceAccountName: app,
+              containers: [
+                {
+                  name: app,
+                  image: 'patoarvizu/kms-vault-operator:v0.15.0',
+                  command: ['/manager'],
+                  args: ['--enable-leader-election', '--vault-authentication-method=userpass'],
+                  env: [
+                    { name: 'WATCH_NAMESPACE', value: '' },
+                    { name: 'VAULT_ADDR', value: 'https://old:8200' },
+                    { name: 'VAULT_SKIP_VERIFY', value: 'true' },
+                  ],
+                },
+              ],
+            },
+          },
+        },
+      };
+      await quietly('create -f -', JSON.stringify(chart));
+      const { code, stderr } = await kubectl(`apply -k ${folderOfOurs}`);
+      expect(code).toBe(0);
+      // kubectl says that it did not apply the old one.
+      expect(stderr.trim().split('\n')).toEqual([
+        expect.stringMatching(
+          /^Warning: resource deployments\/kms-vault-operator is missing the .* annotation/,
+        ),
+      ]);
+      const { stdout } = await kubectl(`get deployment ${app} -n vault -o json`);
+      const { spec } = JSON.parse(stdout) as { spec: { strategy: unknown; template: { spec: IPodSpec } } };
+      expect(spec.strategy).toEqual(strategy);
+      const [container, ...others] = spec.template.spec.containers;
+      if (container === undefined) throw new Error('no container');
+      expect(others).toEqual([]);
+      expect(container.image).toMatch(/^patoarvizu\/kms-vault-operator:1\./);
+      const started = startOf(container);
+      if (started.program !== 'operator') throw new Error(started.program);
+      const { auth, vault, leaderElection } = started.config;
+      expect({ method: auth.method, skipVerify: vault.skipVerify }).toEqual({
+        method: 'k8s',
+        skipVerify: false,
+      });
+      expect(vault.address).not.toBe('https://old:8200');
+      expect(leaderElection.enabled).toBe(strategy.type === 'RollingUpdate');
+    },
+    60_000,
+  );
 });
