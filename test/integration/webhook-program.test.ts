@@ -9,6 +9,7 @@ import { createOf, updateOf, WebhookStand } from './webhook-stand.js';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 
 const PROGRAM = 'dist/webhook.js';
+const MIB = 1024 * 1024;
 const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
 let stand: WebhookStand;
 
@@ -86,4 +87,40 @@ describe('kms-vault-validating-webhook (built)', () => {
     }
     expect(program.lines.at(-1)?.msg).toBe('stopped');
   });
+
+  it('keeps its memory flat under hostile bodies, and lives', async () => {
+    const program = new ChildProgram(PROGRAM, stand.flags, {
+      AWS_REGION: stand.kms.region,
+      AWS_ENDPOINT_URL_KMS: stand.kms.url,
+      AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
+    });
+    stand.port = Number(new URL(await program.address('serving admission reviews')).port);
+    const metricsUrl = await program.address('serving metrics and health');
+    const fill = 'x'.repeat(MIB);
+    const bodies = [
+      '['.repeat(MIB),
+      `{"a":${'['.repeat(MIB / 2)}${']'.repeat(MIB / 2)}}`,
+      `{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"${fill}"}}`,
+      JSON.stringify({ __proto__: null, constructor: { prototype: fill } }),
+      '9'.repeat(MIB),
+      `{"kind":"${fill}`,
+      JSON.stringify(Array.from({ length: 20_000 }, () => ({ ['__proto__']: fill.slice(0, 20) }))),
+    ];
+    const round = async (): Promise<number> => {
+      for (let turn = 0; turn < 10; turn += 1) {
+        const answers = await Promise.all(bodies.map((body) => stand.call(body)));
+        for (const { status } of answers) expect(status).toBe(400);
+      }
+      const text = await (await fetch(`${metricsUrl}/metrics`)).text();
+      return Number(/^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1]);
+    };
+    // What the first round takes is what such requests take; a leak would take it again with each one.
+    const first = await round();
+    for (let more = 0; more < 3; more += 1) await round();
+    expect((await round()) - first).toBeLessThan(150 * MIB);
+    expect((await stand.create({ ...SPEC, secrets: [{ key: 'a', emptySecret: true }] })).allowed).toBe(true);
+    stand.agent.destroy();
+    expect(await program.stop()).toBe(0);
+  }, 60_000);
 });
