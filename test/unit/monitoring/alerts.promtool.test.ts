@@ -20,6 +20,14 @@ withPromtool('alerts in Prometheus (skipped where promtool is neither on the PAT
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'alerts-'));
     writeFileSync(join(folder, 'rules.yaml'), stringify(prometheusRule().spec));
+    const dashboard = JSON.parse(readFileSync('kustomize/components/monitoring/dashboard.json', 'utf8')) as {
+      panels: { targets?: { expr: string }[] }[];
+    };
+    const queries = dashboard.panels
+      .flatMap(({ targets }) => targets ?? [])
+      .map(({ expr }) => expr.replace(/\$__rate_interval/g, '5m').replace(/\$__range/g, '1h'));
+    const rules = queries.map((expr, index) => ({ record: `query_${String(index)}`, expr }));
+    writeFileSync(join(folder, 'queries.yaml'), stringify({ groups: [{ name: 'dashboard', rules }] }));
     for (const name of SCENARIOS) copyFileSync(join(FOLDER, name), join(folder, name));
   });
 
@@ -44,6 +52,10 @@ withPromtool('alerts in Prometheus (skipped where promtool is neither on the PAT
     expect(run('check', 'rules', 'rules.yaml')).toContain(
       `SUCCESS: ${String(allAlerts().length)} rules found`,
     );
+  });
+
+  it('the queries of the dashboard are such that Prometheus takes them', () => {
+    expect(run('check', 'rules', 'queries.yaml')).toMatch(/SUCCESS: [1-9][0-9]* rules found/);
   });
 
   it.each(SCENARIOS)(
