@@ -24,6 +24,8 @@ for (const [name, entry] of Object.entries(programs)) {
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
+    // `debug` tries to load it and does without; it is here for development only.
+    external: ['supports-color'],
     logLevel: 'warning',
     define: { BUILD_VERSION: JSON.stringify(version), BUILD_COMMIT: JSON.stringify(commit()) },
     banner: {
