@@ -17,6 +17,7 @@ const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
 /** A program of the image and what it has logged. */
 class Running {
   readonly lines: LogLine[] = [];
+  readonly others: string[] = [];
 
   constructor(readonly child: ChildProcess) {
     for (const stream of [child.stdout, child.stderr]) {
@@ -26,7 +27,7 @@ class Running {
 
   async address(message: string): Promise<string> {
     const { addr = '' } = await eventually(
-      `"${message}" (so far: ${JSON.stringify(this.lines).slice(-500)})`,
+      `"${message}" (so far: ${JSON.stringify([this.lines, this.others]).slice(-500)})`,
       () => this.lines.find((line) => line.msg === message),
       20_000,
     );
@@ -43,7 +44,7 @@ class Running {
     try {
       this.lines.push(JSON.parse(line) as LogLine);
     } catch {
-      this.lines.push({ msg: line });
+      this.others.push(line);
     }
   }
 }
@@ -137,6 +138,11 @@ export class ImageStand {
     // The webhook would wait for connections that are kept open.
     this.caller.agent.destroy();
     return await Promise.all(this.both().map((program) => program.stop()));
+  }
+
+  /** What they printed besides their log. */
+  notJson(): string[] {
+    return this.both().flatMap(({ others }) => others);
   }
 
   async close(): Promise<void> {

@@ -231,8 +231,8 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     expect(image.entrypoint).toEqual(['/manager']);
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     for (const program of ['/manager', '/kms-vault-validating-webhook']) {
-      const { code, out } = tree.run([program, '--version']);
-      expect(code).toBe(0);
+      const { code, out, err } = tree.run([program, '--version']);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
       expect(out).toContain(version);
       expect(out).toContain(ARGUMENTS.GIT_COMMIT);
       expect(out).toContain(process.version);
@@ -282,5 +282,7 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     expect(await stand.sync('from-the-image')).toEqual({ value: 'from-the-image' });
     expect(await stand.review()).toEqual([true, false]);
     expect(await stand.stop()).toEqual([0, 0]);
+    // On Node 20, which the image does not have, the AWS SDK says on stderr that it will leave it.
+    if (Number(process.versions.node.split('.')[0]) >= 22) expect(stand.notJson()).toEqual([]);
   });
 });
