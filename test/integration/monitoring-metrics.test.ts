@@ -1,0 +1,204 @@
+import { readFileSync } from 'node:fs';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { HttpJson } from '../support/http-json.js';
+import { manifestsIn } from '../support/kube-api.js';
+import { OperatorStand } from '../support/operator-stand.js';
+import { eventually } from '../support/wait.js';
+import { allAlerts } from '../unit/monitoring/alert-rules.js';
+import { labelsOfSeries, TARGET_LABELS } from '../unit/monitoring/exported-series.js';
+import { readQuery } from '../unit/monitoring/promql.js';
+import { WebhookStand } from './webhook-stand.js';
+
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** What a program answers a scrape with. */
+class Scrape {
+  readonly samples: readonly Sample[];
+  /** Names after `# TYPE`, with those that histograms are made of. */
+  readonly declared: ReadonlySet<string>;
+
+  constructor(text: string) {
+    this.samples = [...text.matchAll(/^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/gm)].map(
+      ([, name = '', labels = '', value]) => ({
+        name,
+        labels: Object.fromEntries(
+          [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, label = '', of = '']) => [label, of]),
+        ),
+        value: Number(value),
+      }),
+    );
+    this.declared = new Set(
+      [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(([, name = '', type]) =>
+        type === 'histogram' ? ['bucket', 'sum', 'count'].map((part) => `${name}_${part}`) : [name],
+      ),
+    );
+  }
+
+  values(name: string, labels: Readonly<Record<string, string>> = {}): number[] {
+    return this.samples
+      .filter((sample) => sample.name === name)
+      .filter((sample) => Object.entries(labels).every(([label, value]) => sample.labels[label] === value))
+      .map(({ value }) => value);
+  }
+}
+
+async function scrape(base: string, path: string): Promise<Scrape> {
+  const { status, text } = await new HttpJson(base, {}).send('GET', path);
+  expect(status).toBe(200);
+  return new Scrape(text);
+}
+
+/** Names of the series that alerts and dashboard ask of the programs with this prefix. */
+function askedFor(prefix: string): string[] {
+  const { panels } = JSON.parse(readFileSync('kustomize/components/monitoring/dashboard.json', 'utf8')) as {
+    panels: { targets?: { expr: string }[] }[];
+  };
+  const expressions = [
+    ...allAlerts().map(({ expr }) => expr),
+    ...panels.flatMap(({ targets }) => targets ?? []).map(({ expr }) => expr),
+  ];
+  const names = expressions
+    .flatMap((expr) => readQuery(expr, labelsOfSeries()).selectors)
+    .map(({ metric }) => metric)
+    .filter((metric) => metric.startsWith(prefix) || /^(process|nodejs)_/.test(metric));
+  return [...new Set(names)];
+}
+
+/** Every sample has the labels that its metric declares, and no others. */
+function expectDeclaredLabels({ samples }: Scrape): void {
+  const labelsOf = labelsOfSeries();
+  for (const { name, labels } of samples) {
+    const declared = labelsOf(name) ?? [];
+    for (const label of Object.keys(labels))
+      expect({ name, declared }).toMatchObject({ name, declared: expect.arrayContaining([label]) });
+    for (const label of declared.filter((one) => !TARGET_LABELS.includes(one)))
+      expect(Object.keys(labels)).toContain(label);
+  }
+}
+
+describe('metrics of the running operator', () => {
+  let stand: OperatorStand;
+
+  beforeEach(async () => {
+    stand = await OperatorStand.prepare();
+  });
+
+  afterEach(async () => {
+    await stand.close();
+  });
+
+  const scraped = async (): Promise<Scrape> => {
+    const bound = stand.logger.entries.find(({ message }) => message === 'serving metrics');
+    return await scrape(`http://${String(bound?.facts?.['addr'])}`, '/metrics');
+  };
+
+  it('has everything that alerts and dashboard ask for, and says what they rely on', async () => {
+    const spec = (path: string, encryptedSecret: string): object => ({
+      path,
+      kvSettings: { engineVersion: 'v2' },
+      secrets: [{ key: 'a', encryptedSecret }],
+    });
+    await stand.kube.apply(stand.secret('good', spec('secret/data/good', stand.encrypt('x'))));
+    await stand.kube.apply(
+      stand.secret('bad', spec('secret/data/bad', Buffer.from('no ciphertext').toString('base64'))),
+    );
+    await stand.start(['--metrics-addr=127.0.0.1:0', '--sync-period-seconds=7']);
+    await stand.reason('good', 'Synced');
+    await stand.reason('bad', 'DecryptionFailed');
+    const found = await eventually('both gauges', async () => {
+      const now = await scraped();
+      return now.values('kms_vault_operator_resource_ready').length === 2 && now;
+    });
+    for (const name of askedFor('kms_vault_operator_')) expect([...found.declared]).toContain(name);
+    expectDeclaredLabels(found);
+    const one = (name: string, labels = {}): number | undefined =>
+      found.values(`kms_vault_operator_${name}`, labels)[0];
+    expect(one('resource_ready', { namespace: 'default', name: 'good' })).toBe(1);
+    expect(one('resource_ready', { namespace: 'default', name: 'bad' })).toBe(0);
+    expect(one('resources', { kind: 'KMSVaultSecret' })).toBe(2);
+    expect(one('reconcile_errors_total', { reason: 'DecryptionFailed' })).toBeGreaterThan(0);
+    expect(one('kms_requests_total', { operation: 'Decrypt', code: 'OK' })).toBeGreaterThan(0);
+    expect(one('vault_requests_total', { code: '200' })).toBeGreaterThan(0);
+    expect(one('leader')).toBe(1);
+    expect(one('vault_session')).toBe(1);
+    expect(one('sync_period_seconds')).toBe(7);
+    expect(one('last_reconcile_timestamp_seconds')).toBeGreaterThan(1_700_000_000);
+    expect(one('vault_token_expiry_timestamp_seconds')).toBeGreaterThan(
+      one('last_reconcile_timestamp_seconds') ?? 0,
+    );
+    await stand.kube.delete('KMSVaultSecret', 'default', 'bad');
+    await eventually(
+      'the gauge of what is gone goes',
+      async () => (await scraped()).values('kms_vault_operator_resource_ready').length === 1,
+    );
+  }, 60_000);
+
+  it('a standby says that it is one, logs in, and tells of no resource', async () => {
+    await stand.kube.applyAll(
+      manifestsIn(
+        'manifests/rbac/leader-election-role.yaml',
+        'manifests/rbac/leader-election-role-binding.yaml',
+      ),
+    );
+    const now = new Date().toISOString().replace('Z', '000Z');
+    await stand.kube.apply({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: '39a50047.patoarvizu.dev', namespace: 'vault' },
+      spec: { holderIdentity: 'another', leaseDurationSeconds: 600, acquireTime: now, renewTime: now },
+    });
+    await stand.kube.apply(
+      stand.secret('one', {
+        path: 'secret/data/one',
+        kvSettings: { engineVersion: 'v2' },
+        secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+      }),
+    );
+    await stand.start([
+      '--metrics-addr=127.0.0.1:0',
+      '--enable-leader-election',
+      '--leader-election-namespace=vault',
+    ]);
+    const found = await eventually('a standby that knows everything', async () => {
+      const seen = await scraped();
+      const session = seen.values('kms_vault_operator_vault_session')[0];
+      return seen.values('kms_vault_operator_resources', { kind: 'KMSVaultSecret' })[0] === 1 && session === 1
+        ? seen
+        : undefined;
+    });
+    expect(found.values('kms_vault_operator_leader')).toEqual([0]);
+    expect(found.values('kms_vault_operator_last_reconcile_timestamp_seconds')).toEqual([0]);
+    expect(found.values('kms_vault_operator_resource_ready')).toEqual([]);
+  }, 60_000);
+});
+
+describe('metrics of the running webhook', () => {
+  let stand: WebhookStand;
+
+  beforeEach(async () => {
+    stand = await WebhookStand.prepare();
+    await stand.start();
+  });
+
+  afterEach(async () => {
+    await stand.close();
+  });
+
+  it('has everything that alerts and dashboard ask for, at / and at /metrics', async () => {
+    for (const path of ['/', '/metrics']) {
+      const found = await scrape(stand.metricsUrl, path);
+      for (const name of askedFor('kms_vault_webhook_')) expect([...found.declared]).toContain(name);
+      expectDeclaredLabels(found);
+      const reloads = 'kms_vault_webhook_certificate_reloads_total';
+      expect(found.values(reloads, { result: 'success' })).toEqual([1]);
+      expect(found.values(reloads, { result: 'failure' })).toEqual([0]);
+      expect(found.values('kms_vault_webhook_certificate_expiry_timestamp_seconds')[0]).toBeGreaterThan(0);
+    }
+  });
+});

@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import { keyOf } from '../../src/api/resource-key.js';
+import { TOKENS } from '../../src/composition/tokens.js';
+import { OperatorStand } from '../support/operator-stand.js';
+import { eventually } from '../support/wait.js';
+
+/** The table of "Sizing" in docs/operations.md, line by line. */
+describe('what one resource costs', () => {
+  let stand: OperatorStand;
+
+  beforeEach(async () => {
+    stand = await OperatorStand.prepare();
+  });
+
+  afterEach(async () => {
+    await stand.close();
+  });
+
+  const apply = async (
+    engineVersion: 'v1' | 'v2',
+    values: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    const secrets = Object.entries(values).map(([key, encryptedSecret]) => ({ key, encryptedSecret }));
+    const path = engineVersion === 'v2' ? 'secret/data/one' : 'kv/one';
+    await stand.kube.apply(stand.secret('one', { path, kvSettings: { engineVersion }, secrets }));
+  };
+
+  const cost = async (): Promise<object> => {
+    await eventually('the queue is empty', () => stand.container.resolve(TOKENS.queue).size === 0);
+    const events = stand.servers.kubernetes.requests.count(
+      ({ method, url }) => method !== 'GET' && url.includes('/events'),
+    );
+    return {
+      kms: stand.servers.kms.decrypts,
+      reads: stand.vaultReads,
+      writes: stand.vaultWrites,
+      statuses: stand.statusPatches,
+      events,
+    };
+  };
+
+  const resync = async (): Promise<void> => {
+    const queue = stand.container.resolve(TOKENS.queue);
+    const reads = stand.vaultReads;
+    for (const secret of stand.container.resolve(TOKENS.cache).secrets()) queue.add(keyOf(secret), 'resync');
+    await eventually('it had its turn', () => stand.vaultReads > reads);
+  };
+
+  const start = async (): Promise<void> => {
+    await stand.start(['--sync-period-seconds=0']);
+    await eventually('it was looked at', () => stand.vaultReads > 0);
+    await stand.reason('one', 'Synced');
+  };
+
+  it('that is new, that changes, that does not, and whose value somebody changed', async () => {
+    await apply('v2', { a: stand.encrypt('1'), b: stand.encrypt('2') });
+    await start();
+    await stand.event('one', 'SecretCreated');
+    expect(await cost()).toEqual({ kms: 2, reads: 1, writes: 1, statuses: 1, events: 1 });
+
+    stand.clearRecords();
+    await resync();
+    expect(await cost()).toEqual({ kms: 0, reads: 1, writes: 0, statuses: 0, events: 0 });
+
+    stand.clearRecords();
+    await apply('v2', { a: stand.encrypt('1'), b: stand.encrypt('3') });
+    await stand.inVault('secret/data/one', { a: '1', b: '3' });
+    await stand.event('one', 'SecretUpdated');
+    expect(await cost()).toEqual({ kms: 2, reads: 1, writes: 1, statuses: 1, events: 1 });
+
+    await stand.vault.write('secret/data/one', { data: { a: 'by hand' } });
+    stand.clearRecords();
+    await resync();
+    await stand.event('one', 'DriftRepaired');
+    expect(await cost()).toEqual({ kms: 2, reads: 1, writes: 1, statuses: 1, events: 1 });
+  }, 60_000);
+
+  it.each([
+    ['v1', 2],
+    ['v2', 0],
+  ] as const)(
+    'after a restart, on K/V %s',
+    async (engine, kms) => {
+      await apply(engine, { a: stand.encrypt('1'), b: stand.encrypt('2') });
+      await start();
+      await cost();
+      await stand.stop();
+      stand.clearRecords();
+      await start();
+      expect(await cost()).toEqual({ kms, reads: 1, writes: 0, statuses: 0, events: 0 });
+    },
+    60_000,
+  );
+
+  it('with a key that KMS denies, and one that is wrong', async () => {
+    await apply('v2', { a: stand.encrypt('1'), wrong: stand.encrypt('2', { other: 'context' }) });
+    await stand.start(['--sync-period-seconds=0']);
+    await stand.reason('one', 'DecryptionFailed');
+    await cost();
+    stand.clearRecords();
+    await resync();
+    expect(await cost()).toMatchObject({ kms: 0, reads: 1, writes: 0, statuses: 0 });
+  }, 60_000);
+});
