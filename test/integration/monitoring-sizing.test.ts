@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { keyOf } from '../../src/api/resource-key.js';
 import { TOKENS } from '../../src/composition/tokens.js';
+import { seal } from '../servers/kms/ciphertext.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
@@ -93,13 +94,21 @@ describe('what one resource costs', () => {
     60_000,
   );
 
-  it('with a key that KMS denies, and one that is wrong', async () => {
-    await apply('v2', { a: stand.encrypt('1'), wrong: stand.encrypt('2', { other: 'context' }) });
+  it('with a key that KMS denies, and with one that is wrong', async () => {
+    const denied = stand.servers.kms.addKey();
+    denied.denied = true;
+    const ciphertext = seal(denied.id, denied.material, Buffer.from('x'), {}).toString('base64');
+    await apply('v2', {
+      a: stand.encrypt('1'),
+      denied: ciphertext,
+      wrong: stand.encrypt('2', { other: 'context' }),
+    });
     await stand.start(['--sync-period-seconds=0']);
     await stand.reason('one', 'DecryptionFailed');
     await cost();
     stand.clearRecords();
     await resync();
-    expect(await cost()).toMatchObject({ kms: 0, reads: 1, writes: 0, statuses: 0 });
+    // Only the one that is denied is asked for again.
+    expect(await cost()).toMatchObject({ kms: 1, reads: 1, writes: 0, statuses: 0 });
   }, 60_000);
 });

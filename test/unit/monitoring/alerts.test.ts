@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
+import { isReady, READY_REASONS } from '../../../src/api/reasons.js';
 import { KubeError } from '../../../src/kube/kube-error.js';
 import { classifyKmsFailure } from '../../../src/kms/kms-failures.js';
 import { WebhookMetrics } from '../../../src/observability/webhook-metrics.js';
@@ -102,6 +103,37 @@ describe('every alert', () => {
     expect(new Set(names).size).toBe(names.length);
     const headings = [...readFileSync(RUNBOOKS, 'utf8').matchAll(/^#+ (KMSVault\w+)$/gm)];
     expect(headings.map(([, heading]) => heading).sort()).toEqual([...names].sort());
+  });
+});
+
+describe('runbooks', () => {
+  const text = readFileSync(RUNBOOKS, 'utf8');
+  const sections = new Map(
+    text
+      .split(/^### /m)
+      .slice(1)
+      .map((section) => [section.split('\n', 1)[0] ?? '', section]),
+  );
+
+  it.each(READY_REASONS.filter((reason) => reason !== 'Synced'))('%s has a section', (reason) => {
+    expect(sections.get(reason)?.length).toBeGreaterThan(100);
+  });
+
+  it.each(alerts)('$alert says what to do, and how to see that it is over', ({ alert }) => {
+    const section = sections.get(alert) ?? '';
+    expect(section.length).toBeGreaterThan(200);
+    // The webhook's KMS errors are those of the operator.
+    if (alert !== 'KMSVaultWebhookKmsErrors') expect(section).toMatch(/Check: /);
+  });
+
+  it('explain every code that a failed key can have', () => {
+    const section = sections.get('DecryptionFailed') ?? '';
+    for (const code of [...CODES_OF_RESOURCES, 'NotBase64', 'InvalidLength', 'NotUtf8'])
+      expect(section).toContain(`\`${code}\``);
+  });
+
+  it('know every reason that is no success', () => {
+    expect(READY_REASONS.filter((reason) => isReady(reason))).toEqual(['KeyConflict', 'Synced']);
   });
 });
 
