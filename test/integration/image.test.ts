@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   chmodSync,
@@ -176,6 +177,8 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
       ({ mode, path }) => (mode & 0o222) !== 0 && !path.includes(' -> '),
     );
     expect(writable).toEqual([]);
+    const find = [image.root, '-type', 'd', '-perm', '/022', '-printf', '/%P\n'];
+    expect(execFileSync('find', find, { encoding: 'utf8' })).toBe('/tmp\n');
     expect(lstatSync(join(image.root, 'tmp')).mode & 0o7777).toBe(0o1777);
   });
 

@@ -211,9 +211,16 @@ describe('release.yml', () => {
     const script = steps('release.yml', 'publish')
       .map((step) => step.run ?? '')
       .join('\n');
-    expect(script.indexOf('cosign sign')).toBeGreaterThan(-1);
-    expect(script.indexOf('cosign sign')).toBeLessThan(script.indexOf('--tag'));
-    expect(script.lastIndexOf('cosign sign')).toBeLessThan(script.indexOf('$IMAGE:latest"'));
+    const order = [
+      'cosign sign --yes --recursive "$IMAGE@$digest"',
+      '--tag "$IMAGE:$VERSION-$architecture"',
+      '--tag "$IMAGE:$GITHUB_SHA" $sources',
+      'cosign sign --yes "$IMAGE@$digest"',
+      '--tag "$IMAGE:$VERSION" --tag "$IMAGE:latest"',
+      'cosign verify',
+    ].map((command) => script.indexOf(command));
+    expect(order).not.toContain(-1);
+    expect(order).toEqual([...order].sort((one, other) => one - other));
     const identity = /--certificate-identity "([^"]+)"/
       .exec(script)?.[1]
       ?.replace('$GITHUB_REPOSITORY', 'patoarvizu/kms-vault-operator')
