@@ -139,6 +139,31 @@ describe('metrics of the running operator', () => {
     );
   }, 60_000);
 
+  it('counts what waits for KMS even where no request can be sent, for lack of credentials', async () => {
+    const before = { ...process.env };
+    for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name];
+    process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
+    for (const name of ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) process.env[name] = '/dev/null';
+    try {
+      await stand.kube.apply(
+        stand.secret('one', {
+          path: 'kv/one',
+          kvSettings: { engineVersion: 'v1' },
+          secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+        }),
+      );
+      await stand.start(['--metrics-addr=127.0.0.1:0']);
+      expect((await stand.reason('one', 'KmsUnavailable')).message).toContain('CredentialsProviderError');
+      const found = await scraped();
+      expect(
+        found.values('kms_vault_operator_reconcile_errors_total', { reason: 'KmsUnavailable' })[0],
+      ).toBeGreaterThan(0);
+      expect(found.values('kms_vault_operator_kms_requests_total')).toEqual([]);
+    } finally {
+      process.env = before;
+    }
+  }, 60_000);
+
   it('a standby says that it is one, logs in, and tells of no resource', async () => {
     await stand.kube.applyAll(
       manifestsIn(

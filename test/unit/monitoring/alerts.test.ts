@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import { isReady, READY_REASONS } from '../../../src/api/reasons.js';
 import { KubeError } from '../../../src/kube/kube-error.js';
+import { KmsError } from '../../../src/kms/kms-error.js';
 import { classifyKmsFailure } from '../../../src/kms/kms-failures.js';
 import { WebhookMetrics } from '../../../src/observability/webhook-metrics.js';
 import { createRegistry } from '../../../src/observability/metrics-routes.js';
@@ -186,6 +187,36 @@ describe('values that alerts look for', () => {
     expect(codes.length).toBeGreaterThan(0);
     for (const code of codes) expect(code).toMatch(/^[1-5]([0-9]{2}|\.\.)$/);
     expect(codes.filter((code) => /^(5|429|412)/.test(code))).toEqual([]);
+  });
+
+  it('KMSVaultOperatorKmsUnavailable counts a reason that there is, and the code of success', () => {
+    const selectors = selectorsOf('KMSVaultOperatorKmsUnavailable');
+    const [reason, ...others] = alternatives(
+      selectors,
+      'kms_vault_operator_reconcile_errors_total',
+      'reason',
+    );
+    expect(READY_REASONS).toContain(reason);
+    expect(others).toEqual([]);
+    expect(new KmsError('transient', 'RegionMissing', '').reason).toBe(reason);
+    // The metrics of the running operator have it: test/integration/monitoring-metrics.test.ts.
+    expect(alternatives(selectors, 'kms_vault_operator_kms_requests_total', 'code')).toEqual(['OK']);
+  });
+
+  it('are all looked at here', () => {
+    const matched = alerts
+      .flatMap(({ expr }) => readQuery(expr, labelsOf).selectors)
+      .flatMap(({ metric, matchers }) => matchers.map(({ label }) => `${metric} ${label}`));
+    expect([...new Set(matched)].sort()).toEqual([
+      'kms_vault_operator_kms_requests_total code',
+      'kms_vault_operator_reconcile_errors_total reason',
+      'kms_vault_operator_resources kind',
+      'kms_vault_operator_vault_requests_total code',
+      'kms_vault_operator_watch_restarts_total why',
+      'kms_vault_webhook_certificate_reloads_total result',
+      'kms_vault_webhook_kms_requests_total code',
+      'up job',
+    ]);
   });
 
   it('KMSVaultWebhookDown names the job that the Service makes', () => {
