@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { Json } from '../support/http-json.js';
+import { callerOf } from './caller-identity.js';
 import { E2eServers } from './servers.js';
 
 let servers: E2eServers;
@@ -17,7 +18,7 @@ beforeAll(async () => {
 afterAll(async () => {
   const prepared = servers as E2eServers | undefined;
   if (prepared === undefined) return;
-  for (const type of ['userpass', 'approle', 'kubernetes'])
+  for (const type of ['userpass', 'approle', 'kubernetes', 'aws'])
     await prepared.vault.delete(`sys/auth/${mountOf(type)}`);
   await prepared.kube.delete('ClusterRoleBinding', '', `${prepared.runId}-review`);
   await prepared.kube.delete('ClusterRole', '', `${prepared.runId}-review`);
@@ -26,8 +27,8 @@ afterAll(async () => {
 
 const parameters = (): Json => ({ token_policies: servers.runId, token_ttl: '10m' });
 
-/** Enables a method for this run, and gives the flags' environment for the right credentials. */
-const METHODS: Readonly<Record<string, () => Promise<Record<string, string>>>> = {
+/** Enables a method for this run, and gives the environment with the right credentials, or why it cannot. */
+const METHODS: Readonly<Record<string, () => Promise<Record<string, string> | string>>> = {
   userpass: async () => {
     const mount = `auth/${mountOf('userpass')}`;
     await servers.vault.write(`sys/${mount}`, { type: 'userpass' });
@@ -82,13 +83,44 @@ const METHODS: Readonly<Record<string, () => Promise<Record<string, string>>>> =
     writeFileSync(file, await kube.serviceAccountToken(namespace, 'operator'));
     return { VAULT_K8S_LOGIN_ENDPOINT: `${mount}/login`, VAULT_K8S_TOKEN_PATH: file };
   },
+  iam: async () => {
+    const { sts, aws } = servers.endpoints;
+    if (sts === undefined) return 'E2E_STS_ENDPOINT is not set';
+    const mount = `auth/${mountOf('aws')}`;
+    const enabled = await servers.vault.send('POST', `sys/${mount}`, { type: 'aws' });
+    if (enabled.status !== 204) return `this Vault has no auth method aws (HTTP ${String(enabled.status)})`;
+    await servers.vault.write(`${mount}/config/client`, {
+      sts_endpoint: sts,
+      iam_server_id_header_value: 'vault.example.com',
+    });
+    await servers.vault.write(`${mount}/role/operator`, {
+      auth_type: 'iam',
+      bound_iam_principal_arn: await callerOf(sts, aws),
+      resolve_aws_unique_ids: false,
+      ...parameters(),
+    });
+    // The credentials are those for KMS.
+    return {
+      VAULT_IAM_ROLE: 'operator',
+      VAULT_IAM_SERVER_ID: 'vault.example.com',
+      VAULT_IAM_AUTH_ENDPOINT: `${mount}/login`,
+    };
+  },
 };
 
 describe('--vault-authentication-method', () => {
   it.each(Object.keys(METHODS))(
     '%s logs in, syncs, and gives its token back',
     async (method) => {
-      const env = (await METHODS[method]?.()) ?? {};
+      const env = (await METHODS[method]?.()) ?? 'no such method';
+      if (typeof env === 'string') {
+        // On loopback nothing may be missing.
+        expect({ method, skipped: env, external: process.env.E2E_KUBECONFIG !== undefined }).toMatchObject({
+          external: true,
+        });
+        process.stderr.write(`${method}: skipped: ${env}\n`);
+        return;
+      }
       const operator = await servers.startOperator([`--vault-authentication-method=${method}`], {
         VAULT_TOKEN: '',
         ...env,

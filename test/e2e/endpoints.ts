@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 
+import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
+import { startStsServer } from '../servers/vault/sts.js';
 import { startLoopbackStand } from '../support/loopback-stand.js';
 
 /** Where the suite runs: addresses and credentials, from `E2E_*` or from servers on loopback. */
@@ -15,6 +17,8 @@ export interface Endpoints {
   readonly aws: Readonly<Record<string, string>>;
   /** Where the API server reaches a webhook of this run; undefined when nothing says so. */
   readonly webhook?: { readonly host: string; readonly bind: string };
+  /** STS as Vault and this suite reach it, for the login by `iam`. */
+  readonly sts?: string;
   close(): Promise<void>;
 }
 
@@ -24,13 +28,20 @@ export async function endpoints(env: NodeJS.ProcessEnv): Promise<Endpoints> {
 
 async function loopback(): Promise<Endpoints> {
   const stand = await startLoopbackStand({ pathPrefix: '/clusters/root:e2e' });
+  const { accessKeyId, secretAccessKey: secret } = DEMO_ACCESS_KEY;
+  const sts = await startStsServer({
+    principals: { [accessKeyId]: { secret, arn: 'arn:aws:iam::111122223333:user/operator' } },
+  });
   return {
     kubeconfig: stand.kubernetes.adminKubeconfig(),
     vault: { address: stand.vault.url, token: stand.vault.rootToken },
     kms: { endpoint: stand.kms.url },
     aws: stand.awsEnvironment,
     webhook: { host: '127.0.0.1', bind: '127.0.0.1:0' },
-    close: () => stand.close(),
+    sts: sts.url,
+    close: async () => {
+      await Promise.all([stand.close(), sts.close()]);
+    },
   };
 }
 
@@ -56,6 +67,7 @@ function external(env: NodeJS.ProcessEnv): Endpoints {
     },
     kms: { endpoint: need('E2E_KMS_ENDPOINT'), ...(env.E2E_KMS_KEY_ID ? { keyId: env.E2E_KMS_KEY_ID } : {}) },
     aws: { AWS_REGION: 'us-east-1', ...aws },
+    ...(env.E2E_STS_ENDPOINT ? { sts: env.E2E_STS_ENDPOINT } : {}),
     ...(env.E2E_WEBHOOK_HOST
       ? { webhook: { host: env.E2E_WEBHOOK_HOST, bind: env.E2E_WEBHOOK_BIND || '0.0.0.0:0' } }
       : {}),
