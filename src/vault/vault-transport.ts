@@ -73,6 +73,8 @@ export class VaultTransport {
     },
   ) {
     const { config, agents, logger } = options;
+    if (config.skipVerify && config.address.startsWith('https:'))
+      logger.warn('VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault');
     const client = new Vault({
       https: false,
       baseUrl: `${config.address}/v1`,

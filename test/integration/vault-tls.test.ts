@@ -203,7 +203,14 @@ describe('verification', () => {
       expect(error.message).toContain(`(${code})`);
       expect(server.requests.all).toEqual([]);
       // Only VAULT_SKIP_VERIFY does that.
-      await works(standOf({ skipVerify: true }, {}, server.url));
+      const trusting = standOf({ skipVerify: true }, {}, server.url);
+      await works(trusting);
+      expect(trusting.logger.entries).toContainEqual(
+        expect.objectContaining({
+          level: 'warn',
+          message: 'VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault',
+        }),
+      );
       await server.close();
     },
   );

@@ -186,7 +186,7 @@ describe('release.yml', () => {
 
   it('publishes version, commit and latest, each for all architectures and for each one', () => {
     const suffixes = ['', '-amd64', '-arm64', '-arm7'];
-    const expected = ['1.2.3', 'c0ffee', 'latest'].flatMap((tag) =>
+    const expected = ['1.2.3', 'v1.2.3', 'c0ffee', 'latest'].flatMap((tag) =>
       suffixes.map((suffix) => `image:${tag}${suffix}`),
     );
     expect(publishedTags().sort()).toEqual(expected.sort());
@@ -216,7 +216,7 @@ describe('release.yml', () => {
       '--tag "$IMAGE:$VERSION-$architecture"',
       '--tag "$IMAGE:$GITHUB_SHA" $sources',
       'cosign sign --yes "$IMAGE@$digest"',
-      '--tag "$IMAGE:$VERSION" --tag "$IMAGE:latest"',
+      '--tag "$IMAGE:$VERSION" --tag "$IMAGE:v$VERSION" --tag "$IMAGE:latest"',
       'cosign verify',
     ].map((command) => script.indexOf(command));
     expect(order).not.toContain(-1);
