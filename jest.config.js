@@ -5,6 +5,9 @@
  * ES modules only; Jest cannot load that pair. `scripts/bundle-client-node.mjs` bundles the client
  * to one CommonJS file before Jest starts, and the mapping below points both worlds at it.
  */
+// That Node 20 nears its end for the AWS SDK would be said once in every test file.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+
 export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],

@@ -9,7 +9,7 @@ import type { OperatorConfig } from './config/config.js';
 import { faultText, parseOperatorCommand } from './config/operator-config.js';
 import { KubeConfigError, loadKubeConfig } from './kube/kubeconfig.js';
 import { ListenError } from './observability/http-endpoint.js';
-import { exitOnUnforeseen, guardProcess } from './process-guard.js';
+import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
 import { AUTH_METHODS } from './vault/authenticator-factory.js';
 
 const PROGRAM = 'kms-vault-operator';
@@ -34,6 +34,7 @@ async function run(config: OperatorConfig): Promise<void> {
     const container = createOperatorContainer({ config, kubeConfig, build: buildInfo });
     const logger = container.resolve(TOKENS.logger);
     exitOnUnforeseen(logger);
+    logNodeWarnings(logger);
     const program = new OperatorProgram(container);
     let ending = false;
     const end = (): void => {

@@ -1,3 +1,4 @@
+import { printable } from './api/printable.js';
 import type { Logger } from './observability/logger.js';
 
 /**
@@ -30,4 +31,16 @@ export function exitOnUnforeseen(logger: Logger): void {
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
+}
+
+/** Warnings of Node and of libraries become lines of the log instead of text of their own on stderr. */
+export function logNodeWarnings(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning: Error & { readonly code?: string }) => {
+    const { name, code, message } = warning;
+    const facts = { warning: name, ...(code === undefined ? {} : { code }), text: printable(message, 300) };
+    // A deprecation concerns those who build this program.
+    if (name === 'DeprecationWarning') logger.debug('warning of Node', facts);
+    else logger.warn('warning of Node', facts);
+  });
 }

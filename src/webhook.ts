@@ -8,7 +8,7 @@ import type { WebhookConfig } from './config/config.js';
 import { faultText } from './config/operator-config.js';
 import { parseWebhookCommand } from './config/webhook-config.js';
 import { ListenError } from './observability/http-endpoint.js';
-import { exitOnUnforeseen, guardProcess } from './process-guard.js';
+import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
 
 const PROGRAM = 'kms-vault-validating-webhook';
 
@@ -26,6 +26,7 @@ async function run(config: WebhookConfig): Promise<void> {
   const container = createWebhookContainer({ config, build: buildInfo });
   const logger = container.resolve(WEBHOOK_TOKENS.logger);
   exitOnUnforeseen(logger);
+  logNodeWarnings(logger);
   const program = new WebhookProgram(container);
   let ending = false;
   const end = (): void => {

@@ -341,6 +341,13 @@ export function operatorSuite(access: Access): void {
     });
   });
 
+  describe('the log', () => {
+    it('holds one JSON object in each line, warnings of Node and of libraries too', () => {
+      expect(operator.lines.length).toBeGreaterThan(20);
+      expect(operator.lines.filter(({ level }) => level === undefined)).toEqual([]);
+    });
+  });
+
   describe('secrecy', () => {
     it('shows no value and no token in logs, events, status or metrics', async () => {
       const address = await operator.address('serving metrics');
