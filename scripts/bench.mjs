@@ -20,8 +20,8 @@ const child = spawn(
   ['--enable-source-maps', '.cache/bench.mjs', ...process.argv.slice(2)],
   {
     stdio: 'inherit',
-  // That Node 20 nears its end for the AWS SDK is no matter of these servers on loopback.
-  env: { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+    // That Node 20 nears its end for the AWS SDK is no matter of these servers on loopback.
+    env: { ...process.env, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
   },
 );
 // Ctrl-C reaches the whole group; the demo ends by itself and this waits for it.
