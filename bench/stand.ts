@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { seal } from '../test/servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../test/servers/kms/demo-key.js';
 import { ChildProgram } from '../test/support/child-program.js';
-import { KubeApi, manifestsIn } from '../test/support/kube-api.js';
+import { KubeApi, type Manifest, manifestsIn } from '../test/support/kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from '../test/support/loopback-stand.js';
 import { VaultApi } from '../test/support/vault-api.js';
 import { eventually } from '../test/support/wait.js';
@@ -58,10 +58,6 @@ export class BenchStand {
     return new BenchStand(servers, kube, vault, created.auth.client_token, directory);
   }
 
-  encrypt(plaintext: string): string {
-    return seal(DEMO_KEY_ID, DEMO_KEY_MATERIAL, Buffer.from(plaintext), {}).toString('base64');
-  }
-
   /** Applies resources `0` to `count - 1` with values of this edition, 20 at a time. */
   async apply(count: number, edition: string): Promise<void> {
     let next = 0;
@@ -72,8 +68,12 @@ export class BenchStand {
   }
 
   async applyOne(index: number, edition: string): Promise<void> {
+    await this.kube.apply(this.secret(index, edition));
+  }
+
+  secret(index: number, edition: string): Manifest {
     const name = `bench-${String(index)}`;
-    await this.kube.apply({
+    return {
       apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
       kind: 'KMSVaultSecret',
       metadata: { name, namespace: 'default' },
@@ -82,10 +82,10 @@ export class BenchStand {
         kvSettings: { engineVersion: 'v2' },
         secrets: Array.from({ length: KEYS }, (_, key) => ({
           key: `key-${String(key)}`,
-          encryptedSecret: this.encrypt(`${edition} of ${name}, key ${String(key)}`),
+          encryptedSecret: encrypt(`${edition} of ${name}, key ${String(key)}`),
         })),
       },
-    });
+    };
   }
 
   async start(...flags: readonly string[]): Promise<void> {
@@ -160,4 +160,8 @@ export class BenchStand {
   private async metricsAddress(operator: ChildProgram): Promise<string> {
     return await operator.address('serving metrics');
   }
+}
+
+function encrypt(plaintext: string): string {
+  return seal(DEMO_KEY_ID, DEMO_KEY_MATERIAL, Buffer.from(plaintext), {}).toString('base64');
 }

@@ -62,7 +62,8 @@ export async function admission(stand: BenchStand, report: Report, reviews: numb
 
 function bodyOf(stand: BenchStand, index: number): string {
   const kind = { group: 'k8s.patoarvizu.dev', version: 'v1alpha1', kind: 'KMSVaultSecret' };
-  const name = `bench-${String(index)}`;
+  const object = stand.secret(index, 'only edition');
+  const { name, namespace } = object.metadata;
   return JSON.stringify({
     kind: 'AdmissionReview',
     apiVersion: 'admission.k8s.io/v1',
@@ -71,21 +72,9 @@ function bodyOf(stand: BenchStand, index: number): string {
       kind,
       resource: { ...kind, kind: undefined, resource: 'kmsvaultsecrets' },
       name,
-      namespace: 'default',
+      namespace,
       operation: 'CREATE',
-      object: {
-        apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
-        kind: 'KMSVaultSecret',
-        metadata: { name, namespace: 'default' },
-        spec: {
-          path: `secret/data/${name}`,
-          kvSettings: { engineVersion: 'v2' },
-          secrets: Array.from({ length: KEYS }, (_, key) => ({
-            key: `key-${String(key)}`,
-            encryptedSecret: stand.encrypt(`${name}, key ${String(key)}`),
-          })),
-        },
-      },
+      object,
       oldObject: null,
     },
   });

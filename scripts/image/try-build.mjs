@@ -3,22 +3,8 @@
 //
 //   node scripts/image/try-build.mjs [--keep]
 //
-// `--keep` leaves the folder. The work is in try-build.ts, bundled first: Node 20 runs no TypeScript.
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+// `--keep` leaves the folder.
+import { importTypescript } from '../typescript.mjs';
 
-import { build } from 'esbuild';
-
-const outfile = '.cache/try-build.mjs';
-await build({
-  entryPoints: ['scripts/image/try-build.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  packages: 'external',
-  logLevel: 'warning',
-});
-const { tryBuild } = await import(pathToFileURL(resolve(outfile)));
+const { tryBuild } = await importTypescript('scripts/image/try-build.ts');
 process.exitCode = tryBuild({ keep: process.argv.includes('--keep') });
