@@ -1,17 +1,19 @@
 // Bundles each program to one file in dist/: fewer files, half the start-up time, a quarter less memory.
+// With --watch it rebuilds after each change and prints `built NAME` each time.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 
-import { build } from 'esbuild';
+import { build, context } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+const watching = process.argv.includes('--watch');
 const programs = { main: 'src/main.ts', webhook: 'src/webhook.ts' };
 
 rmSync('dist', { recursive: true, force: true });
 for (const [name, entry] of Object.entries(programs)) {
   if (!existsSync(entry)) continue;
   const outfile = `dist/${name}.js`;
-  await build({
+  const options = {
     entryPoints: [entry],
     outfile,
     bundle: true,
@@ -36,8 +38,25 @@ for (const [name, entry] of Object.entries(programs)) {
         'const require = __createRequire(import.meta.url);',
       ].join('\n'),
     },
-  });
-  chmodSync(outfile, 0o755);
+  };
+  if (watching) await (await context({ ...options, plugins: [announce(name, outfile)] })).watch();
+  else {
+    await build(options);
+    chmodSync(outfile, 0o755);
+  }
+}
+
+function announce(name, outfile) {
+  return {
+    name: 'announce',
+    setup: ({ onEnd }) => {
+      onEnd(({ errors }) => {
+        if (errors.length > 0) return;
+        chmodSync(outfile, 0o755);
+        console.log(`built ${name}`);
+      });
+    },
+  };
 }
 
 function commit() {

@@ -1,28 +1,11 @@
 import 'reflect-metadata';
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-
 import { ChildProgram } from '../../test/support/child-program.js';
-import { KubeApi, manifestsIn } from '../../test/support/kube-api.js';
-import { startLoopbackStand } from '../../test/support/loopback-stand.js';
-import { VaultApi } from '../../test/support/vault-api.js';
 import { Narrator } from './narrator.js';
+import { startPlayground } from './playground.js';
 import { Story } from './story.js';
 
-const DIRECTORY = resolve('.demo');
-const MANIFESTS = [
-  'manifests/namespace.yaml',
-  'manifests/crds/kmsvaultsecrets.yaml',
-  'manifests/crds/partialkmsvaultsecrets.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-];
-/** What the operator may do in the demo's Vault. */
-const POLICY = ['secret/data/*', 'secret/metadata/*', 'kv/*']
-  .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
-  .join('\n');
+const DIRECTORY = '.demo';
 
 const known = ['--once', '--show-values'];
 const unknown = process.argv.slice(2).filter((argument) => !known.includes(argument));
@@ -44,30 +27,15 @@ const interrupted = new Promise<'interrupted'>((resolve) => {
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const stand = await startLoopbackStand();
-  const kube = new KubeApi(stand.kubernetes.adminKubeconfig());
-  const root = new VaultApi(stand.vault.url, stand.vault.rootToken);
+  narrator.title('kms-vault-operator: encrypted YAML in git, plain values in Vault');
+  narrator.say(
+    'Kubernetes, Vault and KMS run on loopback inside this process; the operator is the built program.',
+  );
+  narrator.begin('Prepare: custom resources and role from manifests/, K/V engines and a policy in Vault');
+  const playground = await startPlayground(DIRECTORY);
+  const { stand, kube, vault, operatorEnvironment } = playground;
   let operator: ChildProgram | undefined;
   try {
-    narrator.title('kms-vault-operator: encrypted YAML in git, plain values in Vault');
-    narrator.say(
-      'Kubernetes, Vault and KMS run on loopback inside this process; the operator is the built program.',
-    );
-    rmSync(DIRECTORY, { recursive: true, force: true });
-    mkdirSync(DIRECTORY, { recursive: true, mode: 0o700 });
-    writeFileSync(`${DIRECTORY}/kubeconfig`, stand.kubernetes.adminKubeconfig(), { mode: 0o600 });
-
-    narrator.begin('Prepare: custom resources and role from manifests/, K/V engines and a policy in Vault');
-    await kube.applyAll(manifestsIn(...MANIFESTS));
-    await root.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await root.write('sys/mounts/kv', { type: 'kv', options: { version: '1' } });
-    await root.write('sys/policies/acl/kms-vault-operator', { policy: POLICY });
-    const created = await root.write('auth/token/create', {
-      policies: ['kms-vault-operator'],
-      period: '24h',
-    });
-    const token = await kube.serviceAccountToken('vault', 'kms-vault-operator');
-    writeFileSync(`${DIRECTORY}/operator-kubeconfig`, kube.kubeconfigFor(token), { mode: 0o600 });
     narrator.say('join in from another terminal:');
     narrator.say(`  kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
 
@@ -75,19 +43,14 @@ async function main(): Promise<number> {
     operator = new ChildProgram(
       'dist/main.js',
       ['--sync-period-seconds=3', '--metrics-addr=127.0.0.1:0', '--health-addr=127.0.0.1:0'],
-      {
-        ...stand.awsEnvironment,
-        KUBECONFIG: `${DIRECTORY}/operator-kubeconfig`,
-        VAULT_ADDR: stand.vault.url,
-        VAULT_TOKEN: String(created.auth.client_token),
-      },
+      operatorEnvironment,
     );
     await operator.logged('all resources are known; syncing begins');
     narrator.check('it watches both kinds and is logged in to Vault');
 
     const story = new Story({
       kube,
-      vault: root,
+      vault,
       kmsUrl: stand.kms.url,
       narrator,
       showValues: process.argv.includes('--show-values'),
@@ -97,7 +60,7 @@ async function main(): Promise<number> {
       interrupted,
       operator.exited.then(() => 'gone' as const),
     ]);
-    if (ended === 'gone') throw new Error(`the operator ended by itself:\n${operator.output}`);
+    if (ended === 'gone') throw new Error(`the operator exited unexpectedly:\n${operator.output}`);
     if (ended === 'told' && !once) {
       narrator.title('Your turn');
       narrator.say(`kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
@@ -117,8 +80,6 @@ async function main(): Promise<number> {
     return 1;
   } finally {
     operator?.signal('SIGKILL');
-    kube.close();
-    root.close();
-    await stand.close();
+    await playground.close();
   }
 }

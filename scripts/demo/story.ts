@@ -6,9 +6,9 @@ import { type KubeApi, type Manifest, manifestsIn } from '../../test/support/kub
 import type { VaultApi } from '../../test/support/vault-api.js';
 import { eventually } from '../../test/support/wait.js';
 import type { Narrator } from './narrator.js';
+import { SAMPLES } from './playground.js';
 
 const NAMESPACE = 'default';
-const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `manifests/samples/${name}.yaml`);
 /** What the ciphertexts of the samples hold; they are real under the published key of the demo. */
 const EXPECTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'secret/data/web': {

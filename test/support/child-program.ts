@@ -22,7 +22,13 @@ export class ChildProgram {
   private readonly child: ChildProcess;
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
-  constructor(script: string, flags: readonly string[], env: Readonly<Record<string, string>>) {
+  /** @param onLine receives each line that the program prints. */
+  constructor(
+    script: string,
+    flags: readonly string[],
+    env: Readonly<Record<string, string>>,
+    private readonly onLine?: (line: string) => void,
+  ) {
     const inherited = Object.fromEntries(
       PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     ) as Record<string, string>;
@@ -73,6 +79,7 @@ export class ChildProgram {
   }
 
   private take(line: string): void {
+    this.onLine?.(line);
     this.output += `${line}\n`;
     try {
       this.lines.push(JSON.parse(line) as LogLine);

@@ -1,0 +1,81 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import { KubeApi, manifestsIn } from '../../test/support/kube-api.js';
+import { type LoopbackStand, startLoopbackStand } from '../../test/support/loopback-stand.js';
+import { VaultApi } from '../../test/support/vault-api.js';
+
+const MANIFESTS = [
+  'manifests/namespace.yaml',
+  'manifests/crds/kmsvaultsecrets.yaml',
+  'manifests/crds/partialkmsvaultsecrets.yaml',
+  'manifests/rbac/service-account.yaml',
+  'manifests/rbac/cluster-role.yaml',
+  'manifests/rbac/cluster-role-binding.yaml',
+];
+/** What the operator may do in the playground's Vault. */
+const POLICY = ['secret/data/*', 'secret/metadata/*', 'kv/*']
+  .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
+  .join('\n');
+
+/** The samples, in an order in which each finds what it includes. */
+export const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `manifests/samples/${name}.yaml`);
+
+/** A cluster, a Vault and a KMS on loopback, made ready for the operator. */
+export interface Playground {
+  readonly stand: LoopbackStand;
+  readonly kube: KubeApi;
+  /** With the root token. */
+  readonly vault: VaultApi;
+  /** Everything that the operator needs: credentials with the rights of the shipped role and of a policy. */
+  readonly operatorEnvironment: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the three servers and applies the shipped custom resources and role, K/V engines `secret` (v2) and
+ * `kv` (v1), and a policy.
+ *
+ * @param directory receives `kubeconfig`, for people, and `operator-kubeconfig`; emptied first.
+ */
+export async function startPlayground(directory: string): Promise<Playground> {
+  const path = resolve(directory);
+  const stand = await startLoopbackStand();
+  const kube = new KubeApi(stand.kubernetes.adminKubeconfig());
+  const vault = new VaultApi(stand.vault.url, stand.vault.rootToken);
+  const close = async (): Promise<void> => {
+    kube.close();
+    vault.close();
+    await stand.close();
+  };
+  try {
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    writeFileSync(`${path}/kubeconfig`, stand.kubernetes.adminKubeconfig(), { mode: 0o600 });
+    await kube.applyAll(manifestsIn(...MANIFESTS));
+    await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+    await vault.write('sys/mounts/kv', { type: 'kv', options: { version: '1' } });
+    await vault.write('sys/policies/acl/kms-vault-operator', { policy: POLICY });
+    const created = await vault.write('auth/token/create', {
+      policies: ['kms-vault-operator'],
+      period: '24h',
+    });
+    const token = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+    writeFileSync(`${path}/operator-kubeconfig`, kube.kubeconfigFor(token), { mode: 0o600 });
+    return {
+      stand,
+      kube,
+      vault,
+      operatorEnvironment: {
+        ...stand.awsEnvironment,
+        KUBECONFIG: `${path}/operator-kubeconfig`,
+        VAULT_ADDR: stand.vault.url,
+        VAULT_TOKEN: String(created.auth.client_token),
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
