@@ -1,4 +1,7 @@
 // Bundles each program to one file in dist/: fewer files, half the start-up time, a quarter less memory.
+//
+//   node scripts/build.mjs [--watch] [--out=FOLDER]
+//
 // With --watch it rebuilds after each change and prints `built NAME` each time.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
@@ -7,12 +10,13 @@ import { build, context } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const watching = process.argv.includes('--watch');
+const out = process.argv.find((argument) => argument.startsWith('--out='))?.slice('--out='.length) ?? 'dist';
 const programs = { main: 'src/main.ts', webhook: 'src/webhook.ts' };
 
-rmSync('dist', { recursive: true, force: true });
+rmSync(out, { recursive: true, force: true });
 for (const [name, entry] of Object.entries(programs)) {
   if (!existsSync(entry)) continue;
-  const outfile = `dist/${name}.js`;
+  const outfile = `${out}/${name}.js`;
   const options = {
     entryPoints: [entry],
     outfile,

@@ -4,11 +4,11 @@ import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import type { ReadOnlyTree } from '../../scripts/image/read-only-tree.js';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 import type { LogLine } from '../support/child-program.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
+import type { ReadOnlyTree } from './image-tree.js';
 import { WebhookStand } from './webhook-stand.js';
 
 const ANYWHERE = '127.0.0.1:0';
