@@ -4,6 +4,7 @@ import tseslint from 'typescript-eslint';
 const CLIENTS = [
   { name: '@dot-i/k8s-operator', folders: ['watch'] },
   { name: '@aws-sdk/client-kms', folders: ['kms'] },
+  { name: '@aws-sdk/client-sts', folders: ['vault'] },
   { name: 'hashi-vault-js', folders: ['vault'] },
   { name: '@kubernetes/client-node', folders: ['watch', 'kube'] },
   { name: 'tsyringe', folders: ['composition'] },

@@ -13,6 +13,7 @@ const CLIENTS: Readonly<Record<string, readonly string[]>> = {
   '@dot-i/k8s-operator': ['watch'],
   '@kubernetes/client-node': ['watch', 'kube'],
   '@aws-sdk/client-kms': ['kms'],
+  '@aws-sdk/client-sts': ['vault'],
   'hashi-vault-js': ['vault'],
   tsyringe: ['composition'],
 };

@@ -3,14 +3,15 @@ import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SignatureV4 } from '@smithy/signature-v4';
 
+import type { Clock } from '../../runtime/clock.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
 import { VaultError } from '../vault-error.js';
+import { type StsEndpoint, stsEndpoints } from './sts-endpoint.js';
 
 /** The request that Vault's aws auth method forwards to STS (Vault documentation, AWS auth method, IAM). */
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
-const GLOBAL_HOST = 'sts.amazonaws.com';
-/** STS answers for it everywhere but in China, whose hosts have a domain of their own. */
+/** Where credentials are asked for when nothing names a region. */
 const DEFAULT_REGION = 'us-east-1';
 const SERVER_ID_HEADER = 'X-Vault-AWS-IAM-Server-ID';
 const MAX_SOCKETS = 2;
@@ -55,14 +56,19 @@ export const iamMethod: VaultAuthMethod = {
     },
     {
       name: 'AWS_STS_REGIONAL_ENDPOINTS',
-      description: 'regional: sign for the host of the region',
+      description: 'regional: sign for the host of the region, also where AWS has a global one',
     },
   ],
   create: (values, deps) => {
     const credentials = credentialsOf(values, deps);
+    const { region } = deps.aws;
+    const endpoint = stsEndpoints({
+      ...(region === undefined ? {} : { region }),
+      regional: values.AWS_STS_REGIONAL_ENDPOINTS?.toLowerCase() === 'regional',
+    });
     return {
       login: async (signal) => {
-        const request = await signedRequest(values, deps, await credentials());
+        const request = await signedRequest(values, deps.clock, await endpoint(), await credentials());
         return await postLogin(deps.client, values.VAULT_IAM_AUTH_ENDPOINT ?? '', request, signal);
       },
     };
@@ -71,15 +77,14 @@ export const iamMethod: VaultAuthMethod = {
 
 async function signedRequest(
   values: Values,
-  { aws, clock }: AuthenticatorDeps,
+  clock: Clock,
+  { hostname, signingRegion }: StsEndpoint,
   credentials: Credentials,
 ): Promise<Record<string, string>> {
-  const region = aws.region ?? DEFAULT_REGION;
-  const hostname = hostOf(region, values.AWS_STS_REGIONAL_ENDPOINTS);
   // Only what the Go client signs: older Vaults refuse headers that they do not know.
   const signer = new SignatureV4({
     service: 'sts',
-    region,
+    region: signingRegion,
     credentials,
     sha256: Sha256,
     applyChecksum: false,
@@ -111,11 +116,6 @@ async function signedRequest(
     iam_request_body: base64(BODY),
     iam_request_headers: base64(JSON.stringify(headers)),
   };
-}
-
-function hostOf(region: string, endpoints: string | undefined): string {
-  if (endpoints?.toLowerCase() !== 'regional') return GLOBAL_HOST;
-  return `sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 }
 
 /** The static pair, or the default chain, which goes to STS through the same proxies and roots as KMS. */

@@ -201,7 +201,6 @@ describe('aws', () => {
 
   it.each<[string, Wishes]>([
     ['for the global host', {}],
-    ['for another region in the scope', { region: 'eu-west-2' }],
     ['for a regional host', { host: 'sts.eu-west-2.amazonaws.com', region: 'eu-west-2' }],
     ['with a session token', { accessKeyId: 'ASIANODE', sessionToken: 'session' }],
     ['fourteen minutes ago', { date: new Date(Date.now() - 14 * 60_000) }],
@@ -221,6 +220,13 @@ describe('aws', () => {
     ],
     ['a missing session token', { accessKeyId: 'ASIANODE' }, /InvalidClientTokenId/],
     ['an old signature', { date: new Date(Date.now() - 16 * 60_000) }, /Signature expired/],
+    ['a scope that the global host does not take', { region: 'eu-west-2' }, /SignatureDoesNotMatch/],
+    [
+      'a scope of another region than the host',
+      { host: 'sts.eu-west-2.amazonaws.com' },
+      /SignatureDoesNotMatch/,
+    ],
+    ['a host that STS does not have', { host: 'sts.cn-north-1.amazonaws.com' }, /SignatureDoesNotMatch/],
     ['another service in the scope', { service: 'iam' }, /SignatureDoesNotMatch/],
     ['another body than was signed', { signedBody: 'Action=GetCallerIdentity' }, /SignatureDoesNotMatch/],
     ['another action', { body: 'Action=GetUser' }, /^iam request body is invalid$/],

@@ -5,6 +5,7 @@ import type { ServerOptions } from 'node:https';
 import { LoopbackServer } from '../shared/loopback-server.js';
 import type { SeenRequest } from '../shared/request-log.js';
 import { type SigV4Fault, verifySigV4 } from '../shared/sigv4-verify.js';
+import { scopeRegionOf } from './sts-hosts.js';
 
 /** Who an access key belongs to. */
 export interface StsPrincipal {
@@ -18,8 +19,6 @@ export interface StsOptions {
   readonly tls?: ServerOptions;
   readonly port?: number;
   readonly principals: Readonly<Record<string, StsPrincipal>>;
-  /** The region of the credential scope; any when absent. */
-  readonly region?: string;
   readonly now?: () => Date;
 }
 
@@ -54,6 +53,11 @@ export async function startStsServer(options: StsOptions): Promise<LoopbackServe
 }
 
 function serve(options: StsOptions, seen: SeenRequest, response: ServerResponse): void {
+  const region = scopeRegionOf(String(seen.headers.host ?? ''));
+  if (region === undefined) {
+    refuse(response, 403, 'SignatureDoesNotMatch', 'STS has no such host');
+    return;
+  }
   const verdict = verifySigV4(
     // AWS signs the normalised path; the real Vault sends a doubled slash.
     { ...seen, url: seen.url.replace(/^\/+/, '/') },
@@ -61,7 +65,7 @@ function serve(options: StsOptions, seen: SeenRequest, response: ServerResponse)
       keys: options.principals,
       service: 'sts',
       maxAgeSeconds: MAX_AGE_SECONDS,
-      ...(options.region === undefined ? {} : { region: options.region }),
+      region,
       ...(options.now === undefined ? {} : { now: options.now }),
     },
   );

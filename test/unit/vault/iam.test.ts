@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { AwsConfig } from '../../../src/config/config.js';
@@ -5,6 +9,7 @@ import { AgentFactory } from '../../../src/runtime/agents.js';
 import { iamMethod } from '../../../src/vault/auth/iam.js';
 import type { VaultRequest } from '../../../src/vault/vault-request.js';
 import { verifySigV4 } from '../../servers/shared/sigv4-verify.js';
+import { scopeRegionOf } from '../../servers/vault/sts-hosts.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { silentLogger } from '../../support/loggers.js';
 
@@ -62,7 +67,10 @@ async function loginWith(values: Record<string, string>, aws: AwsConfig = {}): P
   };
 }
 
-function verdictOn({ method, url, headers, body }: Sent, region: string): ReturnType<typeof verifySigV4> {
+/** As STS judges it: the scope must name the region of the host that the request is for. */
+function verdictOn({ method, url, headers, body }: Sent): ReturnType<typeof verifySigV4> {
+  const region = scopeRegionOf(url.host);
+  if (region === undefined) throw new Error(`STS has no host ${url.host}`);
   return verifySigV4(
     { method, url: url.pathname, headers: { ...headers, host: url.host }, body },
     { keys: KEYS, service: 'sts', region, maxAgeSeconds: 900, now: () => NOW },
@@ -94,28 +102,80 @@ describe('iamMethod', () => {
     });
     expect(sent.url.href).toBe('https://sts.amazonaws.com/');
     expect(sent.headers['content-type']).toBe('application/x-www-form-urlencoded; charset=utf-8');
-    expect(verdictOn(sent, 'us-east-1')).toMatchObject({ ok: true, accessKeyId: 'AKIASTATIC' });
+    expect(verdictOn(sent)).toMatchObject({ ok: true, accessKeyId: 'AKIASTATIC' });
   });
 
+  // Regions that are older than regional hosts; STS answers for them at its global host.
+  const GLOBAL = [
+    'ap-northeast-1',
+    'ap-south-1',
+    'ap-southeast-1',
+    'ap-southeast-2',
+    'ca-central-1',
+    'eu-central-1',
+    'eu-north-1',
+    'eu-west-1',
+    'eu-west-2',
+    'eu-west-3',
+    'sa-east-1',
+    'us-east-1',
+    'us-east-2',
+    'us-west-1',
+    'us-west-2',
+  ];
+
+  it.each(GLOBAL)(
+    'signs for the global host in %s, and for its own when that is asked for',
+    async (region) => {
+      for (const endpoints of [{}, { AWS_STS_REGIONAL_ENDPOINTS: 'legacy' }]) {
+        const sent = await loginWith({ ...STATIC, ...endpoints }, { region });
+        expect(sent.url.href).toBe('https://sts.amazonaws.com/');
+        expect(verdictOn(sent)).toMatchObject({ ok: true });
+      }
+      const regional = await loginWith({ ...STATIC, AWS_STS_REGIONAL_ENDPOINTS: 'regional' }, { region });
+      expect(regional.url.href).toBe(`https://sts.${region}.amazonaws.com/`);
+      expect(verdictOn(regional)).toMatchObject({ ok: true });
+    },
+  );
+
   it.each([
-    ['eu-west-2', undefined, 'https://sts.amazonaws.com/'],
-    ['eu-west-2', 'legacy', 'https://sts.amazonaws.com/'],
-    ['eu-west-2', 'regional', 'https://sts.eu-west-2.amazonaws.com/'],
-    ['cn-north-1', 'regional', 'https://sts.cn-north-1.amazonaws.com.cn/'],
-  ])('signs in region %s with endpoints %s for %s', async (region, endpoints, url) => {
-    const values = endpoints === undefined ? STATIC : { ...STATIC, AWS_STS_REGIONAL_ENDPOINTS: endpoints };
-    const sent = await loginWith(values, { region });
-    expect(sent.url.href).toBe(url);
-    expect(verdictOn(sent, region)).toMatchObject({ ok: true });
+    ['ap-northeast-2', 'amazonaws.com'],
+    ['af-south-1', 'amazonaws.com'],
+    ['eu-south-2', 'amazonaws.com'],
+    ['il-central-1', 'amazonaws.com'],
+    ['mx-central-1', 'amazonaws.com'],
+    ['cn-north-1', 'amazonaws.com.cn'],
+    ['cn-northwest-1', 'amazonaws.com.cn'],
+    ['us-gov-east-1', 'amazonaws.com'],
+    ['us-gov-west-1', 'amazonaws.com'],
+    ['us-iso-east-1', 'c2s.ic.gov'],
+    ['us-isob-east-1', 'sc2s.sgov.gov'],
+    ['eu-isoe-west-1', 'cloud.adc-e.uk'],
+    ['us-isof-south-1', 'csp.hci.ic.gov'],
+    ['eusc-de-east-1', 'amazonaws.eu'],
+  ])('signs in %s for its own host, whatever the variable says', async (region, domain) => {
+    for (const AWS_STS_REGIONAL_ENDPOINTS of ['legacy', 'regional']) {
+      const sent = await loginWith({ ...STATIC, AWS_STS_REGIONAL_ENDPOINTS }, { region });
+      expect(sent.url.href).toBe(`https://sts.${region}.${domain}/`);
+      expect(verdictOn(sent)).toMatchObject({ ok: true });
+    }
+  });
+
+  it('takes the region from the profile when no variable names one', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'iam-'));
+    process.env.AWS_CONFIG_FILE = join(directory, 'config');
+    writeFileSync(process.env.AWS_CONFIG_FILE, '[default]\nregion = cn-north-1\n');
+    expect((await loginWith(STATIC)).url.hostname).toBe('sts.cn-north-1.amazonaws.com.cn');
+    rmSync(directory, { recursive: true });
   });
 
   it('signs the server id, so that the request fits one Vault only', async () => {
     const sent = await loginWith({ ...STATIC, VAULT_IAM_SERVER_ID: 'vault.example', VAULT_IAM_ROLE: 'app' });
     expect(sent.role).toBe('app');
-    const verdict = verdictOn(sent, 'us-east-1');
+    const verdict = verdictOn(sent);
     expect(verdict.ok && verdict.signedHeaders).toContain('x-vault-aws-iam-server-id');
     const forged = { ...sent, headers: { ...sent.headers, 'x-vault-aws-iam-server-id': 'evil' } };
-    expect(verdictOn(forged, 'us-east-1').ok).toBe(false);
+    expect(verdictOn(forged).ok).toBe(false);
   });
 
   it('uses the default chain without a static pair, session token included', async () => {
@@ -123,13 +183,13 @@ describe('iamMethod', () => {
     process.env.AWS_SECRET_ACCESS_KEY = 'chain-secret';
     process.env.AWS_SESSION_TOKEN = 'chain-session';
     const sent = await loginWith({});
-    expect(verdictOn(sent, 'us-east-1')).toMatchObject({ ok: true, accessKeyId: 'ASIACHAIN' });
+    expect(verdictOn(sent)).toMatchObject({ ok: true, accessKeyId: 'ASIACHAIN' });
     expect(sent.headers['x-amz-security-token']).toBe('chain-session');
   });
 
   it("uses the pair that only Go's SDK read", async () => {
     const legacyCredentials = { accessKeyId: 'AKIALEGACY', secretAccessKey: 'legacy-secret' };
-    expect(verdictOn(await loginWith({}, { legacyCredentials }), 'us-east-1')).toMatchObject({
+    expect(verdictOn(await loginWith({}, { legacyCredentials }))).toMatchObject({
       ok: true,
       accessKeyId: 'AKIALEGACY',
     });
