@@ -9,6 +9,7 @@ import type { IPodSpec } from 'kubernetes-models/v1';
 
 import { hasKubectl } from '../../scripts/manifests/rendering.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
+import { accessReview, type ResourceAttributes } from '../support/access-review.js';
 import { startOf } from '../unit/manifests/program-command.js';
 
 const withKubectl = hasKubectl() ? describe : describe.skip;
@@ -79,9 +80,13 @@ async function changedBy(args: string, count: number): Promise<string[]> {
   return lines.filter((line) => !line.startsWith('poddisruptionbudget.') && !line.endsWith(' unchanged'));
 }
 
-async function may(account: string, what: string): Promise<string> {
-  return (await kubectl(`auth can-i ${what} --as=system:serviceaccount:${account}`)).stdout.trim();
+/** Whether a service account may do something, as the API server's authorizer says. */
+async function may(account: string, attributes: ResourceAttributes): Promise<string> {
+  const create = 'create --validate=false -f - -o jsonpath={.status.allowed}';
+  return (await quietly(create, JSON.stringify(accessReview(account, attributes)))).join();
 }
+
+const group = 'k8s.patoarvizu.dev';
 
 withKubectl('the manifests on an API server (skipped where kubectl is not on the PATH)', () => {
   beforeEach(async () => {
@@ -114,13 +119,19 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
       const operator = `${namespace}:kms-vault-operator`;
       const webhook = `${namespace}:kms-vault-validating-webhook`;
       const answers = await Promise.all([
-        may(operator, 'watch kmsvaultsecrets --all-namespaces'),
-        may(operator, 'patch kmsvaultsecrets --subresource=status -n default'),
-        may(operator, `create leases.coordination.k8s.io -n ${namespace}`),
-        may(operator, 'get secrets --all-namespaces'),
-        may(webhook, 'get kmsvaultsecrets -n default'),
+        may(operator, { group, verb: 'watch', resource: 'kmsvaultsecrets' }),
+        may(operator, {
+          group,
+          verb: 'patch',
+          resource: 'kmsvaultsecrets',
+          subresource: 'status',
+          namespace: 'default',
+        }),
+        may(operator, { group: 'coordination.k8s.io', verb: 'create', resource: 'leases', namespace }),
+        may(operator, { verb: 'get', resource: 'secrets' }),
+        may(webhook, { group, verb: 'get', resource: 'kmsvaultsecrets', namespace: 'default' }),
       ]);
-      expect(answers).toEqual(['yes', 'yes', name === 'dev' ? 'no' : 'yes', 'no', 'no']);
+      expect(answers).toEqual(['true', 'true', name === 'dev' ? 'false' : 'true', 'false', 'false']);
       const { stdout } = await kubectl(
         'get clusterrolebinding kms-vault-operator -o jsonpath={.subjects[0].namespace}',
       );

@@ -150,22 +150,6 @@ withKubectl('kubectl', () => {
     });
   });
 
-  it('creates built-in kinds, whose bodies it sends as protobuf', async () => {
-    expect((await kubectl('create ns made')).stdout).toBe('namespace/made created\n');
-    expect((await kubectl('create sa bot -n made')).code).toBe(0);
-    expect((await kubectl('create token bot -n made')).stdout).toMatch(/^[^.\s]+\.[^.\s]+\.[^.\s]+\s*$/);
-    expect((await kubectl('create secret generic s -n made --from-literal=a=b')).code).toBe(0);
-    expect(server.peek('Secret', 'made', 's')).toMatchObject({ type: 'Opaque', data: { a: 'Yg==' } });
-    expect((await kubectl('create role r -n made --verb=get --resource=pods')).code).toBe(0);
-    expect((await kubectl('create rolebinding b -n made --role=r --serviceaccount=made:bot')).code).toBe(0);
-    const can = (verb: string): Promise<Output> =>
-      kubectl(`auth can-i ${verb} pods -n made --as=system:serviceaccount:made:bot`);
-    expect((await can('get')).stdout).toBe('yes\n');
-    expect((await can('list')).stdout).toBe('no\n');
-    expect((await kubectl('delete ns made --timeout=20s')).code).toBe(0);
-    expect(server.peek('Secret', 'made', 's')).toBeUndefined();
-  });
-
   it('applies a deployment twice, with a strategic merge patch', async () => {
     const deployment = (image: string): object => ({
       apiVersion: 'apps/v1',

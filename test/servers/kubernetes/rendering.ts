@@ -34,7 +34,7 @@ export function negotiate(accept: string | undefined, includeObject: string | nu
 export function renderObject(stored: KubeObject, kind: ResourceKind, rendering: Rendering): unknown {
   const object = shown(stored, kind);
   if (rendering.as === 'table') {
-    return toTable(kind.kind, kind.custom?.columns, [object], rendering.includeObject, {
+    return toTable(kind.custom?.columns, [object], rendering.includeObject, {
       resourceVersion: object.metadata.resourceVersion ?? '',
     });
   }
@@ -49,7 +49,7 @@ export function renderList(
 ): unknown {
   const objects = stored.map((object) => shown(object, kind));
   if (rendering.as === 'table')
-    return toTable(kind.kind, kind.custom?.columns, objects, rendering.includeObject, metadata);
+    return toTable(kind.custom?.columns, objects, rendering.includeObject, metadata);
   if (rendering.as === 'partial') {
     const items = objects.map(partial);
     return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items };

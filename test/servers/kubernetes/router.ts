@@ -5,7 +5,6 @@ import { answerError, answerJson } from './answers.js';
 import type { Authenticator } from './authentication.js';
 import type { Authorizer } from './authorization.js';
 import type { Endpoints } from './endpoints.js';
-import { impersonated } from './impersonation.js';
 import type { KindRegistry } from './kind-registry.js';
 import { BUILTIN_KINDS, REVIEW_KINDS } from './kinds.js';
 import type { UserInfo } from './objects.js';
@@ -42,7 +41,7 @@ export class Router {
       seen.operation = operationOf(info);
       if (Buffer.byteLength(seen.body) > MAX_BODY_BYTES) throw requestTooLarge();
       const { authenticator, authorizer } = this.options;
-      const user = impersonated(authenticator.authenticate(request), request.headers, authorizer);
+      const user = authenticator.authenticate(request);
       authorizer.require(user, info);
       await this.dispatch(info, user, warnings, seen, request, response);
     } catch (error) {

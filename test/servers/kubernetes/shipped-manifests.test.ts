@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { accessReview, type ResourceAttributes } from '../../support/access-review.js';
 import { type LoopbackKubernetes, startKubernetesServer } from './server.js';
 
 const missing = spawnSync('kubectl', ['version', '--client']).status !== 0;
@@ -115,16 +116,18 @@ withKubectl('the shipped manifests, with kubectl', () => {
     expect(odd.stderr).toContain('unknown field "spec.encryptedSecret"');
   });
 
-  it.each([
-    ['patch kmsvaultsecrets --subresource=status', 'yes'],
-    ['watch partialkmsvaultsecrets', 'yes'],
-    ['create events', 'yes'],
-    ['update kmsvaultsecrets', 'no'],
-    ['delete kmsvaultsecrets', 'no'],
-    ['get secrets', 'no'],
-    ['get customresourcedefinitions', 'no'],
-  ])('let the operator %s: %s', async (what, answer) => {
-    const who = '--as=system:serviceaccount:vault:kms-vault-operator';
-    expect((await kubectl(`auth can-i ${what} -n default ${who}`)).stdout.trim()).toBe(answer);
+  const group = 'k8s.patoarvizu.dev';
+  it.each<[string, ResourceAttributes]>([
+    ['true', { group, verb: 'patch', resource: 'kmsvaultsecrets', subresource: 'status' }],
+    ['true', { group, verb: 'watch', resource: 'partialkmsvaultsecrets' }],
+    ['true', { verb: 'create', resource: 'events' }],
+    ['false', { group, verb: 'update', resource: 'kmsvaultsecrets' }],
+    ['false', { group, verb: 'delete', resource: 'kmsvaultsecrets' }],
+    ['false', { verb: 'get', resource: 'secrets' }],
+    ['false', { group: 'apiextensions.k8s.io', verb: 'get', resource: 'customresourcedefinitions' }],
+  ])('allow the operator (%s): %j', async (allowed, attributes) => {
+    const review = accessReview('vault:kms-vault-operator', { ...attributes, namespace: 'default' });
+    const create = 'create --validate=false -f - -o jsonpath={.status.allowed}';
+    expect(await kubectl(create, review)).toMatchObject({ code: 0, stdout: allowed });
   });
 });

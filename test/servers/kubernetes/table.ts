@@ -1,9 +1,17 @@
-import { builtinColumns } from './builtin-columns.js';
 import { humanDuration } from './human-duration.js';
 import { parseJsonPath } from './json-path.js';
 import type { PrinterColumn } from './kinds.js';
 import type { KubeObject } from './objects.js';
 import { NAME_COLUMN, type TableColumn } from './table-column.js';
+
+/** What a built-in kind shows besides its name; a real server has further columns for some. */
+const AGE_COLUMN: TableColumn = {
+  name: 'Age',
+  type: 'string',
+  description: 'Time since it was created.',
+  priority: 0,
+  cell: ({ metadata }, now) => humanDuration(String(metadata.creationTimestamp), now),
+};
 
 /**
  * A `meta.k8s.io/v1` Table, as `kubectl get` asks for it.
@@ -12,14 +20,13 @@ import { NAME_COLUMN, type TableColumn } from './table-column.js';
  * @param includeObject `None`, `Metadata` (the default) or `Object`.
  */
 export function toTable(
-  kind: string,
   columns: readonly PrinterColumn[] | undefined,
   objects: readonly KubeObject[],
   includeObject: string,
   metadata: Record<string, unknown>,
   now: Date = new Date(),
 ): Record<string, unknown> {
-  const shown = columns === undefined ? builtinColumns(kind) : [NAME_COLUMN, ...columns.map(customColumn)];
+  const shown = [NAME_COLUMN, ...(columns === undefined ? [AGE_COLUMN] : columns.map(customColumn))];
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',

@@ -165,6 +165,5 @@ async function readBody(request: IncomingMessage, limit: number): Promise<string
   } catch {
     return '';
   }
-  const binary = /protobuf/.test(request.headers['content-type'] ?? '');
-  return size > limit ? undefined : Buffer.concat(chunks).toString(binary ? 'latin1' : 'utf8');
+  return size > limit ? undefined : Buffer.concat(chunks).toString('utf8');
 }

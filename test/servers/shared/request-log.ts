@@ -4,7 +4,6 @@ export interface SeenRequest {
   /** Path with query, as sent. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** As text; of a protobuf body, one character for each byte. */
   readonly body: string;
   /** `performance.now()` when the request was complete. */
   readonly at: number;
