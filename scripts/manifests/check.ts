@@ -1,5 +1,8 @@
+import { substitutionFaults } from './flux-substitution.js';
 import { nameOf, workloadOf } from './kubernetes-object.js';
+import { mountedFileFaults } from './mounted-files.js';
 import { ObjectSchemas } from './object-schemas.js';
+import { restrictedV2Faults } from './openshift-scc.js';
 import { restrictedFaults } from './pod-security.js';
 import { hasKubectl, plainManifests, type Rendering, renderEverything } from './rendering.js';
 import { wiringFaults } from './wiring.js';
@@ -13,7 +16,8 @@ export interface CheckResult {
 
 /**
  * Checks every manifest and, where kubectl is at hand, everything that kustomize makes of them: against the
- * schemas, the references among the objects, and the "restricted" Pod Security Standard.
+ * schemas, the references among the objects, the "restricted" Pod Security Standard, OpenShift's "restricted-v2",
+ * and what Flux would replace in them.
  */
 export async function checkManifests(withKubectl = hasKubectl()): Promise<CheckResult> {
   const plain = plainManifests();
@@ -44,7 +48,12 @@ export function objectFaults({ name, objects, faults }: Rendering, schemas: Obje
     const own = schemas.faults(object);
     // Rules on pods would stumble over what the schema refuses.
     const workload = own.length === 0 ? workloadOf(object) : undefined;
-    if (workload !== undefined) own.push(...restrictedFaults(workload.pod, workload.annotations));
+    if (workload !== undefined) {
+      own.push(...restrictedFaults(workload.pod, workload.annotations));
+      own.push(...restrictedV2Faults(workload.pod).map((fault) => `OpenShift's restricted-v2: ${fault}`));
+      own.push(...mountedFileFaults(workload.pod));
+    }
+    own.push(...substitutionFaults(object));
     found.push(...own.map((fault) => `${name}: ${nameOf(object)}: ${fault}`));
   }
   return found;

@@ -79,13 +79,18 @@ function neverRendered(): string[] {
 
 /** The components on the base, in their order. */
 export async function renderCombination(components: readonly string[]): Promise<Rendering> {
+  const list = components.map((name) => `../../kustomize/components/${name}`);
+  const kustomization = { resources: ['../../kustomize/base'], components: list };
+  return { ...(await renderKustomization(kustomization)), name: `base with ${components.join(', ')}` };
+}
+
+/** A kustomization that is in no folder; `kustomize` is `../../kustomize` for it. */
+export async function renderKustomization(kustomization: object): Promise<Rendering> {
   mkdirSync('.cache', { recursive: true });
   const folder = mkdtempSync('.cache/kustomize-');
   try {
-    const list = components.map((name) => `../../kustomize/components/${name}`);
-    const kustomization = { resources: ['../../kustomize/base'], components: list };
     writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
-    return { ...(await renderFolder(folder)), name: `base with ${components.join(', ')}` };
+    return await renderFolder(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import type { IContainer, IServiceSpec } from 'kubernetes-models/v1';
 
+import { certificateFaults, issuerFaults, webhookFaults } from './certificate-wiring.js';
 import {
   isKind,
   type KubernetesObject,
@@ -8,10 +9,12 @@ import {
   type Workload,
   workloadOf,
 } from './kubernetes-object.js';
+import { exists, type World } from './object-world.js';
+import { bindingFaults, operatorRightsFaults } from './rights-wiring.js';
 
 /**
  * References that lead nowhere among objects that are applied together: selectors, ports, probes, volumes,
- * service accounts, roles, the webhook's Service and certificate. No schema can know these.
+ * service accounts, roles, the webhook's Service and certificate, names in arguments. No schema can know these.
  */
 export function wiringFaults(objects: readonly KubernetesObject[]): string[] {
   const workloads = objects.flatMap((object) => workloadOf(object) ?? []);
@@ -25,23 +28,20 @@ export function wiringFaults(objects: readonly KubernetesObject[]): string[] {
   ];
 }
 
-interface World {
-  readonly objects: readonly KubernetesObject[];
-  readonly workloads: readonly Workload[];
-}
-
 function objectFaults(object: KubernetesObject, world: World): string[] {
   if (isKind(object, '', 'Service')) return serviceFaults(object, world);
   if (isKind(object, 'policy', 'PodDisruptionBudget')) return budgetFaults(object, world);
   if (/^(Cluster)?RoleBinding$/.test(object.kind)) return bindingFaults(object, world);
   if (object.kind === 'ValidatingWebhookConfiguration') return webhookFaults(object, world);
   if (isKind(object, 'cert-manager.io', 'Certificate')) return certificateFaults(object, world);
+  if (isKind(object, 'cert-manager.io', 'Issuer')) return issuerFaults(object, world);
   if (isKind(object, 'monitoring.coreos.com', 'ServiceMonitor')) return monitorFaults(object, world);
   return [];
 }
 
-function workloadFaults({ namespace, selector, labels, pod }: Workload, world: World): string[] {
-  const faults: string[] = [];
+function workloadFaults(workload: Workload, world: World): string[] {
+  const { namespace, selector, labels, pod } = workload;
+  const faults = operatorRightsFaults(workload, world);
   if (Object.keys(selector).length === 0) faults.push('has no selector');
   if (!matches(selector, labels)) faults.push('its selector does not match its own pods');
   const account = pod.serviceAccountName ?? 'default';
@@ -114,62 +114,6 @@ function budgetFaults({ metadata, ...budget }: KubernetesObject, { workloads }: 
   return found && Object.keys(wanted).length > 0 ? [] : ['its selector matches no pods'];
 }
 
-interface Binding {
-  readonly roleRef: { readonly kind: string; readonly name: string };
-  readonly subjects?: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly namespace?: string;
-  }[];
-}
-
-function bindingFaults(binding: KubernetesObject, world: World): string[] {
-  const { roleRef, subjects = [] } = binding as unknown as Binding;
-  const namespace = roleRef.kind === 'Role' ? binding.metadata.namespace : undefined;
-  const faults = exists(world, 'rbac.authorization.k8s.io', roleRef.kind, namespace, roleRef.name)
-    ? []
-    : [`no ${roleRef.kind} ${roleRef.name}`];
-  for (const { kind, name, namespace: home } of subjects) {
-    if (kind !== 'ServiceAccount' || !exists(world, '', kind, home, name))
-      faults.push(`no ${kind} ${name} in namespace ${home ?? '(none)'}`);
-  }
-  return faults;
-}
-
-interface Webhook {
-  readonly name: string;
-  readonly clientConfig: {
-    readonly service?: { readonly namespace: string; readonly name: string; readonly port?: number };
-  };
-}
-
-function webhookFaults(configuration: KubernetesObject, world: World): string[] {
-  const faults: string[] = [];
-  const injected = configuration.metadata.annotations?.['cert-manager.io/inject-ca-from'];
-  for (const { clientConfig } of configuration['webhooks'] as readonly Webhook[]) {
-    const { namespace = '', name = '', port = 443 } = clientConfig.service ?? {};
-    const service = find(world, '', 'Service', namespace, name);
-    const ports = (service?.['spec'] as IServiceSpec | undefined)?.ports ?? [];
-    if (!ports.some((one) => one.port === port))
-      faults.push(`no Service ${namespace}/${name} with port ${String(port)}`);
-    if (injected === undefined) continue;
-    const [home, certificateName = ''] = injected.split('/');
-    const certificate = find(world, 'cert-manager.io', 'Certificate', home, certificateName);
-    const { dnsNames = [] } = (certificate?.['spec'] ?? {}) as { dnsNames?: readonly string[] };
-    if (!dnsNames.includes(`${name}.${namespace}.svc`))
-      faults.push(`no Certificate ${injected} for ${name}.${namespace}.svc`);
-  }
-  return faults;
-}
-
-function certificateFaults({ metadata, ...certificate }: KubernetesObject, world: World): string[] {
-  const { issuerRef } = certificate['spec'] as { issuerRef: { kind?: string; name: string } };
-  const { kind = 'Issuer', name } = issuerRef;
-  // A ClusterIssuer is the cluster's own.
-  if (kind !== 'Issuer' || exists(world, 'cert-manager.io', kind, metadata.namespace, name)) return [];
-  return [`no ${kind} ${name} in namespace ${metadata.namespace ?? '(none)'}`];
-}
-
 interface Monitor {
   readonly selector: { readonly matchLabels?: Readonly<Record<string, string>> };
   readonly endpoints: readonly { readonly port?: string }[];
@@ -193,23 +137,6 @@ function monitorFaults({ metadata, ...monitor }: KubernetesObject, { objects }: 
 
 function portNames(container: IContainer): string[] {
   return (container.ports ?? []).map(({ name, containerPort }) => name ?? String(containerPort));
-}
-
-function find(
-  { objects }: World,
-  group: string,
-  kind: string,
-  namespace: string | undefined,
-  name: string,
-): KubernetesObject | undefined {
-  return objects.find(
-    (object) =>
-      isKind(object, group, kind) && object.metadata.namespace === namespace && object.metadata.name === name,
-  );
-}
-
-function exists(...[world, group, kind, namespace, name]: Parameters<typeof find>): boolean {
-  return find(world, group, kind, namespace, name) !== undefined;
 }
 
 function duplicates(names: readonly string[]): string[] {

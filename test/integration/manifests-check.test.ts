@@ -75,6 +75,16 @@ describe('the check of the manifests', () => {
   withKubectl(
     'fails for what kustomize makes of them (skipped where kubectl is not on the PATH)',
     async () => {
+      edit(
+        'kustomize/components/monitoring/kustomization.yaml',
+        'substitute: disabled',
+        'substitute: enabled',
+      );
+      edit(
+        'manifests/operator/deployment.yaml',
+        'runAsNonRoot: true',
+        'runAsNonRoot: true\n        fsGroup: 1',
+      );
       edit('kustomize/components/vault-ca/volume.yaml', 'readOnly: true', 'readOnyl: true');
       edit('kustomize/overlays/dev/kustomization.yaml', 'value: Ignore', 'value: ignore');
       edit(
@@ -88,6 +98,10 @@ describe('the check of the manifests', () => {
       expect(code).toBe(1);
       expect(err).toEqual(
         expect.arrayContaining([
+          expect.stringMatching(
+            /^kustomize\/overlays\/production: ConfigMap .*: Flux would replace \$\{datasource\}: .* is missing$/,
+          ),
+          "kustomize/base: Deployment vault/kms-vault-operator: OpenShift's restricted-v2: fsGroup 1",
           expect.stringMatching(
             /^kustomize\/overlays\/staging: .*volumeMounts\[0\]\.readOnyl: unknown field$/,
           ),

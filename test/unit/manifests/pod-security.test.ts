@@ -225,7 +225,7 @@ describe('restrictedFaults', () => {
   it.each(workloads.map((workload) => [workload.name, workload] as const))(
     'would be stricter on %s',
     (_, { pod: spec }) => {
-      expect(spec.securityContext).toMatchObject({ runAsUser: 65532, runAsGroup: 65532 });
+      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true });
       for (const { securityContext, resources } of spec.containers) {
         expect(securityContext).toMatchObject({
           readOnlyRootFilesystem: true,

@@ -8,12 +8,20 @@ const MORE = parseObjects(`
 apiVersion: cert-manager.io/v1
 kind: Issuer
 metadata: {name: issuer, namespace: vault}
-spec: {selfSigned: {}}
+spec: {ca: {secretName: authority}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: authority, namespace: vault}
+spec: {secretName: authority, issuerRef: {name: issuer}}
 ---
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata: {name: kms-vault-validating-webhook, namespace: vault}
-spec: {secretName: x, issuerRef: {name: issuer}, dnsNames: [kms-vault-validating-webhook.vault.svc]}
+spec:
+  secretName: kms-vault-validating-webhook
+  issuerRef: {name: issuer}
+  dnsNames: [kms-vault-validating-webhook.vault.svc, kms-vault-validating-webhook]
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
@@ -224,8 +232,55 @@ describe('wiringFaults', () => {
       'x',
       `Certificate vault/${WEBHOOK}: no Issuer x in namespace vault`,
     ],
+    [
+      'Certificate',
+      WEBHOOK,
+      ['spec', 'dnsNames', 1],
+      `x-${WEBHOOK}`,
+      `Certificate vault/${WEBHOOK}: no Service for x-${WEBHOOK}`,
+    ],
+    [
+      'Certificate',
+      WEBHOOK,
+      ['spec', 'secretName'],
+      'x',
+      `${AT_CONFIGURATION}: ${AT_WEBHOOK} does not mount the Secret x of its Certificate`,
+    ],
+    [
+      'Certificate',
+      'authority',
+      ['spec', 'secretName'],
+      'x',
+      'Issuer vault/issuer: no Certificate writes the Secret authority',
+    ],
+    [
+      'Deployment',
+      OPERATOR,
+      [...CONTAINER, 'args'],
+      ['--enable-leader-election', '--leader-election-namespace=apps'],
+      `${AT_OPERATOR}: ${OPERATOR} may not update leases in apps`,
+    ],
+    [
+      'ClusterRoleBinding',
+      OPERATOR,
+      ['subjects', 0, 'namespace'],
+      'x',
+      `${AT_OPERATOR}: ${OPERATOR} may not watch kmsvaultsecrets in all namespaces`,
+    ],
   ])('finds in %s %s at %j the value %j: %s', (kind, name, path, value, fault) => {
     expect(broken(kind, name, path, value)).toContain(fault);
+  });
+
+  it('finds a watched namespace without rights', () => {
+    const objects = everything().filter(({ kind }) => kind !== 'ClusterRoleBinding');
+    const operator = objects.find(
+      ({ kind, metadata }) => kind === 'Deployment' && metadata.name === OPERATOR,
+    );
+    const { template } = operator?.['spec'] as { template: { spec: { containers: { args: string[] }[] } } };
+    template.spec.containers[0]?.args.push('--watch-namespace=default,apps');
+    expect(wiringFaults(objects)).toEqual([
+      `${AT_OPERATOR}: ${OPERATOR} may not watch kmsvaultsecrets in apps`,
+    ]);
   });
 
   it('finds an object that stands there twice', () => {
