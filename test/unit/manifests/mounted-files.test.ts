@@ -10,11 +10,11 @@ function pod(volume: IVolume, part: Partial<IPodSpec> = {}): IPodSpec {
   return { containers: [{ name: 'c', image: 'i' }], volumes: [volume], ...part };
 }
 
-const secret = (defaultMode?: number): IVolume => ({ name: 'v', secret: { secretName: 's', defaultMode } });
+const secret = (defaultMode: number): IVolume => ({ name: 'v', secret: { secretName: 's', defaultMode } });
 
 describe('mountedFileFaults', () => {
   it.each<[string, IPodSpec]>([
-    ['a Secret with the mode of the API server', pod(secret())],
+    ['a Secret with the mode of the API server', pod({ name: 'v', secret: { secretName: 's' } })],
     ['a Secret that all may read', pod(secret(0o444))],
     ['a Secret for a group that is given', pod(secret(PRIVATE), { securityContext: { fsGroup: 1 } })],
     ['a token without a fixed user, which is made with the mode of the volume', pod(TOKEN)],
