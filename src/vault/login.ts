@@ -1,6 +1,7 @@
 import type { VaultToken } from './authenticator.js';
 import { VaultError } from './vault-error.js';
 import type { VaultRequests } from './vault-request.js';
+import { loginRefusal } from './login-refusals.js';
 import { answerMembers, knownReason } from './vault-answers.js';
 
 /** Segments of an auth mount; the endpoint may lie at any depth. */
@@ -23,6 +24,7 @@ export function endpointProblem(value: string): string | undefined {
  * Posts credentials to a login endpoint.
  *
  * @param path normalised, below `/v1/`.
+ * @param denied what a bare `permission denied` means with this method.
  * @throws VaultError; nothing of the credentials or of the answer is part of it.
  */
 export async function postLogin(
@@ -30,6 +32,7 @@ export async function postLogin(
   path: string,
   credentials: Readonly<Record<string, string>>,
   signal?: AbortSignal,
+  denied?: string,
 ): Promise<VaultToken> {
   const endpoint = path.replace(/^\/+|\/+$/g, '');
   const { status, text } = await client.request({
@@ -43,7 +46,7 @@ export async function postLogin(
     const failure = status === 403 ? 'forbidden' : 'rejected';
     throw new VaultError(
       failure,
-      `Vault refused the login (HTTP ${String(status)}${knownReason(text)}); check the credentials, the role and the login endpoint`,
+      `Vault refused the login (HTTP ${String(status)}${loginRefusal(text, denied) || knownReason(text)}); check the credentials, the role and the login endpoint`,
       { status, operation: 'login' },
     );
   }

@@ -12,7 +12,6 @@ const KNOWN_TEXTS: readonly string[] = [
   'check-and-set parameter required for this call',
   'error parsing JSON',
   'http: request body too large',
-  'invalid role or secret ID',
   'invalid username or password',
   'lease is not renewable',
   'missing data fields',
@@ -21,7 +20,6 @@ const KNOWN_TEXTS: readonly string[] = [
   'namespace not found',
   'no data provided',
   'permission denied',
-  'service account name not authorized',
   'Vault is sealed',
 ];
 
@@ -118,7 +116,8 @@ export function unexpectedAnswer(operation: VaultOperation, path?: string): Vaul
   );
 }
 
-function errorsOf(text: string): string[] {
+/** The texts of an answer's `errors`; they may repeat what was sent. */
+export function errorsOf(text: string): string[] {
   try {
     const { errors } = JSON.parse(text) as { errors?: unknown };
     return Array.isArray(errors) ? errors.filter((error): error is string => typeof error === 'string') : [];

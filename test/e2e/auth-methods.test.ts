@@ -54,7 +54,6 @@ const METHODS: Readonly<Record<string, () => Promise<Record<string, string> | st
   k8s: async () => {
     const mount = `auth/${mountOf('kubernetes')}`;
     const { kube, namespace, runId } = servers;
-    // Without a reviewer of its own Vault reviews with the client's token.
     await kube.apply({
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
@@ -73,14 +72,17 @@ const METHODS: Readonly<Record<string, () => Promise<Record<string, string> | st
       kubernetes_host: process.env.E2E_VAULT_KUBERNETES_HOST ?? kube.server,
       kubernetes_ca_cert: kube.caCert,
       disable_local_ca_jwt: true,
+      // A token for Vault is none for the API server.
+      token_reviewer_jwt: await kube.serviceAccountToken(namespace, 'operator'),
     });
     await servers.vault.write(`${mount}/role/kms-vault-operator`, {
       bound_service_account_names: 'operator',
       bound_service_account_namespaces: namespace,
+      audience: 'vault',
       ...parameters(),
     });
     const file = join(servers.directory, 'jwt');
-    writeFileSync(file, await kube.serviceAccountToken(namespace, 'operator'));
+    writeFileSync(file, await kube.serviceAccountToken(namespace, 'operator', { audience: 'vault' }));
     return { VAULT_K8S_LOGIN_ENDPOINT: `${mount}/login`, VAULT_K8S_TOKEN_PATH: file };
   },
   iam: async () => {
@@ -108,11 +110,20 @@ const METHODS: Readonly<Record<string, () => Promise<Record<string, string> | st
   },
 };
 
+const enabled = new Map<string, Promise<Record<string, string> | string>>();
+
+/** Enables a method once. */
+async function environmentOf(method: string): Promise<Record<string, string> | string> {
+  const environment = enabled.get(method) ?? METHODS[method]?.() ?? Promise.resolve('no such method');
+  enabled.set(method, environment);
+  return await environment;
+}
+
 describe('--vault-authentication-method', () => {
   it.each(Object.keys(METHODS))(
     '%s logs in, syncs, and gives its token back',
     async (method) => {
-      const env = (await METHODS[method]?.()) ?? 'no such method';
+      const env = await environmentOf(method);
       if (typeof env === 'string') {
         // On loopback nothing may be missing.
         expect({ method, skipped: env, external: process.env.E2E_KUBECONFIG !== undefined }).toMatchObject({
@@ -141,4 +152,34 @@ describe('--vault-authentication-method', () => {
     },
     60_000,
   );
+
+  it('k8s says what Vault refuses, and goes on once there is a token for the right audience', async () => {
+    const env = await environmentOf('k8s');
+    if (typeof env === 'string') throw new Error('k8s is offered everywhere');
+    const file = join(servers.directory, 'other-jwt');
+    const jwt = await servers.kube.serviceAccountToken(servers.namespace, 'operator');
+    writeFileSync(file, jwt);
+    const path = `${servers.v2}/data/by-audience`;
+    const secrets = [{ key: 'a', encryptedSecret: await servers.encrypt('for-this-audience') }];
+    await servers.kube.apply(
+      servers.secret('by-audience', { path, kvSettings: { engineVersion: 'v2' }, secrets }),
+    );
+    const operator = servers.spawnOperator(['--vault-authentication-method=k8s'], {
+      VAULT_TOKEN: '',
+      ...env,
+      VAULT_K8S_TOKEN_PATH: file,
+    });
+    const { message } = await servers.reason('by-audience', 'VaultUnavailable');
+    expect(message).toContain('invalid audience (aud) claim; the token is for another audience');
+    expect(operator.output).toContain('invalid audience (aud) claim');
+    expect(operator.output.includes(jwt)).toBe(false);
+    writeFileSync(
+      file,
+      await servers.kube.serviceAccountToken(servers.namespace, 'operator', { audience: 'vault' }),
+    );
+    await servers.inVault(path, { a: 'for-this-audience' });
+    await servers.reason('by-audience', 'Synced');
+    expect(await operator.stop()).toBe(0);
+    await servers.kube.delete('KMSVaultSecret', servers.namespace, 'by-audience');
+  }, 60_000);
 });

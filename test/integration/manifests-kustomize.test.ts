@@ -124,6 +124,26 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
     ).toEqual(secrets);
   });
 
+  it('logs in with a token that is made for Vault, at the path where it is mounted', () => {
+    const objects = objectsOf('base with auth-kubernetes');
+    const { pod } = deployment(objects, OPERATOR);
+    const { auth } = operatorOf(objects);
+    const token = auth.values['VAULT_K8S_TOKEN_PATH'] ?? '';
+    const mount = pod.containers[0]?.volumeMounts?.find(({ mountPath }) => token.startsWith(`${mountPath}/`));
+    const volume = pod.volumes?.find(({ name }) => name === mount?.name);
+    expect(volume?.projected?.sources).toEqual([
+      {
+        serviceAccountToken: {
+          path: token.slice((mount?.mountPath ?? '').length + 1),
+          audience: 'vault',
+          expirationSeconds: 3600,
+        },
+      },
+    ]);
+    // The general token serves for the API server.
+    expect(pod.automountServiceAccountToken).toBe(true);
+  });
+
   it('refuses two methods of login', async () => {
     const { objects, faults } = await renderCombination(['auth-token', 'auth-approle']);
     expect(objects).toEqual([]);

@@ -171,7 +171,9 @@ describe('logins', () => {
     const missing = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'missing') });
     expect((await failureOf(missing.session.request(READ))).message).toContain(join(folder, 'missing'));
     const bad = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'bad-jwt') });
-    expect((await failureOf(bad.session.request(READ))).message).toContain('refused the login (HTTP 403');
+    expect((await failureOf(bad.session.request(READ))).message).toContain(
+      'refused the login (HTTP 403: permission denied; the API server did not accept the token',
+    );
   });
 
   it('of k8s read the service-account token each time, because it rotates', async () => {
@@ -211,6 +213,10 @@ describe('secrecy (fault 33)', () => {
   const echo = JSON.stringify({ errors: [`failed: ${CANARY}`], auth: CANARY, data: CANARY });
   const faults: readonly [string, FaultAction][] = [
     ['is refused with an echo', { kind: 'answer', status: 400, body: echo }],
+    [
+      'is refused with an echo behind a known text',
+      { kind: 'answer', status: 400, body: JSON.stringify({ errors: [`invalid secret_id "${CANARY}"`] }) },
+    ],
     ['is forbidden with an echo', { kind: 'answer', status: 403, body: echo }],
     ['is not found with an echo', { kind: 'answer', status: 404, body: echo }],
     ['fails with an echo', { kind: 'answer', status: 500, body: echo }],

@@ -112,12 +112,17 @@ export class KubeApi {
   }
 
   /** A token of a service account, by TokenRequest. */
-  async serviceAccountToken(namespace: string, name: string, seconds = 7200): Promise<string> {
+  /** @param audience the API server's own when absent. */
+  async serviceAccountToken(
+    namespace: string,
+    name: string,
+    { seconds = 7200, audience }: { readonly seconds?: number; readonly audience?: string } = {},
+  ): Promise<string> {
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
     const body = {
       apiVersion: 'authentication.k8s.io/v1',
       kind: 'TokenRequest',
-      spec: { expirationSeconds: seconds },
+      spec: { expirationSeconds: seconds, ...(audience === undefined ? {} : { audiences: [audience] }) },
     };
     return expectOk(await this.http.send('POST', path, body), `token of ${name}`).status.token;
   }

@@ -7,6 +7,10 @@ import { VaultError } from '../vault-error.js';
 /** Where a pod finds its service-account token (Kubernetes, "Configure Service Accounts for Pods"). */
 const TOKEN_FILE = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
+/** The plugin answers whatever goes wrong with the review of a token so (hashicorp/vault-plugin-auth-kubernetes). */
+const DENIED =
+  'the API server did not accept the token for the audience of the role, or Vault may not ask it about tokens';
+
 /** The pod's service-account token, read at every login because the kubelet rotates it. */
 export const kubernetesMethod: VaultAuthMethod = {
   name: 'k8s',
@@ -29,7 +33,7 @@ export const kubernetesMethod: VaultAuthMethod = {
       const file = values.VAULT_K8S_TOKEN_PATH ?? TOKEN_FILE;
       const jwt = await readToken(file);
       const role = values.VAULT_K8S_ROLE ?? '';
-      return await postLogin(client, values.VAULT_K8S_LOGIN_ENDPOINT ?? '', { role, jwt }, signal);
+      return await postLogin(client, values.VAULT_K8S_LOGIN_ENDPOINT ?? '', { role, jwt }, signal, DENIED);
     },
   }),
 };

@@ -81,6 +81,23 @@ describe('kubernetes', () => {
     ).toMatchObject({
       status: 200,
     });
+    // Without an audience the role takes any; the API server is asked about those of the token.
+    expect(
+      await login('k8s', { role: 'r', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
+    ).toMatchObject({ status: 200 });
+  });
+
+  it('cannot review with a token that is not for the API server', async () => {
+    await configure(kubernetes.url, '');
+    try {
+      const jwt = await tokenOf('app', { audiences: ['vault'] });
+      expect(await login('k8s', { role: 'ra', jwt })).toMatchObject({
+        status: 403,
+        errors: ['permission denied'],
+      });
+    } finally {
+      await configure(kubernetes.url, kubernetes.adminToken);
+    }
   });
 
   it('refuses as recorded', async () => {

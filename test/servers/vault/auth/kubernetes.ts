@@ -23,6 +23,9 @@ import {
 } from './auth-method.js';
 import { send } from './outbound.js';
 
+/** What the plugin forgives in times (go-jose, jwt.DefaultLeeway). */
+const LEEWAY_MS = 60_000;
+
 interface Config {
   readonly host: string;
   readonly ca: string;
@@ -136,13 +139,18 @@ export class KubernetesAuth implements Mount {
     const role = this.roles.get(roleName.toLowerCase());
     if (role === undefined) throw badRequest(`invalid role name "${roleName}"`);
     if (this.config === undefined) throw new BackendError(500, 'could not load backend configuration');
-    const { account, audiences } = claimsOf(jwt);
+    const { account, audiences, expires } = claimsOf(jwt);
     if (role.audience !== '' && !audiences.includes(role.audience)) {
       throw denied('invalid audience (aud) claim: audience claim does not match any expected audience');
     }
-    if (!allows(role.namespaces, account.namespace)) throw denied('namespace not authorized');
+    if (expires * 1_000 + LEEWAY_MS < Date.now()) {
+      throw denied('invalid expiration time (exp) claim: token is expired');
+    }
     if (!allows(role.names, account.name)) throw denied('service account name not authorized');
-    const reviewed = await this.review(this.config, jwt, role.audience);
+    if (!allows(role.namespaces, account.namespace)) throw denied('namespace not authorized');
+    // Without an audience of the role, the API server is asked about those of the token itself.
+    const wanted = role.audience === '' ? audiences : [role.audience];
+    const reviewed = await this.review(this.config, jwt, wanted);
     const { namespace, name, uid } = reviewed;
     if (namespace !== account.namespace || name !== account.name || uid !== account.uid) throw denied();
     return loginAnswer(this.context, {
@@ -166,7 +174,7 @@ export class KubernetesAuth implements Mount {
   }
 
   /** Everything that goes wrong here is one answer to the client (recorded). */
-  private async review(config: Config, jwt: string, audience: string): Promise<Account> {
+  private async review(config: Config, jwt: string, audiences: readonly string[]): Promise<Account> {
     const answer = await send({
       method: 'POST',
       url: `${config.host.replace(/\/+$/, '')}/apis/authentication.k8s.io/v1/tokenreviews`,
@@ -179,7 +187,7 @@ export class KubernetesAuth implements Mount {
       body: JSON.stringify({
         apiVersion: 'authentication.k8s.io/v1',
         kind: 'TokenReview',
-        spec: { token: jwt, ...(audience === '' ? {} : { audiences: [audience] }) },
+        spec: { token: jwt, ...(audiences.length === 0 ? {} : { audiences }) },
       }),
       ca: config.ca === '' ? undefined : config.ca,
     }).catch(() => {
@@ -234,17 +242,23 @@ function describe(role: Role): Record<string, unknown> {
 }
 
 /** The unverified claims: they only save a review that would fail anyway. */
-function claimsOf(jwt: string): { readonly account: Account; readonly audiences: readonly string[] } {
+function claimsOf(jwt: string): {
+  readonly account: Account;
+  readonly audiences: readonly string[];
+  /** Seconds; infinite when the token does not say. */
+  readonly expires: number;
+} {
   const parts = jwt.split('.');
   if (parts.length !== 3) throw denied();
   const claims = parse(Buffer.from(parts[1] ?? '', 'base64url').toString()) as {
     aud?: string | string[];
+    exp?: number;
     'kubernetes.io'?: { namespace?: string; serviceaccount?: { name?: string; uid?: string } };
   };
   const { namespace = '', serviceaccount } = claims['kubernetes.io'] ?? {};
   const account = { namespace, name: serviceaccount?.name ?? '', uid: serviceaccount?.uid ?? '' };
   if (account.namespace === '' || account.name === '') throw denied();
-  return { account, audiences: [claims.aud ?? []].flat() };
+  return { account, audiences: [claims.aud ?? []].flat(), expires: claims.exp ?? Infinity };
 }
 
 function allows(list: readonly string[], value: string): boolean {
