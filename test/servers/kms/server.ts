@@ -14,6 +14,8 @@ export interface LoopbackKmsOptions {
   readonly region?: string;
   /** Beside the demo's access key. */
   readonly accessKeys?: AccessKeys;
+  /** The server's clock, by which it judges signatures and which its answers show. */
+  readonly now?: () => Date;
 }
 
 /** AWS KMS on loopback: the JSON 1.1 protocol with signatures, keys and contexts that count. */
@@ -26,9 +28,11 @@ export class LoopbackKms {
   latencyMs = 0;
   private window = { startedAt: 0, used: 0 };
   private accessKeys: AccessKeys;
+  private readonly now: () => Date;
 
   private constructor(options: LoopbackKmsOptions) {
     this.region = options.region ?? DEMO_REGION;
+    this.now = options.now ?? ((): Date => new Date());
     this.accessKeys = {
       [DEMO_ACCESS_KEY.accessKeyId]: { secret: DEMO_ACCESS_KEY.secretAccessKey },
       ...options.accessKeys,
@@ -84,6 +88,7 @@ export class LoopbackKms {
 
   private async serve(seen: SeenRequest, _request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.latencyMs > 0) await new Promise((resolve) => setTimeout(resolve, this.latencyMs));
+    response.setHeader('date', this.now().toUTCString());
     try {
       const answer = this.handle(seen);
       send(response, 200, answer);
@@ -111,6 +116,7 @@ export class LoopbackKms {
       service: 'kms',
       region: this.region,
       maxAgeSeconds: 300,
+      now: this.now,
     });
     if (!verdict.ok) throw new KmsFault(verdict.code, verdict.message);
     this.countAgainstQuota();
