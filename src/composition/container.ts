@@ -36,6 +36,7 @@ import { VaultKvStore } from '../vault/vault-kv-store.js';
 import { VaultSession } from '../vault/vault-session.js';
 import { VaultTransport } from '../vault/vault-transport.js';
 import { SecretOperator } from '../watch/secret-operator.js';
+import { registerFreshness } from './freshness.js';
 import { Lifecycle } from './lifecycle.js';
 import { registerReconcile } from './reconcile.js';
 import { TOKENS } from './tokens.js';
@@ -74,8 +75,8 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
     const metrics = new OperatorMetrics(c.resolve(TOKENS.registry));
     metrics.buildInfo.set({ version: build.version, commit: build.commit }, 1);
     metrics.syncPeriod.set(config.syncPeriodMs / 1_000);
-    // Without leader election every replica writes.
-    metrics.leader.set(1);
+    // Without leader election every replica writes; with it none does before it holds the lease.
+    metrics.leader.set(config.leaderElection.enabled ? 0 : 1);
     return metrics;
   });
   register(
@@ -86,6 +87,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
   registerVault(register, config);
   registerKube(register, config, kubeConfig);
   registerElection(register, config, kubeConfig);
+  registerFreshness(register, config);
   registerReconcile(register, AllowedPaths.of(config.allowedVaultPaths));
   registerQueue(register, config);
   registerEndpoints(register, config);
@@ -126,7 +128,7 @@ function registerVault(register: Register, config: OperatorConfig): void {
         // Beside the reconciles: look-ups, renewals and logins.
         maxSockets: config.maxConcurrentReconciles + 6,
       }),
-      gate: c.resolve(TOKENS.gate),
+      gate: c.resolve(TOKENS.vaultGate),
       clock: c.resolve(TOKENS.clock),
       metrics: c.resolve(TOKENS.metrics),
       stopping: c.resolve(TOKENS.lifecycle).stopping,
@@ -206,8 +208,10 @@ function registerKube(register: Register, config: OperatorConfig, kubeConfig: Ku
         metrics: c.resolve(TOKENS.metrics),
         cache: c.resolve(TOKENS.cache),
         queue: c.resolve(TOKENS.queue),
+        freshness: c.resolve(TOKENS.freshness),
         namespaces: config.watchNamespaces,
         onForgotten: (key) => {
+          c.resolve(TOKENS.resources).forget(key);
           c.resolve(TOKENS.reconciler).forget(key);
         },
       }),
@@ -237,7 +241,12 @@ function registerQueue(register: Register, config: OperatorConfig): void {
     (c) =>
       new ReconcileQueue({
         process: (key, priority) =>
-          c.resolve(TOKENS.reconciler).reconcile(key, priority, c.resolve(TOKENS.lifecycle).givingUp),
+          c
+            .resolve(TOKENS.freshness)
+            .during(key.namespace, () =>
+              c.resolve(TOKENS.reconciler).reconcile(key, priority, c.resolve(TOKENS.lifecycle).givingUp),
+            ),
+        isReady: (key) => c.resolve(TOKENS.freshness).mayProcess(key),
         concurrency: config.maxConcurrentReconciles,
         clock: c.resolve(TOKENS.clock),
         logger: c.resolve(TOKENS.logger),
@@ -280,7 +289,8 @@ function registerEndpoints(register: Register, config: OperatorConfig): void {
           routes: healthRoutes([
             {
               name: 'watches',
-              problem: () => (c.resolve(TOKENS.operator).synced() ? undefined : 'not listed completely yet'),
+              problem: () => c.resolve(TOKENS.freshness).problem(),
+              note: () => c.resolve(TOKENS.freshness).note(),
             },
             { name: 'vault', problem: () => c.resolve(TOKENS.vaultSession).problem() },
           ]),

@@ -9,6 +9,8 @@ const TAIL_MS = 2_000;
 /** Starts and ends the operator that a container holds. */
 export class OperatorProgram {
   private stopped: Promise<number> | undefined;
+  private saidWorking = false;
+  private saidStandingBy = false;
 
   constructor(private readonly container: DependencyContainer) {}
 
@@ -25,42 +27,64 @@ export class OperatorProgram {
     await container.resolve(TOKENS.metricsEndpoint)?.start();
     await container.resolve(TOKENS.healthEndpoint)?.start();
     container.resolve(TOKENS.vaultSession).start();
-    const operator = container.resolve(TOKENS.operator);
-    await operator.start();
+    const queue = container.resolve(TOKENS.queue);
+    container.resolve(TOKENS.freshness).onChange(() => {
+      queue.wake();
+      this.sayWhenListed();
+    });
+    container.resolve(TOKENS.stalls).start();
+    await container.resolve(TOKENS.operator).start();
     const elector = container.resolve(TOKENS.elector);
-    elector?.start({
-      onLeading: () => {
-        this.work();
-      },
-      onStandby: () => {
-        this.rest();
-      },
-    });
-    void operator.whenSynced().then(() => {
-      if (elector?.isLeading() === false)
-        container.resolve(TOKENS.logger).info('all resources are known; standing by');
-      this.work();
-    });
+    if (elector === undefined) this.work();
+    else {
+      elector.start({
+        onLeading: () => {
+          this.lead();
+        },
+        onStandby: () => {
+          this.rest();
+        },
+      });
+    }
   }
 
-  /** Begins to sync once this replica leads and every resource of both kinds is known. */
+  /**
+   * Begins a term. What this replica knows may be older than what the last leader did: both kinds are
+   * listed again, and the queue holds every key until that is done.
+   */
+  private lead(): void {
+    const { container } = this;
+    if (container.resolve(TOKENS.lifecycle).stopping.aborted) return;
+    container.resolve(TOKENS.freshness).demand();
+    container.resolve(TOKENS.reconciler).beginTerm();
+    const queue = container.resolve(TOKENS.queue);
+    const cache = container.resolve(TOKENS.cache);
+    for (const partial of cache.partials()) queue.add(keyOf(partial), 'resync');
+    for (const secret of cache.secrets()) queue.add(keyOf(secret), 'resync');
+    this.work();
+  }
+
+  /** Begins to sync what is known and fresh. */
   private work(): void {
     const { container } = this;
-    const stopping = container.resolve(TOKENS.lifecycle).stopping.aborted;
-    // Nothing is reconciled before both kinds are known: a partial not listed yet would look missing.
-    if (stopping || !container.resolve(TOKENS.operator).synced()) return;
-    const elector = container.resolve(TOKENS.elector);
-    if (elector?.isLeading() === false) return;
-    container.resolve(TOKENS.logger).info('all resources are known; syncing begins');
-    const queue = container.resolve(TOKENS.queue);
-    if (elector !== undefined) {
-      container.resolve(TOKENS.reconciler).beginTerm();
-      const cache = container.resolve(TOKENS.cache);
-      for (const partial of cache.partials()) queue.add(keyOf(partial), 'resync');
-      for (const secret of cache.secrets()) queue.add(keyOf(secret), 'resync');
-    }
-    queue.start();
+    this.saidWorking = false;
+    container.resolve(TOKENS.queue).start();
     container.resolve(TOKENS.resync).start();
+    this.sayWhenListed();
+  }
+
+  private sayWhenListed(): void {
+    const { container } = this;
+    if (!container.resolve(TOKENS.freshness).allFresh()) return;
+    const logger = container.resolve(TOKENS.logger);
+    const leads = container.resolve(TOKENS.elector)?.isLeading() !== false;
+    if (leads && !this.saidWorking) {
+      this.saidWorking = true;
+      logger.info('all resources are known; syncing begins');
+    } else if (!leads && !this.saidStandingBy) {
+      this.saidStandingBy = true;
+      logger.info('all resources are known; standing by');
+    }
   }
 
   /** Another replica may lead from now on: begins nothing more; what is in flight has been given up. */
@@ -110,6 +134,7 @@ export class OperatorProgram {
     await elector?.stop({ release: !givenUp, signal: AbortSignal.timeout(TAIL_MS) });
     await container.resolve(TOKENS.vaultSession).stop(tail);
     container.resolve(TOKENS.kmsApi).close();
+    container.resolve(TOKENS.stalls).stop();
     await container.resolve(TOKENS.healthEndpoint)?.stop();
     await container.resolve(TOKENS.metricsEndpoint)?.stop();
     if (givenUp) logger.error('a request was given up because the grace period is over');

@@ -21,11 +21,13 @@ import type { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import type { SecretSync } from '../reconcile/secret-sync.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
+import type { StallDetector } from '../runtime/stall-detector.js';
 import type { WriteGate } from '../runtime/write-gate.js';
 import type { VaultAuthenticator } from '../vault/authenticator.js';
 import type { KvStore } from '../vault/kv-store.js';
 import type { VaultClient } from '../vault/vault-client.js';
 import type { VaultSession } from '../vault/vault-session.js';
+import type { Freshness } from '../watch/freshness.js';
 import type { SecretOperator } from '../watch/secret-operator.js';
 import type { Lifecycle } from './lifecycle.js';
 
@@ -38,6 +40,10 @@ export const TOKENS = {
   registry: token<Registry>('MetricsRegistry'),
   metrics: token<OperatorMetrics>('OperatorMetrics'),
   gate: token<WriteGate>('WriteGate'),
+  /** For changes in Vault: asks for the freshness of the cache, too. */
+  vaultGate: token<WriteGate>('VaultGate'),
+  freshness: token<Freshness>('Freshness'),
+  stalls: token<StallDetector>('StallDetector'),
   /** Undefined without leader election. */
   elector: token<LeaseElector | undefined>('LeaseElector'),
   agents: token<AgentFactory>('AgentFactory'),

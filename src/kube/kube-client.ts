@@ -4,7 +4,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { WriteGate } from '../runtime/write-gate.js';
 import { WriteGateClosedError } from '../runtime/write-gate.js';
 import type { ApiConnection } from './api-connection.js';
-import { KubeError } from './kube-error.js';
+import { AnswerTooLargeError, KubeError, NoAnswerError } from './kube-error.js';
 import { errorOfAnswer, parseJson } from './status-body.js';
 
 export type KubeVerb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -18,6 +18,10 @@ export interface KubeRequestOptions {
   readonly signal?: AbortSignal;
   /** For the whole exchange; the client's default when absent. */
   readonly timeoutMs?: number;
+  /** Instead of `timeoutMs`: the longest wait for the next bytes, however long the whole answer takes. */
+  readonly inactivityMs?: number;
+  /** Larger answers are refused; the client's default when absent. */
+  readonly maxAnswerBytes?: number;
 }
 
 export interface KubeClientOptions {
@@ -50,7 +54,8 @@ export class KubeClient {
   /**
    * @param path absolute below the server's URL, without a query; names in it must be encoded already.
    * @returns the parsed body of a 2xx answer; undefined when it is not JSON.
-   * @throws KubeError for every other answer, for none within the timeout, and when `signal` aborts.
+   * @throws KubeError for every other answer and when `signal` aborts; NoAnswerError for none within the
+   *   timeout; AnswerTooLargeError.
    * @throws WriteGateClosedError when the verb changes something and the gate is closed.
    */
   async request(verb: KubeVerb, path: string, options: KubeRequestOptions = {}): Promise<unknown> {
@@ -73,7 +78,11 @@ export class KubeClient {
         ...(body !== undefined ? { body: JSON.stringify(body) } : {}),
         ...(contentType !== undefined ? { contentType } : {}),
       });
-      return await this.answer(operation, response, limits.signal);
+      const maxBytes = options.maxAnswerBytes ?? this.maxAnswerBytes;
+      const text = await readAnswer(operation, response, limits.signal, maxBytes, limits.progress);
+      const status = response.statusCode ?? 0;
+      if (status >= 200 && status < 300) return parseJson(text);
+      throw errorOfAnswer(operation, status, response.headers, text, this.options.clock.now());
     } finally {
       limits.release();
     }
@@ -84,16 +93,18 @@ export class KubeClient {
     operation: string,
     options: KubeRequestOptions,
     gateSignal: AbortSignal | undefined,
-  ): { readonly signal: AbortSignal; readonly release: () => void } {
+  ): { readonly signal: AbortSignal; readonly progress: () => void; readonly release: () => void } {
     const { clock, connection } = this.options;
     const abort = new AbortController();
-    const timeoutMs = options.timeoutMs ?? this.timeoutMs;
-    const cancelTimer = clock.setTimer(timeoutMs, () => {
-      const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
-      abort.abort(new KubeError(message, undefined));
-      // A stall of one connection mostly means that the path to the server is gone.
-      connection.dropIdle();
-    });
+    const timeoutMs = options.inactivityMs ?? options.timeoutMs ?? this.timeoutMs;
+    const setTimer = (): (() => void) =>
+      clock.setTimer(timeoutMs, () => {
+        const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
+        abort.abort(new NoAnswerError(message, undefined));
+        // A stall of one connection mostly means that the path to the server is gone.
+        connection.dropIdle();
+      });
+    let cancelTimer = setTimer();
     const releases = [
       follow(options.signal, () => {
         abort.abort(new KubeError(`${operation}: given up`, undefined));
@@ -104,21 +115,21 @@ export class KubeClient {
       follow(gateSignal, () => {
         abort.abort(new WriteGateClosedError());
       }),
-      cancelTimer,
+      () => {
+        cancelTimer();
+      },
     ];
     return {
       signal: abort.signal,
+      progress: () => {
+        if (options.inactivityMs === undefined) return;
+        cancelTimer();
+        cancelTimer = setTimer();
+      },
       release: () => {
         for (const release of releases) release();
       },
     };
-  }
-
-  private async answer(operation: string, response: IncomingMessage, signal: AbortSignal): Promise<unknown> {
-    const status = response.statusCode ?? 0;
-    const text = await readAnswer(operation, response, signal, this.maxAnswerBytes);
-    if (status >= 200 && status < 300) return parseJson(text);
-    throw errorOfAnswer(operation, status, response.headers, text, this.options.clock.now());
   }
 }
 
@@ -131,18 +142,20 @@ function follow(signal: AbortSignal | undefined, callback: () => void): () => vo
   };
 }
 
-/** @throws KubeError when the body breaks off or is larger than `maxBytes`. */
+/** @throws KubeError when the body breaks off; AnswerTooLargeError when it is larger than `maxBytes`. */
 export async function readAnswer(
   operation: string,
   response: IncomingMessage,
   signal: AbortSignal,
   maxBytes: number,
+  onProgress: () => void = () => undefined,
 ): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       size += chunk.length;
+      onProgress();
       if (size > maxBytes) break;
       chunks.push(chunk);
     }
@@ -151,7 +164,7 @@ export async function readAnswer(
     throw new KubeError(`${operation}: the API server's answer broke off`, undefined);
   }
   if (size > maxBytes) {
-    throw new KubeError(
+    throw new AnswerTooLargeError(
       `${operation}: the API server's answer is larger than ${String(maxBytes)} bytes`,
       undefined,
     );

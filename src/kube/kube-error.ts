@@ -22,3 +22,9 @@ export class KubeError extends Error {
     this.name = 'KubeError';
   }
 }
+
+/** The answer does not fit: ask for less. */
+export class AnswerTooLargeError extends KubeError {}
+
+/** Nothing came for as long as the limit says. */
+export class NoAnswerError extends KubeError {}

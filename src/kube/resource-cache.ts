@@ -56,7 +56,18 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   /**
-   * Takes an object as a watch or an answer shows it. An object older than the known one, or of an
+   * Takes an object as the answer to a request shows it. It only brings what a watch has shown up to date:
+   * an object that no watch knows would stay for ever if it were deleted before its watch sees it.
+   *
+   * @returns whether the object is now the known one.
+   */
+  refresh(resource: Resource): boolean {
+    const known = this.byKind[resource.kind].get(keyString(keyOf(resource)));
+    return known?.metadata.uid === resource.metadata.uid && this.apply(resource);
+  }
+
+  /**
+   * Takes an object as its watch shows it. An object older than the known one, or of an
    * incarnation that was removed, is refused. The spec may be anything: objects of an older CRD are
    * kept as they are.
    *

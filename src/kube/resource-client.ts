@@ -38,7 +38,7 @@ export class ApiResourceClient implements ResourceClient {
       throw error;
     }
     const resource = this.resourceIn(body, key, 'GET');
-    this.options.cache.apply(resource);
+    this.options.cache.refresh(resource);
     return resource;
   }
 
@@ -68,8 +68,14 @@ export class ApiResourceClient implements ResourceClient {
         }
       },
     );
-    if (outcome.outcome === 'gone') this.dropped.forget(object);
+    // Deleted, perhaps while the answer was on its way.
+    if (this.options.cache.get(key) === undefined) this.dropped.forget(object);
     return outcome;
+  }
+
+  /** Drops what is remembered of a resource that is gone. */
+  forget(key: ResourceKey): void {
+    this.dropped.forget(keyString(key));
   }
 
   removeFinalizer(key: ResourceKey): Promise<PatchOutcome> {
@@ -102,7 +108,7 @@ export class ApiResourceClient implements ResourceClient {
           key,
           'PATCH',
         );
-        cache.apply(answer);
+        cache.refresh(answer);
         onAnswer(answer);
         return { outcome: 'patched' };
       } catch (error) {

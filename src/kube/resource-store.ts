@@ -9,8 +9,8 @@ import type {
 } from '../api/resources.js';
 
 /**
- * Our resources as last seen by the watches or returned by a patch of ours, never older than what was
- * seen before. Objects are read-only; `managedFields` are stripped.
+ * Our resources as last seen by the watches, brought up to date by answers to requests of ours; never
+ * older than what was seen before. Objects are read-only; `managedFields` are stripped.
  */
 export interface ResourceCache {
   secret(namespace: string, name: string): KMSVaultSecret | undefined;
@@ -46,7 +46,8 @@ export interface ResourceClient {
   /**
    * Brings the status to `desired(current)`. Patches only what differs, with the resourceVersion as
    * precondition; on a conflict reads again and asks `desired` again. Fields that the server dropped
-   * before (an older CRD) are not patched again. The cache sees the result at once.
+   * before (an older CRD) are not patched again. The cache sees the result at once if a watch has shown
+   * the object.
    * @throws KubeError when the API server cannot be reached.
    */
   updateStatus<K extends Kind>(
@@ -59,4 +60,6 @@ export interface ResourceClient {
    * @throws KubeError when the API server cannot be reached.
    */
   removeFinalizer(key: ResourceKey): Promise<PatchOutcome>;
+  /** Drops what is remembered of a resource that is gone. */
+  forget(key: ResourceKey): void;
 }

@@ -4,6 +4,8 @@ import { type Answer, type Routes, text } from './http-endpoint.js';
 export interface ReadinessCheck {
   readonly name: string;
   readonly problem: () => string | undefined;
+  /** What is worth knowing although it does not count. */
+  readonly note?: () => string | undefined;
 }
 
 /** `/healthz` answers while the process turns its event loop; `/readyz` lists what is missing, if anything. */
@@ -15,11 +17,12 @@ export function healthRoutes(checks: readonly ReadinessCheck[]): Routes {
 }
 
 function readiness(checks: readonly ReadinessCheck[]): Answer {
-  const lines = checks.map(({ name, problem }) => {
+  const lines = checks.map(({ name, problem, note }) => {
     const missing = problem();
+    const said = missing ?? note?.();
     return {
       ok: missing === undefined,
-      line: missing === undefined ? `[+] ${name}` : `[-] ${name}: ${missing}`,
+      line: `[${missing === undefined ? '+' : '-'}] ${name}${said === undefined ? '' : `: ${said}`}`,
     };
   });
   const ready = lines.every(({ ok }) => ok);

@@ -29,6 +29,7 @@ export class OperatorMetrics {
   readonly vaultTokenExpiry;
   readonly watchRestarts;
   readonly watchMalformedLines;
+  readonly watchSynced;
   readonly leader;
   readonly leaderTransitions;
   readonly leaderLastRenewal;
@@ -81,6 +82,11 @@ export class OperatorMetrics {
       'watch_malformed_lines_total',
       'Lines of a watch, and items of a list, that could not be read.',
       ['kind'],
+    );
+    this.watchSynced = gauge(
+      'watch_synced',
+      '1 while all resources are known and fresh, by kind and watched namespace (empty: all), else 0.',
+      ['kind', 'namespace'],
     );
     this.leader = gauge('leader', '1 on the replica that writes.');
     this.leaderTransitions = counter('leader_transitions_total', 'Times this replica became the leader.');

@@ -3,7 +3,7 @@ import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
-import { Lanes } from './lanes.js';
+import { Lanes, type Waiting } from './lanes.js';
 import type { Outcome, Priority, Processor, WorkQueue } from './work-queue.js';
 
 /** The first retry waits 0.5 to 1 s; later ones double up to a minute, half of the default sync period. */
@@ -14,6 +14,8 @@ const MAX_NAMED_WAIT_MS = 10 * 60_000;
 
 export interface ReconcileQueueOptions {
   readonly process: Processor;
+  /** Whether a key may be processed now; one that may not is held until {@link ReconcileQueue.wake}. */
+  readonly isReady?: (key: ResourceKey) => boolean;
   readonly concurrency: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -36,6 +38,8 @@ export class ReconcileQueue implements WorkQueue {
   private readonly lanes = new Lanes();
   /** Keys added while they were being processed. */
   private readonly dirty = new Map<string, { key: ResourceKey; priority: Priority }>();
+  /** Keys whose turn came while they were not ready. */
+  private readonly held = new Map<string, Waiting>();
   private readonly processing = new Set<string>();
   private readonly delayed = new Map<string, Delayed>();
   private readonly failures = new Map<string, number>();
@@ -66,9 +70,23 @@ export class ReconcileQueue implements WorkQueue {
       this.dirty.set(id, { key, priority: before?.priority === 'edit' ? 'edit' : priority });
       return;
     }
+    const held = this.held.get(id);
+    if (held !== undefined) {
+      if (priority === 'edit') this.held.set(id, { ...held, priority });
+      return;
+    }
     this.lanes.add(key, priority, this.options.clock.monotonicMs());
     this.reportDepth();
     this.pump();
+  }
+
+  /** Looks again whether held keys are ready. */
+  wake(): void {
+    const held = [...this.held.values()];
+    this.held.clear();
+    for (const { key, priority, since } of held) this.lanes.add(key, priority, since);
+    this.pump();
+    this.reportDepth();
   }
 
   forget(key: ResourceKey): void {
@@ -76,13 +94,14 @@ export class ReconcileQueue implements WorkQueue {
     this.endDelay(id);
     this.failures.delete(id);
     this.dirty.delete(id);
+    this.held.delete(id);
     this.lanes.remove(id);
     this.reportDepth();
   }
 
   /** Keys that wait, are processed or are to come back. */
   get size(): number {
-    return this.lanes.size + this.processing.size + this.delayed.size + this.dirty.size;
+    return this.lanes.size + this.held.size + this.processing.size + this.delayed.size + this.dirty.size;
   }
 
   /**
@@ -94,6 +113,7 @@ export class ReconcileQueue implements WorkQueue {
     for (const { cancel } of this.delayed.values()) cancel();
     this.delayed.clear();
     this.dirty.clear();
+    this.held.clear();
     this.lanes.clear();
     this.reportDepth();
     if (this.processing.size === 0) return;
@@ -106,6 +126,10 @@ export class ReconcileQueue implements WorkQueue {
     while (this.state === 'running' && this.processing.size < this.options.concurrency) {
       const next = this.lanes.take();
       if (next === undefined) return;
+      if (this.options.isReady?.(next.key) === false) {
+        this.held.set(keyString(next.key), next);
+        continue;
+      }
       const waitedMs = this.options.clock.monotonicMs() - next.since;
       this.options.metrics.queueWait.observe(waitedMs / 1000);
       this.reportDepth();
@@ -167,6 +191,6 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   private reportDepth(): void {
-    this.options.metrics.queueDepth.set(this.lanes.size);
+    this.options.metrics.queueDepth.set(this.lanes.size + this.held.size);
   }
 }

@@ -8,7 +8,7 @@ import type { ResourceCache } from '../kube/resource-store.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Outcome, Priority } from '../queue/work-queue.js';
-import { WriteGateClosedError } from '../runtime/write-gate.js';
+import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js';
 import type { Announcer } from './announcer.js';
 import type { FinalizerHandler } from './finalizer-handler.js';
 import { byImportance } from './findings.js';
@@ -46,6 +46,11 @@ export class Reconciler {
       if (error instanceof WriteGateClosedError) {
         this.deps.metrics.reconciles.inc({ result: 'standby' });
         return { retry: 'none' };
+      }
+      // No state of the resource: the queue holds the key until the cache is fresh.
+      if (error instanceof StaleCacheError) {
+        this.deps.metrics.reconciles.inc({ result: 'stale' });
+        return { retry: 'soon' };
       }
       this.deps.metrics.reconciles.inc({ result: 'error' });
       if (error instanceof KubeError) {

@@ -2,11 +2,15 @@ import { sharedAbort } from './shared-abort.js';
 
 /**
  * Whether this process may change anything in Vault or the API server at this moment. With leader
- * election the lease decides; without it the gate stands open. Every request that changes something
- * asks right before it is sent, because a process that was frozen resumes in the middle of its code.
+ * election the lease decides; in Vault, the freshness of the cache as well. Every request that changes
+ * something asks right before it is sent, because a process that was frozen resumes in the middle of its
+ * code.
  */
 export interface WriteGate {
-  /** @throws WriteGateClosedError when another replica may be the leader. */
+  /**
+   * @throws WriteGateClosedError when another replica may be the leader; StaleCacheError when the work
+   *   that asks may have begun with old resources.
+   */
   assertOpen(): void;
   /** Aborted when requests in flight must be given up; a new one after each reopening. */
   readonly signal: AbortSignal;
@@ -19,7 +23,28 @@ export class WriteGateClosedError extends Error {
   }
 }
 
+/** The cache may be behind the API server: the work is done again from what a fresh list shows. */
+export class StaleCacheError extends Error {
+  constructor() {
+    super('the cache may be behind the API server: nothing may be written from it');
+    this.name = 'StaleCacheError';
+  }
+}
+
 const never = sharedAbort().signal;
 
 /** The gate of an operator without leader election. */
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };
+
+/** Open while both are; `first` alone gives up what is in flight. */
+export function bothGates(first: WriteGate, second: Pick<WriteGate, 'assertOpen'>): WriteGate {
+  return {
+    assertOpen: () => {
+      first.assertOpen();
+      second.assertOpen();
+    },
+    get signal() {
+      return first.signal;
+    },
+  };
+}

@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+
 import type { VaultConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
@@ -54,7 +56,7 @@ export class VaultClient implements VaultRequests {
   /**
    * @returns any answer that is no failure of Vault as a whole: 2xx and 4xx but 412 and 429.
    * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
-   *   WriteGateClosedError when the request changes something and the gate is closed.
+   *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
     const { config, clock, stopping } = this.deps;
@@ -94,6 +96,16 @@ export class VaultClient implements VaultRequests {
     const gateSignal = request.mutates === true ? gate.signal : undefined;
     const limit = new TimeLimit(clock, Math.max(1, budget.leftMs), [request.signal, gateSignal]);
     const stopTimer = metrics.vaultRequestDuration.startTimer();
+    let refusal: Error | undefined;
+    // The events of a shared connection run in the context of whoever opened it.
+    const beforeSend = AsyncResource.bind((): void => {
+      try {
+        gate.assertOpen();
+      } catch (error) {
+        refusal = error as Error;
+        throw error;
+      }
+    });
     try {
       const response = await transport.send({
         method: request.method,
@@ -101,17 +113,13 @@ export class VaultClient implements VaultRequests {
         headers: this.headers(request),
         body: request.body,
         signal: limit.signal,
-        ...(request.mutates === true
-          ? {
-              beforeSend: () => {
-                gate.assertOpen();
-              },
-            }
-          : {}),
+        ...(request.mutates === true ? { beforeSend } : {}),
       });
       metrics.vaultRequests.inc({ operation: request.operation, code: String(response.status) });
       return response;
     } catch (error) {
+      // It was not sent.
+      if (refusal !== undefined) throw refusal;
       const code = limit.isOver ? 'ETIMEDOUT' : networkCode(error);
       metrics.vaultRequests.inc({ operation: request.operation, code });
       if (gateSignal?.aborted === true) throw new WriteGateClosedError();

@@ -9,6 +9,11 @@ import {
   type WatchedResource,
 } from './watched-resource.js';
 
+/** A page beyond this is asked for in smaller pieces; 500 objects are a few megabytes as a rule. */
+const MAX_PAGE_BYTES = 32 * 1024 * 1024;
+/** The longest wait for the next bytes: a large list takes as long as it takes. */
+const INACTIVITY_MS = 30_000;
+
 /** One page of a list. */
 export interface Page {
   readonly items: readonly WatchedObject[];
@@ -29,6 +34,8 @@ export class CollectionLister {
 
   /**
    * @param limit most items on the page; undefined lists all at once.
+   * The list shows the most recent state: no `resourceVersion` is asked for.
+   *
    * @throws KubeError; 410 with a token means that the list must begin again.
    */
   async page(
@@ -39,6 +46,8 @@ export class CollectionLister {
     const path = pathOf(this.resource);
     const body = await this.client.request('GET', path, {
       signal,
+      inactivityMs: INACTIVITY_MS,
+      ...(limit === undefined ? {} : { maxAnswerBytes: MAX_PAGE_BYTES }),
       query: {
         ...(limit !== undefined ? { limit: String(limit) } : {}),
         ...(continueToken !== undefined ? { continue: continueToken } : {}),

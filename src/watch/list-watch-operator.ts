@@ -4,6 +4,8 @@ import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Clock } from '../runtime/clock.js';
 import { FrameworkOperator, type ResourceEvent, ResourceEventType, ResourceMetaImpl } from './framework.js';
+import { ProblemLog } from './problem-log.js';
+import type { NextStep } from './watch-failure.js';
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
 import { type EventType, WatchLoop } from './watch-loop.js';
 import { pathOf, type WatchedObject, type WatchedResource } from './watched-resource.js';
@@ -32,7 +34,10 @@ export abstract class ListWatchOperator extends FrameworkOperator {
   private readonly watch: ListWatchOptions;
   private readonly limits: WatchLimits;
   private readonly stopping = new AbortController();
-  private readonly loops: Promise<void>[] = [];
+  private readonly loops: { readonly resource: WatchedResource; readonly loop: WatchLoop }[] = [];
+  private readonly running: Promise<void>[] = [];
+  /** One per namespace. */
+  private readonly problems = new Map<string | undefined, ProblemLog>();
 
   constructor(options: ListWatchOptions) {
     super(options.connection.kubeConfig, options.logger);
@@ -48,7 +53,7 @@ export abstract class ListWatchOperator extends FrameworkOperator {
 
   /** Resolves when, after {@link stop}, the last handler has returned. */
   async whenStopped(): Promise<void> {
-    await Promise.all(this.loops);
+    await Promise.all(this.running);
   }
 
   /** @param kindOf for the metric's label; the plural serves where a kind is not known. */
@@ -56,9 +61,41 @@ export abstract class ListWatchOperator extends FrameworkOperator {
     return plural;
   }
 
-  /** Every object of a watched collection has been shown to its handler. */
-  protected listed(resource: WatchedResource): void {
+  /** Lists a watched collection anew, at once, in the place of what its watch does now. */
+  protected relist(plural: string, namespace?: string): void {
+    for (const { resource, loop } of this.loops) {
+      if (resource.plural === plural && resource.namespace === namespace) loop.relist();
+    }
+  }
+
+  /** A list of the collection's most recent state begins. */
+  protected listing(resource: WatchedResource): void {
     void resource;
+  }
+
+  /**
+   * Every object of a watched collection has been shown to its handler.
+   *
+   * @param present `namespace/name` of each; undefined when some could not be identified.
+   */
+  protected listed(resource: WatchedResource, present: ReadonlySet<string> | undefined): void {
+    void [resource, present];
+  }
+
+  /** The watch has been opened, or has had something to say. */
+  protected alive(resource: WatchedResource): void {
+    void resource;
+  }
+
+  /** Whether a collection must be listed before its watch goes on. */
+  protected mustList(resource: WatchedResource): boolean {
+    void resource;
+    return false;
+  }
+
+  /** A list or a watch has ended. */
+  protected failed(resource: WatchedResource, step: NextStep): void {
+    void [resource, step];
   }
 
   /** The API server was restored from a backup: objects come again with lower versions. */
@@ -98,25 +135,41 @@ export abstract class ListWatchOperator extends FrameworkOperator {
       resource,
       limits: this.limits,
       signal: this.stopping.signal,
+      problems: this.problemsOf(namespace),
       observer: {
         event: (type, object) => onEvent(eventOf(plural, type, object)),
-        listed: () => {
-          this.listed(resource);
+        listing: () => {
+          this.listing(resource);
         },
+        listed: (present) => {
+          this.listed(resource, present);
+        },
+        alive: () => {
+          this.alive(resource);
+        },
+        mustList: () => this.mustList(resource),
         rewound: () => {
           this.rewound(resource);
         },
-        restarted: (why) => {
-          metrics.watchRestarts.inc({ kind, why });
+        failed: (step) => {
+          metrics.watchRestarts.inc({ kind, why: step.why });
+          this.failed(resource, step);
         },
         malformed: () => {
-          this.watch.logger.warn('unreadable line in a watch, skipped', { kind });
+          this.watch.logger.warn('unreadable line in a watch; listing again', { kind });
           metrics.watchMalformedLines.inc({ kind });
         },
       },
     });
-    this.loops.push(loop.run());
+    this.loops.push({ resource, loop });
+    this.running.push(loop.run());
     return Promise.resolve();
+  }
+
+  private problemsOf(namespace: string | undefined): ProblemLog {
+    const problems = this.problems.get(namespace) ?? new ProblemLog(this.watch.logger, namespace);
+    this.problems.set(namespace, problems);
+    return problems;
   }
 }
 

@@ -5,8 +5,10 @@ import type { IndexedResourceCache } from '../kube/resource-cache.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Priority, WorkQueue } from '../queue/work-queue.js';
 import { type ResourceEvent, ResourceEventType } from './framework.js';
+import type { Freshness, WatchKey } from './freshness.js';
 import { ListWatchOperator, type ListWatchOptions } from './list-watch-operator.js';
 import { differs, type Observation, observationOf } from './observation.js';
+import type { NextStep } from './watch-failure.js';
 import type { WatchedResource } from './watched-resource.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
@@ -14,6 +16,7 @@ const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 export interface SecretOperatorOptions extends ListWatchOptions {
   readonly cache: IndexedResourceCache;
   readonly queue: WorkQueue;
+  readonly freshness: Freshness;
   /** Each is watched by itself; absent: all namespaces at once. */
   readonly namespaces?: readonly string[] | undefined;
   /** A resource is gone: what is held in memory or shown in metrics about it goes, too. */
@@ -23,15 +26,15 @@ export interface SecretOperatorOptions extends ListWatchOptions {
 
 /**
  * Turns what happens to our resources into keys. Handlers only update the cache and queue keys, and no
- * key is queued before every watch has listed completely: a partial that is not listed yet would look
- * missing.
+ * key is queued before both kinds have been listed completely in its namespace: a partial that is not
+ * listed yet would look missing.
  */
 export class SecretOperator extends ListWatchOperator {
   private readonly own: SecretOperatorOptions;
   private readonly observations = new Map<string, Observation>();
   /** Watches whose first list is not complete; undefined until {@link init} has set them up. */
   private unlisted: Set<string> | undefined;
-  /** Keys that wait for the first lists. */
+  /** Keys that wait for the first lists of their namespace. */
   private readonly waiting = new Map<string, { readonly key: ResourceKey; readonly priority: Priority }>();
   private readonly sync: Promise<void>;
   private resolveSync: () => void = () => undefined;
@@ -42,9 +45,13 @@ export class SecretOperator extends ListWatchOperator {
     this.sync = new Promise((resolve) => {
       this.resolveSync = resolve;
     });
+    options.freshness.onBehind(({ kind, namespace }) => {
+      this.relist(PLURALS[kind], namespace === '' ? undefined : namespace);
+    });
+    for (const kind of KINDS) options.metrics.resources.set({ kind }, 0);
   }
 
-  /** Whether every object of both kinds is known. Once true it stays so. */
+  /** Whether every object of both kinds has been listed once. */
   synced(): boolean {
     return this.unlisted?.size === 0;
   }
@@ -69,15 +76,64 @@ export class SecretOperator extends ListWatchOperator {
     return KINDS.find((kind) => PLURALS[kind] === plural) ?? plural;
   }
 
-  protected override listed(resource: WatchedResource): void {
-    if (this.unlisted?.delete(watchId(resource)) !== true || this.unlisted.size > 0) return;
-    for (const { key, priority } of this.waiting.values()) this.own.queue.add(key, priority);
-    this.waiting.clear();
-    this.resolveSync();
+  protected override listing(resource: WatchedResource): void {
+    this.own.freshness.listing(this.watchKey(resource));
+  }
+
+  protected override listed(resource: WatchedResource, present: ReadonlySet<string> | undefined): void {
+    if (present !== undefined) this.forgetAbsent(resource, present);
+    const first = this.unlisted?.delete(watchId(resource)) === true;
+    this.own.freshness.listed(this.watchKey(resource));
+    if (!first) return;
+    for (const [id, { key, priority }] of this.waiting) {
+      if (!this.isListed(key.namespace)) continue;
+      this.waiting.delete(id);
+      this.own.queue.add(key, priority);
+    }
+    if (this.synced()) this.resolveSync();
+  }
+
+  protected override alive(resource: WatchedResource): void {
+    this.own.freshness.alive(this.watchKey(resource));
+  }
+
+  protected override mustList(resource: WatchedResource): boolean {
+    return this.own.freshness.mustList(this.watchKey(resource));
+  }
+
+  protected override failed(resource: WatchedResource, step: NextStep): void {
+    const watch = this.watchKey(resource);
+    if (step.missed === true) this.own.freshness.missed(watch);
+    else this.own.freshness.failed(watch, step.forbidden === true);
   }
 
   protected override rewound(resource: WatchedResource): void {
     this.own.cache.rewind(this.kindOf(resource.plural) as Kind, resource.namespace);
+  }
+
+  /**
+   * Only watches put objects into the cache, so whatever a complete list lacks is gone, however it came to
+   * be there.
+   */
+  private forgetAbsent({ plural, namespace }: WatchedResource, present: ReadonlySet<string>): void {
+    const kind = this.kindOf(plural) as Kind;
+    const cached: readonly Resource[] = [
+      ...(kind === PARTIAL_KIND ? this.own.cache.partials() : this.own.cache.secrets()),
+    ];
+    for (const resource of cached) {
+      const { metadata } = resource;
+      if (namespace !== undefined && metadata.namespace !== namespace) continue;
+      if (!present.has(`${metadata.namespace}/${metadata.name}`)) this.deleted(resource);
+    }
+    this.countResources(kind);
+  }
+
+  private countResources(kind: Kind): void {
+    this.own.metrics.resources.set({ kind }, this.own.cache.size(kind));
+  }
+
+  private watchKey({ plural, namespace }: WatchedResource): WatchKey {
+    return { kind: this.kindOf(plural) as Kind, namespace: namespace ?? '' };
   }
 
   private handle(event: ResourceEvent): Promise<void> {
@@ -86,7 +142,7 @@ export class SecretOperator extends ListWatchOperator {
     if (!KINDS.includes(resource.kind)) return Promise.resolve();
     if (event.type === ResourceEventType.Deleted) this.deleted(resource);
     else this.shown(resource);
-    this.own.metrics.resources.set({ kind: resource.kind }, this.own.cache.size(resource.kind));
+    this.countResources(resource.kind);
     return Promise.resolve();
   }
 
@@ -147,12 +203,20 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   private enqueue(key: ResourceKey, priority: Priority): void {
-    if (this.synced()) {
+    if (this.isListed(key.namespace)) {
       this.own.queue.add(key, priority);
       return;
     }
     const id = keyString(key);
     if (this.waiting.get(id)?.priority !== 'edit') this.waiting.set(id, { key, priority });
+  }
+
+  /** Whether both kinds have been listed once where the namespace is watched. */
+  private isListed(namespace: string): boolean {
+    const scope = this.own.namespaces === undefined ? undefined : namespace;
+    return KINDS.every(
+      (kind) => this.unlisted?.has(watchId({ plural: PLURALS[kind], namespace: scope })) === false,
+    );
   }
 
   /** A person waits for what changes after the first list of its watch. */

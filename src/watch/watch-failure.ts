@@ -3,13 +3,26 @@ import { WatchCutError, WatchInactiveError } from './watch-stream.js';
 
 /** Why a watch is opened again; a metric label, so the list is closed. */
 export type RestartReason =
-  'ended' | 'cut' | 'silent' | 'expired' | 'throttled' | 'refused' | 'unreachable' | 'error';
+  | 'ended'
+  | 'cut'
+  | 'silent'
+  | 'expired'
+  | 'unreadable'
+  | 'behind'
+  | 'throttled'
+  | 'refused'
+  | 'unreachable'
+  | 'error';
 
 /** What follows from the end of a list or a watch. */
 export interface NextStep {
   readonly why: RestartReason;
   /** Whether the last version is of no use any more. */
   readonly relist: boolean;
+  /** Whether changes have been missed already, so that what is known may be wrong until the list. */
+  readonly missed?: true;
+  /** The API server will answer so until somebody grants the permission. */
+  readonly forbidden?: true;
   /** What the server asked for. */
   readonly waitMs?: number;
   /** Said once, until it works again; absent for what is part of normal life. */
@@ -24,7 +37,7 @@ export interface Problem {
 
 /** Judges what a list or a watch threw; unknown errors are a fault here and are retried all the same. */
 export function stepAfter(error: unknown): NextStep {
-  if (error instanceof WatchInactiveError) return { why: 'silent', relist: false };
+  if (error instanceof WatchInactiveError) return { why: 'silent', relist: true, missed: true };
   if (error instanceof WatchCutError) return { why: 'cut', relist: false };
   if (!(error instanceof KubeError)) {
     const name = error instanceof Error ? error.name : typeof error;
@@ -35,7 +48,7 @@ export function stepAfter(error: unknown): NextStep {
     case undefined:
       return { why: 'unreachable', relist: true, problem: saying('API server cannot be reached', error) };
     case 410:
-      return { why: 'expired', relist: true };
+      return { why: 'expired', relist: true, missed: true };
     case 429:
       return { why: 'throttled', relist: false, ...wait };
     case 404:
@@ -54,6 +67,7 @@ export function stepAfter(error: unknown): NextStep {
       return {
         why: 'refused',
         relist: true,
+        forbidden: true,
         problem: saying('RBAC does not allow to list and watch the kind: install the ClusterRole', error),
       };
     default:

@@ -4,7 +4,11 @@ export interface WatchLimits {
   readonly pageSize: number;
   /** After so long the server is asked to end a stream; up to half more by chance, to spread replicas. */
   readonly timeoutSeconds: number;
-  /** A stream without any byte for so long is dead. API servers send a bookmark about every minute. */
+  /**
+   * A stream without any byte for so long is dead. API servers send a bookmark every minute
+   * (`defaultBookmarkFrequency` in apiserver's cacher.go), and one two seconds before they end a stream:
+   * a much lower limit would take a quiet stream for a dead one.
+   */
   readonly inactivityMs: number;
   /** A stream that lived so long was healthy: the next reconnect does not back off. */
   readonly healthyAfterMs: number;
@@ -17,7 +21,7 @@ export interface WatchLimits {
 export const DEFAULT_WATCH_LIMITS: WatchLimits = {
   pageSize: 500,
   timeoutSeconds: 300,
-  inactivityMs: 120_000,
+  inactivityMs: 90_000,
   healthyAfterMs: 10_000,
   backoffBaseMs: 500,
   backoffCapMs: 30_000,

@@ -4,9 +4,12 @@ import { KubeError } from '../kube/kube-error.js';
 import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
 import { CollectionLister, type Page } from './collection-lister.js';
+import { CompleteList } from './complete-list.js';
 import { KnownObjects } from './known-objects.js';
-import { type NextStep, type RestartReason, stepAfter } from './watch-failure.js';
+import type { ProblemLog } from './problem-log.js';
+import { type NextStep, stepAfter } from './watch-failure.js';
 import type { WatchLimits } from './watch-limits.js';
 import { watchLines } from './watch-stream.js';
 import type { WatchedObject, WatchedResource } from './watched-resource.js';
@@ -16,11 +19,21 @@ export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 /** Who hears of a collection. Calls never overlap, and none comes after the signal has aborted. */
 export interface WatchObserver {
   event(type: EventType, object: WatchedObject): Promise<void>;
-  /** Every object of the collection has been shown. */
-  listed(): void;
+  /** A list begins that shows the most recent state. */
+  listing(): void;
+  /**
+   * Every object of the collection has been shown.
+   * @param present `namespace/name` of each; undefined when some could not be identified.
+   */
+  listed(present: ReadonlySet<string> | undefined): void;
+  /** The watch has been opened, or has had something to say. */
+  alive(): void;
+  /** Whether the next step must be a list, whatever is known. */
+  mustList(): boolean;
+  /** A list or a watch has ended. */
+  failed(step: NextStep): void;
   /** The server's versions start again below those seen before; a complete list follows. */
   rewound(): void;
-  restarted(why: RestartReason): void;
   malformed(): void;
 }
 
@@ -34,6 +47,7 @@ export interface WatchLoopOptions {
   readonly observer: WatchObserver;
   readonly signal: AbortSignal;
   readonly random?: () => number;
+  readonly problems: ProblemLog;
 }
 
 /**
@@ -42,16 +56,21 @@ export interface WatchLoopOptions {
  */
 export class WatchLoop {
   private readonly known = new KnownObjects();
-  private readonly lister: CollectionLister;
+  private readonly lists: CompleteList;
   private readonly random: () => number;
   /** The last version seen; undefined while a list is due. */
   private version: string | undefined;
-  private saidProblem: string | undefined;
+  /** Ends the step that is under way. */
+  private interrupt = new LinkedAbort([]);
   /** Restarts since the last healthy stream. */
   private attempt = 0;
 
   constructor(private readonly options: WatchLoopOptions) {
-    this.lister = new CollectionLister(options.client, options.resource);
+    this.lists = new CompleteList({
+      lister: new CollectionLister(options.client, options.resource),
+      pageSize: options.limits.pageSize,
+      pause: (askedMs, signal) => this.pause(askedMs, signal),
+    });
     this.random = options.random ?? Math.random;
   }
 
@@ -59,53 +78,69 @@ export class WatchLoop {
   async run(): Promise<void> {
     const { signal, observer } = this.options;
     while (!signal.aborted) {
-      const step = await this.once();
-      if (signal.aborted) return;
-      if (step.relist) this.version = undefined;
-      observer.restarted(step.why);
-      this.say(step);
-      await this.pause(step.waitMs);
-    }
-  }
-
-  private async once(): Promise<NextStep> {
-    try {
-      this.version ??= await this.list();
-      if (this.options.signal.aborted) return { why: 'ended', relist: false };
-      return await this.watch(this.version);
-    } catch (error) {
-      return stepAfter(error);
-    }
-  }
-
-  private async list(): Promise<string> {
-    const { observer, signal } = this.options;
-    let limit: number | undefined = this.options.limits.pageSize;
-    for (;;) {
-      const seen = new Set<string>();
-      let page: Page | undefined;
+      this.interrupt = new LinkedAbort([signal]);
+      const { interrupt } = this;
       try {
-        do {
-          page = await this.page(limit, page?.continueToken);
-          if (this.known.isRewound(page.resourceVersion)) observer.rewound();
-          for (let index = 0; index < page.malformed; index += 1) observer.malformed();
-          for (const object of page.items) {
-            seen.add(this.known.idOf(object));
-            await this.show(object);
-          }
-        } while (page.continueToken !== undefined);
-      } catch (error) {
-        // A token lives for some minutes; a list that outlives it is read in one piece.
-        if (!(error instanceof KubeError) || error.status !== 410 || limit === undefined || !page)
-          throw error;
-        limit = undefined;
-        continue;
+        const step = await this.once(interrupt.signal);
+        if (signal.aborted) return;
+        if (step.relist) this.version = undefined;
+        observer.failed(step);
+        this.say(step);
+        // Whoever interrupted waits for the list.
+        if (step.why !== 'behind') await this.pause(step.waitMs, interrupt.signal);
+      } finally {
+        interrupt.dispose();
       }
-      for (const gone of this.known.takeMissing(seen)) await this.emit('DELETED', gone);
-      this.known.listedAt(page.resourceVersion);
-      if (!signal.aborted) observer.listed();
-      return page.resourceVersion;
     }
+  }
+
+  /** Lists anew, at once. */
+  relist(): void {
+    this.version = undefined;
+    this.interrupt.abort();
+  }
+
+  private async once(signal: AbortSignal): Promise<NextStep> {
+    let step: NextStep;
+    try {
+      if (this.options.observer.mustList()) this.version = undefined;
+      this.version ??= await this.list(signal);
+      if (signal.aborted) return BEHIND;
+      step = await this.watch(this.version, signal);
+    } catch (error) {
+      step = stepAfter(error);
+    }
+    return signal.aborted ? BEHIND : step;
+  }
+
+  private async list(signal: AbortSignal): Promise<string> {
+    const { observer } = this.options;
+    let seen = new Set<string>();
+    let malformed = 0;
+    observer.listing();
+    const last = await this.lists.read(
+      signal,
+      () => {
+        seen = new Set();
+        malformed = 0;
+      },
+      async (page: Page) => {
+        if (this.known.isRewound(page.resourceVersion)) observer.rewound();
+        for (let index = 0; index < page.malformed; index += 1) observer.malformed();
+        malformed += page.malformed;
+        for (const object of page.items) {
+          seen.add(this.known.idOf(object));
+          await this.show(object);
+        }
+      },
+    );
+    // What could not be read may be what seems to be missing.
+    if (malformed === 0) {
+      for (const gone of this.known.takeMissing(seen)) await this.emit('DELETED', gone);
+    }
+    this.known.listedAt(last.resourceVersion);
+    if (!this.options.signal.aborted) observer.listed(malformed === 0 ? seen : undefined);
+    return last.resourceVersion;
   }
 
   /** A listed object, unless it is the one that was shown before. */
@@ -116,23 +151,9 @@ export class WatchLoop {
     await this.emit(type === 'MODIFIED' ? 'MODIFIED' : 'ADDED', object);
   }
 
-  /** A page that is refused with 429 is asked for again: a list from the start would cost more. */
-  private async page(limit: number | undefined, token: string | undefined): Promise<Page> {
-    const { signal } = this.options;
-    for (;;) {
-      try {
-        return await this.lister.page(limit, token, signal);
-      } catch (error) {
-        if (!(error instanceof KubeError) || error.status !== 429 || signal.aborted) throw error;
-        await this.pause(error.retryAfterMs);
-      }
-    }
-  }
-
-  private async watch(from: string): Promise<NextStep> {
-    const { clock, limits, observer, signal } = this.options;
+  private async watch(from: string, signal: AbortSignal): Promise<NextStep> {
+    const { clock, limits, observer } = this.options;
     let openedAt: number | undefined;
-    let malformed = false;
     const lines = watchLines(this.options.resource, from, {
       connection: this.options.connection,
       clock,
@@ -141,16 +162,19 @@ export class WatchLoop {
       timeoutSeconds: Math.round(limits.timeoutSeconds * (1 + this.random() / 2)),
       onOpen: () => {
         openedAt = clock.monotonicMs();
-        this.recovered();
+        observer.alive();
+        this.options.problems.solved(this.options.resource.plural);
       },
     });
     let step: NextStep = { why: 'ended', relist: false };
     try {
       for await (const line of lines) {
         if (signal.aborted) break;
+        observer.alive();
         if (line.type === 'MALFORMED') {
-          malformed = true;
+          // It may have been a change: only a list shows what it was.
           observer.malformed();
+          return { why: 'unreadable', relist: true, missed: true };
         } else if (line.type === 'ERROR') {
           step = stepAfter(new KubeError('the watch ended with an error', line.code, line.retryAfterMs));
           break;
@@ -167,8 +191,7 @@ export class WatchLoop {
     }
     const lived = openedAt === undefined ? 0 : clock.monotonicMs() - openedAt;
     if (lived >= limits.healthyAfterMs) this.attempt = 0;
-    // The unreadable line may have been a change: only a list shows what it was.
-    return malformed ? { ...step, relist: true } : step;
+    return step;
   }
 
   private saw(version: string): void {
@@ -191,30 +214,24 @@ export class WatchLoop {
     }
   }
 
-  private async pause(askedMs = 0): Promise<void> {
-    const { clock, limits, signal } = this.options;
+  private async pause(askedMs: number | undefined, signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.options;
     const own = backoffMs(this.attempt, {
       baseMs: limits.backoffBaseMs,
       capMs: limits.backoffCapMs,
       random: this.random,
     });
     this.attempt += 1;
-    await sleep(clock, Math.max(own, Math.min(askedMs, limits.maxRetryAfterMs)), signal);
+    const waitMs = Math.max(own, Math.min(askedMs ?? 0, limits.maxRetryAfterMs));
+    // What the server asked for is honoured, whoever waits.
+    await sleep(clock, waitMs, askedMs === undefined ? signal : this.options.signal);
   }
 
   private say({ why, problem }: NextStep): void {
-    const { logger, resource } = this.options;
-    if (problem === undefined) {
-      logger.debug('watch restarts', { resource: resource.plural, why });
-    } else if (problem.message !== this.saidProblem) {
-      this.saidProblem = problem.message;
-      logger.warn(problem.message, { resource: resource.plural, ...problem.facts });
-    }
-  }
-
-  private recovered(): void {
-    if (this.saidProblem === undefined) return;
-    this.saidProblem = undefined;
-    this.options.logger.info('watch works again', { resource: this.options.resource.plural });
+    const { logger, resource, problems } = this.options;
+    if (problem === undefined) logger.debug('watch restarts', { resource: resource.plural, why });
+    else problems.met(resource.plural, problem);
   }
 }
+
+const BEHIND: NextStep = { why: 'behind', relist: true };

@@ -95,6 +95,16 @@ describe('ApiResourceClient.fetch', () => {
     expect(cache.secret('team', 'app')?.metadata.resourceVersion).toBe('10');
   });
 
+  it('shows the cache nothing that no watch has shown: neither a new object nor another incarnation', async () => {
+    const { client, cache } = await startClient(secret());
+    expect(await client.fetch(KEY)).toBeDefined();
+    expect(await client.updateStatus(KEY, () => ({ created: true }))).toEqual(patched);
+    expect(cache.get(KEY)).toBeUndefined();
+    cache.apply(secret({ uid: 'before', resourceVersion: '1' }));
+    expect((await client.fetch(KEY))?.metadata.uid).toBe('u');
+    expect(cache.get(KEY)?.metadata.uid).toBe('before');
+  });
+
   it('gives undefined only for a 404 of this object', async () => {
     const { client, server } = await startClient(undefined);
     expect(await client.fetch(KEY)).toBeUndefined();
@@ -125,9 +135,9 @@ describe('ApiResourceClient.fetch', () => {
 
 describe('ApiResourceClient.updateStatus', () => {
   it('patches only what differs, with the version as precondition, and updates the cache at once', async () => {
-    const { client, cache, server, store } = await startClient(
-      secret({}, { created: true, path: 'old', keys: '1/1' }),
-    );
+    const before = secret({}, { created: true, path: 'old', keys: '1/1' });
+    const { client, cache, server, store } = await startClient(before);
+    cache.apply(before);
     const desired = (): KMSVaultSecretStatus => ({ created: true, path: 'new', inputsHash: 'x' });
     expect(await client.updateStatus(KEY, desired)).toEqual(patched);
     const patch = server.requests.all.at(-1);
@@ -210,9 +220,10 @@ describe('ApiResourceClient.updateStatus', () => {
   });
 
   it('does not patch again what an older CRD drops, and says so once', async () => {
-    const { client, server, logger } = await startClient(secret(), (status) => {
+    const { client, cache, server, logger } = await startClient(secret(), (status) => {
       for (const field of Object.keys(status)) if (field !== 'created') Reflect.deleteProperty(status, field);
     });
+    cache.apply(secret());
     let time = 0;
     const desired = (created: boolean) => (): KMSVaultSecretStatus => ({
       created,
@@ -229,14 +240,37 @@ describe('ApiResourceClient.updateStatus', () => {
   });
 
   it('does not patch again what an older CRD cuts from within a field', async () => {
-    const { client, server } = await startClient(secret(), (status) => {
+    const { client, cache, server } = await startClient(secret(), (status) => {
       status.failedKeys = [{ key: 'a' }];
     });
+    cache.apply(secret());
     const desired = (reason: string) => (): KMSVaultSecretStatus => ({ failedKeys: [{ key: 'a', reason }] });
     expect(await client.updateStatus(KEY, desired('one'))).toEqual(patched);
     expect(await client.updateStatus(KEY, desired('one'))).toEqual(unchanged);
     expect(await client.updateStatus(KEY, desired('two'))).toEqual(patched);
     expect(server.requests.count(({ method }) => method === 'PATCH')).toBe(2);
+  });
+
+  it.each([
+    ['is gone', (client: ApiResourceClient) => Promise.resolve(client.forget(KEY))],
+    [
+      'was deleted while it was patched',
+      (client: ApiResourceClient, cache: IndexedResourceCache) => {
+        cache.remove(KEY);
+        return client.updateStatus(KEY, () => ({ failedKeys: [{ key: 'a', reason: 'two' }] }));
+      },
+    ],
+  ])('forgets what was altered of the status of a resource that %s', async (_how, leave) => {
+    const { client, cache, server } = await startClient(secret(), (status) => {
+      status.failedKeys = [{ key: 'a' }];
+    });
+    cache.apply(secret());
+    const desired = (): KMSVaultSecretStatus => ({ failedKeys: [{ key: 'a', reason: 'one' }] });
+    expect(await client.updateStatus(KEY, desired)).toEqual(patched);
+    expect(await client.updateStatus(KEY, desired)).toEqual(unchanged);
+    await leave(client, cache);
+    server.requests.clear();
+    expect(await client.updateStatus(KEY, desired)).toEqual(patched);
   });
 
   it('treats a status that is no object as none', async () => {

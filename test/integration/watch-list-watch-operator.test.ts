@@ -22,9 +22,10 @@ async function startApi(...names: string[]): Promise<ScriptedApi> {
 async function startOperator(
   server: string,
   limits: Partial<WatchLimits> = {},
-  namespaces?: readonly string[],
+  namespaces?: readonly (string | undefined)[],
+  random?: () => number,
 ): Promise<RecordingOperator> {
-  const operator = new RecordingOperator(operatorParts(plainKubeConfig(server), limits), namespaces);
+  const operator = new RecordingOperator(operatorParts(plainKubeConfig(server), limits, random), namespaces);
   cleanups.push(async () => {
     operator.stop();
     await operator.whenStopped();
@@ -213,7 +214,7 @@ describe('ListWatchOperator', () => {
     const operator = await startOperator(api.server.url, { inactivityMs: 200 });
     await until('a second stream', () => api.watches >= 2);
     expect(await operator.restarts('silent')).toBeGreaterThanOrEqual(1);
-    expect(api.lists()).toBe(1);
+    expect(api.lists()).toBe(api.watches);
   });
 
   it('leaves a stream alone that has only bookmarks to say', async () => {
@@ -257,18 +258,31 @@ describe('ListWatchOperator', () => {
     ['an event without an object', '{"type":"MODIFIED"}'],
     ['an object without a name', '{"type":"MODIFIED","object":{"apiVersion":"v1","kind":"X","metadata":{}}}'],
     ['an unknown type', '{"type":"RENAMED","object":{}}'],
-  ])('counts a malformed line (%s), goes on with the stream, and lists when it ends', async (_what, line) => {
+  ])('counts a malformed line (%s), ends the stream at once and lists', async (_what, line) => {
     const api = await startApi('a');
     const operator = await startOperator(api.server.url);
     await watching(api);
     api.say(line);
+    await until('a second list', () => api.lists() === 2);
+    await watching(api);
     api.put(SECRET_KIND, 'team', 'b', {});
     await until('the next event', () => operator.heard.includes('ADDED b'));
-    expect(api.watches).toBe(1);
+    expect(await operator.restarts('unreadable')).toBe(1);
     const { values } = await operator.parts.metrics.watchMalformedLines.get();
     expect(values).toEqual([{ labels: { kind: 'kmsvaultsecrets' }, value: 1 }]);
-    api.endStreams();
-    await until('a second list', () => api.lists() === 2);
+  });
+
+  it('backs off more and more when every stream brings an unreadable line', async () => {
+    const api = await startApi('a');
+    const limits = { backoffBaseMs: 20, backoffCapMs: 10_000 };
+    const operator = await startOperator(api.server.url, limits, [undefined], () => 1);
+    for (let streams = 1; streams <= 4; streams += 1) {
+      await until('a stream', () => api.watches === streams && api.openStreams === 1);
+      api.say('{"type":"MODIF');
+    }
+    const pauses = (): number[] => operator.parts.clock.waits.filter((ms) => ms < 1_000);
+    await until('the last pause', () => pauses().length >= 4);
+    expect(pauses()).toEqual([20, 40, 80, 160]);
   });
 
   it.each([

@@ -60,9 +60,12 @@ export function plainKubeConfig(server: string): KubeConfig {
 /** The system's clock, but a wait of a minute or more is over at once and written down. */
 export class ImpatientClock implements Clock {
   readonly skipped: number[] = [];
+  /** Every wait that was asked for. */
+  readonly waits: number[] = [];
   now = (): Date => systemClock.now();
   monotonicMs = (): number => systemClock.monotonicMs();
   setTimer(ms: number, callback: () => void): () => void {
+    this.waits.push(ms);
     if (ms < 60_000) return systemClock.setTimer(ms, callback);
     this.skipped.push(ms);
     return systemClock.setTimer(0, callback);
@@ -78,7 +81,11 @@ export const SHORT_LIMITS: Partial<WatchLimits> = {
 };
 
 /** Everything below an operator class, on one kubeconfig. */
-export function operatorParts(kubeConfig: KubeConfig, limits: Partial<WatchLimits> = {}) {
+export function operatorParts(
+  kubeConfig: KubeConfig,
+  limits: Partial<WatchLimits> = {},
+  random: () => number = Math.random,
+) {
   const registry = new Registry();
   const connection = new ApiConnection({ kubeConfig });
   const clock = new ImpatientClock();
@@ -91,6 +98,7 @@ export function operatorParts(kubeConfig: KubeConfig, limits: Partial<WatchLimit
     logger: new RecordingLogger(),
     metrics: new OperatorMetrics(registry),
     limits: { ...SHORT_LIMITS, ...limits },
+    random,
   };
 }
 

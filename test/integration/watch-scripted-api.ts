@@ -127,6 +127,18 @@ export class ScriptedApi {
 
   private serve(seen: SeenRequest, response: ServerResponse): void {
     const url = new URL(seen.url, 'http://loopback');
+    const single = new RegExp(`/apis/${GROUP}/${VERSION}/namespaces/([^/]+)/([a-z]+)/([^/]+)$`).exec(
+      url.pathname,
+    );
+    if (single !== null) {
+      const object = this.objects.get(`${single[2] ?? ''}/${single[1] ?? ''}/${single[3] ?? ''}`);
+      if (object !== undefined) answer(response, 200, object);
+      else {
+        const details = { name: single[3] };
+        answer(response, 404, { kind: 'Status', reason: 'NotFound', code: 404, details });
+      }
+      return;
+    }
     const path = new RegExp(`/apis/${GROUP}/${VERSION}/(?:namespaces/([^/]+)/)?([a-z]+)$`).exec(url.pathname);
     const plural = path?.[2];
     if (plural === undefined) {

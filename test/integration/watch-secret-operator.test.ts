@@ -2,8 +2,11 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, PARTIAL_KIND, PLURALS, SECRET_KIND } from '../../src/api/group.js';
 import { keyString, type ResourceKey } from '../../src/api/resource-key.js';
+import { ApiResourceClient } from '../../src/kube/resource-client.js';
 import { IndexedResourceCache } from '../../src/kube/resource-cache.js';
+import type { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { Priority, WorkQueue } from '../../src/queue/work-queue.js';
+import { Freshness } from '../../src/watch/freshness.js';
 import { SecretOperator } from '../../src/watch/secret-operator.js';
 import { operatorParts, plainKubeConfig, until } from './watch-recording.js';
 import { ScriptedApi } from './watch-scripted-api.js';
@@ -42,10 +45,12 @@ async function startOperator(api: ScriptedApi, namespaces?: readonly string[]) {
   const cache = new IndexedResourceCache();
   const queue = new RecordingQueue();
   const forgotten: string[] = [];
+  const freshness = new Freshness({ ...parts, namespaces, limitMs: 10_000 });
   const operator = new SecretOperator({
     ...parts,
     cache,
     queue,
+    freshness,
     namespaces,
     onForgotten: (key) => forgotten.push(keyString(key)),
   });
@@ -55,7 +60,7 @@ async function startOperator(api: ScriptedApi, namespaces?: readonly string[]) {
     parts.connection.close();
   });
   await operator.start();
-  return { operator, cache, queue, forgotten, parts };
+  return { operator, cache, queue, forgotten, parts, freshness };
 }
 
 /** Started, listed and watching, with the keys of the lists taken off the queue. */
@@ -74,6 +79,13 @@ async function settled(api: ScriptedApi, queue: RecordingQueue): Promise<string[
     await until('the bystander', () => queue.added.includes(`edit ${kind}/bystander/last`));
   }
   return queue.added.filter((entry) => !entry.includes('/bystander/'));
+}
+
+async function synced({ metrics }: { metrics: OperatorMetrics }): Promise<Record<string, number>> {
+  const { values } = await metrics.watchSynced.get();
+  return Object.fromEntries(
+    values.map(({ labels, value }) => [`${String(labels.kind)} ${String(labels.namespace)}`, value]),
+  );
 }
 
 describe('SecretOperator', () => {
@@ -123,21 +135,38 @@ describe('SecretOperator', () => {
     expect(queue.added).toEqual([]);
   });
 
-  it('is synced only when every namespace is listed', async () => {
+  it('begins each namespace when its own lists are complete, whatever becomes of the others', async () => {
     const api = await startApi();
+    api.put(SECRET_KIND, 'a', 'app', spec('secret/a'));
     api.put(SECRET_KIND, 'b', 'app', spec('secret/b'));
     api.put(SECRET_KIND, 'c', 'other', spec('secret/c'));
     const lift = api.server.faults.inject({
       matches: ({ url }) => url.includes('/namespaces/b/'),
       action: { kind: 'answer', status: 403 },
     });
-    const { operator, queue } = await startOperator(api, ['a', 'b', 'b']);
+    const { operator, queue, freshness, parts } = await startOperator(api, ['a', 'b', 'b']);
     await until('the streams of the other namespace', () => api.openStreams === 2);
+    expect(queue.added).toEqual(['resync KMSVaultSecret/a/app']);
+    await until('both refusals', () => freshness.mayProcess({ namespace: 'a' }));
+    expect(freshness.mayProcess({ namespace: 'b' })).toBe(false);
     expect(operator.synced()).toBe(false);
+    const warnings = parts.logger.entries.filter(({ level }) => level === 'warn');
+    expect(warnings.map(({ facts }) => facts.namespace)).toEqual(['b']);
+    expect(freshness.problem()).toBeUndefined();
+    expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
+    expect(await synced(parts)).toEqual({
+      'KMSVaultSecret a': 1,
+      'KMSVaultSecret b': 0,
+      'PartialKMSVaultSecret a': 1,
+      'PartialKMSVaultSecret b': 0,
+    });
     lift();
     await operator.whenSynced();
     await until('all streams', () => api.openStreams === 4);
-    expect(queue.added).toEqual(['resync KMSVaultSecret/b/app']);
+    expect(queue.added).toEqual(['resync KMSVaultSecret/a/app', 'resync KMSVaultSecret/b/app']);
+    expect(freshness.mayProcess({ namespace: 'b' })).toBe(true);
+    expect(freshness.note()).toBeUndefined();
+    expect(Object.values(await synced(parts))).toEqual([1, 1, 1, 1]);
     api.put(SECRET_KIND, 'b', 'app', spec('secret/b2'));
     await until('the edit', () => queue.added.includes('edit KMSVaultSecret/b/app'));
   });
@@ -290,5 +319,47 @@ describe('SecretOperator', () => {
     api.put(SECRET_KIND, 'team', 'broken', broken);
     expect(await settled(api, queue)).toEqual(['edit KMSVaultSecret/team/broken']);
     expect(cache.secret('team', 'broken')).toBeDefined();
+  });
+
+  it.each([SECRET_KIND, PARTIAL_KIND] as const)(
+    'forgets a %s that was created and deleted while the watch was down and read in between',
+    async (kind) => {
+      const api = await startApi();
+      api.put(SECRET_KIND, 'team', 'owner', spec('secret/owner', 'brief'));
+      const { cache, parts, queue } = await startSynced(api);
+      const resources = new ApiResourceClient({ client: parts.client, cache, logger: parts.logger });
+      const lift = api.server.faults.inject({
+        matches: ({ url }) => url.includes('watch=true') || url.includes('limit='),
+        action: { kind: 'answer', status: 503 },
+      });
+      api.endStreams();
+      await until('no stream', () => api.openStreams === 0);
+      const { metadata } = api.put(kind, 'team', 'brief', spec('secret/brief'));
+      const read = await resources.fetch({ kind, namespace: 'team', name: 'brief' });
+      expect(read?.metadata.uid).toBe(metadata.uid);
+      await resources.updateStatus({ kind: SECRET_KIND, namespace: 'team', name: 'owner' }, () => ({}));
+      api.delete(kind, 'team', 'brief');
+      lift();
+      await until('both streams', () => api.openStreams === 2);
+      await settled(api, queue);
+      expect(cache.get({ kind, namespace: 'team', name: 'brief' })).toBeUndefined();
+      expect(cache.secret('team', 'owner')).toBeDefined();
+    },
+  );
+
+  it('removes at the end of a list whatever the list lacks, however it came into the cache', async () => {
+    const api = await startApi();
+    const stranger = api.put(PARTIAL_KIND, 'team', 'stranger', {});
+    api.delete(PARTIAL_KIND, 'team', 'stranger');
+    api.put(SECRET_KIND, 'team', 'owner', spec('secret/owner', 'stranger'));
+    const { cache, queue, forgotten } = await startSynced(api);
+    cache.apply(stranger);
+    api.compact();
+    api.version += 1;
+    api.compact();
+    api.endStreams();
+    await until('the removal', () => cache.partial('team', 'stranger') === undefined);
+    expect(forgotten).toEqual(['PartialKMSVaultSecret/team/stranger']);
+    await until('the owner', () => queue.added.includes('edit KMSVaultSecret/team/owner'));
   });
 });

@@ -138,6 +138,10 @@ export class ReconcileStand implements ResourceClient {
     return Promise.resolve({ outcome: 'patched' });
   }
 
+  forget(): void {
+    // Remembers nothing.
+  }
+
   removeFinalizer(key: ResourceKey): Promise<PatchOutcome> {
     if (this.apiDown) return Promise.reject(new KubeError('PATCH failed', 503));
     const resource = this.find(key.kind, key.name);

@@ -21,7 +21,7 @@ let peak: number;
 let behaviour: Map<string, () => Promise<Outcome>>;
 let queue: ReconcileQueue;
 
-function make(concurrency: number): ReconcileQueue {
+function make(concurrency: number, isReady: (key: ResourceKey) => boolean = () => true): ReconcileQueue {
   return new ReconcileQueue({
     process: async ({ name }) => {
       if (running.has(name)) throw new Error(`${name} is processed twice at once`);
@@ -34,6 +34,7 @@ function make(concurrency: number): ReconcileQueue {
         running.delete(name);
       }
     },
+    isReady,
     concurrency,
     clock,
     logger: silentLogger,
@@ -250,5 +251,63 @@ describe('ResyncTimer', () => {
     });
     timer.start();
     expect(clock.waiting).toEqual([]);
+  });
+});
+
+describe('a key that is not ready', () => {
+  it('is held without being processed, and processed once when it is woken', async () => {
+    const ready = new Set<string>();
+    queue = make(2, ({ name }) => ready.has(name));
+    queue.start();
+    queue.add(key('a'), 'resync');
+    queue.add(key('b'), 'resync');
+    queue.add(key('a'), 'edit');
+    await settled();
+    expect(order).toEqual([]);
+    expect(queue.size).toBe(2);
+    ready.add('a');
+    queue.wake();
+    await settled();
+    expect(order).toEqual(['a']);
+    ready.add('b');
+    queue.wake();
+    queue.wake();
+    await settled();
+    expect(order).toEqual(['a', 'b']);
+    expect(queue.size).toBe(0);
+  });
+
+  it('holds up no other', async () => {
+    queue = make(1, ({ name }) => name !== 'held');
+    queue.start();
+    queue.add(key('held'), 'edit');
+    queue.add(key('a'), 'resync');
+    await settled();
+    expect(order).toEqual(['a']);
+  });
+
+  it('keeps its place before what came later, as an edit', async () => {
+    let open = false;
+    queue = make(1, () => open);
+    queue.start();
+    queue.add(key('resync'), 'resync');
+    queue.add(key('edit'), 'resync');
+    queue.add(key('edit'), 'edit');
+    await settled();
+    open = true;
+    queue.wake();
+    await settled();
+    expect(order[0]).toBe('edit');
+  });
+
+  it('is forgotten and given up like any other', async () => {
+    queue = make(1, () => false);
+    queue.start();
+    queue.add(key('a'), 'edit');
+    queue.add(key('b'), 'edit');
+    queue.forget(key('a'));
+    expect(queue.size).toBe(1);
+    await queue.stop();
+    expect(queue.size).toBe(0);
   });
 });

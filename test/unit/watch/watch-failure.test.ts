@@ -6,9 +6,9 @@ import { WatchCutError, WatchInactiveError } from '../../../src/watch/watch-stre
 
 describe('stepAfter', () => {
   it.each([
-    ['a silent stream', new WatchInactiveError(), { why: 'silent', relist: false }],
+    ['a silent stream', new WatchInactiveError(), { why: 'silent', relist: true, missed: true }],
     ['a cut stream', new WatchCutError('WATCH /x'), { why: 'cut', relist: false }],
-    ['410', new KubeError('x', 410), { why: 'expired', relist: true }],
+    ['410', new KubeError('x', 410), { why: 'expired', relist: true, missed: true }],
     ['429', new KubeError('x', 429), { why: 'throttled', relist: false }],
     ['429 with a time', new KubeError('x', 429, 5_000), { why: 'throttled', relist: false, waitMs: 5_000 }],
   ])('has nothing to say about %s, which is part of normal life', (_what, error, step) => {

@@ -1,0 +1,267 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import { type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import type { ResourceKey } from '../api/resource-key.js';
+import type { Logger } from '../observability/logger.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Clock } from '../runtime/clock.js';
+import { StaleCacheError, type WriteGate } from '../runtime/write-gate.js';
+import { WatchState } from './watch-state.js';
+
+const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
+/** So long the first namespace waits for an answer to the lists of the others: they may own its paths. */
+const SETTLE_MS = 10_000;
+/** A list that takes longer than this is worth a line in the log. */
+const PATIENCE_MS = 10_000;
+
+/** The watch of one kind in one namespace; `''`: in all. */
+export interface WatchKey {
+  readonly kind: Kind;
+  readonly namespace: string;
+}
+
+export interface FreshnessOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Pick<OperatorMetrics, 'watchSynced'>;
+  /** Undefined: all namespaces with one watch per kind. */
+  readonly namespaces: readonly string[] | undefined;
+  /** A watch without a sign of life for so long counts as behind. */
+  readonly limitMs: number;
+}
+
+interface Scope {
+  readonly namespace: string;
+  readonly watches: ReadonlyMap<Kind, WatchState>;
+  fresh: boolean;
+  /** Counts how often the scope ceased to be fresh: work that began before may not write. */
+  epoch: number;
+  behindSinceMs: number;
+  saidBehind: boolean;
+}
+
+/**
+ * Whether what the cache holds of a namespace is fresh enough to write from: both kinds were listed
+ * completely, by lists that began after the last moment at which something may have been missed, and
+ * both watches have shown a sign of life since. Such moments are: the start, each new term of
+ * leadership, a stall of the process, a change that a watch could not tell, and a silence.
+ *
+ * As a gate it is asked from within {@link during}: the work is judged by its own namespace, and by
+ * whether it began before the cache was behind.
+ */
+export class Freshness implements Pick<WriteGate, 'assertOpen'> {
+  private readonly scopes: ReadonlyMap<string, Scope>;
+  private readonly work = new AsyncLocalStorage<{ readonly scope: Scope; readonly epoch: number }>();
+  private demandedMs: number;
+  private relist: (watch: WatchKey) => void = () => undefined;
+  private changed: () => void = () => undefined;
+  /** Asked before each write, too: whether the process was stopped meanwhile. */
+  checkStall: () => void = () => undefined;
+
+  constructor(private readonly options: FreshnessOptions) {
+    this.demandedMs = options.clock.monotonicMs();
+    const namespaces = options.namespaces === undefined ? [''] : [...new Set(options.namespaces)];
+    this.scopes = new Map(
+      namespaces.map((namespace) => [
+        namespace,
+        {
+          namespace,
+          watches: new Map(KINDS.map((kind) => [kind, new WatchState()])),
+          fresh: false,
+          epoch: 0,
+          behindSinceMs: this.demandedMs,
+          saidBehind: false,
+        },
+      ]),
+    );
+    for (const watch of this.watches()) this.options.metrics.watchSynced.set({ ...watch }, 0);
+  }
+
+  /** @param relist lists a collection anew, ending its watch. */
+  onBehind(relist: (watch: WatchKey) => void): void {
+    this.relist = relist;
+  }
+
+  /** @param changed keys may be ready that were not. */
+  onChange(changed: () => void): void {
+    this.changed = changed;
+  }
+
+  /** Every namespace is to be listed anew before anything is written from it. */
+  demand(): void {
+    this.demandedMs = this.options.clock.monotonicMs();
+    for (const scope of this.scopes.values()) {
+      for (const state of scope.watches.values()) state.demand();
+      this.settle(scope);
+    }
+    for (const watch of this.watches()) this.relist(watch);
+  }
+
+  listing(watch: WatchKey): void {
+    this.update(watch, (state) => {
+      state.begin();
+    });
+  }
+
+  listed(watch: WatchKey): void {
+    this.update(watch, (state) => {
+      state.complete(this.options.clock.monotonicMs());
+    });
+  }
+
+  /** The watch was opened, or had something to say. */
+  alive(watch: WatchKey): void {
+    const state = this.stateOf(watch);
+    if (state !== undefined) state.aliveMs = this.options.clock.monotonicMs();
+  }
+
+  /** Something may have happened that the watch did not tell. */
+  missed(watch: WatchKey): void {
+    this.update(watch, (state) => {
+      state.miss();
+    });
+  }
+
+  /** @param refused the API server answered, and will answer so until somebody changes permissions. */
+  failed(watch: WatchKey, refused: boolean): void {
+    this.update(watch, (state) => {
+      state.fail(refused);
+    });
+  }
+
+  /** Whether a watch must list before it goes on. */
+  mustList(watch: WatchKey): boolean {
+    return this.stateOf(watch)?.stage === 'behind';
+  }
+
+  /** Whether a key's namespace is fresh, and the others have had the time to answer. */
+  mayProcess({ namespace }: Pick<ResourceKey, 'namespace'>): boolean {
+    return this.scopeOf(namespace)?.fresh === true && this.isSettled();
+  }
+
+  allFresh(): boolean {
+    return [...this.scopes.values()].every(({ fresh }) => fresh);
+  }
+
+  /** Runs work on a resource of the namespace; what it writes is judged by {@link assertOpen}. */
+  during<T>(namespace: string, work: () => Promise<T>): Promise<T> {
+    const scope = this.scopeOf(namespace);
+    return scope === undefined ? work() : this.work.run({ scope, epoch: scope.epoch }, work);
+  }
+
+  /** @throws StaleCacheError; outside of {@link during} unless everything is fresh. */
+  assertOpen(): void {
+    this.look();
+    const work = this.work.getStore();
+    const open = work === undefined ? this.allFresh() : work.scope.fresh && work.epoch === work.scope.epoch;
+    if (!open) throw new StaleCacheError();
+  }
+
+  /** To be called about once a second: time alone may change what is fresh. */
+  beat(): void {
+    this.look();
+    if (!this.allFresh()) this.changed();
+  }
+
+  private look(): void {
+    this.checkStall();
+    const nowMs = this.options.clock.monotonicMs();
+    for (const scope of this.scopes.values()) {
+      for (const [kind, state] of scope.watches) {
+        if (state.ageOut(nowMs - this.options.limitMs)) this.relist({ kind, namespace: scope.namespace });
+      }
+      this.settle(scope);
+      this.sayBehind(scope, nowMs);
+    }
+  }
+
+  /**
+   * What keeps this replica from being ready: nothing is fresh, or a namespace is not and the API server
+   * has not refused it.
+   */
+  problem(): string | undefined {
+    const behind = this.behind();
+    const waitsFor = behind.filter((scope) => !isRefused(scope));
+    if (behind.length === 0) return undefined;
+    if (behind.length < this.scopes.size && waitsFor.length === 0) return undefined;
+    return `not listed completely${namesOf(behind)}`;
+  }
+
+  /** Namespaces that are left out while the others are synced. */
+  note(): string | undefined {
+    const behind = this.behind();
+    return behind.length === 0 || behind.length === this.scopes.size
+      ? undefined
+      : `the API server refuses to list${namesOf(behind)}: not synced`;
+  }
+
+  private behind(): Scope[] {
+    return [...this.scopes.values()].filter(({ fresh }) => !fresh);
+  }
+
+  private update(watch: WatchKey, change: (state: WatchState) => void): void {
+    const scope = this.scopeOf(watch.namespace);
+    const state = scope?.watches.get(watch.kind);
+    if (scope === undefined || state === undefined) return;
+    change(state);
+    this.settle(scope);
+    this.changed();
+  }
+
+  private settle(scope: Scope): void {
+    const { metrics, clock, logger } = this.options;
+    for (const [kind, { stage }] of scope.watches) {
+      metrics.watchSynced.set({ kind, namespace: scope.namespace }, stage === 'fresh' ? 1 : 0);
+    }
+    const fresh = [...scope.watches.values()].every(({ stage }) => stage === 'fresh');
+    if (fresh === scope.fresh) return;
+    scope.fresh = fresh;
+    if (!fresh) {
+      scope.epoch += 1;
+      scope.behindSinceMs = clock.monotonicMs();
+    } else if (scope.saidBehind) {
+      scope.saidBehind = false;
+      logger.info('listed completely again; writing goes on', { namespace: scope.namespace });
+    }
+  }
+
+  private sayBehind(scope: Scope, nowMs: number): void {
+    if (scope.fresh || scope.saidBehind || nowMs - scope.behindSinceMs < PATIENCE_MS) return;
+    // A refusal is a line of its own already.
+    if (isRefused(scope)) return;
+    scope.saidBehind = true;
+    this.options.logger.warn('not listed completely; nothing is written to Vault from what may be old', {
+      namespace: scope.namespace,
+    });
+  }
+
+  private isSettled(): boolean {
+    if (this.options.clock.monotonicMs() - this.demandedMs >= SETTLE_MS) return true;
+    return [...this.scopes.values()].every(({ watches }) =>
+      [...watches.values()].every(({ attempted }) => attempted),
+    );
+  }
+
+  private *watches(): Iterable<WatchKey> {
+    for (const { namespace, watches } of this.scopes.values()) {
+      for (const kind of watches.keys()) yield { kind, namespace };
+    }
+  }
+
+  private stateOf({ kind, namespace }: WatchKey): WatchState | undefined {
+    return this.scopeOf(namespace)?.watches.get(kind);
+  }
+
+  private scopeOf(namespace: string): Scope | undefined {
+    return this.scopes.get(this.options.namespaces === undefined ? '' : namespace);
+  }
+}
+
+function isRefused({ watches }: Scope): boolean {
+  return [...watches.values()].some(({ refused }) => refused);
+}
+
+function namesOf(scopes: readonly Scope[]): string {
+  const names = scopes.map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
+  return names.length === 0 ? '' : ` in ${names.sort().join(', ')}`;
+}

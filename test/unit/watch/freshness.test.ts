@@ -1,0 +1,222 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import { PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
+import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
+import { StaleCacheError } from '../../../src/runtime/write-gate.js';
+import { Freshness, type WatchKey } from '../../../src/watch/freshness.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { RecordingLogger } from '../../support/loggers.js';
+
+const LIMIT_MS = 90_000;
+
+let clock: FakeClock;
+let metrics: OperatorMetrics;
+let logger: RecordingLogger;
+let relisted: string[];
+let changes: number;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  metrics = new OperatorMetrics(new Registry());
+  logger = new RecordingLogger();
+  relisted = [];
+  changes = 0;
+});
+
+function make(namespaces?: readonly string[]): Freshness {
+  const freshness = new Freshness({ clock, logger, metrics, namespaces, limitMs: LIMIT_MS });
+  freshness.onBehind(({ kind, namespace }) => relisted.push(`${kind} ${namespace}`));
+  freshness.onChange(() => (changes += 1));
+  return freshness;
+}
+
+const watchesOf = (namespace = ''): WatchKey[] => [
+  { kind: SECRET_KIND, namespace },
+  { kind: PARTIAL_KIND, namespace },
+];
+
+function listAll(freshness: Freshness, namespace = ''): void {
+  for (const watch of watchesOf(namespace)) {
+    freshness.listing(watch);
+    freshness.listed(watch);
+  }
+}
+
+/** Whether work that begins now in the namespace could write. */
+async function open(freshness: Freshness, namespace = 'team'): Promise<boolean> {
+  return await freshness.during(namespace, () => Promise.resolve(isOpen(freshness)));
+}
+
+function isOpen(freshness: Freshness): boolean {
+  try {
+    freshness.assertOpen();
+    return true;
+  } catch (error) {
+    expect(error).toBeInstanceOf(StaleCacheError);
+    return false;
+  }
+}
+
+const gauge = async (): Promise<number[]> =>
+  (await metrics.watchSynced.get()).values.map(({ value }) => value);
+
+describe('Freshness', () => {
+  it('is open when both kinds have been listed, and says so from the first scrape on', async () => {
+    const freshness = make();
+    expect(await gauge()).toEqual([0, 0]);
+    const [secrets, partials] = watchesOf();
+    if (secrets === undefined || partials === undefined) throw new Error('two kinds');
+    freshness.listing(secrets);
+    freshness.listing(partials);
+    freshness.listed(secrets);
+    expect(await open(freshness)).toBe(false);
+    expect(freshness.problem()).toBe('not listed completely');
+    expect(await gauge()).toEqual([1, 0]);
+    freshness.listed(partials);
+    expect(await open(freshness)).toBe(true);
+    expect(freshness.mayProcess({ namespace: 'team' })).toBe(true);
+    expect(freshness.problem()).toBeUndefined();
+    expect(await gauge()).toEqual([1, 1]);
+  });
+
+  it('wants a list that begins after the demand: one under way does not count', async () => {
+    const freshness = make();
+    listAll(freshness);
+    for (const watch of watchesOf()) freshness.listing(watch);
+    freshness.demand();
+    expect(relisted).toEqual([`${SECRET_KIND} `, `${PARTIAL_KIND} `]);
+    for (const watch of watchesOf()) freshness.listed(watch);
+    expect(await open(freshness)).toBe(false);
+    expect(watchesOf().every((watch) => freshness.mustList(watch))).toBe(true);
+    listAll(freshness);
+    expect(await open(freshness)).toBe(true);
+    expect(watchesOf().some((watch) => freshness.mustList(watch))).toBe(false);
+  });
+
+  it('lets work that began before the cache was behind write nothing afterwards', async () => {
+    const freshness = make();
+    listAll(freshness);
+    let go: () => void = () => undefined;
+    const waiting = new Promise<void>((resolve) => (go = resolve));
+    const old = freshness.during('team', async () => {
+      await waiting;
+      return isOpen(freshness);
+    });
+    freshness.demand();
+    listAll(freshness);
+    go();
+    expect(await old).toBe(false);
+    expect(await open(freshness)).toBe(true);
+  });
+
+  it('is closed from a change that was missed until the list', async () => {
+    const freshness = make();
+    listAll(freshness);
+    freshness.missed({ kind: PARTIAL_KIND, namespace: '' });
+    expect(await open(freshness)).toBe(false);
+    freshness.listing({ kind: PARTIAL_KIND, namespace: '' });
+    freshness.listed({ kind: PARTIAL_KIND, namespace: '' });
+    expect(await open(freshness)).toBe(true);
+  });
+
+  it('is closed when a watch was silent for longer than the limit, until that kind is listed', async () => {
+    const freshness = make();
+    listAll(freshness);
+    await clock.advance(LIMIT_MS - 1);
+    freshness.alive({ kind: SECRET_KIND, namespace: '' });
+    expect(await open(freshness)).toBe(true);
+    await clock.advance(2);
+    expect(await open(freshness)).toBe(false);
+    expect(relisted).toEqual([`${PARTIAL_KIND} `]);
+    freshness.alive({ kind: PARTIAL_KIND, namespace: '' });
+    expect(await open(freshness)).toBe(false);
+    freshness.listing({ kind: PARTIAL_KIND, namespace: '' });
+    freshness.listed({ kind: PARTIAL_KIND, namespace: '' });
+    expect(await open(freshness)).toBe(true);
+  });
+
+  it('takes a list that takes longer than the limit for what it is', async () => {
+    const freshness = make();
+    listAll(freshness);
+    for (const watch of watchesOf()) freshness.listing(watch);
+    await clock.advance(LIMIT_MS + 1);
+    freshness.beat();
+    expect(await open(freshness)).toBe(false);
+    expect(relisted).toEqual([]);
+    for (const watch of watchesOf()) freshness.listed(watch);
+    expect(await open(freshness)).toBe(true);
+  });
+
+  it('stays open while a list fails, as long as the watch was alive a short while ago', async () => {
+    const freshness = make();
+    listAll(freshness);
+    for (const watch of watchesOf()) {
+      freshness.listing(watch);
+      freshness.failed(watch, false);
+    }
+    expect(await open(freshness)).toBe(true);
+    await clock.advance(LIMIT_MS + 1);
+    expect(await open(freshness)).toBe(false);
+  });
+
+  it('judges work by its own namespace, and anything else by all', async () => {
+    const freshness = make(['a', 'b']);
+    listAll(freshness, 'a');
+    for (const watch of watchesOf('b')) {
+      freshness.listing(watch);
+      freshness.failed(watch, true);
+    }
+    expect(await open(freshness, 'a')).toBe(true);
+    expect(await open(freshness, 'b')).toBe(false);
+    expect(isOpen(freshness)).toBe(false);
+    expect(freshness.mayProcess({ namespace: 'unwatched' })).toBe(false);
+    listAll(freshness, 'b');
+    expect(isOpen(freshness)).toBe(true);
+  });
+
+  it('is ready without a namespace that the API server refuses, but not without any', () => {
+    const freshness = make(['a', 'b']);
+    const refuse = (namespace: string): void => {
+      for (const watch of watchesOf(namespace)) {
+        freshness.listing(watch);
+        freshness.failed(watch, true);
+      }
+    };
+    refuse('b');
+    expect(freshness.problem()).toBe('not listed completely in a, b');
+    refuse('a');
+    expect(freshness.problem()).toBe('not listed completely in a, b');
+    listAll(freshness, 'a');
+    expect(freshness.problem()).toBeUndefined();
+    expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
+    for (const watch of watchesOf('b')) freshness.failed(watch, false);
+    expect(freshness.problem()).toBe('not listed completely in b');
+  });
+
+  it('lets a namespace begin once the others have had the time to answer: they may own its paths', async () => {
+    const freshness = make(['a', 'b']);
+    listAll(freshness, 'a');
+    expect(freshness.mayProcess({ namespace: 'a' })).toBe(false);
+    await clock.advance(10_000);
+    changes = 0;
+    freshness.beat();
+    expect(changes).toBe(1);
+    expect(freshness.mayProcess({ namespace: 'a' })).toBe(true);
+    expect(freshness.mayProcess({ namespace: 'b' })).toBe(false);
+  });
+
+  it('says once that nothing is written for long, and when it goes on', async () => {
+    const freshness = make();
+    listAll(freshness);
+    freshness.demand();
+    for (let beats = 0; beats < 20; beats += 1) {
+      await clock.advance(1_000);
+      freshness.beat();
+    }
+    const messages = (): string[] => logger.entries.map(({ message }) => message);
+    expect(messages()).toEqual(['not listed completely; nothing is written to Vault from what may be old']);
+    listAll(freshness);
+    expect(messages().slice(1)).toEqual(['listed completely again; writing goes on']);
+  });
+});
