@@ -11,6 +11,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
+import type { Clock } from '../runtime/clock.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
@@ -25,6 +26,7 @@ export interface ApiConnectionOptions {
   readonly proxyFor?: (url: URL) => string | undefined;
   /** PEM roots trusted beside those of the kubeconfig; asked at every connect. */
   readonly extraRoots?: () => readonly string[];
+  readonly clock?: Pick<Clock, 'monotonicMs'>;
 }
 
 export interface ApiRequest {
@@ -53,7 +55,7 @@ export class ApiConnection {
   constructor(options: ApiConnectionOptions) {
     this.kubeConfig = options.kubeConfig;
     this.extraRoots = options.extraRoots ?? (() => []);
-    this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots);
+    this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots, options.clock);
     this.proxyFor = options.proxyFor ?? (() => undefined);
   }
 
@@ -65,12 +67,21 @@ export class ApiConnection {
   /**
    * Sends one request and resolves with the answer's head, whatever its status; redirects are answers
    * like any other. The caller reads or destroys the body. Aborting cuts the connection, also while the
-   * body is being read.
+   * body is being read. After a 401 to what a credential plugin gave, the request is sent once more with
+   * what the plugin gives then.
    *
    * @throws KubeError without a status when there is no answer.
    */
   async open(request: ApiRequest): Promise<IncomingMessage> {
     const secrets = await unlessAborted(this.credentials.read(), request);
+    const answer = await this.attempt(request, secrets);
+    if (!this.credentials.mayHelpAgain(secrets, answer.statusCode)) return answer;
+    // Nothing was done yet: 401 comes before everything else.
+    answer.resume();
+    return await this.attempt(request, await unlessAborted(this.credentials.read(), request));
+  }
+
+  private async attempt(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await this.send(request, secrets);

@@ -4,6 +4,8 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Agent, RequestOptions } from 'node:https';
 import { rootCertificates } from 'node:tls';
 
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { ExecCredential, type ExecRun } from './exec-credential.js';
 import { KubeError } from './kube-error.js';
 
 /** What one connection to the API server needs beyond its address. */
@@ -14,6 +16,8 @@ export interface ConnectionSecrets {
   readonly tls: TlsMaterial;
   /** The client's own agent for a SOCKS proxy of the kubeconfig; nothing else needs it. */
   readonly socksAgent?: Agent;
+  /** The run of a credential plugin that gave them. */
+  readonly run?: ExecRun;
 }
 
 export interface TlsMaterial {
@@ -32,21 +36,35 @@ export interface TlsMaterial {
 export class ApiCredentials {
   private lastToken: string | undefined;
   private lastTls: TlsMaterial | undefined;
+  private readonly exec: ExecCredential;
 
   constructor(
     private readonly kubeConfig: KubeConfig,
     /** PEM roots that are trusted beside those of the kubeconfig (`SSL_CERT_FILE`, `SSL_CERT_DIR`). */
     private readonly extraRoots: () => readonly string[],
-  ) {}
+    clock: Pick<Clock, 'monotonicMs'> = systemClock,
+  ) {
+    this.exec = new ExecCredential(kubeConfig, clock);
+  }
+
+  /** @returns whether a request that was answered with `status` may go better with other secrets. */
+  mayHelpAgain({ run }: ConnectionSecrets, status: number | undefined): boolean {
+    if (run === undefined) return false;
+    if (status === 401) return this.exec.refused(run);
+    this.exec.accepted();
+    return false;
+  }
 
   /** @throws KubeError when a file or a credential plugin gives nothing and never gave anything. */
   async read(): Promise<ConnectionSecrets> {
     const cluster = this.kubeConfig.getCurrentCluster();
     // As kubectl: no credential of the kubeconfig ever goes over plain HTTP.
     if (cluster === null || cluster.server.startsWith('http:')) return { headers: {}, tls: {} };
-    const options: RequestOptions = {};
+    let options: RequestOptions = {};
+    const run = this.exec.isUsed ? this.exec.get() : undefined;
     try {
-      await this.kubeConfig.applyToHTTPSOptions(options);
+      if (run !== undefined) options = await run.options;
+      else await this.kubeConfig.applyToHTTPSOptions(options);
     } catch (error) {
       return this.duringRotation(error);
     }
@@ -57,6 +75,7 @@ export class ApiCredentials {
     return {
       headers,
       tls: this.lastTls,
+      ...(run !== undefined ? { run } : {}),
       ...(typeof options.auth === 'string' ? { auth: options.auth } : {}),
       ...(cluster.proxyUrl?.startsWith('socks') === true ? { socksAgent: options.agent as Agent } : {}),
     };

@@ -150,6 +150,28 @@ describe('KubeClient', () => {
     await until('closed connections', () => server.requests.all.every(({ status }) => status !== undefined));
   });
 
+  it('takes as long as bytes keep coming where only inactivity is limited', async () => {
+    const server = await serve((_seen, _request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      let sent = 0;
+      const timer = setInterval(() => {
+        sent += 1;
+        if (sent < 10) response.write(' ');
+        else {
+          clearInterval(timer);
+          response.end('{"ok":true}');
+        }
+      }, 100);
+      response.on('close', () => {
+        clearInterval(timer);
+      });
+    });
+    const client = plain(server, { timeoutMs: 400 });
+    expect(await client.request('GET', '/x', { inactivityMs: 700 })).toEqual({ ok: true });
+    await expect(client.request('GET', '/x')).rejects.toThrow('within 400 ms');
+    await expect(client.request('GET', '/x', { inactivityMs: 20 })).rejects.toThrow('within 20 ms');
+  });
+
   it('gives up when the caller does', async () => {
     const server = await serve(() => undefined);
     const abort = new AbortController();

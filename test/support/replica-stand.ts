@@ -60,7 +60,11 @@ export class ReplicaStand {
     return new ReplicaStand(servers, kube, vault);
   }
 
-  async start(name: string): Promise<StandReplica> {
+  async start(
+    name: string,
+    flags: readonly string[] = [],
+    { elects = true }: { readonly elects?: boolean } = {},
+  ): Promise<StandReplica> {
     const kubeToken = await this.kube.serviceAccountToken('vault', 'kms-vault-operator');
     const file = join(this.directory, name);
     writeFileSync(file, this.kube.kubeconfigFor(kubeToken), { mode: 0o600 });
@@ -69,11 +73,11 @@ export class ReplicaStand {
     const program = new ChildProgram(
       'dist/main.js',
       [
-        '--enable-leader-election',
-        '--leader-election-namespace=vault',
+        ...(elects ? ['--enable-leader-election', '--leader-election-namespace=vault'] : []),
         '--sync-period-seconds=60',
         '--metrics-addr=127.0.0.1:0',
         '--health-addr=127.0.0.1:0',
+        ...flags,
       ],
       {
         ...this.servers.awsEnvironment,
@@ -82,7 +86,7 @@ export class ReplicaStand {
         VAULT_TOKEN: vaultToken,
       },
     );
-    const { identity } = await program.logged('standing by for the lease');
+    const { identity = '' } = elects ? await program.logged('standing by for the lease') : {};
     const metrics = await program.address('serving metrics');
     const health = await program.address('serving health');
     const replica: StandReplica = {

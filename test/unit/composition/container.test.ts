@@ -51,6 +51,26 @@ describe('createOperatorContainer', () => {
     expect(kms.asked).toBe(1);
   });
 
+  it.each([
+    ['1 without leader election', 1, []],
+    [
+      '0 on a replica that does not hold the lease',
+      0,
+      ['--enable-leader-election', '--leader-election-namespace=vault'],
+    ],
+  ])('shows right gauges before anything else is made: leader is %s', async (_what, leader, flags) => {
+    const config = configOf('--watch-namespace=a', ...flags);
+    const container = createOperatorContainer({ config, kubeConfig: kubeConfig(), build });
+    const metrics = container.resolve(TOKENS.metrics);
+    expect((await metrics.leader.get()).values).toEqual([{ labels: {}, value: leader }]);
+    container.resolve(TOKENS.operator);
+    expect((await metrics.resources.get()).values.map(({ value }) => value)).toEqual([0, 0]);
+    expect((await metrics.watchSynced.get()).values).toEqual([
+      { labels: { kind: 'KMSVaultSecret', namespace: 'a' }, value: 0 },
+      { labels: { kind: 'PartialKMSVaultSecret', namespace: 'a' }, value: 0 },
+    ]);
+  });
+
   it('has no endpoints that flags switch off', () => {
     const config = configOf('--metrics-addr=0', '--health-addr=0');
     const container = createOperatorContainer({ config, kubeConfig: kubeConfig(), build });
