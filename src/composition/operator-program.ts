@@ -24,6 +24,9 @@ export class OperatorProgram {
     const { warnings } = container.resolve(TOKENS.config);
     for (const warning of warnings)
       container.resolve(TOKENS.logger).warn('configuration', { problem: warning });
+    // Made before anything is served: gauges are right from the first scrape.
+    const operator = container.resolve(TOKENS.operator);
+    const elector = container.resolve(TOKENS.elector);
     await container.resolve(TOKENS.metricsEndpoint)?.start();
     await container.resolve(TOKENS.healthEndpoint)?.start();
     container.resolve(TOKENS.vaultSession).start();
@@ -33,8 +36,7 @@ export class OperatorProgram {
       this.sayWhenListed();
     });
     container.resolve(TOKENS.stalls).start();
-    await container.resolve(TOKENS.operator).start();
-    const elector = container.resolve(TOKENS.elector);
+    await operator.start();
     if (elector === undefined) this.work();
     else {
       elector.start({
