@@ -67,6 +67,20 @@ export interface FailedKey {
   reason: string;
 }
 
+/** A place that a resource is about to write for the first time, and what it held before. */
+export interface ClaimedPath {
+  path: string;
+  engineVersion: EngineVersion;
+  /** `unknown` when the token may not read there. */
+  held: 'nothing' | 'something' | 'unknown';
+  /** v2 only: the version that the path held, 0 when there was none. */
+  vaultVersion?: number;
+  /** `created_time` of that version in Vault, as Vault spells it. */
+  vaultVersionCreated?: string;
+  /** Hash of the inputs of the first write, as in the status. */
+  inputsHash: string;
+}
+
 export interface KMSVaultSecretStatus {
   /** Written, or found equal, at least once. */
   created?: boolean;
@@ -85,6 +99,8 @@ export interface KMSVaultSecretStatus {
   inputsHash?: string;
   /** RFC 3339; changes only with a write. */
   lastWriteTime?: string;
+  /** From before the first write to a path until `created` and `path` tell of it. */
+  claim?: ClaimedPath;
   conditions?: Condition[];
 }
 

@@ -5,9 +5,13 @@ import type { ResourceKey } from '../api/resource-key.js';
 import type { Priority } from '../queue/work-queue.js';
 import { Announcer } from '../reconcile/announcer.js';
 import { BlindSync } from '../reconcile/blind-sync.js';
+import { ContentProof } from '../reconcile/content-proof.js';
+import { DeletionJudge } from '../reconcile/deletion-judge.js';
+import { Entitlement } from '../reconcile/entitlement.js';
 import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../reconcile/key-decryption.js';
 import { PartialReconciler } from '../reconcile/partial-reconciler.js';
+import { PathClaims } from '../reconcile/path-claims.js';
 import { PathOwnership } from '../reconcile/path-ownership.js';
 import { Reconciler } from '../reconcile/reconciler.js';
 import { SecretAggregator } from '../reconcile/secret-aggregator.js';
@@ -31,34 +35,31 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
   );
   register(TOKENS.secretSync, (c) => {
     const metrics = c.resolve(TOKENS.metrics);
-    const { memory } = sharedOf(c);
-    const decryption = new KeyDecryption({ decryptor: c.resolve(TOKENS.decryptor), memory, metrics });
+    const { memory, decryption } = sharedOf(c);
     const blind = new BlindSync({ decryption, memory, metrics });
     return new SecretSync({ store: c.resolve(TOKENS.kvStore), decryption, blind, memory, metrics });
   });
-  register(
-    TOKENS.finalizers,
-    (c) =>
-      new FinalizerHandler({
-        client: c.resolve(TOKENS.resources),
-        store: c.resolve(TOKENS.kvStore),
-        allowedPaths,
-        clock: c.resolve(TOKENS.clock),
-        ...sharedOf(c),
-      }),
-  );
+  register(TOKENS.finalizers, (c) => {
+    const shared = sharedOf(c);
+    const store = c.resolve(TOKENS.kvStore);
+    const proof = new ContentProof({ aggregator: c.resolve(TOKENS.aggregator), ...shared });
+    return new FinalizerHandler({
+      client: c.resolve(TOKENS.resources),
+      store,
+      judge: new DeletionJudge({ store, proof, allowedPaths, memory: shared.memory }),
+      clock: c.resolve(TOKENS.clock),
+      ...shared,
+    });
+  });
   register(TOKENS.reconciler, (c) => {
-    const { memory, announcer, ownership } = sharedOf(c);
+    const { memory, announcer, ownership, entitlement, requeue } = sharedOf(c);
     const common = {
       cache: c.resolve(TOKENS.cache),
       client: c.resolve(TOKENS.resources),
       aggregator: c.resolve(TOKENS.aggregator),
       memory,
       announcer,
-      // The queue processes by this reconciler: it is resolved when it is needed.
-      requeue: (key: ResourceKey, priority: Priority) => {
-        c.resolve(TOKENS.queue).add(key, priority);
-      },
+      requeue,
     };
     return new Reconciler({
       ...common,
@@ -66,6 +67,8 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
         ...common,
         sync: c.resolve(TOKENS.secretSync),
         ownership,
+        entitlement,
+        claims: new PathClaims(common),
         allowedPaths,
         clock: c.resolve(TOKENS.clock),
       }),
@@ -77,13 +80,33 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
   });
 }
 
-function makeShared(
-  c: DependencyContainer,
-  allowedPaths: AllowedPaths,
-): { memory: SyncMemory; announcer: Announcer; ownership: PathOwnership } {
+interface Shared {
+  readonly memory: SyncMemory;
+  readonly announcer: Announcer;
+  readonly ownership: PathOwnership;
+  readonly entitlement: Entitlement;
+  readonly decryption: KeyDecryption;
+  readonly requeue: (key: ResourceKey, priority: Priority) => void;
+}
+
+function makeShared(c: DependencyContainer, allowedPaths: AllowedPaths): Shared {
+  const cache = c.resolve(TOKENS.cache);
+  const memory = new SyncMemory();
+  const ownership = new PathOwnership({ cache, allowedPaths });
+  // The queue processes by the reconciler: it is resolved when it is needed.
+  const requeue = (key: ResourceKey, priority: Priority): void => {
+    c.resolve(TOKENS.queue).add(key, priority);
+  };
   return {
-    memory: new SyncMemory(),
+    memory,
     announcer: new Announcer({ events: c.resolve(TOKENS.events), clock: c.resolve(TOKENS.clock) }),
-    ownership: new PathOwnership({ cache: c.resolve(TOKENS.cache), allowedPaths }),
+    ownership,
+    entitlement: new Entitlement({ cache, ownership, allowedPaths, memory, requeue }),
+    decryption: new KeyDecryption({
+      decryptor: c.resolve(TOKENS.decryptor),
+      memory,
+      metrics: c.resolve(TOKENS.metrics),
+    }),
+    requeue,
   };
 }

@@ -4,7 +4,8 @@ import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { Finding } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
-import { assertEntitled } from './kv-writer.js';
+import { lastVersion } from './known-state.js';
+import { isOurs } from './kv-writer.js';
 import { findingsOf, type SyncRequest, type SyncResult } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
@@ -31,7 +32,9 @@ export class BlindSync {
   ) {}
 
   async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
-    const { aggregate, inputsHash, secret } = request;
+    const { aggregate, inputsHash, secret, place } = request;
+    const { uid } = secret.metadata;
+    const doubt = this.deps.memory.doubtOf(uid, place);
     if (!this.isDue(request, kv)) {
       const version = this.lastVersion(request);
       return {
@@ -43,7 +46,7 @@ export class BlindSync {
       };
     }
     const { values, failures } = await this.deps.decryption.decrypt(
-      secret.metadata.uid,
+      uid,
       [...aggregate.keys.values()],
       signal,
     );
@@ -53,7 +56,8 @@ export class BlindSync {
     }
     const changed = this.lastHash(request) !== inputsHash;
     const version = await this.write(request, kv, values, signal);
-    this.deps.memory.remember(secret.metadata.uid, {
+    this.deps.memory.endDoubt(uid, place, doubt);
+    this.deps.memory.remember(uid, place, {
       inputsHash,
       dataMac: undefined,
       failedKeys: [],
@@ -75,14 +79,15 @@ export class BlindSync {
   }
 
   /** On v1 a restart counts as a change: what stands there now cannot be told. */
-  private lastHash({ secret, known }: SyncRequest): string | undefined {
-    const remembered = this.deps.memory.fingerprint(secret.metadata.uid)?.inputsHash;
+  private lastHash({ secret, place, known }: SyncRequest): string | undefined {
+    const { uid } = secret.metadata;
+    if (this.deps.memory.doubtOf(uid, place) !== undefined) return undefined;
+    const remembered = this.deps.memory.fingerprint(uid, place)?.inputsHash;
     return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
   }
 
-  /** Newer than the status when a status patch was lost. */
-  private lastVersion({ secret, known }: SyncRequest): KvVersion | undefined {
-    return this.deps.memory.fingerprint(secret.metadata.uid)?.version ?? known.version;
+  private lastVersion({ secret, place, known }: SyncRequest): KvVersion | undefined {
+    return lastVersion(this.deps.memory, { uid: secret.metadata.uid, place, known });
   }
 
   private async write(
@@ -91,15 +96,20 @@ export class BlindSync {
     target: SecretData,
     signal?: AbortSignal,
   ): Promise<KvVersion | undefined> {
-    const { known, aggregate, path } = request;
-    assertEntitled(request);
+    const { aggregate, guard } = request;
+    const { path } = request.place;
+    guard.assert();
     if (kv.engine === 'v1' && isTrulyEmpty(aggregate)) {
-      if (known.created) await kv.remove(signal);
+      if (isOurs(request, this.deps.memory)) await kv.remove({ guard: guard.send, signal });
       return undefined;
     }
+    await request.claim('unknown');
     const cas = request.secret.spec.kvSettings.casIndex ?? this.lastVersion(request)?.version ?? 0;
     try {
-      const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, signal);
+      const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, {
+        guard: guard.send,
+        signal,
+      });
       this.deps.metrics.vaultWrites.inc({ engine: kv.engine });
       return version;
     } catch (error) {

@@ -1,39 +1,41 @@
-import type { AllowedPaths } from '../api/allowed-paths.js';
+import { OperatorError } from '../api/errors.js';
 import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { keyOf, type ResourceKey } from '../api/resource-key.js';
-import type { EngineVersion, KMSVaultSecret } from '../api/resources.js';
-import { parseVaultPath } from '../api/vault-path.js';
+import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import type { KvStore } from '../vault/kv-store.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
-import { createdPath } from './known-state.js';
+import { byHand, type DeletionJudge, type DeletionPlan, type KeptPlace } from './deletion-judge.js';
+import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { judgedStatus } from './secret-status.js';
+import type { SyncMemory } from './sync-memory.js';
 
-type Verdict =
-  | { readonly kind: 'remove'; readonly path: string }
-  /** The value stays in Vault and the finalizer goes. */
-  | { readonly kind: 'keep'; readonly why: string };
+/** A live resource names the place: its value goes over to that one. */
+class HeirError extends Error {
+  constructor(readonly heir: KMSVaultSecret) {
+    super('another resource names the path');
+    this.name = 'HeirError';
+  }
+}
 
 /**
  * Handles a `KMSVaultSecret` that is being deleted. Only with our finalizer is anything removed from
- * Vault, and only what the status says this resource wrote or found equal. Other finalizers are never
- * touched.
+ * Vault, and only what is shown to be this resource's. Other finalizers are never touched.
  */
 export class FinalizerHandler {
-  /** uids whose value has been deleted while the finalizer could not be removed: once is enough. */
-  private readonly deleted = new Set<string>();
-
   constructor(
     private readonly deps: {
       readonly client: ResourceClient;
       readonly store: KvStore;
+      readonly judge: DeletionJudge;
       readonly ownership: PathOwnership;
-      readonly allowedPaths: AllowedPaths;
+      readonly entitlement: Entitlement;
+      readonly memory: SyncMemory;
       readonly announcer: Announcer;
       readonly clock: Clock;
     },
@@ -44,62 +46,84 @@ export class FinalizerHandler {
    * @throws KubeError when the API server cannot be reached.
    */
   async handle(resource: KMSVaultSecret, signal?: AbortSignal): Promise<Outcome> {
-    if (!hasFinalizer(resource)) return { retry: 'none' };
     // What may be removed stands in the status: never judge by a copy that may be behind.
-    const fresh = await this.deps.client.fetch(keyOf(resource));
-    if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) return { retry: 'none' };
+    const fresh = hasFinalizer(resource) ? await this.deps.client.fetch(keyOf(resource)) : resource;
+    if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) {
+      // The finalizer was removed by hand, or the resource is gone: nothing is to be known of it any more.
+      this.deps.memory.forget(resource.metadata.uid);
+      this.deps.announcer.forget(resource.metadata.uid);
+      return { retry: 'none' };
+    }
     if (fresh.metadata.deletionTimestamp === undefined) return { retry: 'none' };
-    const verdict = this.judge(fresh);
-    if (verdict.kind === 'keep') return await this.release(fresh, verdict.why);
-    return await this.remove(fresh, verdict.path, signal);
-  }
-
-  private judge(secret: KMSVaultSecret): Verdict {
-    const written = createdPath(secret);
-    if (written === undefined) return { kind: 'keep', why: 'this resource never wrote anything' };
-    const parsed = parseVaultPath(written);
-    if (!parsed.ok) return { kind: 'keep', why: `path ${printable(written)} ${parsed.problem}` };
-    const { path } = parsed;
-    if (!this.deps.allowedPaths.allows(path, secret.metadata.namespace)) {
-      return { kind: 'keep', why: `path ${path} is outside --allowed-vault-paths` };
-    }
-    const heir = this.deps.ownership.liveAt(path).find((other) => other.metadata.uid !== secret.metadata.uid);
-    if (heir !== undefined) {
-      return { kind: 'keep', why: `${path} goes over to ${qualifiedName(heir)}, which names the same path` };
-    }
-    return { kind: 'remove', path };
-  }
-
-  private async remove(secret: KMSVaultSecret, path: string, signal?: AbortSignal): Promise<Outcome> {
-    if (this.deleted.has(secret.metadata.uid)) return await this.releaseFinalizer(secret);
+    if (this.deps.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
+    let plan: DeletionPlan;
     try {
-      const kv = await this.deps.store.open(path, engineOf(secret), signal);
-      await kv.remove(signal);
+      plan = await this.deps.judge.judge(fresh, signal);
     } catch (error) {
-      if (!(error instanceof VaultError)) throw error;
-      return await this.notRemoved(secret, path, error, signal);
+      if (!(error instanceof OperatorError)) throw error;
+      return await this.wait(fresh, `what it wrote to Vault cannot be told now: ${error.message}`, error);
     }
-    this.deleted.add(secret.metadata.uid);
-    this.deps.announcer.normal(secret, 'SecretDeleted', `Deleted ${path} from Vault`);
+    if (plan.kind === 'keep') return await this.release(fresh, plan.why, plan.kept);
+    return await this.remove(fresh, plan, signal);
+  }
+
+  private async remove(
+    secret: KMSVaultSecret,
+    { place, kept }: DeletionPlan & { kind: 'remove' },
+    signal?: AbortSignal,
+  ): Promise<Outcome> {
+    const { uid } = secret.metadata;
+    let begun = false;
+    const guard = (): void => {
+      const heir = this.deps.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
+      if (heir !== undefined) throw new HeirError(heir);
+      begun = true;
+    };
+    try {
+      guard();
+      begun = false;
+      const kv = await this.deps.store.open(place.path, place.engine, signal);
+      await kv.remove({ guard, signal });
+    } catch (error) {
+      if (error instanceof HeirError) {
+        const heir = qualifiedName(error.heir);
+        const why = `${place.path} goes over to ${heir}, which names the same path`;
+        return await this.release(secret, why, kept);
+      }
+      if (!(error instanceof VaultError)) throw error;
+      return await this.notRemoved(secret, place.path, kept, error, signal);
+    } finally {
+      // An heir that came while the request was on its way may have lost its value: it looks again.
+      const { entitlement } = this.deps;
+      if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
+    }
+    this.deps.memory.noteDeleted(uid);
+    this.deps.announcer.normal(secret, 'SecretDeleted', `Deleted ${place.path} from Vault`);
+    this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
 
   private async notRemoved(
     secret: KMSVaultSecret,
     path: string,
+    kept: readonly KeptPlace[],
     error: VaultError,
     signal?: AbortSignal,
   ): Promise<Outcome> {
-    if (error.failure === 'engine-mismatch') return await this.release(secret, error.message);
+    if (error.failure === 'engine-mismatch') return await this.release(secret, error.message, kept);
     if (error.failure === 'mount-gone' || (await this.mountIsGone(path, error, signal))) {
-      return await this.release(secret, `the mount of ${path} is gone from Vault`);
+      return await this.release(secret, `the mount of ${path} is gone from Vault`, kept);
     }
     const byHand =
       error.failure === 'unavailable'
         ? ''
         : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
           'from its metadata.finalizers (kubectl edit)';
-    const message = `${path} is still in Vault: ${error.message}${byHand}`;
+    return await this.wait(secret, `${path} is still in Vault: ${error.message}${byHand}`, error);
+  }
+
+  /** The resource stays, says why, and is tried again. */
+  private async wait(secret: KMSVaultSecret, message: string, error: OperatorError): Promise<Outcome> {
     this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
     return {
@@ -118,16 +142,28 @@ export class FinalizerHandler {
     }
   }
 
-  private async release(secret: KMSVaultSecret, why: string): Promise<Outcome> {
+  private async release(
+    secret: KMSVaultSecret,
+    why: string,
+    kept: readonly KeptPlace[] = [],
+  ): Promise<Outcome> {
     this.deps.announcer.normal(secret, 'SecretKept', `Nothing was deleted from Vault: ${why}`);
+    this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
+  }
+
+  private sayKept(secret: KMSVaultSecret, kept: readonly KeptPlace[]): void {
+    for (const { place, why } of kept) {
+      const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${byHand(place)}`;
+      this.deps.announcer.normal(secret, 'SecretKept', message);
+    }
   }
 
   private async releaseFinalizer(secret: KMSVaultSecret): Promise<Outcome> {
     const key: ResourceKey = keyOf(secret);
     const { outcome } = await this.deps.client.removeFinalizer(key);
     if (outcome !== 'forbidden') {
-      this.deleted.delete(secret.metadata.uid);
+      this.deps.memory.forget(secret.metadata.uid);
       return { retry: 'none' };
     }
     const message = `the operator may not remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
@@ -150,12 +186,4 @@ export class FinalizerHandler {
 
 function hasFinalizer({ metadata }: KMSVaultSecret): boolean {
   return (metadata.finalizers ?? []).includes(DELETE_FINALIZER);
-}
-
-/** The engine may have been edited since; a version in the status says what was really written. */
-function engineOf({ status, spec }: KMSVaultSecret): EngineVersion {
-  if (status?.vaultVersion !== undefined) return 'v2';
-  // A path without a version was written on v1; the Go operator's status has neither.
-  if (status?.path !== undefined) return 'v1';
-  return spec.kvSettings?.engineVersion === 'v2' ? 'v2' : 'v1';
 }

@@ -1,25 +1,70 @@
 import type { KMSVaultSecret } from '../api/resources.js';
 import { parseVaultPath } from '../api/vault-path.js';
-import type { KnownState } from './secret-sync.js';
+import type { KvVersion } from '../vault/kv-store.js';
+import { type Place, placeOf, samePlace } from './place.js';
+import type { SyncMemory } from './sync-memory.js';
+
+/** What the status says of one place. */
+export interface KnownState {
+  /** Written, or found equal, at least once. */
+  readonly created: boolean;
+  readonly inputsHash?: string;
+  readonly version?: KvVersion;
+  readonly failedKeys: readonly string[];
+  readonly failedKeysCut: boolean;
+}
 
 const NOTHING: KnownState = { created: false, failedKeys: [], failedKeysCut: false };
 
 /**
- * The path that the status says this resource wrote or found equal. A status of the Go operator says
- * `created` without a path and means `spec.path`.
+ * The place that the status names as written or found equal. A path without a version was written on v1.
  *
- * @returns the path as it stands in the resource, not yet judged; undefined when nothing was written.
+ * @returns undefined when the status names no path, as that of the Go operator. A path that is refused is
+ *   returned as it stands: it is judged before anything is done with it.
  */
-export function createdPath({ status, spec }: KMSVaultSecret): string | undefined {
-  if (status?.created !== true) return undefined;
-  return status.path ?? (typeof spec?.path === 'string' ? spec.path : undefined);
+export function statusPlace({ status }: KMSVaultSecret): Place | undefined {
+  if (status?.created !== true || typeof status.path !== 'string') return undefined;
+  const parsed = parseVaultPath(status.path);
+  return {
+    path: parsed.ok ? parsed.path : status.path,
+    engine: status.vaultVersion === undefined ? 'v1' : 'v2',
+  };
 }
 
-/** What the status says of `path`; nothing when it speaks of another one. */
-export function knownState(secret: KMSVaultSecret, path: string): KnownState {
-  const written = createdPath(secret);
-  const parsed = written === undefined ? undefined : parseVaultPath(written);
-  if (parsed?.ok !== true || parsed.path !== path) return NOTHING;
+/**
+ * Whether a `created` without a path, as the Go operator or an older CRD leaves it, is shown to mean
+ * the place that the spec names now: by this process's memory, by a `Ready` condition that is True for
+ * this very generation, or because the spec has never changed. `observedGeneration` alone shows nothing,
+ * since a refused or failed sync sets it, too.
+ */
+export function createdAtSpec(secret: KMSVaultSecret, memory: SyncMemory): boolean {
+  const { status, metadata } = secret;
+  if (status?.created !== true || status.path !== undefined) return false;
+  if (samePlace(memory.held(metadata.uid)?.place, placeOf(secret))) return true;
+  const generation = specGeneration(secret);
+  if (generation === undefined) return false;
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  const readyNow =
+    ready?.status === 'True' &&
+    ready.observedGeneration === generation &&
+    status.observedGeneration === generation;
+  return generation === 1 || readyNow;
+}
+
+/**
+ * The generation of the spec. Marking an object as being deleted raises `metadata.generation` by one
+ * (apiserver, `markAsDeleting` in pkg/registry/generic/registry/store.go).
+ */
+function specGeneration({ metadata }: KMSVaultSecret): number | undefined {
+  if (metadata.generation === undefined) return undefined;
+  return metadata.deletionTimestamp === undefined ? metadata.generation : metadata.generation - 1;
+}
+
+/** What the status says of `place`; nothing when it speaks of another one. */
+export function knownState(secret: KMSVaultSecret, place: Place, memory: SyncMemory): KnownState {
+  const named = statusPlace(secret);
+  const isKnown = named === undefined ? createdAtSpec(secret, memory) : samePlace(named, place);
+  if (!isKnown) return NOTHING;
   const { inputsHash, vaultVersion, vaultVersionCreated, failedKeys, failedKeysCut } = secret.status ?? {};
   return {
     created: true,
@@ -30,4 +75,12 @@ export function knownState(secret: KMSVaultSecret, path: string): KnownState {
       ? {}
       : { version: { version: vaultVersion, createdTime: vaultVersionCreated } }),
   };
+}
+
+/** The version that was last written or found equal at the place: memory is newer than the status. */
+export function lastVersion(
+  memory: SyncMemory,
+  { uid, place, known }: { readonly uid: string; readonly place: Place; readonly known: KnownState },
+): KvVersion | undefined {
+  return memory.version(uid, place) ?? known.version;
 }

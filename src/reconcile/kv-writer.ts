@@ -5,7 +5,9 @@ import { VaultError } from '../vault/vault-error.js';
 import type { Finding } from './findings.js';
 import type { KeyFailure } from './key-decryption.js';
 import { decideKv2, versionOf } from './kv2-decision.js';
-import { SupersededError, type SyncRequest } from './secret-sync.js';
+import { lastVersion } from './known-state.js';
+import { samePlace } from './place.js';
+import type { SyncRequest } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isTrulyEmpty } from './target-data.js';
 
@@ -63,17 +65,16 @@ export class KvWriter {
     { reading, target, vouched }: Wanted,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    const { known } = request;
+    const { guard } = request;
     const present = reading.state === 'live' ? reading.data : new Map<string, string>();
     if (vouched || (reading.state === 'live' && sameData(present, target))) return UNCHANGED;
     if (target.size === 0) {
       // v1 takes no empty secret; what this resource never wrote is not its to delete.
-      if (reading.state === 'absent' || !known.created) return UNCHANGED;
-      assertEntitled(request);
-      await kv.remove(signal);
+      if (reading.state === 'absent' || !isOurs(request, this.deps.memory)) return UNCHANGED;
+      await kv.remove({ guard: guard.send, signal });
     } else {
-      assertEntitled(request);
-      await kv.write(target, undefined, signal);
+      await request.claim(reading);
+      await kv.write(target, undefined, { guard: guard.send, signal });
     }
     this.deps.metrics.vaultWrites.inc({ engine: 'v1' });
     return { state: 'synced', wrote: true, findings: [] };
@@ -85,13 +86,14 @@ export class KvWriter {
     { reading, target, failures, vouched }: Wanted,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    const { casIndex } = request.secret.spec.kvSettings;
+    const { secret, place, known } = request;
+    const { casIndex } = secret.spec.kvSettings;
     const decision = decideKv2({
       casIndex,
       reading,
       target,
       vouched,
-      statusVersion: this.lastVersion(request),
+      lastVersion: lastVersion(this.deps.memory, { uid: secret.metadata.uid, place, known }),
     });
     const current = reading.state === 'absent' ? undefined : reading.version;
     if (decision.action === 'none') {
@@ -102,8 +104,8 @@ export class KvWriter {
     }
     if (casIndex !== undefined && !mayUseUpAVersion(request, failures))
       return { state: 'blocked', findings: [] };
-    assertEntitled(request);
-    const version = await this.writeV2(kv, target, decision.cas, reading, signal);
+    await request.claim(reading);
+    const version = await this.writeV2(request, kv, { target, cas: decision.cas, before: reading }, signal);
     if (version === 'raced') return 'raced';
     this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
     return {
@@ -116,21 +118,15 @@ export class KvWriter {
     };
   }
 
-  /** What was last written or found equal; an old CRD drops it from the status. */
-  private lastVersion({ secret, known }: SyncRequest): KvVersion | undefined {
-    return known.version ?? this.deps.memory.fingerprint(secret.metadata.uid)?.version;
-  }
-
   /** Vault answers 400 to a wrong index and to other faults of a write alike: a second read tells. */
   private async writeV2(
+    { guard }: SyncRequest,
     kv: KvSecret,
-    target: SecretData,
-    cas: number,
-    before: KvReading,
+    { target, cas, before }: { target: SecretData; cas: number; before: KvReading },
     signal?: AbortSignal,
   ): Promise<KvVersion | undefined | 'raced'> {
     try {
-      return await kv.write(target, cas, signal);
+      return await kv.write(target, cas, { guard: guard.send, signal });
     } catch (error) {
       if (!(error instanceof VaultError) || error.failure !== 'rejected') throw error;
       const now = await kv.read(signal);
@@ -140,9 +136,9 @@ export class KvWriter {
   }
 }
 
-/** @throws SupersededError */
-export function assertEntitled(request: SyncRequest): void {
-  if (!request.stillEntitled()) throw new SupersededError();
+/** Whether this very place is shown to hold what this resource wrote or found equal. */
+export function isOurs({ secret, place, known }: SyncRequest, memory: SyncMemory): boolean {
+  return known.created || samePlace(memory.held(secret.metadata.uid)?.place, place);
 }
 
 /** The version of a pinned resource would be used up by an incomplete secret. */

@@ -9,8 +9,8 @@ export interface Kv2Situation {
   readonly target: SecretData;
   /** The status says that the operator wrote or found equal exactly the current version, from these inputs. */
   readonly vouched: boolean;
-  /** The version that the status names for this path, from whatever inputs. */
-  readonly statusVersion: KvVersion | undefined;
+  /** The version last written or found equal at this very place, from whatever inputs. */
+  readonly lastVersion: KvVersion | undefined;
 }
 
 export type Kv2Decision =
@@ -31,7 +31,7 @@ export function decideKv2(situation: Kv2Situation): Kv2Decision {
 
 function decideTracked(situation: Kv2Situation, current: number, equal: boolean): Kv2Decision {
   if (equal || situation.vouched) return { action: 'none' };
-  const firstContact = situation.statusVersion === undefined;
+  const firstContact = situation.lastVersion === undefined;
   const { reading } = situation;
   return firstContact && reading.state === 'live' && reading.data.size > 0
     ? { action: 'write', cas: current, replaces: current }
@@ -50,7 +50,7 @@ function decidePinned(
   if (current === casIndex) return { action: 'write', cas: casIndex };
   if (current === 0) return { action: 'write', cas: 0 };
   if (settled) return { action: 'none' };
-  const weRebuiltIt = current < casIndex && isVersion(situation.reading, situation.statusVersion);
+  const weRebuiltIt = current < casIndex && isVersion(situation.reading, situation.lastVersion);
   return weRebuiltIt ? { action: 'write', cas: current } : stale;
 }
 

@@ -2,13 +2,13 @@ import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
 import { keyOf, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
-import { parseVaultPath } from '../api/vault-path.js';
 import { listNames } from '../api/printable.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome, Priority } from '../queue/work-queue.js';
 import type { Announcer } from './announcer.js';
 import { inputsHash } from './inputs-hash.js';
 import { qualifiedName } from './path-ownership.js';
+import { placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 
@@ -77,14 +77,14 @@ export class PartialReconciler {
   private async stateOf(includer: KMSVaultSecret): Promise<'synced' | 'blocked' | 'pending' | 'unseen'> {
     const { uid, generation, deletionTimestamp } = includer.metadata;
     if (deletionTimestamp !== undefined) return 'blocked';
-    const settlement = this.deps.memory.settlement(uid);
+    const checked = checkSecretSpec(includer.spec);
+    const place = placeOf(includer);
+    if (!checked.ok || place === undefined) return 'blocked';
+    const settlement = this.deps.memory.settlement(uid, place);
     if (settlement === undefined || settlement.generation !== generation) return 'unseen';
     if (settlement.inputsHash === undefined) return settlement.state;
-    const checked = checkSecretSpec(includer.spec);
-    const parsed = checked.ok ? parseVaultPath(checked.spec.path) : undefined;
-    if (!checked.ok || parsed?.ok !== true) return 'blocked';
     const aggregate = await this.deps.aggregator.aggregate(includer);
-    const current = inputsHash(parsed.path, checked.spec.kvSettings, aggregate);
+    const current = inputsHash(place.path, checked.spec.kvSettings, aggregate);
     return settlement.inputsHash === current ? settlement.state : 'unseen';
   }
 }

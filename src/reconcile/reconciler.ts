@@ -184,7 +184,7 @@ export class Reconciler {
   private remember(key: ResourceKey, uid: string): void {
     const id = keyString(key);
     const before = this.uids.get(id);
-    if (before !== undefined && before !== uid) this.deps.memory.forget(before);
+    if (before !== undefined && before !== uid) this.forgetUid(before);
     this.uids.set(id, uid);
   }
 }

@@ -10,19 +10,16 @@ import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome, Priority } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
+import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import type { Finding } from './findings.js';
 import { inputsHash } from './inputs-hash.js';
-import { createdPath, knownState } from './known-state.js';
+import { knownState, statusPlace } from './known-state.js';
+import { type PathClaims, readClaim } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
+import { type Place, placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
-import {
-  findingsOf,
-  type SecretSync,
-  SupersededError,
-  type SyncRequest,
-  type SyncResult,
-} from './secret-sync.js';
+import { findingsOf, type SecretSync, type SyncRequest, type SyncResult } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
@@ -35,6 +32,8 @@ export interface Reconciled {
   readonly superseded?: boolean;
 }
 
+const SUPERSEDED: Reconciled = { outcome: { retry: 'none' }, findings: [], superseded: true };
+
 /** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
 export class SecretReconciler {
   constructor(
@@ -44,6 +43,8 @@ export class SecretReconciler {
       readonly aggregator: SecretAggregator;
       readonly sync: SecretSync;
       readonly ownership: PathOwnership;
+      readonly entitlement: Entitlement;
+      readonly claims: PathClaims;
       readonly allowedPaths: AllowedPaths;
       readonly memory: SyncMemory;
       readonly announcer: Announcer;
@@ -60,23 +61,33 @@ export class SecretReconciler {
   async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Reconciled> {
     const judged = this.judge(secret);
     if ('refusal' in judged) return await this.refuse(secret, judged.refusal);
-    const { path, rivals } = judged;
+    const { place, rivals } = judged;
     const aggregate = await this.deps.aggregator.aggregate(secret);
+    const guard = this.deps.entitlement.guard(secret, place);
     const request: SyncRequest = {
       secret,
-      path,
+      place,
       aggregate,
-      inputsHash: inputsHash(path, secret.spec.kvSettings, aggregate),
+      inputsHash: inputsHash(place.path, secret.spec.kvSettings, aggregate),
       priority,
-      known: knownState(secret, path),
-      stillEntitled: () => this.isEntitled(secret, path),
+      known: knownState(secret, place, this.deps.memory),
+      guard,
+      claim: async (reading) => {
+        guard.assert();
+        await this.deps.claims.before(request, reading);
+      },
     };
     this.deps.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
     try {
-      const result = await this.deps.sync.sync(request, signal);
+      const result = await this.attempt(request, guard, signal);
+      // What was written belongs to whoever has the place by now; they put their own value there.
+      if (guard.begun && this.deps.entitlement.isTaken(secret, place)) return SUPERSEDED;
       return await this.succeed(request, result, rivals);
     } catch (error) {
-      if (error instanceof SupersededError) return this.superseded(path, secret);
+      if (error instanceof SupersededError) {
+        this.deps.entitlement.handOver(secret, place);
+        return SUPERSEDED;
+      }
       if (!(error instanceof OperatorError)) throw error;
       // Given up because the operator ends: that is nobody's fault and no state of the resource.
       if (signal?.aborted === true) return { outcome: { retry: 'soon' }, findings: [], error };
@@ -86,9 +97,27 @@ export class SecretReconciler {
     }
   }
 
+  /**
+   * Once a write was begun it may have reached Vault, whatever came back: if somebody else is entitled by
+   * then, what stands at the path is looked at by them.
+   */
+  private async attempt(
+    request: SyncRequest,
+    guard: WriteGuard,
+    signal: AbortSignal | undefined,
+  ): Promise<SyncResult> {
+    const { secret, place } = request;
+    try {
+      return await this.deps.sync.sync(request, signal);
+    } finally {
+      const { entitlement } = this.deps;
+      if (guard.begun && !entitlement.isEntitled(secret, place)) entitlement.handOver(secret, place);
+    }
+  }
+
   private judge(
     secret: KMSVaultSecret,
-  ): { refusal: Finding } | { path: string; rivals: readonly KMSVaultSecret[] } {
+  ): { refusal: Finding } | { place: Place; rivals: readonly KMSVaultSecret[] } {
     const checked = checkSecretSpec(secret.spec);
     if (!checked.ok) {
       const problems = checked.problems.map(({ field, problem }) => `${field} ${problem}`);
@@ -109,12 +138,14 @@ export class SecretReconciler {
       const message = `${path} belongs to the older ${qualifiedName(owner)}; nothing is written from here`;
       return { refusal: { reason: 'PathConflict', message } };
     }
-    return { path, rivals: others };
+    return { place: { path, engine: secret.spec.kvSettings.engineVersion }, rivals: others };
   }
 
   private async refuse(secret: KMSVaultSecret, refusal: Finding): Promise<Reconciled> {
     const { generation, uid } = secret.metadata;
-    this.deps.memory.settle(uid, { generation, inputsHash: undefined, state: 'blocked' });
+    const place = placeOf(secret);
+    if (place !== undefined)
+      this.deps.memory.settle(uid, place, { generation, inputsHash: undefined, state: 'blocked' });
     this.deps.announcer.warnings(secret, warningsOf([refusal], []));
     this.tellWithdrawnPartials(secret);
     await this.updateStatus(secret, (current) =>
@@ -128,24 +159,24 @@ export class SecretReconciler {
     result: SyncResult,
     rivals: readonly KMSVaultSecret[],
   ): Promise<Reconciled> {
-    const { secret } = request;
+    const { secret, place } = request;
     const { generation, uid } = secret.metadata;
     const { memory, clock } = this.deps;
-    memory.settle(uid, { generation, inputsHash: request.inputsHash, state: result.state });
+    memory.settle(uid, place, { generation, inputsHash: request.inputsHash, state: result.state });
     this.announceWrite(request, result);
-    if (result.wrote !== undefined) {
-      memory.noteWrite(uid, clock.now());
-      // Another resource took the path over while this write was under way: it puts its own value there.
-      if (!request.stillEntitled()) this.superseded(request.path, secret);
+    if (result.claims) {
+      const { version, wrote } = result;
+      const wroteAt = wrote === undefined ? {} : { wroteAt: clock.now() };
+      memory.hold(uid, { place, ...(version === undefined ? {} : { version }), ...wroteAt });
     }
     this.deps.announcer.warnings(secret, [
       ...warningsOf(result.findings, result.failures),
-      ...rivalWarnings(request.path, rivals),
+      ...rivalWarnings(place.path, rivals),
     ]);
     await this.updateStatus(secret, (current) =>
-      syncedStatus(current, request, result, clock.now(), memory.untoldWrite(uid)),
+      syncedStatus(current, request, result, clock.now(), memory.untoldWrite(uid, place)),
     );
-    memory.writeTold(uid);
+    memory.told(uid, place);
     return { outcome: { retry: 'none' }, findings: result.findings };
   }
 
@@ -154,17 +185,21 @@ export class SecretReconciler {
     error: OperatorError,
     rivals: readonly KMSVaultSecret[],
   ): Promise<Reconciled> {
-    const { secret, inputsHash: hash, known } = request;
+    const { secret, place, inputsHash: hash, known } = request;
     const { generation, uid } = secret.metadata;
     const soon = error.retry === 'soon';
-    this.deps.memory.settle(uid, { generation, inputsHash: hash, state: soon ? 'pending' : 'blocked' });
+    this.deps.memory.settle(uid, place, {
+      generation,
+      inputsHash: hash,
+      state: soon ? 'pending' : 'blocked',
+    });
     const finding: Finding = { reason: error.reason, message: error.message };
-    const unchanged = (this.deps.memory.fingerprint(uid)?.inputsHash ?? known.inputsHash) === hash;
+    const unchanged = (this.deps.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage tells nothing about a resource that wants what it wanted before: metrics and alerts do.
     if (!(soon && unchanged && known.created)) {
       this.deps.announcer.warnings(secret, [
         ...warningsOf([finding], []),
-        ...rivalWarnings(request.path, rivals),
+        ...rivalWarnings(place.path, rivals),
       ]);
       await this.updateStatus(secret, (current) => ({
         ...judgedStatus(current, secret, [finding], this.deps.clock.now()),
@@ -203,24 +238,9 @@ export class SecretReconciler {
     }));
   }
 
-  /** Lives, is not being deleted, and owns the path, by what is known now. */
-  private isEntitled(secret: KMSVaultSecret, path: string): boolean {
-    const { namespace, name, uid } = secret.metadata;
-    const latest = this.deps.cache.secret(namespace, name);
-    if (latest?.metadata.uid !== uid || latest.metadata.deletionTimestamp !== undefined) return false;
-    return this.deps.ownership.claim(path, latest).owner.metadata.uid === uid;
-  }
-
-  /** Whoever has the path now is looked at, and this resource again. */
-  private superseded(path: string, secret: KMSVaultSecret): Reconciled {
-    for (const other of this.deps.ownership.liveAt(path)) this.deps.requeue(keyOf(other), 'edit');
-    const latest = this.deps.cache.secret(secret.metadata.namespace, secret.metadata.name);
-    if (latest !== undefined) this.deps.requeue(keyOf(latest), 'edit');
-    return { outcome: { retry: 'none' }, findings: [], superseded: true };
-  }
-
-  private announceWrite({ secret, path, known }: SyncRequest, result: SyncResult): void {
-    const { announcer } = this.deps;
+  private announceWrite({ secret, place, known }: SyncRequest, result: SyncResult): void {
+    const { announcer, memory, claims } = this.deps;
+    const { path } = place;
     const name = printable(secret.metadata.name);
     if (result.replacedVersion !== undefined) {
       const message =
@@ -235,11 +255,13 @@ export class SecretReconciler {
     } else if (result.wrote === 'update') {
       announcer.normal(secret, 'SecretUpdated', `Updated secret ${name} at ${path}`);
     }
-    const before = createdPath(secret);
-    if (result.state === 'synced' && before !== undefined && !known.created) {
+    if (!result.claims) return;
+    const before = (memory.held(secret.metadata.uid)?.place ?? statusPlace(secret))?.path;
+    if (before !== undefined && before !== path) {
       const message = `The path changed to ${path}; what was written to ${printable(before)} stays in Vault`;
       announcer.normal(secret, 'PathChanged', message);
     }
+    claims.sayGivenUp(secret, place, readClaim(secret.status?.claim));
   }
 
   private async updateStatus(

@@ -16,7 +16,7 @@ export function syncedStatus(
   /** When it was last written, if no status tells of that yet. */
   wroteAt: Date | undefined,
 ): KMSVaultSecretStatus {
-  const { secret, path, inputsHash, aggregate } = request;
+  const { secret, place, inputsHash, aggregate } = request;
   const judged = judgedStatus(current, secret, result.findings, now, syncedMessage(request));
   const failures = {
     keys: keysColumn(result.state === 'blocked' ? 0 : aggregate.keys.size - result.failures.length, request),
@@ -28,12 +28,14 @@ export function syncedStatus(
     // The failed keys belong to these inputs; an older hash beside them would vouch for the wrong ones.
     return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
   }
-  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...rest } = judged;
+  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...told } = judged;
+  // Whatever was claimed, it is told from now on where the value stands.
+  const { claim: _____, ...rest } = told;
   return {
     ...rest,
     ...failures,
     created: true,
-    path,
+    path: place.path,
     inputsHash,
     ...(result.version === undefined
       ? {}

@@ -5,10 +5,13 @@ import type { KvReading, KvSecret, KvStore, KvVersion } from '../vault/kv-store.
 import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import { type BlindSync } from './blind-sync.js';
+import type { WriteGuard } from './entitlement.js';
 import { conflictFindings, decryptionFindings, type Finding, includeFindings } from './findings.js';
 import type { KeyDecryption, KeyFailure } from './key-decryption.js';
 import { isVersion, versionOf } from './kv2-decision.js';
-import { KvWriter, type WriteResult } from './kv-writer.js';
+import { isOurs, KvWriter, type WriteResult } from './kv-writer.js';
+import type { KnownState } from './known-state.js';
+import type { Place } from './place.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isTrulyEmpty, targetData } from './target-data.js';
@@ -16,34 +19,20 @@ import { isTrulyEmpty, targetData } from './target-data.js';
 /** One resource, judged and aggregated, on its way to Vault. */
 export interface SyncRequest {
   readonly secret: KMSVaultSecret;
-  /** `spec.path`, normalised. */
-  readonly path: string;
+  readonly place: Place;
   readonly aggregate: Aggregate;
   readonly inputsHash: string;
   readonly priority: Priority;
-  /** What the status says of this very path; empty when it tells of another path or nothing. */
+  /** What the status says of this very place; empty when it tells of another one or nothing. */
   readonly known: KnownState;
+  /** Asked right before each attempt of a write. */
+  readonly guard: WriteGuard;
   /**
-   * Whether the resource may still be written: it lives, is not being deleted, and owns its path. Asked
-   * right before each write, because much can happen while Vault and KMS are asked.
+   * Records in the status what the place held before the first write there.
+   *
+   * @throws SupersededError, KubeError: nothing may be written then.
    */
-  readonly stillEntitled: () => boolean;
-}
-
-/** The resource may not be written any more; whoever may has been queued by that change. */
-export class SupersededError extends Error {
-  constructor() {
-    super('the resource may not be written any more');
-    this.name = 'SupersededError';
-  }
-}
-
-export interface KnownState {
-  readonly created: boolean;
-  readonly inputsHash?: string;
-  readonly version?: KvVersion;
-  readonly failedKeys: readonly string[];
-  readonly failedKeysCut: boolean;
+  readonly claim: (reading: KvReading | 'unknown') => Promise<void>;
 }
 
 export interface SyncResult {
@@ -92,8 +81,8 @@ export class SecretSync {
    *   then, or the write's fate is unknown and the next reconcile finds out.
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
-    const { secret, path } = request;
-    const kv = await this.deps.store.open(path, secret.spec.kvSettings.engineVersion, signal);
+    const { path, engine } = request.place;
+    const kv = await this.deps.store.open(path, engine, signal);
     /** The version that a lost write of ours would have made. */
     let racedFor: number | undefined;
     for (let race = 0; race < MAX_RACES; race += 1) {
@@ -122,17 +111,21 @@ export class SecretSync {
     reading: KvReading,
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
-    const { aggregate, inputsHash, secret } = request;
+    const { aggregate, inputsHash, secret, place } = request;
     const { uid } = secret.metadata;
     const current = reading.state === 'absent' ? undefined : reading.version;
-    const stale = current && this.deps.memory.staleResult(uid, inputsHash, current);
+    const stale = current && this.deps.memory.staleResult(uid, place, inputsHash, current);
     if (stale !== undefined) return stale;
     const trusted = this.trustedData(request, reading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
     const { values, failures } = await this.deps.decryption.decrypt(uid, toDecrypt, signal);
     const findings = findingsOf(aggregate, failures);
-    if (trusted === undefined && values.size === 0 && !mayWriteWithoutValues(request)) {
+    if (
+      trusted === undefined &&
+      values.size === 0 &&
+      !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))
+    ) {
       return { state: 'blocked', claims: false, findings, failures };
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
@@ -143,10 +136,12 @@ export class SecretSync {
     const vouched = trusted !== undefined && values.size === 0;
     const written = await this.writer.bring(request, kv, { reading, target, failures, vouched }, signal);
     if (written === 'raced') return 'raced';
-    const claims = request.known.created || trusted !== undefined || values.size > 0;
+    const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
     const result = this.finish(request, { target, values, failures, findings, written, claims });
     const isStale = result.findings.some((finding) => finding.reason === 'CasIndexStale');
-    if (isStale && current !== undefined) this.deps.memory.rememberStale(uid, inputsHash, current, result);
+    if (isStale && current !== undefined) {
+      this.deps.memory.rememberStale(uid, place, { inputsHash, version: current, result });
+    }
     return result;
   }
 
@@ -166,10 +161,11 @@ export class SecretSync {
     if (written.state === 'blocked') return { state: 'blocked', claims: false, findings, failures };
     const { memory } = this.deps;
     const { uid } = request.secret.metadata;
-    const before = memory.fingerprint(uid)?.inputsHash ?? request.known.inputsHash;
+    const { place } = request;
+    const before = memory.fingerprint(uid, place)?.inputsHash ?? request.known.inputsHash;
     const recovered = request.known.failedKeys.some((key) => values.has(key));
     const version = written.version === undefined ? {} : { version: written.version };
-    memory.remember(uid, {
+    memory.remember(uid, place, {
       inputsHash: request.inputsHash,
       dataMac: memory.mac(target),
       failedKeys: failures.map((failure) => failure.key),
@@ -192,7 +188,7 @@ export class SecretSync {
    * process, or because the status names the version that stands there and the inputs it came from.
    */
   private trustedData(
-    { secret, inputsHash, known }: SyncRequest,
+    { secret, place, inputsHash, known }: SyncRequest,
     reading: KvReading,
   ): { data: SecretData; failedKeys: readonly string[]; why: 'unchanged' | 'vouched' } | undefined {
     if (reading.state !== 'live') return undefined;
@@ -200,7 +196,7 @@ export class SecretSync {
     // A pinned resource whose index is the current version is written even when equal.
     if (engineVersion === 'v2' && casIndex !== undefined && reading.version?.version === casIndex)
       return undefined;
-    const fingerprint = this.deps.memory.fingerprint(secret.metadata.uid);
+    const fingerprint = this.deps.memory.fingerprint(secret.metadata.uid, place);
     if (
       fingerprint?.inputsHash === inputsHash &&
       fingerprint.dataMac === this.deps.memory.mac(reading.data)
@@ -223,8 +219,8 @@ export class SecretSync {
  * Without one value of its own a resource writes only when it wants nothing at all, or when keys of a
  * partial that goes are to leave a secret that it wrote.
  */
-function mayWriteWithoutValues({ aggregate, known }: SyncRequest): boolean {
-  const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && known.created;
+function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boolean {
+  const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && ours;
   return isTrulyEmpty(aggregate) || withdraws;
 }
 

@@ -1,8 +1,10 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 
+import type { ClaimedPath } from '../api/resources.js';
 import type { SecretData } from '../vault/secret-data.js';
 import type { KvVersion } from '../vault/kv-store.js';
 import { valueIdentity } from './inputs-hash.js';
+import { type Place, samePlace } from './place.js';
 import type { SyncResult } from './secret-sync.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 
@@ -33,21 +35,40 @@ export interface Refusal {
   readonly message: string;
 }
 
-interface Entry {
+/** Where the value of a resource stands, by what this process wrote or found equal. */
+export interface HeldValue {
+  readonly place: Place;
+  readonly version?: KvVersion;
+  /** When a write happened that no status tells of yet. */
+  readonly wroteAt?: Date;
+}
+
+/** What is known of one place; gone as soon as something is remembered of another one. */
+interface AtPlace {
+  readonly place: Place;
   fingerprint?: Fingerprint;
   settlement?: Settlement;
   /** The pinned resource was found stale for these inputs against this version. */
   stale?: { readonly inputsHash: string; readonly version: KvVersion; readonly result: SyncResult };
-  /** When a write happened that no status tells of yet. */
-  untoldWrite?: Date;
+  /** Somebody else may have written here; each doubt is another object. */
+  doubt?: object;
+}
+
+interface Entry {
+  at?: AtPlace;
+  held?: HeldValue;
+  claim?: ClaimedPath;
+  /** The value is deleted, the finalizer not yet removed. */
+  deleted?: boolean;
   /** Inputs that KMS refuses for good, by a hash of the input. */
   badInputs: Map<string, Refusal>;
 }
 
 /**
- * What the process knows of each resource beyond its status, in memory only: hashes, never values. The
- * key of the keyed hash is random per process, so that a dump of one process tells nothing about values
- * that were guessed, and nothing survives a restart.
+ * What the process knows of each resource beyond its status, in memory only: hashes, never values. It
+ * belongs to a uid and a place: whoever asks for another place gets nothing. The key of the keyed hash is
+ * random per process, so that a dump of one process tells nothing about values that were guessed, and
+ * nothing survives a restart.
  */
 export class SyncMemory {
   private readonly macKey = randomBytes(32);
@@ -60,25 +81,25 @@ export class SyncMemory {
     return hmac.digest('base64');
   }
 
-  fingerprint(uid: string): Fingerprint | undefined {
-    return this.entries.get(uid)?.fingerprint;
+  fingerprint(uid: string, place: Place): Fingerprint | undefined {
+    return this.known(uid, place)?.fingerprint;
   }
 
-  remember(uid: string, fingerprint: Fingerprint): void {
-    this.entry(uid).fingerprint = fingerprint;
+  remember(uid: string, place: Place, fingerprint: Fingerprint): void {
+    this.at(uid, place).fingerprint = fingerprint;
   }
 
-  settlement(uid: string): Settlement | undefined {
-    return this.entries.get(uid)?.settlement;
+  settlement(uid: string, place: Place): Settlement | undefined {
+    return this.known(uid, place)?.settlement;
   }
 
-  settle(uid: string, settlement: Settlement): void {
-    this.entry(uid).settlement = settlement;
+  settle(uid: string, place: Place, settlement: Settlement): void {
+    this.at(uid, place).settlement = settlement;
   }
 
   /** What was found before, when the same inputs meet the same version again. */
-  staleResult(uid: string, inputsHash: string, version: KvVersion): SyncResult | undefined {
-    const stale = this.entries.get(uid)?.stale;
+  staleResult(uid: string, place: Place, inputsHash: string, version: KvVersion): SyncResult | undefined {
+    const stale = this.known(uid, place)?.stale;
     const same =
       stale?.inputsHash === inputsHash &&
       stale.version.version === version.version &&
@@ -86,21 +107,82 @@ export class SyncMemory {
     return same ? stale.result : undefined;
   }
 
-  rememberStale(uid: string, inputsHash: string, version: KvVersion, result: SyncResult): void {
-    this.entry(uid).stale = { inputsHash, version, result };
+  rememberStale(
+    uid: string,
+    place: Place,
+    found: { readonly inputsHash: string; readonly version: KvVersion; readonly result: SyncResult },
+  ): void {
+    this.at(uid, place).stale = found;
   }
 
-  /** A write happened; it stays untold until the status shows it. */
-  noteWrite(uid: string, at: Date): void {
-    this.entry(uid).untoldWrite = at;
+  /** What stands at a place unread may be another's: it is to be written again. */
+  doubt(uid: string, place: Place): void {
+    const known = this.known(uid, place);
+    if (known !== undefined) known.doubt = {};
   }
 
-  untoldWrite(uid: string): Date | undefined {
-    return this.entries.get(uid)?.untoldWrite;
+  doubtOf(uid: string, place: Place): object | undefined {
+    return this.known(uid, place)?.doubt;
   }
 
-  writeTold(uid: string): void {
-    delete this.entries.get(uid)?.untoldWrite;
+  /** Ends this doubt; one that came up meanwhile stays. */
+  endDoubt(uid: string, place: Place, doubt: object | undefined): void {
+    const known = this.known(uid, place);
+    if (known !== undefined && known.doubt === doubt) delete known.doubt;
+  }
+
+  /** The value of the resource stands at this place now; a write stays untold until {@link told}. */
+  hold(uid: string, { place, version, wroteAt }: HeldValue): void {
+    const untold = wroteAt ?? this.untoldWrite(uid, place);
+    this.entry(uid).held = {
+      place,
+      ...(version === undefined ? {} : { version }),
+      ...(untold === undefined ? {} : { wroteAt: untold }),
+    };
+  }
+
+  /** Newer than the status, which may not tell of it yet. */
+  held(uid: string): HeldValue | undefined {
+    return this.entries.get(uid)?.held;
+  }
+
+  /** The version last written or found equal at the place. */
+  version(uid: string, place: Place): KvVersion | undefined {
+    const held = this.held(uid);
+    return (
+      this.fingerprint(uid, place)?.version ?? (samePlace(held?.place, place) ? held?.version : undefined)
+    );
+  }
+
+  untoldWrite(uid: string, place: Place): Date | undefined {
+    const held = this.held(uid);
+    return samePlace(held?.place, place) ? held?.wroteAt : undefined;
+  }
+
+  /** The status shows what is held at the place. */
+  told(uid: string, place: Place): void {
+    const entry = this.entries.get(uid);
+    if (entry?.held === undefined || !samePlace(entry.held.place, place)) return;
+    const { wroteAt, ...held } = entry.held;
+    void wroteAt;
+    entry.held = held;
+    delete entry.claim;
+  }
+
+  claim(uid: string): ClaimedPath | undefined {
+    return this.entries.get(uid)?.claim;
+  }
+
+  noteClaim(uid: string, claim: ClaimedPath): void {
+    this.entry(uid).claim = claim;
+  }
+
+  noteDeleted(uid: string): void {
+    this.entry(uid).deleted = true;
+  }
+
+  wasDeleted(uid: string): boolean {
+    return this.entries.get(uid)?.deleted === true;
   }
 
   /** How exactly this input was refused before, if it was. */
@@ -122,17 +204,36 @@ export class SyncMemory {
 
   /**
    * Drops what cannot be checked against Vault or the status: another replica may have written since.
-   * What is compared with a reading of Vault stays good.
+   * What is compared with a reading of Vault stays good, and so does what a place held when it was claimed.
    */
   forgetUnverifiable(): void {
     for (const entry of this.entries.values()) {
-      delete entry.settlement;
-      if (entry.fingerprint?.dataMac === undefined) delete entry.fingerprint;
+      delete entry.held;
+      delete entry.deleted;
+      const { at } = entry;
+      if (at === undefined) continue;
+      const { dataMac, failedKeys, inputsHash } = at.fingerprint ?? {};
+      entry.at = { place: at.place };
+      if (at.stale !== undefined) entry.at.stale = at.stale;
+      if (dataMac !== undefined && failedKeys !== undefined && inputsHash !== undefined) {
+        entry.at.fingerprint = { inputsHash, dataMac, failedKeys };
+      }
     }
   }
 
   forget(uid: string): void {
     this.entries.delete(uid);
+  }
+
+  private known(uid: string, place: Place): AtPlace | undefined {
+    const at = this.entries.get(uid)?.at;
+    return samePlace(at?.place, place) ? at : undefined;
+  }
+
+  private at(uid: string, place: Place): AtPlace {
+    const entry = this.entry(uid);
+    if (entry.at === undefined || !samePlace(entry.at.place, place)) entry.at = { place };
+    return entry.at;
   }
 
   private entry(uid: string): Entry {

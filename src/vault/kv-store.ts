@@ -17,6 +17,18 @@ export type KvReading =
   | { readonly state: 'live'; readonly data: SecretData; readonly version?: KvVersion }
   | { readonly state: 'deleted'; readonly version: KvVersion };
 
+/**
+ * Asked right before every attempt of a request that changes something, retries included; what it throws
+ * ends the request before anything is sent.
+ */
+export type SendGuard = () => void;
+
+/** How a request that changes something is sent. */
+export interface ChangeOptions {
+  readonly guard?: SendGuard;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One secret at one path of a mount whose engine version has been checked. */
 export interface KvSecret {
   readonly engine: EngineVersion;
@@ -25,11 +37,18 @@ export interface KvSecret {
   /**
    * Replaces the whole secret. `cas` is required on v2 and ignored on v1.
    * @returns the version written, on v2.
-   * @throws VaultError; `rejected` (HTTP 400) may be a check-and-set mismatch: read again to tell.
+   * @throws VaultError; `rejected` (HTTP 400) may be a check-and-set mismatch: read again to tell. Whatever
+   *   the guard throws.
    */
-  write(data: SecretData, cas: number | undefined, signal?: AbortSignal): Promise<KvVersion | undefined>;
-  /** v1: the path; v2: all versions and the metadata. A path that is gone already is no error. */
-  remove(signal?: AbortSignal): Promise<void>;
+  write(data: SecretData, cas: number | undefined, options?: ChangeOptions): Promise<KvVersion | undefined>;
+  /**
+   * v1: the path; v2: all versions and the metadata. A path that is gone already is no error. The mount is
+   * looked up again first: the other engine would take the request for something else.
+   *
+   * @throws VaultError `engine-mismatch` when another engine is mounted there by now. Whatever the guard
+   *   throws.
+   */
+  remove(options?: ChangeOptions): Promise<void>;
 }
 
 export interface KvStore {

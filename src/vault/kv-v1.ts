@@ -1,5 +1,5 @@
 import { answerMembers, notFound, refusal } from './vault-answers.js';
-import type { KvReading, KvSecret } from './kv-store.js';
+import type { ChangeOptions, KvReading, KvSecret } from './kv-store.js';
 import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
 import type { MountCheck } from './mount-check.js';
@@ -29,10 +29,15 @@ export class KvV1Secret implements KvSecret {
       mount.doubt();
       return { state: 'absent' };
     }
+    if (answer.status === 403) mount.question();
     return this.fail(answer, 'read');
   }
 
-  async write(data: SecretData, _cas: number | undefined, signal?: AbortSignal): Promise<undefined> {
+  async write(
+    data: SecretData,
+    _cas: number | undefined,
+    { guard, signal }: ChangeOptions = {},
+  ): Promise<undefined> {
     const { session, path, mount } = this.deps;
     await mount.settle(signal);
     const body = serializeSecretData(data);
@@ -42,18 +47,21 @@ export class KvV1Secret implements KvSecret {
       operation: 'write',
       body,
       mutates: true,
+      guard,
       signal,
     });
     if (answer.status !== 200 && answer.status !== 204) this.fail(answer, 'write');
   }
 
-  async remove(signal?: AbortSignal): Promise<void> {
-    const { session, path } = this.deps;
+  async remove({ guard, signal }: ChangeOptions = {}): Promise<void> {
+    const { session, path, mount } = this.deps;
+    await mount.confirm(signal);
     const answer = await session.request({
       method: 'DELETE',
       path,
       operation: 'delete',
       mutates: true,
+      guard,
       signal,
     });
     const gone = answer.status === 404 && notFound(answer.text) === 'secret';

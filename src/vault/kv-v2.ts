@@ -1,5 +1,5 @@
 import { answerMembers, notFound, refusal } from './vault-answers.js';
-import type { KvReading, KvSecret, KvVersion } from './kv-store.js';
+import type { ChangeOptions, KvReading, KvSecret, KvVersion } from './kv-store.js';
 import type { MountCheck } from './mount-check.js';
 import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
@@ -39,10 +39,15 @@ export class KvV2Secret implements KvSecret {
         return { state: 'absent' };
       }
     }
+    if (answer.status === 403) mount.question();
     return this.fail(answer, 'read', path);
   }
 
-  async write(data: SecretData, cas: number | undefined, signal?: AbortSignal): Promise<KvVersion> {
+  async write(
+    data: SecretData,
+    cas: number | undefined,
+    { guard, signal }: ChangeOptions = {},
+  ): Promise<KvVersion> {
     const { session, path, mount } = this.deps;
     // Without check-and-set Vault would overwrite whatever stands there.
     if (cas === undefined)
@@ -54,6 +59,7 @@ export class KvV2Secret implements KvSecret {
       operation: 'write',
       body: `{"options":{"cas":${String(cas)}},"data":${serializeSecretData(data)}}`,
       mutates: true,
+      guard,
       signal,
     });
     if (answer.status !== 200) return this.fail(answer, 'write', path);
@@ -62,13 +68,15 @@ export class KvV2Secret implements KvSecret {
     return versionOf(JSON.parse(written) as Metadata);
   }
 
-  async remove(signal?: AbortSignal): Promise<void> {
-    const { session, metadataPath } = this.deps;
+  async remove({ guard, signal }: ChangeOptions = {}): Promise<void> {
+    const { session, metadataPath, mount } = this.deps;
+    await mount.confirm(signal);
     const answer = await session.request({
       method: 'DELETE',
       path: metadataPath,
       operation: 'delete',
       mutates: true,
+      guard,
       signal,
     });
     const gone = answer.status === 404 && notFound(answer.text) === 'secret';

@@ -2,9 +2,9 @@ import type { Mount, Mounts } from './mounts.js';
 import { VaultError } from './vault-error.js';
 
 /**
- * What is known of the mount of one secret. A 400 or 404 puts it in doubt: the mount may have been
- * replaced since it was looked up. Nothing is written in doubt, because a body of the other engine
- * would be stored as it is, or destroy versions.
+ * What is known of the mount of one secret. The mount may have been replaced since it was looked up, and
+ * a request made for the other engine would be stored as it is, or destroy versions: nothing is changed
+ * while that is in doubt.
  */
 export class MountCheck {
   private inDoubt = false;
@@ -13,23 +13,50 @@ export class MountCheck {
     private readonly deps: { readonly mounts: Mounts; readonly mount: Mount; readonly path: string },
   ) {}
 
+  /** Vault answered 400 or 404, as it does when the mount is another one by now. */
   doubt(): void {
     this.inDoubt = true;
     this.deps.mounts.forget(this.deps.mount);
   }
 
+  /** The secret could not be read, so that no answer tells which engine is there; others keep the mount. */
+  question(): void {
+    this.inDoubt = true;
+  }
+
   /**
    * Looks the mount up again if it is in doubt.
    *
-   * @throws VaultError `unavailable` when it is another one by now: everything is to be decided anew.
+   * @throws VaultError `engine-mismatch` when another engine is mounted there by now; `unavailable` when
+   *   the path belongs to another mount: everything is to be decided anew.
    */
   async settle(signal?: AbortSignal): Promise<void> {
     if (!this.inDoubt) return;
     const { mounts, mount, path } = this.deps;
+    mounts.forget(mount);
     const now = await mounts.of(path, signal);
-    if (now.path !== mount.path || now.engine !== mount.engine) {
+    if (now.engine !== mount.engine) {
+      const found = now.engine === undefined ? `a ${now.type} mount` : `a K/V ${now.engine} mount`;
+      throw new VaultError('engine-mismatch', `${now.path} is ${found} by now`, { path });
+    }
+    if (now.path !== mount.path) {
       throw new VaultError('unavailable', `the mount of ${path} was replaced in the meantime`, { path });
     }
     this.inDoubt = false;
+  }
+
+  /**
+   * Looks the mount up again in any case, for a request that was not preceded by a read. A look-up that is
+   * forbidden (no such mount, or no permission on it) holds nothing up: Vault refuses the request then.
+   *
+   * @throws VaultError as {@link settle}.
+   */
+  async confirm(signal?: AbortSignal): Promise<void> {
+    this.inDoubt = true;
+    try {
+      await this.settle(signal);
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.failure !== 'forbidden') throw error;
+    }
   }
 }

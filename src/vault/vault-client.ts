@@ -56,7 +56,8 @@ export class VaultClient implements VaultRequests {
   /**
    * @returns any answer that is no failure of Vault as a whole: 2xx and 4xx but 412 and 429.
    * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
-   *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed.
+   *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed;
+   *   whatever the request's guard throws.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
     const { config, clock, stopping } = this.deps;
@@ -91,7 +92,9 @@ export class VaultClient implements VaultRequests {
   private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
     const { transport, gate, metrics, clock } = this.deps;
     await this.limiter?.take(request.signal);
+    const { guard } = request;
     if (request.mutates === true) gate.assertOpen();
+    guard?.();
     const startMs = clock.monotonicMs();
     const gateSignal = request.mutates === true ? gate.signal : undefined;
     const limit = new TimeLimit(clock, Math.max(1, budget.leftMs), [request.signal, gateSignal]);
@@ -101,6 +104,7 @@ export class VaultClient implements VaultRequests {
     const beforeSend = AsyncResource.bind((): void => {
       try {
         gate.assertOpen();
+        guard?.();
       } catch (error) {
         refusal = error as Error;
         throw error;

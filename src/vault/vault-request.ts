@@ -12,6 +12,8 @@ export interface VaultRequest {
   readonly token?: string;
   /** Changes secrets: asks the write gate before every send. */
   readonly mutates?: boolean;
+  /** Asked beside the write gate before every send; what it throws ends the request unsent. */
+  readonly guard?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -274,7 +274,7 @@ describe('VaultKvStore', () => {
       expect(await kv.read()).toEqual({ state: 'absent' });
       vault.requests.clear();
       expect(await failureOf(kv.write(data({ a: '1' }), 0))).toMatchObject({
-        failure: 'unavailable',
+        failure: 'engine-mismatch',
       });
       expect(vault.requests.count(({ method }) => method !== 'GET')).toBe(0);
       expect(await failureOf(stand.store.open(path, engine))).toMatchObject({ failure: 'engine-mismatch' });

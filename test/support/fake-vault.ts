@@ -65,14 +65,16 @@ export class FakeVault implements KvStore {
             return data === undefined ? { state: 'absent' } : { state: 'live', data };
           }),
         ),
-      write: (data) =>
+      write: (data, _cas, options) =>
         this.answer(() => {
+          options?.guard?.();
           if (data.size === 0) throw new VaultError('rejected', 'missing data fields');
           this.changed(path, () => this.v1.set(path, new Map(data)));
           return undefined;
         }),
-      remove: () =>
+      remove: (options) =>
         this.answer(() => {
+          options?.guard?.();
           this.changed(path, () => this.v1.delete(path));
         }),
     };
@@ -93,8 +95,9 @@ export class FakeVault implements KvStore {
               : { state: 'live', data: current.data, version };
           }),
         ),
-      write: (data, cas) =>
+      write: (data, cas, options) =>
         this.answer(() => {
+          options?.guard?.();
           this.beforeWrite();
           if (cas !== (this.v2.get(path)?.versions.length ?? 0))
             throw new VaultError('rejected', 'check-and-set');
@@ -104,8 +107,9 @@ export class FakeVault implements KvStore {
           const versions = this.v2.get(path)?.versions ?? [];
           return { version: versions.length, createdTime: versions.at(-1)?.created ?? '' };
         }),
-      remove: () =>
+      remove: (options) =>
         this.answer(() => {
+          options?.guard?.();
           this.changed(path, () => this.v2.delete(path));
         }),
     };

@@ -17,9 +17,13 @@ import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { Outcome, Priority } from '../../src/queue/work-queue.js';
 import { Announcer } from '../../src/reconcile/announcer.js';
 import { BlindSync } from '../../src/reconcile/blind-sync.js';
+import { ContentProof } from '../../src/reconcile/content-proof.js';
+import { DeletionJudge } from '../../src/reconcile/deletion-judge.js';
+import { Entitlement } from '../../src/reconcile/entitlement.js';
 import { FinalizerHandler } from '../../src/reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../../src/reconcile/key-decryption.js';
 import { PartialReconciler } from '../../src/reconcile/partial-reconciler.js';
+import { PathClaims } from '../../src/reconcile/path-claims.js';
 import { PathOwnership } from '../../src/reconcile/path-ownership.js';
 import { Reconciler } from '../../src/reconcile/reconciler.js';
 import { SecretAggregator } from '../../src/reconcile/secret-aggregator.js';
@@ -92,7 +96,12 @@ export class ReconcileStand implements ResourceClient {
     else
       this.put({
         ...resource,
-        metadata: { ...resource.metadata, deletionTimestamp: '2026-01-02T00:00:00Z' },
+        metadata: {
+          ...resource.metadata,
+          deletionTimestamp: '2026-01-02T00:00:00Z',
+          // As the API server does (apiserver, markAsDeleting).
+          generation: (resource.metadata.generation ?? 0) + 1,
+        },
       });
   }
 
@@ -212,17 +221,30 @@ export class ReconcileStand implements ResourceClient {
     const requeue = (key: ResourceKey, priority: Priority): void => {
       this.requeued.set(keyString(key), { key, priority });
     };
-    const common = { cache: this.cache, client: this, aggregator, memory, announcer, requeue };
-    const { allowedPaths } = this;
+    const { allowedPaths, cache } = this;
+    const common = { cache, client: this, aggregator, memory, announcer, requeue };
+    const entitlement = new Entitlement({ cache, ownership, allowedPaths, memory, requeue });
+    const claims = new PathClaims(common);
+    const proof = new ContentProof({ aggregator, decryption });
     return new Reconciler({
       ...common,
-      secrets: new SecretReconciler({ ...common, sync, ownership, allowedPaths, clock }),
+      secrets: new SecretReconciler({
+        ...common,
+        sync,
+        ownership,
+        entitlement,
+        claims,
+        allowedPaths,
+        clock,
+      }),
       partials: new PartialReconciler(common),
       finalizers: new FinalizerHandler({
         client: this,
         store: this.vault,
+        judge: new DeletionJudge({ store: this.vault, memory, proof, allowedPaths }),
         ownership,
-        allowedPaths,
+        entitlement,
+        memory,
         announcer,
         clock,
       }),

@@ -71,6 +71,14 @@ describe('the schemas of manifests/crds', () => {
       vaultVersionCreated: 'however Vault spells it',
       inputsHash: 'sha256:00',
       lastWriteTime: '2026-01-01T00:00:00Z',
+      claim: {
+        path: 'secret/data/next',
+        engineVersion: 'v2',
+        held: 'something',
+        vaultVersion: 3,
+        vaultVersionCreated: 'however Vault spells it',
+        inputsHash: 'sha256:00',
+      },
       conditions: [
         {
           type: 'Ready',

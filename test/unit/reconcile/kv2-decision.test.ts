@@ -22,11 +22,11 @@ interface Case {
   readonly reading: KvReading;
   readonly target?: ReadonlyMap<string, string>;
   readonly vouched?: boolean;
-  readonly statusVersion?: KvVersion;
+  readonly lastVersion?: KvVersion;
 }
 
-function decide({ casIndex, reading, target = same, vouched = false, statusVersion }: Case): Kv2Decision {
-  return decideKv2({ casIndex, reading, target, vouched, statusVersion });
+function decide({ casIndex, reading, target = same, vouched = false, lastVersion }: Case): Kv2Decision {
+  return decideKv2({ casIndex, reading, target, vouched, lastVersion });
 }
 
 describe('decideKv2 without casIndex', () => {
@@ -36,12 +36,12 @@ describe('decideKv2 without casIndex', () => {
     ['equal data', { reading: equal(4) }, nothing],
     ['equal data, unknown to the status', { reading: equal(1) }, nothing],
     ['different data at first contact', { reading: different(4) }, write(4, 4)],
-    ['different data, known', { reading: different(4), statusVersion: at(3) }, write(4)],
-    ['vouched by the status', { reading: different(4), vouched: true, statusVersion: at(4) }, nothing],
-    ['deleted', { reading: deleted(4), statusVersion: at(4) }, write(4)],
+    ['different data, known', { reading: different(4), lastVersion: at(3) }, write(4)],
+    ['vouched by the status', { reading: different(4), vouched: true, lastVersion: at(4) }, nothing],
+    ['deleted', { reading: deleted(4), lastVersion: at(4) }, write(4)],
     ['deleted at first contact', { reading: deleted(4) }, write(4)],
     ['deleted, nothing wanted', { reading: deleted(4), target: new Map() }, nothing],
-    ['rolled back to other data', { reading: different(7), statusVersion: at(6) }, write(7)],
+    ['rolled back to other data', { reading: different(7), lastVersion: at(6) }, write(7)],
   ])('%s', (_name, situation, decision) => {
     expect(decide(situation)).toEqual(decision);
   });
@@ -52,22 +52,22 @@ describe('decideKv2 with casIndex 3', () => {
     ['no version', { reading: none }, write(0)],
     ['older, never seen', { reading: different(2) }, stale(2)],
     ['older, equal data', { reading: equal(2) }, nothing],
-    ['older, the one we rebuilt', { reading: different(2), statusVersion: at(2) }, write(2)],
+    ['older, the one we rebuilt', { reading: different(2), lastVersion: at(2) }, write(2)],
     [
       'older, same number but re-created',
-      { reading: different(2), statusVersion: { version: 2, createdTime: 'before' } },
+      { reading: different(2), lastVersion: { version: 2, createdTime: 'before' } },
       stale(2),
     ],
-    ['older and deleted, the one we rebuilt', { reading: deleted(2), statusVersion: at(2) }, write(2)],
+    ['older and deleted, the one we rebuilt', { reading: deleted(2), lastVersion: at(2) }, write(2)],
     ['older and deleted, never seen', { reading: deleted(1) }, stale(1)],
     ['the pinned version, different data', { reading: different(3) }, write(3)],
     ['the pinned version, equal data', { reading: equal(3) }, write(3)],
-    ['the pinned version, vouched', { reading: equal(3), vouched: true, statusVersion: at(3) }, write(3)],
+    ['the pinned version, vouched', { reading: equal(3), vouched: true, lastVersion: at(3) }, write(3)],
     ['the pinned version, deleted', { reading: deleted(3) }, write(3)],
     ['the next version, equal data', { reading: equal(4) }, nothing],
-    ['the next version, vouched', { reading: different(4), vouched: true, statusVersion: at(4) }, nothing],
+    ['the next version, vouched', { reading: different(4), vouched: true, lastVersion: at(4) }, nothing],
     ['the next version, different data', { reading: different(4) }, stale(4)],
-    ['the next version, different data, known', { reading: different(4), statusVersion: at(4) }, stale(4)],
+    ['the next version, different data, known', { reading: different(4), lastVersion: at(4) }, stale(4)],
     ['the next version, deleted', { reading: deleted(4) }, stale(4)],
     ['the next version, deleted, nothing wanted', { reading: deleted(4), target: new Map() }, nothing],
     ['newer, different data', { reading: different(9) }, stale(9)],

@@ -2,21 +2,23 @@ import { describe, expect, it } from '@jest/globals';
 
 import { SyncMemory } from '../../../src/reconcile/sync-memory.js';
 
+const PLACE = { path: 'secret/data/x', engine: 'v2' } as const;
+
 describe('SyncMemory.forgetUnverifiable', () => {
   it('forgets what was written without a reading: another replica may have written since', () => {
     const memory = new SyncMemory();
-    memory.remember('blind', { inputsHash: 'h', dataMac: undefined, failedKeys: [] });
-    memory.settle('blind', { generation: 1, inputsHash: 'h', state: 'synced' });
+    memory.remember('blind', PLACE, { inputsHash: 'h', dataMac: undefined, failedKeys: [] });
+    memory.settle('blind', PLACE, { generation: 1, inputsHash: 'h', state: 'synced' });
     memory.forgetUnverifiable();
-    expect(memory.fingerprint('blind')).toBeUndefined();
-    expect(memory.settlement('blind')).toBeUndefined();
+    expect(memory.fingerprint('blind', PLACE)).toBeUndefined();
+    expect(memory.settlement('blind', PLACE)).toBeUndefined();
   });
 
   it('keeps what every sync compares with Vault', () => {
     const memory = new SyncMemory();
     const fingerprint = { inputsHash: 'h', dataMac: memory.mac(new Map([['k', '"v"']])), failedKeys: ['x'] };
-    memory.remember('read', fingerprint);
+    memory.remember('read', PLACE, fingerprint);
     memory.forgetUnverifiable();
-    expect(memory.fingerprint('read')).toEqual(fingerprint);
+    expect(memory.fingerprint('read', PLACE)).toEqual(fingerprint);
   });
 });

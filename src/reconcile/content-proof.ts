@@ -1,0 +1,31 @@
+import type { KMSVaultSecret } from '../api/resources.js';
+import { checkSecretSpec } from '../api/validation.js';
+import type { KvReading } from '../vault/kv-store.js';
+import { sameData } from '../vault/secret-data.js';
+import type { KeyDecryption } from './key-decryption.js';
+import type { SecretAggregator } from './secret-aggregator.js';
+import { targetData } from './target-data.js';
+
+/** Shows by its content that a value in Vault is a resource's own. */
+export class ContentProof {
+  constructor(
+    private readonly deps: { readonly aggregator: SecretAggregator; readonly decryption: KeyDecryption },
+  ) {}
+
+  /**
+   * Whether Vault holds what the resource would write now. Keys that cannot be decrypted for good are not
+   * compared; without one value at hand nothing is shown.
+   *
+   * @throws KmsError (class `transient`), KubeError: to be asked again.
+   */
+  async isOurs(secret: KMSVaultSecret, reading: KvReading, signal?: AbortSignal): Promise<boolean> {
+    if (reading.state !== 'live' || !checkSecretSpec(secret.spec).ok) return false;
+    const aggregate = await this.deps.aggregator.aggregate(secret);
+    const { values, failures } = await this.deps.decryption.decrypt(
+      secret.metadata.uid,
+      [...aggregate.keys.values()],
+      signal,
+    );
+    return values.size > 0 && sameData(targetData(aggregate, values, failures, reading), reading.data);
+  }
+}

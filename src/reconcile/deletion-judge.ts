@@ -1,0 +1,148 @@
+import type { AllowedPaths } from '../api/allowed-paths.js';
+import { printable } from '../api/printable.js';
+import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
+import { parseVaultPath } from '../api/vault-path.js';
+import type { KvReading, KvStore } from '../vault/kv-store.js';
+import { VaultError } from '../vault/vault-error.js';
+import type { ContentProof } from './content-proof.js';
+import { createdAtSpec, statusPlace } from './known-state.js';
+import { claimedPlace, isAsClaimed, readClaim } from './path-claims.js';
+import { type Place, placeOf, samePlace } from './place.js';
+import type { SyncMemory } from './sync-memory.js';
+
+/** A place that keeps its value although this resource may have written it. */
+export interface KeptPlace {
+  readonly place: Place;
+  readonly why: string;
+}
+
+/** What is to be done in Vault for a resource that is being deleted. */
+export type DeletionPlan =
+  | { readonly kind: 'remove'; readonly place: Place; readonly kept: readonly KeptPlace[] }
+  /** `why` is said when there is no place to speak of. */
+  | { readonly kind: 'keep'; readonly why: string; readonly kept: readonly KeptPlace[] };
+
+/**
+ * Decides what a finalizer may delete: only what is shown to be the resource's own. This process's memory
+ * is the newest witness, then the status; a claim tells of a write that neither knows the end of, and is
+ * settled by reading what the place holds.
+ */
+export class DeletionJudge {
+  constructor(
+    private readonly deps: {
+      readonly store: KvStore;
+      readonly memory: SyncMemory;
+      readonly proof: ContentProof;
+      readonly allowedPaths: AllowedPaths;
+    },
+  ) {}
+
+  /** @throws VaultError, KmsError, KubeError when it cannot be told now. */
+  async judge(secret: KMSVaultSecret, signal?: AbortSignal): Promise<DeletionPlan> {
+    const { memory } = this.deps;
+    const { uid } = secret.metadata;
+    const spec = placeOf(secret);
+    const created = memory.held(uid)?.place ?? statusPlace(secret);
+    const claim = readClaim(secret.status?.claim) ?? memory.claim(uid);
+    const claimed = claimedPlace(claim);
+    if (claim !== undefined && claimed !== undefined && !samePlace(claimed, created)) {
+      // The path was changed and changed back: what the spec names is what the status tells of.
+      if (created !== undefined && samePlace(created, spec)) {
+        return this.removal(secret, created, [{ place: claimed, why: 'the path was changed back' }]);
+      }
+      const settled = await this.settle(secret, { claim, claimed, created }, signal);
+      if (settled !== undefined) return settled;
+    }
+    if (created !== undefined) return this.removal(secret, created, []);
+    if (secret.status?.created === true) return await this.unnamed(secret, spec, signal);
+    return { kind: 'keep', why: 'this resource never wrote anything', kept: [] };
+  }
+
+  /** @returns undefined when nothing was written under the claim, so that the rest of the status counts. */
+  private async settle(
+    secret: KMSVaultSecret,
+    { claim, claimed, created }: { claim: ClaimedPath; claimed: Place; created: Place | undefined },
+    signal?: AbortSignal,
+  ): Promise<DeletionPlan | undefined> {
+    const older = created === undefined ? [] : [created];
+    const refusal = this.refusal(secret, claimed);
+    if (refusal !== undefined) return keepAll([claimed, ...older], refusal);
+    const reading = await this.read(claimed, signal);
+    if (typeof reading === 'string') return keepAll([claimed, ...older], reading);
+    if (isAsClaimed(claim, reading)) return undefined;
+    if (await this.deps.proof.isOurs(secret, reading, signal)) {
+      const why = `the path changed to ${claimed.path}`;
+      return this.removal(
+        secret,
+        claimed,
+        older.map((place) => ({ place, why })),
+      );
+    }
+    return keepAll(
+      [claimed, ...older],
+      `${claimed.path} was claimed, and what it holds is not what this resource gives now`,
+    );
+  }
+
+  /** `created` without a path: it may mean another path than the spec names now. */
+  private async unnamed(
+    secret: KMSVaultSecret,
+    spec: Place | undefined,
+    signal?: AbortSignal,
+  ): Promise<DeletionPlan> {
+    if (spec === undefined) {
+      const path: unknown = (secret.spec as { path?: unknown } | undefined)?.path;
+      const parsed = typeof path === 'string' ? parseVaultPath(path) : undefined;
+      const why =
+        parsed?.ok === false
+          ? `path ${printable(String(path))} ${parsed.problem}`
+          : 'its status does not say what it wrote, and its spec is not valid';
+      return { kind: 'keep', why, kept: [] };
+    }
+    const refusal = this.refusal(secret, spec);
+    if (refusal !== undefined) return { kind: 'keep', why: refusal, kept: [] };
+    if (createdAtSpec(secret, this.deps.memory)) return this.removal(secret, spec, []);
+    const reading = await this.read(spec, signal);
+    if (typeof reading === 'string') return keepAll([spec], reading);
+    if (reading.state === 'absent') {
+      return { kind: 'keep', why: `there is nothing at ${spec.path}`, kept: [] };
+    }
+    if (await this.deps.proof.isOurs(secret, reading, signal)) return this.removal(secret, spec, []);
+    return keepAll([spec], 'its status does not say which path it wrote');
+  }
+
+  private removal(secret: KMSVaultSecret, place: Place, kept: readonly KeptPlace[]): DeletionPlan {
+    const refusal = this.refusal(secret, place);
+    return refusal === undefined ? { kind: 'remove', place, kept } : { kind: 'keep', why: refusal, kept };
+  }
+
+  private refusal({ metadata }: KMSVaultSecret, { path }: Place): string | undefined {
+    const parsed = parseVaultPath(path);
+    if (!parsed.ok) return `path ${printable(path)} ${parsed.problem}`;
+    if (parsed.path !== path) return `path ${printable(path)} is not normalised`;
+    if (this.deps.allowedPaths.allows(path, metadata.namespace)) return undefined;
+    return `path ${path} is outside --allowed-vault-paths`;
+  }
+
+  /** @returns why the place cannot be read, when that will not change by itself. */
+  private async read({ path, engine }: Place, signal?: AbortSignal): Promise<KvReading | string> {
+    try {
+      const kv = await this.deps.store.open(path, engine, signal);
+      return await kv.read(signal);
+    } catch (error) {
+      if (!(error instanceof VaultError) || error.failure === 'unavailable') throw error;
+      return error.failure === 'forbidden' ? `the token may not read ${path}` : error.message;
+    }
+  }
+}
+
+function keepAll(places: readonly Place[], why: string): DeletionPlan {
+  return { kind: 'keep', why, kept: places.map((place) => ({ place, why })) };
+}
+
+/** The command that deletes what a place holds, for `vault` on a command line. */
+export function byHand({ path, engine }: Place): string {
+  const name = engine === 'v2' ? path.replace('/data/', '/') : path;
+  const quoted = /^[\w./-]+$/.test(name) ? name : `'${printable(name).replaceAll("'", String.raw`'\''`)}'`;
+  return engine === 'v2' ? `vault kv metadata delete ${quoted}` : `vault delete ${quoted}`;
+}

@@ -1,0 +1,111 @@
+import { SECRET_KIND } from '../api/group.js';
+import { printable } from '../api/printable.js';
+import { keyOf } from '../api/resource-key.js';
+import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
+import type { ResourceClient } from '../kube/resource-store.js';
+import type { KvReading } from '../vault/kv-store.js';
+import type { Announcer } from './announcer.js';
+import { stillWants, SupersededError } from './entitlement.js';
+import { type Place, samePlace } from './place.js';
+import type { SyncMemory } from './sync-memory.js';
+
+/** What a claim needs to know of the sync that is about to write. */
+export interface ClaimRequest {
+  readonly secret: KMSVaultSecret;
+  readonly place: Place;
+  readonly inputsHash: string;
+  readonly known: { readonly created: boolean };
+}
+
+/**
+ * Records in the status, before the first write to a place, that this resource is about to write there
+ * and what the place held before. A process that is killed between the write and the status patch leaves
+ * this behind, so that a finalizer can tell our value from somebody else's.
+ */
+export class PathClaims {
+  constructor(
+    private readonly deps: {
+      readonly client: ResourceClient;
+      readonly memory: SyncMemory;
+      readonly announcer: Announcer;
+    },
+  ) {}
+
+  /**
+   * Patches once per place. A claim that stands is never renewed: after a write whose answer was lost,
+   * what the place holds now may be ours.
+   *
+   * @throws SupersededError when the resource does not want this place any more; KubeError when the API
+   *   server cannot be reached: nothing may be written then. Where RBAC or an older CRD keeps the claim
+   *   out of the status, memory alone holds it.
+   */
+  async before(request: ClaimRequest, reading: KvReading | 'unknown'): Promise<void> {
+    const { secret, place, known } = request;
+    const { memory, client } = this.deps;
+    const { uid } = secret.metadata;
+    if (known.created || samePlace(memory.held(uid)?.place, place)) return;
+    if (samePlace(claimedPlace(memory.claim(uid)), place)) return;
+    let claim = claimOf(request, reading);
+    let wanted = true;
+    await client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) => {
+      wanted = stillWants(latest as KMSVaultSecret, uid, place);
+      const standing = readClaim(current?.claim);
+      if (!wanted) return current ?? {};
+      if (standing !== undefined && samePlace(claimedPlace(standing), place)) {
+        claim = standing;
+        return current ?? {};
+      }
+      return { ...current, claim };
+    });
+    if (!wanted) throw new SupersededError();
+    this.sayGivenUp(secret, place, memory.claim(uid) ?? readClaim(secret.status?.claim));
+    memory.noteClaim(uid, claim);
+  }
+
+  /** Says that a claim on another place is given up: nothing there will be touched any more. */
+  sayGivenUp(secret: KMSVaultSecret, place: Place, claim: ClaimedPath | undefined): void {
+    if (claim === undefined || claim.path === place.path) return;
+    const message =
+      `The path changed to ${place.path}; what may have been written to ` +
+      `${printable(claim.path)} stays in Vault`;
+    this.deps.announcer.normal(secret, 'PathChanged', message);
+  }
+}
+
+export function claimedPlace(claim: ClaimedPath | undefined): Place | undefined {
+  return claim === undefined ? undefined : { path: claim.path, engine: claim.engineVersion };
+}
+
+/** The claim of a status as far as it can be used; an object may hold anything. */
+export function readClaim(claim: ClaimedPath | null | undefined): ClaimedPath | undefined {
+  if (typeof claim !== 'object' || claim === null || typeof claim.path !== 'string') return undefined;
+  return ['v1', 'v2'].includes(claim.engineVersion) ? claim : undefined;
+}
+
+/**
+ * Whether the place holds exactly what it held when it was claimed, so that nothing was written since. A
+ * v1 value has no version by which that could be told.
+ */
+export function isAsClaimed(claim: ClaimedPath, reading: KvReading): boolean {
+  if (reading.state === 'absent') return claim.held === 'nothing';
+  if (claim.engineVersion === 'v1' || claim.held !== 'something') return false;
+  const { vaultVersion, vaultVersionCreated } = claim;
+  return (
+    reading.version?.version === vaultVersion && reading.version?.createdTime === (vaultVersionCreated ?? '')
+  );
+}
+
+function claimOf({ place, inputsHash }: ClaimRequest, reading: KvReading | 'unknown'): ClaimedPath {
+  const base = { path: place.path, engineVersion: place.engine, inputsHash };
+  if (reading === 'unknown') return { ...base, held: 'unknown' };
+  if (reading.state === 'absent') {
+    return { ...base, held: 'nothing', ...(place.engine === 'v2' ? { vaultVersion: 0 } : {}) };
+  }
+  return {
+    ...base,
+    held: 'something',
+    ...(reading.version === undefined
+      ? {}
+      : { vaultVersion: reading.version.version, vaultVersionCreated: reading.version.createdTime }),
+  };
+}

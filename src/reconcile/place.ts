@@ -1,0 +1,25 @@
+import type { EngineVersion, KMSVaultSecret } from '../api/resources.js';
+import { checkSecretSpec } from '../api/validation.js';
+import { parseVaultPath } from '../api/vault-path.js';
+
+/**
+ * Where a value stands in Vault. The same path under another engine is another place: its mount has been
+ * replaced.
+ */
+export interface Place {
+  /** Normalised. */
+  readonly path: string;
+  readonly engine: EngineVersion;
+}
+
+export function samePlace(a: Place | undefined, b: Place | undefined): boolean {
+  return a !== undefined && b !== undefined && a.path === b.path && a.engine === b.engine;
+}
+
+/** The place that a spec names; undefined when the spec or its path is refused. */
+export function placeOf({ spec }: KMSVaultSecret): Place | undefined {
+  const checked = checkSecretSpec(spec);
+  if (!checked.ok) return undefined;
+  const parsed = parseVaultPath(checked.spec.path);
+  return parsed.ok ? { path: parsed.path, engine: checked.spec.kvSettings.engineVersion } : undefined;
+}
