@@ -3,7 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
-import { type AdmissionAnswer, type AdmissionRequest, answerBody, parseReview } from './admission-review.js';
+import {
+  type AdmissionAnswer,
+  type AdmissionRequest,
+  answerBody,
+  parseReview,
+  weighBody,
+} from './admission-review.js';
 import { TooManyReviews } from './item-check.js';
 import { ByteBudget, CallerGone, overloaded, readBody, RequestProblem } from './request-body.js';
 import type { ResourceReviewer } from './resource-reviewer.js';
@@ -11,13 +17,16 @@ import { answerWithinMs } from './time-limit.js';
 
 /** An update carries two objects; the API server stores none above 1.5 MiB, but takes 3 MiB each. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Of all bodies that are being read or judged. */
-const MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024;
+/** Of all bodies that are being read. */
+const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+/** Of all reviews that are being judged, as estimated; the heap that V8 takes in a pod of 384 MiB is 192 MiB. */
+const MAX_PARSED_BYTES_IN_FLIGHT = 80 * 1024 * 1024;
 const MAX_REVIEWS_IN_FLIGHT = 256;
 
 /** Turns one HTTP request into one answer: HTTP errors for what is no review, an `AdmissionReview` else. */
 export class AdmissionHandler {
-  private readonly budget = new ByteBudget(MAX_BYTES_IN_FLIGHT);
+  private readonly bodies = new ByteBudget(MAX_BYTES_IN_FLIGHT);
+  private readonly parsed = new ByteBudget(MAX_PARSED_BYTES_IN_FLIGHT);
   private reviewsInFlight = 0;
   private draining = false;
 
@@ -38,43 +47,57 @@ export class AdmissionHandler {
 
   /** Ends the response, whatever happens; never rejects. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const taken = { bytes: 0 };
     const gone = new AbortController();
     response.once('close', () => {
       gone.abort();
     });
     const deadline = new LinkedAbort([gone.signal, this.deps.givingUp], answerWithinMs(request.url ?? ''));
     try {
-      const body = await this.judge(request, taken, deadline.signal);
+      const body = await this.judge(request, deadline.signal);
       this.send(response, 200, { 'content-type': 'application/json' }, body);
     } catch (error) {
       if (error instanceof CallerGone) response.destroy();
       else this.refuse(response, error);
     } finally {
       deadline.dispose();
-      this.budget.giveBack(taken.bytes);
     }
   }
 
-  private async judge(
-    request: IncomingMessage,
-    taken: { bytes: number },
-    signal: AbortSignal,
-  ): Promise<string> {
+  private async judge(request: IncomingMessage, signal: AbortSignal): Promise<string> {
     const stopTimer = this.deps.metrics.admissionDuration.startTimer();
     checkHead(request);
-    const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, budget: this.budget, taken });
-    if (this.reviewsInFlight >= MAX_REVIEWS_IN_FLIGHT) throw overloaded();
+    const { review, parsedBytes } = await this.read(request);
     this.reviewsInFlight += 1;
     try {
-      const parsed = parseReview(body);
-      if (!parsed.ok) throw new RequestProblem(400, parsed.problem);
-      const answer = await this.deps.reviewer.review(parsed.request, signal);
-      this.count(parsed.request, answer);
+      const answer = await this.deps.reviewer.review(review, signal);
+      this.count(review, answer);
       stopTimer();
-      return answerBody(parsed.request, answer);
+      return answerBody(review, answer);
     } finally {
       this.reviewsInFlight -= 1;
+      this.parsed.giveBack(parsedBytes);
+    }
+  }
+
+  /** The body's own bytes are held no longer than this takes. */
+  private async read(request: IncomingMessage): Promise<{ review: AdmissionRequest; parsedBytes: number }> {
+    const taken = { bytes: 0 };
+    try {
+      const body = await readBody(request, { maxBytes: MAX_BODY_BYTES, budget: this.bodies, taken });
+      if (this.reviewsInFlight >= MAX_REVIEWS_IN_FLIGHT) throw overloaded();
+      const weighed = weighBody(body);
+      if (!weighed.ok) throw new RequestProblem(400, weighed.problem);
+      // The heaviest body is judged too, alone.
+      const parsedBytes = Math.min(weighed.parsedBytes, this.parsed.total);
+      if (!this.parsed.take(parsedBytes)) throw overloaded();
+      const parsed = parseReview(body);
+      if (!parsed.ok) {
+        this.parsed.giveBack(parsedBytes);
+        throw new RequestProblem(400, parsed.problem);
+      }
+      return { review: parsed.request, parsedBytes };
+    } finally {
+      this.bodies.giveBack(taken.bytes);
     }
   }
 

@@ -40,10 +40,46 @@ export type ParsedReview =
 
 /** No resource is nested as deep; to parse millions of brackets takes a second and hundreds of megabytes. */
 const MAX_DEPTH = 500;
+/** Of arrays, objects and their members; the API server stores no object above 1.5 MiB. */
+const MAX_VALUES = 250_000;
+/** What a member of an object takes in memory beside its text, with the object; measured with many small ones. */
+const BYTES_PER_VALUE = 120;
 
-/** Reads the body of a call by the API server. Never throws; a problem quotes nothing but short names. */
+/** What a body will be once it is parsed, or why it is not to be parsed. */
+export type WeighedBody =
+  { readonly ok: true; readonly parsedBytes: number } | { readonly ok: false; readonly problem: string };
+
+/**
+ * Counts brackets and commas outside of strings: a body of a few megabytes can become hundreds of them when it
+ * is parsed. Says nothing of use about what is not JSON.
+ *
+ * @returns a generous estimate of the memory that the parsed body takes.
+ */
+export function weighBody(body: Uint8Array): WeighedBody {
+  let depth = 0;
+  let values = 0;
+  let isInString = false;
+  for (let index = 0; index < body.length; index += 1) {
+    const byte = body[index];
+    if (byte === 0x22) isInString = !isInString;
+    else if (isInString) index += byte === 0x5c ? 1 : 0;
+    else if (byte === 0x2c) values += 1;
+    else if (byte === 0x5b || byte === 0x7b) {
+      depth += 1;
+      values += 1;
+    } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
+    if (depth > MAX_DEPTH) return problem(`the body is nested deeper than ${String(MAX_DEPTH)} levels`);
+    if (values > MAX_VALUES) return problem(`the body has more than ${String(MAX_VALUES)} values`);
+  }
+  return { ok: true, parsedBytes: 2 * body.length + values * BYTES_PER_VALUE };
+}
+
+/**
+ * Reads the body of a call by the API server. Never throws; a problem quotes nothing but short names.
+ *
+ * @param body found good by {@link weighBody}.
+ */
 export function parseReview(body: Uint8Array): ParsedReview {
-  if (isDeeper(body, MAX_DEPTH)) return problem(`the body is nested deeper than ${String(MAX_DEPTH)} levels`);
   let review: unknown;
   try {
     review = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
@@ -76,21 +112,6 @@ export function answerBody(
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   });
-}
-
-/** Counts brackets outside of strings; says nothing of use about what is not JSON. */
-function isDeeper(body: Uint8Array, levels: number): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let index = 0; index < body.length; index += 1) {
-    const byte = body[index];
-    if (byte === 0x22) isInString = !isInString;
-    else if (isInString) index += byte === 0x5c ? 1 : 0;
-    else if (byte === 0x5b || byte === 0x7b) depth += 1;
-    else if (byte === 0x5d || byte === 0x7d) depth -= 1;
-    if (depth > levels) return true;
-  }
-  return false;
 }
 
 function parseRequest(version: ReviewVersion, request: Readonly<Record<string, unknown>>): ParsedReview {
@@ -142,7 +163,7 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function problem(what: string): ParsedReview {
+function problem(what: string): { readonly ok: false; readonly problem: string } {
   return { ok: false, problem: what };
 }
 

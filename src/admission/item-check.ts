@@ -1,10 +1,12 @@
-import pLimit from 'p-limit';
-
+import { decodeBase64 } from '../api/base64.js';
 import type { EncryptionContext } from '../api/resources.js';
 import { readCiphertext } from '../kms/ciphertext.js';
-import type { Decryptor } from '../kms/decryptor.js';
 import { KmsError } from '../kms/kms-error.js';
+import type { PlaintextInspector } from '../kms/plaintext-inspector.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
+
+/** Far more than anybody writes; what is larger would be sorted and sent for each item that it counts for. */
+const MAX_CONTEXT_CHARACTERS = 65_536;
 
 /** One item as it would be decrypted at a sync. */
 export interface ItemToCheck {
@@ -16,6 +18,13 @@ export interface ItemToCheck {
 export interface ItemFailure {
   readonly key: string;
   readonly error: KmsError;
+}
+
+/** What was found out, in the order of the items; made as it is asked for, because it may be long. */
+export interface CheckedItems {
+  failures(): Iterable<ItemFailure>;
+  /** Keys whose value is one line that ends with a line break. */
+  withLineBreak(): Iterable<string>;
 }
 
 /** As many reviews ask KMS already as there may be; to be answered with a "try again". */
@@ -32,7 +41,7 @@ export class ItemCheck {
 
   constructor(
     private readonly deps: {
-      readonly decryptor: Decryptor;
+      readonly inspector: Pick<PlaintextInspector, 'inspect'>;
       readonly maxConcurrentRequests: number;
       /** Reviews that wait for KMS at a time. */
       readonly maxReviews: number;
@@ -40,51 +49,50 @@ export class ItemCheck {
   ) {}
 
   /**
-   * @returns the failures in the order of the items. After a transient one KMS is not asked any more: the
-   *   items that are left fail in the same way. When `signal` ends it, what is left is `Abandoned`.
+   * After a transient failure KMS is not asked any more: the items that are left fail in the same way. When
+   * `signal` ends it, what is left is `Abandoned`.
+   *
    * @throws TooManyReviews
    */
-  async check(items: readonly ItemToCheck[], signal: AbortSignal): Promise<ItemFailure[]> {
-    const failures = new Map<ItemToCheck, KmsError>();
-    const readable = items.filter((item) => {
-      const problem = ciphertextProblem(item.encryptedSecret);
-      if (problem !== undefined) failures.set(item, problem);
-      return problem === undefined;
+  async check(items: readonly ItemToCheck[], signal: AbortSignal): Promise<CheckedItems> {
+    const outcomes = new Outcomes(items);
+    const unreadable = ciphertextLimit();
+    const tooLarge = contextLimit();
+    items.forEach((item, index) => {
+      const problem = unreadable(item.encryptedSecret) ?? tooLarge(item.context);
+      if (problem !== undefined) outcomes.fail(index, problem);
     });
-    if (readable.length > 0) await this.ask(readable, signal, failures);
-    return items.flatMap((item) => {
-      const error = failures.get(item);
-      return error === undefined ? [] : [{ key: item.key, error }];
-    });
+    if (outcomes.next(0) < items.length) await this.ask(items, signal, outcomes);
+    return outcomes;
   }
 
-  private async ask(
-    items: readonly ItemToCheck[],
-    signal: AbortSignal,
-    failures: Map<ItemToCheck, KmsError>,
-  ): Promise<void> {
+  private async ask(items: readonly ItemToCheck[], signal: AbortSignal, outcomes: Outcomes): Promise<void> {
     if (this.asking >= this.deps.maxReviews) throw new TooManyReviews();
     this.asking += 1;
     const giveUp = new LinkedAbort([signal]);
-    const limit = pLimit(this.deps.maxConcurrentRequests);
     let cause: KmsError | undefined;
+    let at = 0;
+    const askOneByOne = async (): Promise<void> => {
+      for (let index = (at = outcomes.next(at)); index < items.length; index = at = outcomes.next(at)) {
+        at = index + 1;
+        const item = items[index];
+        if (item === undefined) return;
+        try {
+          if (cause !== undefined) throw cause;
+          const { endsWithLineBreak } = await this.deps.inspector.inspect(item, giveUp.signal);
+          if (endsWithLineBreak) outcomes.tellOfLineBreak(index);
+        } catch (error) {
+          if (!(error instanceof KmsError)) throw error;
+          if (error.failure === 'transient') {
+            cause ??= error;
+            giveUp.abort();
+          }
+          outcomes.fail(index, error.failure === 'transient' ? (cause ?? error) : error);
+        }
+      }
+    };
     try {
-      await Promise.all(
-        items.map((item) =>
-          limit(async () => {
-            try {
-              await this.deps.decryptor.decrypt(item, giveUp.signal);
-            } catch (error) {
-              if (!(error instanceof KmsError)) throw error;
-              if (error.failure === 'transient') {
-                cause ??= error;
-                giveUp.abort();
-              }
-              failures.set(item, error.failure === 'transient' ? (cause ?? error) : error);
-            }
-          }),
-        ),
-      );
+      await Promise.all(Array.from({ length: this.deps.maxConcurrentRequests }, askOneByOne));
     } finally {
       giveUp.abort();
       giveUp.dispose();
@@ -93,12 +101,85 @@ export class ItemCheck {
   }
 }
 
-function ciphertextProblem(encryptedSecret: string): KmsError | undefined {
-  try {
-    readCiphertext(encryptedSecret);
-    return undefined;
-  } catch (error) {
-    if (error instanceof KmsError) return error;
-    throw error;
+const LINE_BREAK = 1;
+const FIRST_ERROR = 2;
+
+/** A number for each item: there may be hundreds of thousands that fail in one of a few ways. */
+class Outcomes implements CheckedItems {
+  private readonly outcomes: Uint16Array;
+  private readonly errors: KmsError[] = [];
+  private readonly numbers = new Map<string, number>();
+
+  constructor(private readonly items: readonly ItemToCheck[]) {
+    this.outcomes = new Uint16Array(items.length);
   }
+
+  fail(index: number, error: KmsError): void {
+    const id = `${error.code}\n${error.message}`;
+    let number = this.numbers.get(id);
+    if (number === undefined) {
+      number = FIRST_ERROR + this.errors.length;
+      this.errors.push(error);
+      this.numbers.set(id, number);
+    }
+    this.outcomes[index] = number;
+  }
+
+  tellOfLineBreak(index: number): void {
+    this.outcomes[index] = LINE_BREAK;
+  }
+
+  /** The first item from `index` on of which nothing is known yet; the number of items when there is none. */
+  next(index: number): number {
+    const found = this.outcomes.indexOf(0, index);
+    return found === -1 ? this.items.length : found;
+  }
+
+  *failures(): Iterable<ItemFailure> {
+    for (const [index, { key }] of this.items.entries()) {
+      const error = this.errors[(this.outcomes[index] ?? 0) - FIRST_ERROR];
+      if (error !== undefined) yield { key, error };
+    }
+  }
+
+  *withLineBreak(): Iterable<string> {
+    for (const [index, { key }] of this.items.entries()) if (this.outcomes[index] === LINE_BREAK) yield key;
+  }
+}
+
+/** Judges ciphertexts; an error with a stack for each of a hundred thousand items would take seconds. */
+function ciphertextLimit(): (encryptedSecret: string) => KmsError | undefined {
+  let notBase64: KmsError | undefined;
+  return (encryptedSecret) => {
+    if (
+      notBase64 !== undefined &&
+      encryptedSecret.length < 10_000 &&
+      decodeBase64(encryptedSecret) === undefined
+    )
+      return notBase64;
+    try {
+      readCiphertext(encryptedSecret);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof KmsError)) throw error;
+      if (error.code === 'NotBase64') notBase64 = error;
+      return error;
+    }
+  };
+}
+
+/** Judges each context once, however many items share it. */
+function contextLimit(): (context: EncryptionContext) => KmsError | undefined {
+  const judged = new Map<EncryptionContext, KmsError | undefined>();
+  return (context) => {
+    if (judged.has(context)) return judged.get(context);
+    let characters = 0;
+    for (const [name, value] of Object.entries(context)) characters += name.length + value.length + 6;
+    const problem =
+      characters > MAX_CONTEXT_CHARACTERS
+        ? new KmsError('wrong-input', 'ContextTooLarge', 'its encryption context is too large')
+        : undefined;
+    judged.set(context, problem);
+    return problem;
+  };
 }

@@ -18,12 +18,24 @@ const ADVICE: Readonly<Record<string, string>> = {
   InvalidLength: 'give the whole ciphertext, and nothing but it',
   InvalidCiphertext:
     'encrypt the value again with exactly the context that applies here, or correct secretContext',
+  ContextTooLarge: 'correct secretContext, of which KMS takes a few kilobytes at most',
   NotUtf8: 'encode the value as text before it is encrypted',
 };
 const ENCRYPT_AGAIN = 'encrypt the value again with a key of this account and region';
 
 /** Certain whatever the encryption context is. */
-const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'NotUtf8']);
+const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'ContextTooLarge', 'NotUtf8']);
+
+/**
+ * The commonest mistake with files and `echo`. It is stored as it is, because it may be meant; nothing is said
+ * of the value but this.
+ */
+export function warnOfLineBreaks(keys: Iterable<string>, warnings: Findings): void {
+  const text =
+    'the value ends with a line break, which is stored too; if it is not meant, encrypt the output of ' +
+    `printf %s 'value' or printf %s "$(cat file)"`;
+  for (const key of keys) warnings.add('TrailingLineBreak', text, key);
+}
 
 /**
  * Sorts failures by whose fault they are. KMS has one answer for a damaged ciphertext and a wrong context,
@@ -32,7 +44,7 @@ const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'Not
  */
 export function sortFailures(
   kind: Kind,
-  failures: readonly ItemFailure[],
+  failures: Iterable<ItemFailure>,
   { problems, warnings, outages }: Sorted,
 ): void {
   for (const { key, error } of failures) {

@@ -20,7 +20,11 @@ export class CallerGone extends Error {
 
 /** A number of bytes that all requests in flight share. */
 export class ByteBudget {
-  constructor(private left: number) {}
+  private left: number;
+
+  constructor(readonly total: number) {
+    this.left = total;
+  }
 
   /** @returns false when there are not so many left; nothing is taken then. */
   take(bytes: number): boolean {

@@ -1,12 +1,13 @@
 import { SECRET_KIND } from '../api/group.js';
+import { printable } from '../api/printable.js';
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import type { Logger } from '../observability/logger.js';
 import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
 import { asMessage, asWarnings, type Finding, Findings } from './findings.js';
 import type { ItemCheck } from './item-check.js';
-import { sortFailures } from './kms-findings.js';
+import { sortFailures, warnOfLineBreaks } from './kms-findings.js';
 import { sameJson } from './same-json.js';
-import { itemsToCheck } from './spec-items.js';
+import { itemsOf, itemsToCheck } from './spec-items.js';
 import { warnOf } from './spec-warnings.js';
 import type { VaultPathRules } from './vault-path-rules.js';
 
@@ -39,16 +40,20 @@ export class ResourceReviewer {
     const warnings = new Findings();
     const outages = new Findings();
     const shape = kind === SECRET_KIND ? checkSecretSpec(spec) : checkPartialSpec(spec);
-    if (!shape.ok)
+    if (!shape.ok) {
       for (const { field, problem } of shape.problems) problems.add('InvalidSpec', `${field} ${problem}`);
+      problems.addUnnamed(shape.total - shape.problems.length);
+    }
+    const items = itemsOf(spec);
     if (isRecord(spec)) {
       if (kind === SECRET_KIND) this.checkPath(spec, request.namespace, problems);
-      warnOf(kind, spec, warnings);
+      warnOf(kind, spec, items, warnings);
     }
     const oldSpec = request.operation === 'UPDATE' ? oldObject?.spec : undefined;
-    const failures = await this.deps.items.check(itemsToCheck(spec, oldSpec), signal);
-    sortFailures(kind, failures, { problems, warnings, outages });
-    return this.decide(request, problems.all, outages.all, warnings);
+    const checked = await this.deps.items.check(itemsToCheck(items, itemsOf(oldSpec)), signal);
+    sortFailures(kind, checked.failures(), { problems, warnings, outages });
+    warnOfLineBreaks(checked.withLineBreak(), warnings);
+    return this.decide(request, problems, outages, warnings);
   }
 
   private checkPath(spec: Readonly<Record<string, unknown>>, namespace: string, problems: Findings): void {
@@ -60,39 +65,41 @@ export class ResourceReviewer {
 
   private decide(
     request: AdmissionRequest,
-    problems: readonly Finding[],
-    outages: readonly Finding[],
+    problems: Findings,
+    outages: Findings,
     warnings: Findings,
   ): AdmissionAnswer {
     const { logger, onKmsError } = this.deps;
     const facts = {
       kind: request.kind,
-      namespace: request.namespace,
-      name: request.name,
+      namespace: printable(request.namespace),
+      name: printable(request.name),
       operation: request.operation,
       dryRun: request.dryRun,
     };
     const title = titleOf(request);
-    const unanswered = outages.map((finding) => ({
+    const unanswered = outages.all.map((finding) => ({
       ...finding,
       text: `could not be checked, because ${finding.text}`,
     }));
-    if (problems.length > 0) {
-      logger.info('refused a resource', { ...facts, problems: problems.map(inLog) });
-      const message = `${title} cannot be synced: ${asMessage([...problems, ...unanswered])}`;
-      return { ...refusal(403, 'Forbidden', message), warnings: asWarnings(warnings.all) };
+    const warned = asWarnings(warnings.all, warnings.more);
+    if (problems.all.length > 0) {
+      logger.info('refused a resource', { ...facts, problems: problems.all.map(inLog) });
+      const text = asMessage([...problems.all, ...unanswered], problems.more + outages.more);
+      const message = `${title} cannot be synced: ${text}`;
+      return { ...refusal(403, 'Forbidden', message), warnings: warned };
     }
-    if (outages.length > 0 && onKmsError === 'deny') {
-      logger.warn('refused a resource that KMS could not check', { ...facts, problems: outages.map(inLog) });
+    const facing = { ...facts, problems: outages.all.map(inLog) };
+    if (outages.all.length > 0 && onKmsError === 'deny') {
+      logger.warn('refused a resource that KMS could not check', facing);
       const message =
-        `${title} could not be checked by KMS: ${asMessage(outages)}; nothing is known to be wrong with the ` +
+        `${title} could not be checked by KMS: ${asMessage(outages.all, outages.more)}; nothing is known to be wrong with the ` +
         'resource, so apply it again once KMS can be used';
-      return { ...refusal(503, 'ServiceUnavailable', message), warnings: asWarnings(warnings.all) };
+      return { ...refusal(503, 'ServiceUnavailable', message), warnings: warned };
     }
-    if (outages.length > 0) {
-      logger.warn('allowed a resource that KMS could not check', { ...facts, problems: outages.map(inLog) });
-    }
-    return { allowed: true, warnings: asWarnings([...unanswered, ...warnings.all]) };
+    if (outages.all.length > 0) logger.warn('allowed a resource that KMS could not check', facing);
+    const all = [...unanswered, ...warnings.all];
+    return { allowed: true, warnings: asWarnings(all, outages.more + warnings.more) };
   }
 }
 
@@ -109,6 +116,6 @@ function refusal(code: number, reason: string, message: string): Pick<AdmissionA
   return { allowed: false, status: { code, reason, message } };
 }
 
-function inLog({ code, keys }: Finding): { code: string; keys: readonly string[] } {
-  return { code, keys };
+function inLog({ code, keys, keysTotal }: Finding): object {
+  return { code, keys, ...(keysTotal > keys.length ? { keysTotal } : {}) };
 }

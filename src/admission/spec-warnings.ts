@@ -1,13 +1,18 @@
 import { SECRET_KIND, type Kind } from '../api/group.js';
-import type { EncryptionContext, SecretItem } from '../api/resources.js';
-import { definesValue, firstContext } from '../api/validation.js';
+import type { SecretItem } from '../api/resources.js';
+import { definesValue, nonEmptyContext } from '../api/validation.js';
 import { isRecord } from './admission-review.js';
 import type { Findings } from './findings.js';
-import { itemsOf } from './spec-items.js';
+import type { SpecItems } from './spec-items.js';
 
 /** What is doubtful but works, and stays allowed because stored resources may have it. */
-export function warnOf(kind: Kind, spec: Readonly<Record<string, unknown>>, warnings: Findings): void {
-  const { items, ownContext } = itemsOf(spec);
+export function warnOf(
+  kind: Kind,
+  spec: Readonly<Record<string, unknown>>,
+  specItems: SpecItems,
+  warnings: Findings,
+): void {
+  const { items } = specItems;
   if (kind === SECRET_KIND) warnOfSettings(spec, warnings);
   const includes: readonly unknown[] = Array.isArray(spec.includeSecrets) ? spec.includeSecrets : [];
   if (!items.some(definesValue) && includes.length === 0) {
@@ -17,7 +22,7 @@ export function warnOf(kind: Kind, spec: Readonly<Record<string, unknown>>, warn
     );
   }
   for (const item of items) warnOfItem(item, warnings);
-  warnOfContexts(kind, items, ownContext ?? {}, warnings);
+  warnOfContexts(kind, specItems, warnings);
 }
 
 function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: Findings): void {
@@ -37,25 +42,19 @@ function warnOfItem(item: SecretItem, warnings: Findings): void {
   }
 }
 
-function warnOfContexts(
-  kind: Kind,
-  items: readonly SecretItem[],
-  ownContext: EncryptionContext,
-  warnings: Findings,
-): void {
+function warnOfContexts(kind: Kind, { items, ownContext }: SpecItems, warnings: Findings): void {
   const encrypted = items.filter((item) => definesValue(item) && item.emptySecret !== true);
-  const isEmpty = (context: EncryptionContext): boolean => Object.keys(context).length === 0;
-  const effective = (item: SecretItem): EncryptionContext =>
-    firstContext(item.secretContext ?? {}, ownContext);
+  const hasContext = (item: SecretItem): boolean =>
+    ownContext !== undefined || nonEmptyContext(item.secretContext) !== undefined;
   // A partial's item may get its context from the including resource.
-  const someHaveOne = kind === SECRET_KIND && encrypted.some((item) => !isEmpty(effective(item)));
+  const someHaveOne = kind === SECRET_KIND && encrypted.some(hasContext);
   for (const item of encrypted) {
     const given = item.secretContext ?? undefined;
-    if (given !== undefined && isEmpty(given) && !isEmpty(ownContext)) {
+    if (given !== undefined && nonEmptyContext(given) === undefined && ownContext !== undefined) {
       const text = 'its secretContext is empty, so spec.secretContext counts; leave the empty one out';
       warnings.add('EmptyContext', text, item.key);
     }
-    if (someHaveOne && isEmpty(effective(item))) {
+    if (someHaveOne && !hasContext(item)) {
       warnings.add(
         'EmptyContext',
         'has no secretContext although others have one; check that it is meant',

@@ -7,14 +7,21 @@ const UNPRINTABLE =
  * Names of keys and paths come from whoever may create a resource.
  */
 export function printable(name: string, limit = 253): string {
-  const escaped = name.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
+  // Two UTF-16 units at most make a character: what is longer is not even looked at.
+  const escaped = name
+    .slice(0, 2 * (limit + 1))
+    .replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
   const chars = Array.from(escaped);
   return chars.length > limit ? `${chars.slice(0, limit).join('')}…` : escaped;
 }
 
-/** `a, b, c and 4 more`. */
-export function listNames(names: readonly string[], most = 5): string {
+/**
+ * `a, b, c and 4 more`.
+ *
+ * @param total how many there are when `names` has not all of them.
+ */
+export function listNames(names: readonly string[], most = 5, total = names.length): string {
   const shown = names.slice(0, most).map((name) => printable(name));
-  const rest = names.length - shown.length;
+  const rest = total - shown.length;
   return rest > 0 ? `${shown.join(', ')} and ${String(rest)} more` : shown.join(', ');
 }

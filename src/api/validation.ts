@@ -13,11 +13,20 @@ export interface SpecProblem {
 
 export type Checked<Spec> =
   | { readonly ok: true; readonly spec: Spec }
-  | { readonly ok: false; readonly problems: readonly SpecProblem[] };
+  | {
+      readonly ok: false;
+      /** The first of them, at least one. */
+      readonly problems: readonly SpecProblem[];
+      /** How many there are. */
+      readonly total: number;
+    };
+
+/** A spec of a few megabytes can have millions of problems: these are kept, the others are counted. */
+const MAX_PROBLEMS = 50;
 
 /**
  * Judges a stored spec as if no schema had been enforced: objects may stem from an older CRD or from a
- * server whose validation was off. Never throws; reports every problem, not the first.
+ * server whose validation was off. Never throws; reports not the first problem but many, and their number.
  */
 export function checkSecretSpec(spec: unknown): Checked<KMSVaultSecretSpec> {
   const check = new SpecCheck();
@@ -38,9 +47,28 @@ export function checkPartialSpec(spec: unknown): Checked<PartialKMSVaultSecretSp
   return check.result(spec as PartialKMSVaultSecretSpec);
 }
 
-/** Contexts replace each other, they do not merge: the first that is not empty counts. */
-export function firstContext(...contexts: readonly (EncryptionContext | undefined)[]): EncryptionContext {
-  return contexts.find((context) => Object.keys(context ?? {}).length > 0) ?? {};
+/** Whether a single item of a list has its proper shape. */
+export function isItem(item: unknown): item is SecretItem {
+  const check = new SpecCheck();
+  checkItem(check, 0, item);
+  return check.total === 0;
+}
+
+/** Whether a value is a context, an absent one included. */
+export function isContext(value: unknown): value is EncryptionContext | null | undefined {
+  const check = new SpecCheck();
+  check.context('', value);
+  return check.total === 0;
+}
+
+/**
+ * The context, or undefined when it has no pairs. It takes time in proportion to the pairs: what many items
+ * share is to be asked about once.
+ */
+export function nonEmptyContext(
+  context: EncryptionContext | null | undefined,
+): EncryptionContext | undefined {
+  return context !== undefined && context !== null && Object.keys(context).length > 0 ? context : undefined;
 }
 
 /** An item with neither a ciphertext nor `emptySecret: true` defines nothing and is skipped. */
@@ -69,28 +97,43 @@ function checkItems(check: SpecCheck, root: Record<string, unknown>): void {
   }
   const seen = new Set<unknown>();
   root.secrets.forEach((item: unknown, index) => {
-    const field = `spec.secrets[${String(index)}]`;
-    const fields = check.record(field, item);
+    const fields = checkItem(check, index, item);
     if (fields === undefined) return;
-    check.string(`${field}.key`, fields.key);
-    if (seen.has(fields.key)) check.add(`${field}.key`, 'stands twice in the list');
+    if (seen.has(fields.key)) check.add(itemField(index, 'key'), 'stands twice in the list');
     seen.add(fields.key);
-    check.optionalString(`${field}.encryptedSecret`, fields.encryptedSecret);
-    check.context(`${field}.secretContext`, fields.secretContext);
-    if (fields.emptySecret !== undefined && typeof fields.emptySecret !== 'boolean') {
-      check.add(`${field}.emptySecret`, 'must be true or false');
-    }
   });
+}
+
+function checkItem(check: SpecCheck, index: number, item: unknown): Record<string, unknown> | undefined {
+  const fields = check.record(itemField(index), item);
+  if (fields === undefined) return undefined;
+  check.string(itemField(index, 'key'), fields.key);
+  check.optionalString(itemField(index, 'encryptedSecret'), fields.encryptedSecret);
+  check.context(itemField(index, 'secretContext'), fields.secretContext);
+  if (fields.emptySecret !== undefined && typeof fields.emptySecret !== 'boolean') {
+    check.add(itemField(index, 'emptySecret'), 'must be true or false');
+  }
+  return fields;
+}
+
+/** A field's name, made only when there is something to say about it. */
+type FieldName = string | (() => string);
+
+function itemField(index: number, name?: string): FieldName {
+  return () => `spec.secrets[${String(index)}]${name === undefined ? '' : `.${name}`}`;
 }
 
 class SpecCheck {
   private readonly problems: SpecProblem[] = [];
+  total = 0;
 
-  add(field: string, problem: string): void {
-    this.problems.push({ field, problem });
+  add(field: FieldName, problem: string): void {
+    this.total += 1;
+    if (this.total > MAX_PROBLEMS) return;
+    this.problems.push({ field: typeof field === 'string' ? field : field(), problem });
   }
 
-  record(field: string, value: unknown): Record<string, unknown> | undefined {
+  record(field: FieldName, value: unknown): Record<string, unknown> | undefined {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
       return value as Record<string, unknown>;
     }
@@ -98,15 +141,15 @@ class SpecCheck {
     return undefined;
   }
 
-  string(field: string, value: unknown): void {
+  string(field: FieldName, value: unknown): void {
     if (typeof value !== 'string') this.add(field, value === undefined ? 'is missing' : 'must be a string');
   }
 
-  optionalString(field: string, value: unknown): void {
+  optionalString(field: FieldName, value: unknown): void {
     if (value !== undefined) this.string(field, value);
   }
 
-  context(field: string, value: unknown): void {
+  context(field: FieldName, value: unknown): void {
     if (value === undefined || value === null) return;
     const pairs = this.record(field, value);
     if (pairs === undefined) return;
@@ -115,7 +158,7 @@ class SpecCheck {
     }
   }
 
-  uniqueStrings(field: string, value: unknown): void {
+  uniqueStrings(field: FieldName, value: unknown): void {
     if (value === undefined || value === null) return;
     if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'string')) {
       this.add(field, 'must be a list of names');
@@ -125,6 +168,6 @@ class SpecCheck {
   }
 
   result<Spec>(spec: Spec): Checked<Spec> {
-    return this.problems.length === 0 ? { ok: true, spec } : { ok: false, problems: this.problems };
+    return this.total === 0 ? { ok: true, spec } : { ok: false, problems: this.problems, total: this.total };
   }
 }

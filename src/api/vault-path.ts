@@ -2,6 +2,9 @@ export type ParsedPath =
   /** `path` has no leading, trailing or doubled slash; two paths name the same secret when it is equal. */
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problem: string };
 
+/** Vault's integrated storage takes no longer keys (`bbolt.MaxKeySize`, checked in `physical/raft`). */
+const MAX_LENGTH = 32_768;
+
 /** Mounts that hold no K/V secrets but Vault's own state; matched on the first segment. */
 const RESERVED_MOUNTS: ReadonlySet<string> = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 
@@ -18,6 +21,9 @@ const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }
  * or reach Vault's own endpoints.
  */
 export function parseVaultPath(raw: string): ParsedPath {
+  if (raw.length > MAX_LENGTH) {
+    return { ok: false, problem: `is longer than ${String(MAX_LENGTH)} characters` };
+  }
   for (const { pattern, problem } of FORBIDDEN) {
     if (pattern.test(raw)) return { ok: false, problem };
   }

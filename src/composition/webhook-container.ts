@@ -17,6 +17,7 @@ import type { BuildInfo, WebhookConfig } from '../config/config.js';
 import type { Decryptor } from '../kms/decryptor.js';
 import { AwsKmsApi } from '../kms/kms-client.js';
 import { KmsDecryptor } from '../kms/kms-decryptor.js';
+import { PlaintextInspector } from '../kms/plaintext-inspector.js';
 import { healthRoutes } from '../observability/health.js';
 import { HttpEndpoint } from '../observability/http-endpoint.js';
 import type { Logger } from '../observability/logger.js';
@@ -109,7 +110,7 @@ export function createWebhookContainer({
     (c) =>
       new ResourceReviewer({
         items: new ItemCheck({
-          decryptor: c.resolve(t.decryptor),
+          inspector: new PlaintextInspector(c.resolve(t.decryptor)),
           maxConcurrentRequests: config.maxConcurrentKmsRequests,
           maxReviews: MAX_REVIEWS_AT_KMS,
         }),

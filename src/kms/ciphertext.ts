@@ -3,6 +3,8 @@ import { KmsError } from './kms-error.js';
 
 /** Limits of `CiphertextBlob` (AWS KMS API reference, Decrypt). */
 const MAX_CIPHERTEXT_BYTES = 6_144;
+/** Base64 of so many bytes has 8,192 characters, and line breaks; more is not looked at. */
+const MAX_CHARACTERS = 65_536;
 
 /**
  * The bytes of a ciphertext as it stands in a resource.
@@ -10,6 +12,13 @@ const MAX_CIPHERTEXT_BYTES = 6_144;
  * @throws KmsError `NotBase64` or `InvalidLength`, both wrong input; KMS need not be asked.
  */
 export function readCiphertext(encryptedSecret: string): Uint8Array {
+  if (encryptedSecret.length > MAX_CHARACTERS) {
+    throw new KmsError(
+      'wrong-input',
+      'InvalidLength',
+      'a ciphertext has 1 to 6144 bytes; this one is far larger',
+    );
+  }
   const ciphertext = decodeBase64(encryptedSecret);
   if (ciphertext === undefined) {
     throw new KmsError('wrong-input', 'NotBase64', 'encryptedSecret is not base64');

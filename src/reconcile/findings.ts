@@ -12,6 +12,8 @@ export interface Finding {
 /** The most that a condition's message may hold; the API server refuses more (meta/v1.Condition). */
 const MESSAGE_LIMIT = 32_768;
 const KEYS_IN_MESSAGE = 5;
+/** Each has a sentence, and an event, of its own. */
+const MAX_INVALID_INCLUDES = 10;
 
 /** Sorted by importance: the first is the condition's reason. */
 export function byImportance(findings: readonly Finding[]): readonly Finding[] {
@@ -36,17 +38,24 @@ export function includeFindings(aggregate: Aggregate): Finding[] {
       message: `PartialKMSVaultSecret ${names} not found in this namespace; keys already in Vault are kept`,
     });
   }
-  for (const include of aggregate.unusableIncludes) {
-    if (include.why !== 'invalid') continue;
+  const invalid = aggregate.unusableIncludes.filter((include) => include.why === 'invalid');
+  for (const { name, detail } of invalid.slice(0, MAX_INVALID_INCLUDES)) {
     findings.push({
       reason: 'IncludeNotFound',
-      message: `PartialKMSVaultSecret ${printable(include.name)} cannot be used: ${include.detail ?? ''}`,
+      message: `PartialKMSVaultSecret ${printable(name)} cannot be used: ${detail ?? ''}`,
+    });
+  }
+  const rest = invalid.slice(MAX_INVALID_INCLUDES).map(({ name }) => name);
+  if (rest.length > 0) {
+    findings.push({
+      reason: 'IncludeNotFound',
+      message: `PartialKMSVaultSecret ${listNames(rest)} cannot be used either`,
     });
   }
   return findings;
 }
 
-export function conflictFindings(conflicts: readonly KeyConflict[]): Finding[] {
+export function conflictFindings(conflicts: readonly KeyConflict[], total: number): Finding[] {
   if (conflicts.length === 0) return [];
   const texts = conflicts
     .slice(0, KEYS_IN_MESSAGE)
@@ -54,7 +63,7 @@ export function conflictFindings(conflicts: readonly KeyConflict[]): Finding[] {
       ({ key, winner, loser }) =>
         `key ${printable(key)}: ${sourceName(winner)} wins over ${sourceName(loser)}`,
     );
-  return [{ reason: 'KeyConflict', message: withRest(texts, conflicts.length) }];
+  return [{ reason: 'KeyConflict', message: withRest(texts, total) }];
 }
 
 export function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {

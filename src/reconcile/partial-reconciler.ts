@@ -37,7 +37,9 @@ export class PartialReconciler {
     const problems = checked.ok ? [] : checked.problems.map(({ field, problem }) => `${field} ${problem}`);
     this.deps.announcer.warnings(
       partial,
-      problems.length === 0 ? [] : [{ reason: 'InvalidSpec', message: listNames(problems) }],
+      problems.length === 0
+        ? []
+        : [{ reason: 'InvalidSpec', message: listNames(problems, 5, checked.ok ? 0 : checked.total) }],
     );
     const { generation } = partial.metadata;
     await this.deps.client.updateStatus({ kind: PARTIAL_KIND, namespace, name }, (current) => ({

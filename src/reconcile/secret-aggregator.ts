@@ -6,7 +6,7 @@ import type {
   PartialKMSVaultSecret,
   SecretItem,
 } from '../api/resources.js';
-import { checkPartialSpec, definesValue, firstContext } from '../api/validation.js';
+import { checkPartialSpec, definesValue, nonEmptyContext } from '../api/validation.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 
 /** One key of the desired secret and where its value comes from. */
@@ -43,13 +43,18 @@ export interface UnusableInclude {
 /** What a resource wants to stand in Vault, before anything is decrypted. */
 export interface Aggregate {
   readonly keys: ReadonlyMap<string, ResolvedKey>;
+  /** The first of them; see `conflictsTotal`. */
   readonly conflicts: readonly KeyConflict[];
+  readonly conflictsTotal: number;
   readonly unusableIncludes: readonly UnusableInclude[];
   /** Keys of items without a value: they define nothing, and what Vault holds for them stays. */
   readonly withoutValue: ReadonlySet<string>;
   /** Keys of partials that are being deleted with our finalizer: to be removed, whatever else is kept. */
   readonly withdrawn: ReadonlySet<string>;
 }
+
+/** More are counted only: a resource can include hundreds of partials with thousands of keys each. */
+const MAX_CONFLICTS = 50;
 
 interface Source {
   readonly partial: string | undefined;
@@ -127,12 +132,17 @@ class Merge {
   readonly unusable: UnusableInclude[] = [];
   private readonly keys = new Map<string, ResolvedKey>();
   private readonly conflicts: KeyConflict[] = [];
+  private conflictsTotal = 0;
+  private readonly includerContext: EncryptionContext | undefined;
   private readonly withoutValue = new Set<string>();
   private readonly withdrawn = new Set<string>();
 
-  constructor(private readonly includerContext: EncryptionContext | undefined) {}
+  constructor(includerContext: EncryptionContext | undefined) {
+    this.includerContext = nonEmptyContext(includerContext);
+  }
 
-  add(source: Source): void {
+  add({ partial, items, ownContext }: Source): void {
+    const source = { partial, items, ownContext: nonEmptyContext(ownContext) };
     for (const item of source.items) {
       if (!definesValue(item)) {
         this.withoutValue.add(item.key);
@@ -140,7 +150,10 @@ class Merge {
       }
       const before = this.keys.get(item.key);
       if (before !== undefined) {
-        this.conflicts.push({ key: item.key, winner: source.partial, loser: before.partial });
+        this.conflictsTotal += 1;
+        if (this.conflictsTotal <= MAX_CONFLICTS) {
+          this.conflicts.push({ key: item.key, winner: source.partial, loser: before.partial });
+        }
       }
       this.keys.set(item.key, this.resolve(item, source));
     }
@@ -155,6 +168,7 @@ class Merge {
     return {
       keys: this.keys,
       conflicts: this.conflicts,
+      conflictsTotal: this.conflictsTotal,
       unusableIncludes: this.unusable,
       withoutValue: new Set([...this.withoutValue].filter((key) => !defined(key))),
       withdrawn: new Set([...this.withdrawn].filter((key) => !defined(key))),
@@ -166,9 +180,9 @@ class Merge {
     const { partial } = source;
     if (item.emptySecret === true) return { key, partial, value: { kind: 'empty' } };
     const encryptedSecret = item.encryptedSecret ?? '';
-    const context = firstContext(item.secretContext, source.ownContext, this.includerContext);
-    const usesPartialsOwn =
-      Object.keys(item.secretContext ?? {}).length === 0 && Object.keys(source.ownContext ?? {}).length > 0;
+    const itemContext = nonEmptyContext(item.secretContext);
+    const context = itemContext ?? source.ownContext ?? this.includerContext ?? {};
+    const usesPartialsOwn = itemContext === undefined && source.ownContext !== undefined;
     return {
       key,
       partial,

@@ -121,7 +121,7 @@ export class SecretReconciler {
     const checked = checkSecretSpec(secret.spec);
     if (!checked.ok) {
       const problems = checked.problems.map(({ field, problem }) => `${field} ${problem}`);
-      return { refusal: { reason: 'InvalidSpec', message: listNames(problems) } };
+      return { refusal: { reason: 'InvalidSpec', message: listNames(problems, 5, checked.total) } };
     }
     const parsed = parseVaultPath(secret.spec.path);
     if (!parsed.ok) {

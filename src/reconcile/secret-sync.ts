@@ -228,7 +228,7 @@ export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]
   return [
     ...includeFindings(aggregate),
     ...decryptionFindings(failures),
-    ...conflictFindings(aggregate.conflicts),
+    ...conflictFindings(aggregate.conflicts, aggregate.conflictsTotal),
   ];
 }
 

@@ -46,6 +46,26 @@ describe('the webhook, asked about a new resource', () => {
     expect(stand.kms.decrypts).toBe(4);
   });
 
+  it('warns of a value of one line that ends with a line break, and tells nothing else of it', async () => {
+    const secret = canary();
+    const spec = {
+      path: 'kv/app',
+      kvSettings: V1,
+      secrets: [
+        { key: 'from-a-file', encryptedSecret: stand.encrypt(`${secret}\n`) },
+        { key: 'pem', encryptedSecret: stand.encrypt(`-----BEGIN\n${secret}\n-----END\n`) },
+        { key: 'good', encryptedSecret: stand.encrypt(secret) },
+      ],
+    };
+    const { allowed, warnings } = await stand.create(spec);
+    expect(allowed).toBe(true);
+    expect(warnings).toEqual([expect.stringMatching(/^key "from-a-file": .*line break.*printf %s/)]);
+    expect(JSON.stringify([warnings, stand.logger.entries])).not.toContain(secret);
+    expect(await stand.create({ secrets: spec.secrets }, 'PartialKMSVaultSecret')).toMatchObject({
+      warnings: [expect.stringContaining('"from-a-file"')],
+    });
+  });
+
   it('names every problem of a resource at once, and what to do', async () => {
     const secret = canary();
     const spec = {

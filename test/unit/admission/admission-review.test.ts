@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { answerBody, parseReview } from '../../../src/admission/admission-review.js';
+import { answerBody, parseReview, weighBody } from '../../../src/admission/admission-review.js';
 
 const request = {
   uid: 'u',
@@ -11,7 +11,9 @@ const request = {
 };
 
 function parse(review: unknown): ReturnType<typeof parseReview> {
-  return parseReview(Buffer.from(typeof review === 'string' ? review : JSON.stringify(review)));
+  const body = Buffer.from(typeof review === 'string' ? review : JSON.stringify(review));
+  const weighed = weighBody(body);
+  return weighed.ok ? parseReview(body) : weighed;
 }
 
 function reviewOf(more: object, version = 'v1'): object {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { itemsToCheck } from '../../../src/admission/spec-items.js';
+import { itemsOf, itemsToCheck } from '../../../src/admission/spec-items.js';
 
 const context = fc.option(fc.dictionary(fc.constantFrom('a', 'b'), fc.constantFrom('1', '2')), {
   nil: undefined,
@@ -26,15 +26,15 @@ describe('itemsToCheck', () => {
       fc.property(spec, spec, (before, after) => {
         const id = (one: { context: object }): string =>
           JSON.stringify({ ...one, context: Object.entries(one.context).sort() });
-        const known = new Set(itemsToCheck(before).map(id));
-        const expected = itemsToCheck(after).filter((one) => !known.has(id(one)));
-        expect(itemsToCheck(after, before)).toEqual(expected);
+        const known = new Set(itemsToCheck(itemsOf(before)).map(id));
+        const expected = itemsToCheck(itemsOf(after)).filter((one) => !known.has(id(one)));
+        expect(itemsToCheck(itemsOf(after), itemsOf(before))).toEqual(expected);
       }),
     );
   });
 
   it('takes every item that has a ciphertext to decrypt, with the context that counts', () => {
-    const items = itemsToCheck({
+    const spec = itemsOf({
       secretContext: { env: 'prod' },
       secrets: [
         { key: 'own', encryptedSecret: 'a', secretContext: { b: '1' } },
@@ -45,7 +45,7 @@ describe('itemsToCheck', () => {
         { key: 7, encryptedSecret: 'a' },
       ],
     });
-    expect(items).toEqual([
+    expect(itemsToCheck(spec)).toEqual([
       { key: 'own', encryptedSecret: 'a', context: { b: '1' } },
       { key: 'resource', encryptedSecret: 'a', context: { env: 'prod' } },
       { key: '__proto__', encryptedSecret: 'a', context: { env: 'prod' } },
