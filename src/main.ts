@@ -1,3 +1,5 @@
+import { onEndSignal } from './early-signals.js';
+
 import 'reflect-metadata';
 
 import { patternProblem } from './api/allowed-paths.js';
@@ -6,6 +8,7 @@ import { createOperatorContainer } from './composition/container.js';
 import { OperatorProgram } from './composition/operator-program.js';
 import { TOKENS } from './composition/tokens.js';
 import type { OperatorConfig } from './config/config.js';
+import { secretVariables } from './config/secret-variables.js';
 import { faultText, parseOperatorCommand } from './config/operator-config.js';
 import { KubeConfigError, loadKubeConfig } from './kube/kubeconfig.js';
 import { ListenError } from './observability/http-endpoint.js';
@@ -30,21 +33,14 @@ async function run(config: OperatorConfig): Promise<void> {
   try {
     const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
     const variables = AUTH_METHODS.flatMap((method) => method.variables);
-    guardProcess(variables.filter(({ secret }) => secret === true).map(({ name }) => name));
+    const childrenNeedAws = kubeConfig.getCurrentUser()?.exec !== undefined;
+    guardProcess(secretVariables(process.env, variables, { childrenNeedAws }));
     const container = createOperatorContainer({ config, kubeConfig, build: buildInfo });
     const logger = container.resolve(TOKENS.logger);
     exitOnUnforeseen(logger);
     logNodeWarnings(logger);
     const program = new OperatorProgram(container);
-    let ending = false;
-    const end = (): void => {
-      // A second signal: somebody is in a hurry.
-      if (ending) process.exit(1);
-      ending = true;
-      void program.stop().then((code) => process.exit(code));
-    };
-    process.on('SIGTERM', end);
-    process.on('SIGINT', end);
+    onEndSignal(() => program.stop());
     logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
     await program.start();
   } catch (error) {

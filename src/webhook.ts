@@ -1,3 +1,5 @@
+import { onEndSignal } from './early-signals.js';
+
 import 'reflect-metadata';
 
 import { patternProblem } from './api/allowed-paths.js';
@@ -6,6 +8,7 @@ import { createWebhookContainer, WEBHOOK_TOKENS } from './composition/webhook-co
 import { WebhookProgram } from './composition/webhook-program.js';
 import type { WebhookConfig } from './config/config.js';
 import { faultText } from './config/operator-config.js';
+import { secretVariables } from './config/secret-variables.js';
 import { parseWebhookCommand } from './config/webhook-config.js';
 import { ListenError } from './observability/http-endpoint.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
@@ -21,22 +24,13 @@ if (command.action === 'print') {
 }
 
 async function run(config: WebhookConfig): Promise<void> {
-  // The AWS SDK reads its variables when it first needs them, so none is taken away here.
-  guardProcess([]);
+  guardProcess(secretVariables(process.env, [], { childrenNeedAws: false }));
   const container = createWebhookContainer({ config, build: buildInfo });
   const logger = container.resolve(WEBHOOK_TOKENS.logger);
   exitOnUnforeseen(logger);
   logNodeWarnings(logger);
   const program = new WebhookProgram(container);
-  let ending = false;
-  const end = (): void => {
-    // A second signal: somebody is in a hurry.
-    if (ending) process.exit(1);
-    ending = true;
-    void program.stop().then((code) => process.exit(code));
-  };
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
+  onEndSignal(() => program.stop());
   logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
   try {
     await program.start();

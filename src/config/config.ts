@@ -32,8 +32,16 @@ export interface AwsConfig {
   readonly kmsEndpoint?: string;
   /** `AWS_CA_BUNDLE`: a file of roots for KMS and STS. */
   readonly caBundle?: string;
-  /** Static credentials from the names that only Go's SDK read (`AWS_ACCESS_KEY`, `AWS_SECRET_KEY`). */
-  readonly legacyCredentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /**
+   * Static credentials: those that the SDK's chain begins with when there is no `AWS_PROFILE`, held here so that
+   * they need not stay in the environment, else the names that only Go's SDK read (`AWS_ACCESS_KEY`,
+   * `AWS_SECRET_KEY`). Without them the SDK's chain is asked.
+   */
+  readonly staticCredentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 /** Connection settings of the official Vault client, with its meanings and defaults. */
@@ -68,6 +76,12 @@ export interface VariableSpec {
   /** Kept out of everything that prints configuration. */
   readonly secret?: boolean;
   /** Returns what is wrong with a value, without quoting it. */
+  /** Set and empty is a value of its own; {@link description} says what for. */
+  readonly mayBeEmpty?: boolean;
+  /** Any character is right, a line break at the end too. */
+  readonly verbatim?: boolean;
+  /** Goes into a header or is signed. */
+  readonly ascii?: boolean;
   readonly check?: (value: string) => string | undefined;
 }
 

@@ -26,7 +26,8 @@ export class FaultList {
   variables(env: Environment, specs: readonly VariableSpec[], method: string): Record<string, string> {
     const values: Record<string, string> = {};
     for (const spec of specs) {
-      const value = nonEmpty(env[spec.name]) ?? spec.default;
+      const given = env[spec.name];
+      const value = (spec.mayBeEmpty === true ? given : nonEmpty(given)) ?? spec.default;
       if (value === undefined) {
         if (spec.required === true) {
           this.add(
@@ -38,8 +39,9 @@ export class FaultList {
       if (spec.together !== undefined && nonEmpty(env[spec.together]) === undefined) {
         this.add(`${spec.together} is missing: it belongs to ${spec.name}; set both or none`);
       }
-      const problem = spec.check?.(value);
-      if (problem !== undefined) this.add(`${spec.name} ${problem}`);
+      const problem = value === '' ? undefined : spec.check?.(value);
+      const isSaid = this.faults.some((fault) => fault.startsWith(`${spec.name} `));
+      if (problem !== undefined && !isSaid) this.add(`${spec.name} ${problem}`);
       values[spec.name] = value;
     }
     return values;

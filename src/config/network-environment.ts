@@ -23,20 +23,28 @@ export function networkFromEnvironment(env: Environment, faults: FaultList): Net
 
 /** What Go's AWS SDK read and the JavaScript one does not, and the region under both of its names. */
 export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConfig {
-  const accessKeyId = nonEmpty(env.AWS_ACCESS_KEY);
-  const secretAccessKey = nonEmpty(env.AWS_SECRET_KEY);
-  const standard = nonEmpty(env.AWS_ACCESS_KEY_ID) !== undefined;
   const endpoint = faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined);
-  const legacy =
-    !standard && accessKeyId !== undefined && secretAccessKey !== undefined
-      ? { accessKeyId, secretAccessKey }
-      : undefined;
   return present({
     region: nonEmpty(env.AWS_REGION) ?? nonEmpty(env.AWS_DEFAULT_REGION),
     kmsEndpoint: endpoint,
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
-    legacyCredentials: legacy,
+    staticCredentials: staticCredentials(env),
   });
+}
+
+function staticCredentials(env: Environment): AwsConfig['staticCredentials'] {
+  const id = nonEmpty(env.AWS_ACCESS_KEY_ID);
+  const secret = nonEmpty(env.AWS_SECRET_ACCESS_KEY);
+  const sessionToken = nonEmpty(env.AWS_SESSION_TOKEN);
+  if (id !== undefined && secret !== undefined) {
+    // The SDK prefers a profile (`@aws-sdk/credential-provider-node`, defaultProvider).
+    if (nonEmpty(env.AWS_PROFILE) !== undefined) return undefined;
+    return { accessKeyId: id, secretAccessKey: secret, ...present({ sessionToken }) };
+  }
+  const legacyId = nonEmpty(env.AWS_ACCESS_KEY);
+  const legacySecret = nonEmpty(env.AWS_SECRET_KEY);
+  if (id !== undefined || legacyId === undefined || legacySecret === undefined) return undefined;
+  return { accessKeyId: legacyId, secretAccessKey: legacySecret };
 }
 
 /** A proxy URL; one without a scheme means http, as in Go. */

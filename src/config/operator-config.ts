@@ -11,6 +11,7 @@ import { FaultList, nonEmpty } from './fault-list.js';
 import { type FlagSpec, helpText, parseFlags } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
+import { withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze, parseAddress, parseCount } from './values.js';
 import { vaultFromEnvironment } from './vault-environment.js';
 
@@ -78,7 +79,7 @@ export const OPERATOR_FLAGS: readonly FlagSpec[] = [
  */
 export function parseOperatorCommand(
   argv: readonly string[],
-  env: Environment,
+  environment: Environment,
   rules: ConfigRules,
 ): CommandLine<OperatorConfig> {
   const { values, faults: flagFaults, wants } = parseFlags(argv, OPERATOR_FLAGS);
@@ -89,11 +90,14 @@ export function parseOperatorCommand(
   if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
   const faults = new FaultList();
   for (const fault of flagFaults) faults.add(fault);
+  const method = values['vault-authentication-method'] ?? '';
+  const chosen = rules.authMethods.find(({ name }) => name === method);
+  const env = withoutStrayCharacters(environment, chosen?.variables ?? [], faults);
   const count = (name: string, minimum: number, fallback: number): number =>
     faults.take(`--${name}`, parseCount(values[name] ?? '', minimum), fallback);
   const config: OperatorConfig = {
     ...sharedConfig(values, rules, faults),
-    auth: authConfig(values['vault-authentication-method'] ?? '', env, rules.authMethods, faults),
+    auth: authConfig(method, env, rules.authMethods, faults),
     vault: vaultFromEnvironment(env, faults),
     aws: awsFromEnvironment(env, faults),
     network: networkFromEnvironment(env, faults),

@@ -4,6 +4,7 @@ import { type FlagSpec, helpText, parseFlags } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
 import { faultText, versionText } from './operator-config.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
+import { withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze, parseAddress, parseChoice } from './values.js';
 
 const PROGRAM = 'kms-vault-validating-webhook';
@@ -33,7 +34,7 @@ export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
 /** As `parseOperatorCommand`, for the webhook. */
 export function parseWebhookCommand(
   argv: readonly string[],
-  env: Environment,
+  environment: Environment,
   rules: Pick<ConfigRules, 'patternProblem' | 'build'>,
 ): CommandLine<WebhookConfig> {
   const { values, faults: flagFaults, wants } = parseFlags(argv, WEBHOOK_FLAGS);
@@ -44,6 +45,7 @@ export function parseWebhookCommand(
   if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
   const faults = new FaultList();
   for (const fault of flagFaults) faults.add(fault);
+  const env = withoutStrayCharacters(environment, [], faults);
   const required = (name: string): string => {
     const value = nonEmpty(values[name]);
     if (value === undefined) faults.add(`--${name} is missing: give the path of a PEM file`);

@@ -49,7 +49,7 @@ export class AwsKmsApi implements KmsApi {
     };
     if (aws.region !== undefined) config.region = aws.region;
     if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
-    if (aws.legacyCredentials !== undefined) config.credentials = aws.legacyCredentials;
+    if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
     countAttempts(this.client, metrics);
   }

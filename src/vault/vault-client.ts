@@ -143,7 +143,8 @@ export class VaultClient implements VaultRequests {
       // Asked for by Vault Agent and required of API clients by hardened installations.
       'X-Vault-Request': 'true',
       ...(namespace === undefined ? {} : { 'X-Vault-Namespace': namespace }),
-      ...(token === undefined ? {} : { 'X-Vault-Token': token }),
+      // An empty one is added by a Vault Agent on the way.
+      ...(token === undefined || token === '' ? {} : { 'X-Vault-Token': token }),
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
     };
   }

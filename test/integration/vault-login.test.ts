@@ -281,3 +281,45 @@ describe('secrecy (fault 33)', () => {
     expect(await shown(stand, errors)).not.toContain(CANARY);
   });
 });
+
+describe('credentials that are set and empty', () => {
+  it('logs in to a role that binds no secret id, and to no other', async () => {
+    await admin('POST', 'auth/my/deep/mount/role/open', {
+      bind_secret_id: false,
+      token_bound_cidrs: '127.0.0.1/32',
+      policies: 'default',
+    });
+    const { data } = await admin('GET', 'auth/my/deep/mount/role/open/role-id');
+    const values = { VAULT_APPROLE_ROLE_ID: String(data?.role_id), VAULT_APPROLE_SECRET_ID: '' };
+    const open = standOf('approle', values);
+    expect((await open.session.request({ ...READ, path: 'auth/token/lookup-self' })).status).toBe(200);
+    expect(
+      (await failureOf(standOf('approle', { VAULT_APPROLE_SECRET_ID: '' }).session.request(READ))).message,
+    ).toMatch(/refused the login/);
+  });
+
+  it('sends no token where a proxy adds its own, and says what is missing where none does', async () => {
+    const seen: (string | undefined)[] = [];
+    // As Vault Proxy with use_auto_auth_token: a request's own token is passed on, even an empty one is none.
+    const proxy = await LoopbackServer.start((request, raw, response) => {
+      const { 'x-vault-token': own } = request.headers as Record<string, string | undefined>;
+      seen.push(own);
+      void fetch(`${vault.url}${raw.url ?? ''}`, {
+        method: request.method,
+        headers: { 'x-vault-token': own ?? vault.rootToken },
+      }).then(async (answer) => {
+        response.writeHead(answer.status, { 'content-type': 'application/json' });
+        response.end(await answer.text());
+      });
+    });
+    await admin('POST', 'kv/behind-proxy', { a: 'b' });
+    const behind = new VaultStand(proxy.url, { method: 'token', values: { VAULT_TOKEN: '' } });
+    const direct = standOf('token', { VAULT_TOKEN: '' });
+    stands.push(behind);
+    expect((await behind.session.request({ ...READ, path: 'kv/behind-proxy' })).status).toBe(200);
+    await behind.session.stop(AbortSignal.timeout(1_000));
+    expect(seen.every((token) => token === undefined)).toBe(true);
+    expect((await failureOf(direct.session.request(READ))).message).toMatch(/VAULT_TOKEN is empty/);
+    await proxy.close();
+  });
+});

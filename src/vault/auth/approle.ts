@@ -6,7 +6,13 @@ export const appRoleMethod: VaultAuthMethod = {
   name: 'approle',
   variables: [
     { name: 'VAULT_APPROLE_ROLE_ID', description: 'the role id', required: true },
-    { name: 'VAULT_APPROLE_SECRET_ID', description: 'the secret id', required: true, secret: true },
+    {
+      name: 'VAULT_APPROLE_SECRET_ID',
+      description: 'the secret id; set and empty for a role with bind_secret_id=false',
+      required: true,
+      secret: true,
+      mayBeEmpty: true,
+    },
     {
       name: 'VAULT_APPROLE_ENDPOINT',
       description: 'the login endpoint',
@@ -16,12 +22,12 @@ export const appRoleMethod: VaultAuthMethod = {
   ],
   create: (values, { client }) => ({
     locksOut: true,
-    login: (signal) =>
-      postLogin(
-        client,
-        values.VAULT_APPROLE_ENDPOINT ?? '',
-        { role_id: values.VAULT_APPROLE_ROLE_ID ?? '', secret_id: values.VAULT_APPROLE_SECRET_ID ?? '' },
-        signal,
-      ),
+    login: (signal) => postLogin(client, values.VAULT_APPROLE_ENDPOINT ?? '', credentialsOf(values), signal),
   }),
 };
+
+/** A role that binds no secret id takes none (Vault, `builtin/credential/approle/path_login.go`). */
+function credentialsOf(values: Readonly<Record<string, string>>): Record<string, string> {
+  const { VAULT_APPROLE_ROLE_ID: role_id = '', VAULT_APPROLE_SECRET_ID: secret_id = '' } = values;
+  return secret_id === '' ? { role_id } : { role_id, secret_id };
+}

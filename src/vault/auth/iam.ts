@@ -34,11 +34,13 @@ export const iamMethod: VaultAuthMethod = {
       name: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
       description: 'an access key id; the default chain when absent',
       together: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',
+      ascii: true,
     },
     {
       name: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',
       description: 'the secret of the access key',
       secret: true,
+      ascii: true,
       together: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
     },
     { name: 'VAULT_IAM_ROLE', description: "Vault's role; the principal's name when absent" },
@@ -125,8 +127,8 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
   if (accessKeyId !== undefined && secretAccessKey !== undefined) {
     return () => Promise.resolve({ accessKeyId, secretAccessKey });
   }
-  const { legacyCredentials } = aws;
-  if (legacyCredentials !== undefined) return () => Promise.resolve(legacyCredentials);
+  const { staticCredentials } = aws;
+  if (staticCredentials !== undefined) return () => Promise.resolve(staticCredentials);
   const region = aws.region ?? DEFAULT_REGION;
   const chain = fromNodeProviderChain({
     clientConfig: {

@@ -9,15 +9,17 @@ export const tokenMethod: VaultAuthMethod = {
   variables: [
     {
       name: 'VAULT_TOKEN',
-      description: 'the token to use',
+      description: 'the token to use; set and empty where a Vault Agent or Proxy adds one',
       required: true,
       secret: true,
+      mayBeEmpty: true,
       check: (value) => (HEADER_SAFE.test(value) ? undefined : 'contains characters that no token has'),
     },
   ],
   create: (values, { client }) => {
     const token = values.VAULT_TOKEN ?? '';
     const api = new TokenApi(client);
+    if (token === '') return { login: (signal) => agentsToken(api, signal) };
     return {
       login: async (signal): Promise<VaultToken> => {
         const seen = await api.lookUp(token, signal);
@@ -38,3 +40,21 @@ export const tokenMethod: VaultAuthMethod = {
     };
   },
 };
+
+/**
+ * A Vault Agent or Proxy with auto-auth adds its own token to requests that have none, and renews it: for this
+ * process it never ends (Vault documentation, Vault Proxy, `use_auto_auth_token`).
+ */
+async function agentsToken(api: TokenApi, signal?: AbortSignal): Promise<VaultToken> {
+  const seen = await api.lookUp('', signal).catch((error: unknown) => {
+    if (error instanceof VaultError && error.failure === 'rejected') return 'dead' as const;
+    throw error;
+  });
+  if (seen === 'dead') {
+    const message =
+      'VAULT_TOKEN is empty, and nothing adds a token on the way to Vault: set it, or let VAULT_ADDR name a ' +
+      'Vault Agent or Proxy with use_auto_auth_token';
+    throw new VaultError('forbidden', message, { status: 403, operation: 'login' });
+  }
+  return { token: '', ttlSeconds: 0, renewable: false, ours: false, mayLookUp: false };
+}

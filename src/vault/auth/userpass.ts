@@ -11,7 +11,7 @@ export const userpassMethod: VaultAuthMethod = {
       required: true,
       check: (value) => (/^\.{1,2}$|[/\\]/.test(value) ? 'is not a user name' : undefined),
     },
-    { name: 'VAULT_PASSWORD', description: 'the password', required: true, secret: true },
+    { name: 'VAULT_PASSWORD', description: 'the password', required: true, secret: true, verbatim: true },
     {
       name: 'VAULT_USERPASS_ENDPOINT',
       description: 'the login endpoint, without the user name',

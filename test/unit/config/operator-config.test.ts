@@ -163,7 +163,7 @@ describe('parseOperatorCommand', () => {
     ).toBe('us-east-2');
     const legacy = { accessKeyId: 'id', secretAccessKey: 'key' };
     expect(
-      configOf([], { ...ENV, AWS_ACCESS_KEY: 'id', AWS_SECRET_KEY: 'key' }).aws.legacyCredentials,
+      configOf([], { ...ENV, AWS_ACCESS_KEY: 'id', AWS_SECRET_KEY: 'key' }).aws.staticCredentials,
     ).toEqual(legacy);
   });
 

@@ -84,7 +84,7 @@ describe('AUTH_METHODS', () => {
     ['github', {}, ['VAULT_GITHUB_TOKEN']],
     ['iam', { VAULT_IAM_AWS_ACCESS_KEY_ID: 'AKIA' }, ['VAULT_IAM_AWS_SECRET_ACCESS_KEY']],
     ['iam', { VAULT_IAM_AWS_SECRET_ACCESS_KEY: 's3cret' }, ['VAULT_IAM_AWS_ACCESS_KEY_ID']],
-    ['token', { VAULT_TOKEN: 's3cret\n' }, ['VAULT_TOKEN']],
+    ['token', { VAULT_TOKEN: 's3cret\n\n' }, ['VAULT_TOKEN']],
     ['userpass', { VAULT_USERNAME: '../x', VAULT_PASSWORD: 's3cret' }, ['VAULT_USERNAME']],
     ['k8s', { VAULT_K8S_LOGIN_ENDPOINT: 'http://elsewhere/login' }, ['VAULT_K8S_LOGIN_ENDPOINT']],
   ])('%s with %j names every faulty variable at once', (method, env, names) => {

@@ -188,8 +188,8 @@ describe('iamMethod', () => {
   });
 
   it("uses the pair that only Go's SDK read", async () => {
-    const legacyCredentials = { accessKeyId: 'AKIALEGACY', secretAccessKey: 'legacy-secret' };
-    expect(verdictOn(await loginWith({}, { legacyCredentials }))).toMatchObject({
+    const staticCredentials = { accessKeyId: 'AKIALEGACY', secretAccessKey: 'legacy-secret' };
+    expect(verdictOn(await loginWith({}, { staticCredentials }))).toMatchObject({
       ok: true,
       accessKeyId: 'AKIALEGACY',
     });

