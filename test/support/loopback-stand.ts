@@ -1,3 +1,5 @@
+import type { ServerOptions } from 'node:https';
+
 import { DEMO_ACCESS_KEY, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
@@ -15,11 +17,12 @@ export interface LoopbackStand {
 }
 
 export async function startLoopbackStand(
-  options: { readonly pathPrefix?: string } = {},
+  options: { readonly pathPrefix?: string; readonly vaultTls?: ServerOptions } = {},
 ): Promise<LoopbackStand> {
+  const { vaultTls, ...kubernetesOptions } = options;
   const [kubernetes, vault, kms] = await Promise.all([
-    startKubernetesServer({ ...options, admission: webhookAdmission() }),
-    startVaultServer(),
+    startKubernetesServer({ ...kubernetesOptions, admission: webhookAdmission() }),
+    startVaultServer(vaultTls === undefined ? {} : { tls: vaultTls }),
     startKmsServer(),
   ]);
   return {

@@ -18,7 +18,7 @@ import { ObjectWriter } from './object-writer.js';
 import { OpenApiDocuments } from './openapi-documents.js';
 import { Reviews } from './reviews.js';
 import { Router } from './router.js';
-import { Storage } from './storage.js';
+import { type Change, Storage } from './storage.js';
 import { SystemPaths } from './system-paths.js';
 import { ServiceAccountTokens } from './tokens.js';
 import { Watches } from './watch.js';
@@ -210,6 +210,11 @@ export class LoopbackKubernetes {
   /** Everything that is stored of a kind, in one namespace or in all. */
   peekAll(kind: string, namespace = ''): KubeObject[] {
     return this.parts.storage.list(this.placeOf(kind), namespace);
+  }
+
+  /** Calls back after every write of any kind, at once. @returns a function that ends it. */
+  onChange(listener: (change: Change) => void): () => void {
+    return this.parts.storage.subscribe('*', listener);
   }
 
   /** Drops the watch history: older resourceVersions and continue tokens are answered with 410. */

@@ -16,6 +16,9 @@ export class KvV1 implements Mount {
   /** By path; the members as raw JSON. */
   readonly secrets = new Map<string, ReadonlyMap<string, string>>();
 
+  /** The switch of a test: called after each change, at once, with the call that made it. */
+  onChange: ((call: VaultCall) => void) | undefined;
+
   constructor(readonly type: 'kv' | 'generic' = 'kv') {}
 
   exists(path: string): boolean {
@@ -31,6 +34,12 @@ export class KvV1 implements Mount {
   }
 
   handle(call: VaultCall): VaultAnswer {
+    const answer = this.serve(call);
+    if (call.operation !== 'read' && call.operation !== 'list') this.onChange?.(call);
+    return answer;
+  }
+
+  private serve(call: VaultCall): VaultAnswer {
     switch (call.operation) {
       case 'read': {
         const secret = this.secrets.get(call.path);

@@ -28,6 +28,8 @@ const WORD_OF = { read: 'get', list: 'list', delete: 'delete', create: 'put', up
 export class KvV2 implements Mount {
   readonly type = 'kv';
   readonly secrets = new Map<string, StoredSecret>();
+  /** The switch of a test: called after each change, at once, with the call that made it. */
+  onChange: ((call: VaultCall) => void) | undefined;
   private config = { casRequired: false, maxVersions: 0, deleteVersionAfterSeconds: 0 };
   private readonly times: Timestamps;
 
@@ -49,6 +51,12 @@ export class KvV2 implements Mount {
   }
 
   handle(call: VaultCall): VaultAnswer {
+    const answer = this.serve(call);
+    if (call.operation !== 'read' && call.operation !== 'list') this.onChange?.(call);
+    return answer;
+  }
+
+  private serve(call: VaultCall): VaultAnswer {
     const [verb = '', ...rest] = call.path.split('/');
     const name = rest.join('/');
     if (call.path === 'config' && call.operation !== 'list') return this.configure(call);

@@ -1,0 +1,42 @@
+/** Faults by what they hit; of each group at most one is active. */
+export const FAULTS = {
+  process: ['kill', 'freeze', 'rolling restart', 'steal the lease'],
+  kubernetes: [
+    'restart',
+    'cut watches',
+    'compact',
+    'silent watches',
+    'half-open watches',
+    'throttle',
+    'internal errors',
+    'failing status patches',
+    'resets',
+    'lost answers of patches',
+  ],
+  vault: [
+    'seal',
+    'stop',
+    'slow',
+    'internal errors',
+    'throttle',
+    'lost answers',
+    'revoke tokens',
+    'resets',
+    'swap the certificate',
+  ],
+  kms: ['quota', 'hang', 'down', 'slow', 'internal errors', 'disable a key', 'deny a key'],
+  webhook: ['swap the certificate', 'half-written certificate', 'kill'],
+} as const;
+
+export type FaultGroup = keyof typeof FAULTS;
+export type FaultName = { [G in FaultGroup]: `${G}: ${(typeof FAULTS)[G][number]}` }[FaultGroup];
+export type Phase = 'begin' | 'end';
+
+/** The longest that a fault of a group lasts, in milliseconds. */
+export const LONGEST_FAULT_MS: Readonly<Record<FaultGroup, number>> = {
+  process: 20_000,
+  kubernetes: 7_000,
+  vault: 7_000,
+  kms: 7_000,
+  webhook: 4_000,
+};

@@ -1,0 +1,272 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { KmsKey } from '../servers/kms/operations.js';
+import { TestAuthority } from '../servers/shared/certificates.js';
+import type { SeenRequest } from '../servers/shared/request-log.js';
+import { ChildProgram } from '../support/child-program.js';
+import type { Json } from '../support/http-json.js';
+import { KubeApi, manifestsIn } from '../support/kube-api.js';
+import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
+import { VaultApi } from '../support/vault-api.js';
+import { LeakScanner } from './leaks.js';
+import { GUARDED, MOUNTS, NAMESPACES } from './planner.js';
+import { SealedValues } from './sealed-values.js';
+import type { ChaosTimeline } from './timeline.js';
+
+const MANIFESTS = [
+  'manifests/namespace.yaml',
+  'manifests/crds/kmsvaultsecrets.yaml',
+  'manifests/crds/partialkmsvaultsecrets.yaml',
+  'manifests/rbac/service-account.yaml',
+  'manifests/rbac/cluster-role.yaml',
+  'manifests/rbac/cluster-role-binding.yaml',
+  'manifests/rbac/leader-election-role.yaml',
+  'manifests/rbac/leader-election-role-binding.yaml',
+];
+export const LEASE = '39a50047.patoarvizu.dev';
+export const LEASE_NAMESPACE = 'vault';
+/** Every resource is looked at so often. */
+export const SYNC_PERIOD_S = 8;
+const PROCESS_POLICY = 'process-';
+
+/** What a replica is started with; each process has its own, so that the servers' records tell who it was. */
+interface Credentials {
+  readonly name: string;
+  readonly kubeconfig: string;
+  readonly kubeToken: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** One process of the operator. */
+export interface Replica {
+  readonly name: string;
+  readonly program: ChildProgram;
+  /** It was told to end, or killed: that it ends is no surprise. */
+  dismissed: boolean;
+}
+
+/** The servers, the built programs and their files, for one run. */
+export class ChaosStand {
+  readonly replicas: Replica[] = [];
+  readonly scanner = new LeakScanner();
+  readonly sealed: SealedValues;
+  webhook: ChildProgram | undefined;
+  /** It was killed: that it ended is no surprise. */
+  webhookDismissed = false;
+  private webhookOutput = '';
+  private webhookPort = 0;
+  private readonly directory = mkdtempSync(join(tmpdir(), 'chaos-'));
+  private readonly spare: Credentials[] = [];
+  private readonly processOfToken = new Map<string, string>();
+  private readonly webhookAuthority: TestAuthority;
+
+  private constructor(
+    readonly servers: LoopbackStand,
+    readonly kube: KubeApi,
+    private readonly root: VaultApi,
+    readonly fragileKey: KmsKey,
+    authorities: { readonly webhook: TestAuthority; readonly vault: TestAuthority },
+    private readonly timeline: ChaosTimeline,
+  ) {
+    this.sealed = new SealedValues(fragileKey);
+    this.webhookAuthority = authorities.webhook;
+    this.trustVault(authorities.vault);
+  }
+
+  /** @param processes how many may be started in the run. */
+  static async prepare(processes: number, timeline: ChaosTimeline): Promise<ChaosStand> {
+    const authorities = { webhook: await TestAuthority.create(), vault: await TestAuthority.create() };
+    const servers = await startLoopbackStand({ vaultTls: await authorities.vault.issue() });
+    const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
+    const root = new VaultApi(servers.vault.url, servers.vault.rootToken, { ca: authorities.vault.cert });
+    const stand = new ChaosStand(servers, kube, root, servers.kms.addKey(), authorities, timeline);
+    await stand.setUp(processes);
+    return stand;
+  }
+
+  private async setUp(processes: number): Promise<void> {
+    const { kube, root, scanner } = this;
+    await kube.applyAll(manifestsIn(...MANIFESTS));
+    for (const name of NAMESPACES) {
+      if (name !== 'default') await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    }
+    for (const [mount, engine] of Object.entries(MOUNTS)) {
+      await root.write(`sys/mounts/${mount}`, { type: 'kv', options: { version: engine.slice(1) } });
+    }
+    const rules = Object.entries(MOUNTS).flatMap(([mount, engine]) =>
+      engine === 'v1' ? [`${mount}/*`] : [`${mount}/data/*`, `${mount}/metadata/*`],
+    );
+    await root.write('sys/policies/acl/operator', {
+      policy: rules
+        .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
+        .join('\n'),
+    });
+    await root.write('sys/auth/approle', { type: 'approle' });
+    for (let index = 1; index <= processes; index += 1)
+      this.spare.push(await this.makeCredentials(`r${String(index)}`));
+    scanner.guard(this.servers.vault.rootToken);
+    scanner.guard(this.servers.awsEnvironment['AWS_SECRET_ACCESS_KEY'] ?? '');
+    this.root.close();
+    await this.startWebhook();
+    await this.registerWebhook();
+  }
+
+  private async makeCredentials(name: string): Promise<Credentials> {
+    const { kube, root, scanner } = this;
+    const kubeToken = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+    this.processOfToken.set(kubeToken, name);
+    const kubeconfig = join(this.directory, `${name}.kubeconfig`);
+    writeFileSync(kubeconfig, kube.kubeconfigFor(kubeToken), { mode: 0o600 });
+    const role = `auth/approle/role/${name}`;
+    await root.write(role, { token_policies: ['operator', `${PROCESS_POLICY}${name}`], token_ttl: '10m' });
+    const roleId = (await root.send('GET', `${role}/role-id`)).json.data.role_id;
+    const secretId = (await root.write(`${role}/secret-id`)).data.secret_id;
+    for (const secret of [kubeToken, secretId]) scanner.guard(secret);
+    return {
+      name,
+      kubeconfig,
+      kubeToken,
+      environment: { VAULT_APPROLE_ROLE_ID: roleId, VAULT_APPROLE_SECRET_ID: secretId },
+    };
+  }
+
+  /** Starts one more replica, which nobody waits for. */
+  startReplica(): Replica {
+    const credentials = this.spare.shift();
+    if (credentials === undefined) throw new Error('more processes were started than planned');
+    const { name } = credentials;
+    const program = new ChildProgram(
+      'dist/main.js',
+      [
+        '--enable-leader-election',
+        `--leader-election-namespace=${LEASE_NAMESPACE}`,
+        `--sync-period-seconds=${String(SYNC_PERIOD_S)}`,
+        '--shutdown-grace-seconds=6',
+        '--vault-authentication-method=approle',
+        '--metrics-addr=127.0.0.1:0',
+        '--health-addr=127.0.0.1:0',
+        '--log-level=debug',
+      ],
+      {
+        ...this.servers.awsEnvironment,
+        KUBECONFIG: credentials.kubeconfig,
+        VAULT_ADDR: this.servers.vault.url,
+        VAULT_CACERT: this.vaultCaFile,
+        VAULT_CLIENT_TIMEOUT: '4s',
+        ...credentials.environment,
+      },
+    );
+    const replica: Replica = { name, program, dismissed: false };
+    this.replicas.push(replica);
+    this.timeline.add(`replica ${name} starts`);
+    return replica;
+  }
+
+  /** As the replica writes it into the lease; undefined until it has said so. */
+  identityOf(name: string): string | undefined {
+    const lines = this.replicas.find((replica) => replica.name === name)?.program.lines ?? [];
+    const line = lines.find(({ msg }) => msg === 'standing by for the lease');
+    return line === undefined ? undefined : String(line['identity']);
+  }
+
+  get running(): Replica[] {
+    return this.replicas.filter(({ program, dismissed }) => program.running && !dismissed);
+  }
+
+  /** Whose request it is, by its token; undefined: nobody's that is known. */
+  processOf({ headers }: SeenRequest): string | undefined {
+    const bearer = String(headers['authorization'] ?? '').replace(/^Bearer /, '');
+    const vaultToken = headers['x-vault-token'];
+    if (typeof vaultToken !== 'string') return this.processOfToken.get(bearer);
+    this.scanner.guard(vaultToken);
+    return processOfPolicies(this.servers.vault.tokens.peek(vaultToken)?.policies);
+  }
+
+  get vaultCaFile(): string {
+    return join(this.directory, 'vault-ca.pem');
+  }
+
+  trustVault(authority: TestAuthority): void {
+    this.writeFile('vault-ca.pem', authority.cert);
+  }
+
+  async startWebhook(): Promise<void> {
+    await this.writeWebhookPair();
+    this.webhookOutput += this.webhook?.output ?? '';
+    this.webhookDismissed = false;
+    this.webhook = new ChildProgram(
+      'dist/webhook.js',
+      [
+        `-tls-cert-file=${join(this.directory, 'tls.crt')}`,
+        `-tls-key-file=${join(this.directory, 'tls.key')}`,
+        `-listen-addr=127.0.0.1:${String(this.webhookPort)}`,
+        '-metrics-addr=127.0.0.1:0',
+        '-log-level=debug',
+      ],
+      this.servers.awsEnvironment,
+    );
+    const address = await this.webhook.address('serving admission reviews');
+    this.webhookPort = Number(new URL(address).port);
+  }
+
+  /** A new pair of the same authority. */
+  async writeWebhookPair(options: { readonly half?: boolean } = {}): Promise<void> {
+    const pair = await this.webhookAuthority.issue();
+    this.scanner.guard(pair.key.split('\n')[1] ?? '');
+    const cert = options.half === true ? pair.cert.slice(0, pair.cert.length / 2) : pair.cert;
+    this.writeFile('tls.crt', cert);
+    this.writeFile('tls.key', pair.key);
+  }
+
+  /** Everything that all programs printed, by name. */
+  outputs(): [string, string][] {
+    return [
+      ...this.replicas.map(({ name, program }): [string, string] => [name, program.output]),
+      ['webhook', this.webhookOutput + (this.webhook?.output ?? '')],
+    ];
+  }
+
+  private async registerWebhook(): Promise<void> {
+    const [shipped] = manifestsIn('manifests/webhook/validating-webhook-configuration.yaml');
+    if (shipped === undefined) throw new Error('no ValidatingWebhookConfiguration in manifests');
+    const clientConfig = {
+      url: `https://127.0.0.1:${String(this.webhookPort)}/validate`,
+      caBundle: Buffer.from(this.webhookAuthority.cert).toString('base64'),
+    };
+    const webhooks = shipped.webhooks.map((entry: Json) => ({
+      ...entry,
+      clientConfig,
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': GUARDED } },
+    }));
+    await this.kube.apply({ ...shipped, webhooks });
+  }
+
+  private writeFile(name: string, text: string): void {
+    const file = join(this.directory, name);
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  async close(): Promise<void> {
+    const programs = [
+      ...this.replicas.map(({ program }) => program),
+      ...(this.webhook ? [this.webhook] : []),
+    ];
+    for (const replica of this.replicas) replica.dismissed = true;
+    for (const program of programs) {
+      program.signal('SIGCONT');
+      program.signal('SIGKILL');
+      await program.exited;
+    }
+    this.kube.close();
+    await this.servers.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** The process that a Vault token was given to, by its policies. */
+export function processOfPolicies(policies: readonly string[] | undefined): string | undefined {
+  return policies?.find((name) => name.startsWith(PROCESS_POLICY))?.slice(PROCESS_POLICY.length);
+}
