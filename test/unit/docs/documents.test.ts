@@ -67,6 +67,7 @@ const FOREIGN_FLAGS = new Set([
   'watch',
   'help',
   'version',
+  'timeline',
 ]);
 
 /** The first words of a block's commands. */
