@@ -122,6 +122,10 @@ export class RecordingOperator extends ListWatchOperator {
     return values.filter(({ labels }) => labels.why === why).reduce((sum, { value }) => sum + value, 0);
   }
 
+  listAgain(): void {
+    this.relist(PLURALS[SECRET_KIND]);
+  }
+
   uriOf(plural: string, namespace?: string): string {
     return this.getCustomResourceApiUri(GROUP, VERSION, plural, namespace);
   }
