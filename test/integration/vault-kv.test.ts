@@ -281,6 +281,58 @@ describe('VaultKvStore', () => {
     },
   );
 
+  it.each([
+    ['v2', '1', 'gone1/data/app'],
+    ['v1', '2', 'gone2/data/app'],
+  ] as const)(
+    'deletes nothing when a %s mount was replaced by the other engine within the period',
+    async (engine, then, path) => {
+      const mount = path.split('/')[0] ?? '';
+      const version = engine === 'v2' ? '2' : '1';
+      await admin('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version } });
+      await stand.store.open(path, engine);
+      await admin('DELETE', `sys/mounts/${mount}`);
+      await admin('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version: then } });
+      const kv = await stand.store.open(path, engine);
+      vault.requests.clear();
+      expect(await failureOf(kv.remove())).toMatchObject({ failure: 'engine-mismatch' });
+      expect(vault.requests.count(({ method }) => method !== 'GET')).toBe(0);
+    },
+  );
+
+  it('writes nothing unread when the mount was replaced by the other engine', async () => {
+    await admin('POST', 'sys/mounts/unread', { type: 'kv', options: { version: '2' } });
+    const blind = await standWithPolicy('path "unread/*" { capabilities = ["create", "update"] }');
+    await blind.store.open('unread/data/app', 'v2');
+    await admin('DELETE', 'sys/mounts/unread');
+    await admin('POST', 'sys/mounts/unread', { type: 'kv', options: { version: '1' } });
+    const kv = await blind.store.open('unread/data/app', 'v2');
+    expect(await failureOf(kv.read())).toMatchObject({ failure: 'forbidden' });
+    vault.requests.clear();
+    expect(await failureOf(kv.write(data({ a: '1' }), 0))).toMatchObject({ failure: 'engine-mismatch' });
+    expect(vault.requests.count(({ method }) => method !== 'GET')).toBe(0);
+    await blind.close();
+  });
+
+  it('asks the guard before every attempt of a write, and sends nothing that it refuses', async () => {
+    const kv = await stand.store.open('kv1/guarded', 'v1');
+    vault.faults.inject({
+      matches: ({ method }) => method === 'POST',
+      action: { kind: 'answer', status: 503, body: '{"errors":[]}' },
+    });
+    let asked = 0;
+    const refusal = new Error('not any more');
+    const guard = (): void => {
+      const { length } = vault.requests.all.filter(({ method }) => method === 'POST');
+      asked += 1;
+      if (length > 0) throw refusal;
+    };
+    vault.requests.clear();
+    expect(await failureOf(kv.write(data({ a: '1' }), undefined, { guard }))).toBe(refusal);
+    expect(asked).toBeGreaterThan(1);
+    expect(vault.requests.count(({ method }) => method === 'POST')).toBe(1);
+  });
+
   it('never takes the page of a proxy for a missing secret', async () => {
     const kv = await stand.store.open('kv1/app', 'v1');
     const kv2 = await stand.store.open('kv2/data/app', 'v2');
