@@ -38,6 +38,7 @@ export class TooManyReviews extends Error {
  */
 export class ItemCheck {
   private asking = 0;
+  private reviews = 0;
 
   constructor(
     private readonly deps: {
@@ -69,6 +70,8 @@ export class ItemCheck {
   private async ask(items: readonly ItemToCheck[], signal: AbortSignal, outcomes: Outcomes): Promise<void> {
     if (this.asking >= this.deps.maxReviews) throw new TooManyReviews();
     this.asking += 1;
+    this.reviews += 1;
+    const owner = `review ${String(this.reviews)}`;
     const giveUp = new LinkedAbort([signal]);
     let cause: KmsError | undefined;
     let at = 0;
@@ -79,7 +82,7 @@ export class ItemCheck {
         if (item === undefined) return;
         try {
           if (cause !== undefined) throw cause;
-          const { endsWithLineBreak } = await this.deps.inspector.inspect(item, giveUp.signal);
+          const { endsWithLineBreak } = await this.deps.inspector.inspect({ ...item, owner }, giveUp.signal);
           if (endsWithLineBreak) outcomes.tellOfLineBreak(index);
         } catch (error) {
           if (!(error instanceof KmsError)) throw error;

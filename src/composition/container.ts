@@ -111,7 +111,12 @@ function registerKms(register: Register, config: OperatorConfig): void {
       new KmsDecryptor({
         kms: c.resolve(TOKENS.kmsApi),
         maxConcurrentRequests: config.maxConcurrentKmsRequests,
+        clock: c.resolve(TOKENS.clock),
+        stopping: c.resolve(TOKENS.lifecycle).stopping,
         metrics: c.resolve(TOKENS.metrics),
+        onWaiting: (owners) => {
+          c.resolve(TOKENS.queue).lend(owners);
+        },
       }),
   );
 }

@@ -104,6 +104,7 @@ function makeShared(c: DependencyContainer, allowedPaths: AllowedPaths): Shared 
     entitlement: new Entitlement({ cache, ownership, allowedPaths, memory, requeue }),
     decryption: new KeyDecryption({
       decryptor: c.resolve(TOKENS.decryptor),
+      gate: c.resolve(TOKENS.gate),
       memory,
       metrics: c.resolve(TOKENS.metrics),
     }),

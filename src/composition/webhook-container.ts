@@ -91,6 +91,8 @@ export function createWebhookContainer({
       new KmsDecryptor({
         kms: c.resolve(t.kmsApi),
         maxConcurrentRequests: config.maxConcurrentKmsRequests,
+        clock: c.resolve(t.clock),
+        stopping: c.resolve(t.lifecycle).stopping,
         metrics: c.resolve(t.metrics),
       }),
   );

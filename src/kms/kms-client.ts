@@ -11,8 +11,8 @@ import { classifyKmsFailure } from './kms-failures.js';
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** One quick second try for a lost connection; everything longer is the queue's backoff. */
-const MAX_ATTEMPTS = 2;
+/** Who asks decides when to ask again: a retry of the SDK would know nothing of the pace and of turns. */
+const MAX_ATTEMPTS = 1;
 
 /** The one call that is needed of KMS. */
 export interface KmsApi {
@@ -52,6 +52,7 @@ export class AwsKmsApi implements KmsApi {
     if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
     countAttempts(this.client, metrics);
+    classifyFailures(this.client);
   }
 
   async decrypt(
@@ -109,4 +110,24 @@ function countAttempts(
     },
     { step: 'finalizeRequest', name: 'countAttempts', priority: 'low' },
   );
+}
+
+/**
+ * Sorts a failure outside of the signer, which learns the time from it, and before the SDK's retries, which
+ * wrap an error that they do not know and hide its code.
+ */
+function classifyFailures(client: KMSClient): void {
+  const classify = <Next extends (args: never) => Promise<unknown>>(next: Next): Next =>
+    (async (args: Parameters<Next>[0]) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        throw classifyKmsFailure(error);
+      }
+    }) as Next;
+  client.middlewareStack.addRelativeTo(classify, {
+    relation: 'before',
+    toMiddleware: 'httpSigningMiddleware',
+    name: 'classifyFailures',
+  });
 }

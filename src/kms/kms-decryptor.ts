@@ -1,56 +1,222 @@
-import pLimit, { type LimitFunction } from 'p-limit';
-
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { backoffMs } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
 import { readCiphertext } from './ciphertext.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
+import { FairQueue, type Urgency } from './fair-queue.js';
 import type { KmsApi } from './kms-client.js';
 import { KmsError } from './kms-error.js';
+import { RequestPacer } from './request-pacer.js';
+
+/** Requests of nobody in particular take turns as one. */
+const NOBODY = '';
+/** A lost connection or a fault of KMS of a moment is tried so often in all. */
+const MAX_TRIES = 3;
+const RETRY_BASE_MS = 100;
+const RETRY_CAP_MS = 1_000;
+/** Throttled answers for so long, and not one decryption for anybody: the wait is over. */
+const MAX_STALL_MS = 60_000;
 
 interface Flight {
-  readonly plaintext: Promise<string>;
+  readonly id: string;
+  readonly owner: string;
+  urgency: Urgency;
+  readonly ciphertext: Uint8Array;
+  readonly context: DecryptRequest['context'];
+  readonly since: number;
   readonly giveUp: AbortController;
+  readonly plaintext: Promise<string>;
+  readonly resolve: (plaintext: string) => void;
+  readonly reject: (error: unknown) => void;
+  /** Ends the pause before another try. */
+  cancelPause?: () => void;
+  /** What KMS answered last, where the request waits because of it. */
+  throttled?: KmsError;
+  tries: number;
   waiters: number;
+  settled: boolean;
+}
+
+export interface KmsDecryptorDeps {
+  readonly kms: KmsApi;
+  readonly maxConcurrentRequests: number;
+  readonly clock: Clock;
+  readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'kmsThrottled'>;
+  /** Aborted when the process begins to end: what waits for a quota is given up. */
+  readonly stopping?: AbortSignal;
+  /** Told how many owners wait because of a quota of KMS. */
+  readonly onWaiting?: (owners: number) => void;
 }
 
 /**
- * Decrypts through KMS: at most so many requests at a time, and one for all who ask the same while it
- * is in flight. Plaintext buffers are zeroed once their text is taken; nothing is cached.
+ * Decrypts through KMS: at most so many requests at a time, no faster than KMS serves them, and one for all
+ * who ask the same while it waits or is in flight. Owners take turns, edits come first. A throttled request
+ * waits and is asked again; it fails only when KMS serves nobody for a minute, or its caller gives up.
+ * Plaintext buffers are zeroed once their text is taken; nothing is cached.
  */
 export class KmsDecryptor implements Decryptor {
-  private readonly limit: LimitFunction;
-  private readonly inFlight = new Map<string, Flight>();
+  private readonly queue = new FairQueue<Flight>();
+  private readonly pacer: RequestPacer;
+  private readonly flights = new Map<string, Flight>();
+  /** Further tries that may be made now; served requests earn them back, so that an outage is seen at once. */
+  private spareTries: number;
+  private inFlight = 0;
+  private lastServedAt: number;
+  private cancelTimer: (() => void) | undefined;
+  private toldWaiting = 0;
 
-  constructor(
-    private readonly deps: {
-      readonly kms: KmsApi;
-      readonly maxConcurrentRequests: number;
-      readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided'>;
-    },
-  ) {
-    this.limit = pLimit(deps.maxConcurrentRequests);
+  constructor(private readonly deps: KmsDecryptorDeps) {
+    this.pacer = new RequestPacer(deps.clock);
+    this.spareTries = this.maxSpareTries;
+    this.lastServedAt = deps.clock.monotonicMs();
+    deps.stopping?.addEventListener('abort', () => this.pump(), { once: true });
   }
 
   async decrypt(request: DecryptRequest, signal?: AbortSignal): Promise<string> {
     if (signal?.aborted === true) throw abandoned();
     const ciphertext = readCiphertext(request.encryptedSecret);
     const id = identity(request, ciphertext);
-    const joined = this.inFlight.get(id);
-    if (joined !== undefined) this.deps.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });
-    const flight = joined ?? this.takeOff(id, request, ciphertext);
-    return await this.wait(flight, signal);
+    const joined = this.flights.get(id);
+    if (joined !== undefined) {
+      this.deps.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });
+      if (request.urgency === 'edit') this.queue.raise(joined);
+    }
+    return await this.wait(joined ?? this.begin(id, request, ciphertext), signal);
   }
 
-  private takeOff(id: string, { context }: DecryptRequest, ciphertext: Uint8Array): Flight {
-    const giveUp = new AbortController();
-    const plaintext = this.limit(async () => {
-      if (giveUp.signal.aborted) throw abandoned();
-      return textOf(await this.deps.kms.decrypt(ciphertext, context, giveUp.signal));
-    }).finally(() => {
-      if (this.inFlight.get(id) === flight) this.inFlight.delete(id);
+  private begin(id: string, request: DecryptRequest, ciphertext: Uint8Array): Flight {
+    const { context, owner = NOBODY, urgency = 'resync' } = request;
+    const { promise, resolve, reject } = settleable();
+    const flight: Flight = {
+      id,
+      owner,
+      urgency,
+      ciphertext,
+      context,
+      since: this.deps.clock.monotonicMs(),
+      giveUp: new AbortController(),
+      plaintext: promise,
+      resolve,
+      reject,
+      tries: 0,
+      waiters: 0,
+      settled: false,
+    };
+    this.flights.set(id, flight);
+    this.queue.add(flight);
+    // When everybody who begins now has joined the queue, so that they take turns from the first request on.
+    queueMicrotask(() => {
+      this.pump();
     });
-    const flight: Flight = { plaintext, giveUp, waiters: 0 };
-    this.inFlight.set(id, flight);
     return flight;
+  }
+
+  /** Sends what may be sent now, and comes back when more may be. */
+  private pump(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    if (this.deps.stopping?.aborted === true && this.pacer.limiting) {
+      for (const flight of this.queue.removeAll(() => true)) this.fail(flight, abandoned());
+    }
+    while (!this.queue.isEmpty && this.inFlight < this.deps.maxConcurrentRequests) {
+      const delayMs = this.pacer.delayMs();
+      if (delayMs > 0) {
+        this.cancelTimer = this.deps.clock.setTimer(delayMs, () => {
+          this.pump();
+        });
+        break;
+      }
+      const flight = this.queue.take();
+      if (flight !== undefined) void this.send(flight);
+    }
+    this.tellWaiting();
+  }
+
+  private tellWaiting(): void {
+    const waiting = this.pacer.limiting ? this.queue.owners : 0;
+    if (waiting === this.toldWaiting) return;
+    this.toldWaiting = waiting;
+    this.deps.onWaiting?.(waiting);
+  }
+
+  private async send(flight: Flight): Promise<void> {
+    this.inFlight += 1;
+    const ticket = this.pacer.sent();
+    try {
+      const bytes = await this.deps.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
+      this.noteServed();
+      this.settle(flight, bytes);
+    } catch (error) {
+      if (!(error instanceof KmsError) || error.failure !== 'transient') {
+        this.noteServed();
+        this.fail(flight, error);
+      } else if (error.passing === 'throttled') {
+        this.deps.metrics.kmsThrottled.inc();
+        this.pacer.wasThrottled(ticket);
+        this.waitForQuota(flight, error);
+      } else {
+        this.tryAgain(flight, error);
+      }
+    } finally {
+      this.inFlight -= 1;
+      this.pump();
+    }
+  }
+
+  private noteServed(): void {
+    this.pacer.wasServed();
+    this.lastServedAt = this.deps.clock.monotonicMs();
+    this.spareTries = Math.min(this.maxSpareTries, this.spareTries + 1);
+  }
+
+  /** As many as may be lost at once, when every connection is cut. */
+  private get maxSpareTries(): number {
+    return 2 * this.deps.maxConcurrentRequests;
+  }
+
+  private waitForQuota(flight: Flight, error: KmsError): void {
+    if (flight.settled) return;
+    flight.throttled = error;
+    this.queue.putBack(flight);
+    const stalledSince = this.deps.clock.monotonicMs() - MAX_STALL_MS;
+    if (this.lastServedAt > stalledSince) return;
+    for (const waiting of this.queue.removeAll(({ since }) => since <= stalledSince))
+      this.fail(waiting, error);
+  }
+
+  private tryAgain(flight: Flight, error: KmsError): void {
+    flight.tries += 1;
+    const worthwhile = error.passing === 'momentary' && flight.tries < MAX_TRIES && this.spareTries > 0;
+    if (flight.settled || !worthwhile || this.deps.stopping?.aborted === true) {
+      this.fail(flight, error);
+      return;
+    }
+    this.spareTries -= 1;
+    const pauseMs = backoffMs(flight.tries - 1, { baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS });
+    flight.cancelPause = this.deps.clock.setTimer(pauseMs, () => {
+      delete flight.cancelPause;
+      this.queue.putBack(flight);
+      this.pump();
+    });
+  }
+
+  private settle(flight: Flight, bytes: Uint8Array): void {
+    this.forget(flight);
+    try {
+      flight.resolve(textOf(bytes));
+    } catch (error) {
+      flight.reject(error);
+    }
+  }
+
+  private fail(flight: Flight, error: unknown): void {
+    this.forget(flight);
+    flight.reject(error);
+  }
+
+  private forget(flight: Flight): void {
+    flight.settled = true;
+    if (this.flights.get(flight.id) === flight) this.flights.delete(flight.id);
   }
 
   /** One waiter who gives up does not end the request for the others; the last one does. */
@@ -59,7 +225,7 @@ export class KmsDecryptor implements Decryptor {
     let onAbort: (() => void) | undefined;
     const aborted = new Promise<never>((_resolve, reject) => {
       onAbort = () => {
-        reject(abandoned());
+        reject(abandoned(flight.throttled));
       };
       signal?.addEventListener('abort', onAbort, { once: true });
     });
@@ -68,17 +234,18 @@ export class KmsDecryptor implements Decryptor {
     } finally {
       if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
       flight.waiters -= 1;
-      if (flight.waiters === 0) {
-        // Nobody is left to hear of it.
-        flight.plaintext.catch(() => undefined);
-        this.forgetFlight(flight);
-        flight.giveUp.abort();
-      }
+      if (flight.waiters === 0) this.drop(flight);
     }
   }
 
-  private forgetFlight(flight: Flight): void {
-    for (const [id, candidate] of this.inFlight) if (candidate === flight) this.inFlight.delete(id);
+  /** Nobody is left to hear of it. */
+  private drop(flight: Flight): void {
+    if (flight.settled) return;
+    flight.plaintext.catch(() => undefined);
+    flight.cancelPause?.();
+    this.forget(flight);
+    if (this.queue.remove(flight)) this.pump();
+    flight.giveUp.abort();
   }
 }
 
@@ -102,6 +269,21 @@ function identity({ context }: DecryptRequest, ciphertext: Uint8Array): string {
   return JSON.stringify([Buffer.from(ciphertext).toString('base64'), pairs]);
 }
 
-function abandoned(): KmsError {
-  return new KmsError('transient', 'Abandoned', 'the request was given up');
+/** @param throttled what KMS answered last, where that is why it took so long. */
+function abandoned(throttled?: KmsError): KmsError {
+  return throttled ?? new KmsError('transient', 'Abandoned', 'the request was given up');
+}
+
+function settleable(): {
+  promise: Promise<string>;
+  resolve: (value: string) => void;
+  reject: (error: unknown) => void;
+} {
+  let resolve: (value: string) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<string>((onValue, onError) => {
+    resolve = onValue;
+    reject = onError;
+  });
+  return { promise, resolve, reject };
 }

@@ -7,6 +7,12 @@ import type { ReadyReason } from '../api/reasons.js';
  */
 export type KmsFailure = 'wrong-input' | 'administrator' | 'transient';
 
+/**
+ * A transient failure that may be over at once. `throttled`: a quota is used up, and the request was not
+ * looked at. `momentary`: the connection or KMS failed, and nothing says that it goes on.
+ */
+export type Passing = 'throttled' | 'momentary';
+
 const RETRY: Readonly<Record<KmsFailure, Retry>> = {
   'wrong-input': 'never',
   administrator: 'resync',
@@ -27,6 +33,8 @@ export class KmsError extends OperatorError {
     readonly code: string,
     message: string,
     retryAfterMs?: number,
+    /** Undefined: asking again at once is no use. */
+    readonly passing?: Passing,
   ) {
     super(message, retryAfterMs);
     this.reason = failure === 'transient' ? 'KmsUnavailable' : 'DecryptionFailed';

@@ -1,4 +1,4 @@
-import { KmsError, type KmsFailure } from './kms-error.js';
+import { KmsError, type KmsFailure, type Passing } from './kms-error.js';
 
 interface Known {
   readonly failure: KmsFailure;
@@ -56,23 +56,40 @@ const KNOWN: Readonly<Record<string, Known>> = {
   },
 };
 
+/**
+ * Names that AWS services give to "too many requests" (AWS SDKs and Tools Reference Guide, Retry behavior);
+ * KMS answers `ThrottlingException` with status 400.
+ */
+const THROTTLED: ReadonlySet<string> = new Set([
+  'ThrottlingException',
+  'Throttling',
+  'ThrottledException',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+  'BandwidthLimitExceeded',
+  'SlowDown',
+]);
+/** A wait that the answer names is left to the work queue when it is longer than this. */
+const MAX_PAUSE_MS = 1_000;
+
 /** Names are letters and digits; anything else may hold input. */
 const SAFE_NAME = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
 
 interface SdkError {
   readonly name?: unknown;
   readonly code?: unknown;
-  readonly $metadata?: { readonly httpStatusCode?: unknown };
-  readonly $retryable?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: unknown; readonly clockSkewCorrected?: unknown };
+  readonly $retryable?: { readonly throttling?: unknown };
   readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> };
 }
 
 /** Sorts an error of the AWS SDK by name and status, never by its text. Unknown means transient. */
 export function classifyKmsFailure(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
-  const { name, code, $metadata, $response } = (
-    typeof error === 'object' && error !== null ? error : {}
-  ) as SdkError;
+  const failure = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
+  const { name, code, $metadata, $response } = failure;
   const known = typeof name === 'string' && Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
   if (known !== undefined) return new KmsError(known.failure, known.code, known.message);
   if (name === 'ValidationException') {
@@ -86,12 +103,23 @@ export function classifyKmsFailure(error: unknown): KmsError {
   const status =
     typeof $metadata?.httpStatusCode === 'number' ? ` (HTTP ${String($metadata.httpStatusCode)})` : '';
   const shown = label ?? 'UnknownError';
-  return new KmsError(
-    'transient',
-    shown,
-    `KMS cannot be used now: ${shown}${status}`,
-    retryAfterMs($response?.headers),
-  );
+  const afterMs = retryAfterMs($response?.headers);
+  const passing = passingOf(failure, afterMs);
+  return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
+}
+
+function passingOf(failure: SdkError, afterMs = 0): Passing | undefined {
+  const { name, code, $metadata, $retryable } = failure;
+  const status = $metadata?.httpStatusCode;
+  if (status === 429 || $retryable?.throttling === true) return 'throttled';
+  if (typeof name === 'string' && THROTTLED.has(name)) return 'throttled';
+  // The SDK has learnt the time from the answer, and signs with it from now on.
+  if ($metadata?.clockSkewCorrected === true) return 'momentary';
+  if (afterMs > MAX_PAUSE_MS) return undefined;
+  const fromNetwork = typeof code === 'string' || name === 'TimeoutError';
+  return (status === undefined ? fromNetwork : typeof status === 'number' && status >= 500)
+    ? 'momentary'
+    : undefined;
 }
 
 function isSafe(text: string): boolean {

@@ -20,6 +20,7 @@ export class OperatorMetrics {
   readonly kmsRequests;
   readonly kmsRequestDuration;
   readonly kmsRequestsAvoided;
+  readonly kmsThrottled;
   readonly vaultRequests;
   readonly vaultRequestDuration;
   readonly vaultWrites;
@@ -67,6 +68,7 @@ export class OperatorMetrics {
       'Decryptions that needed no request to KMS.',
       ['why'],
     );
+    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS answered by throttling.');
     this.vaultRequests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'code']);
     this.vaultRequestDuration = histogram('vault_request_duration_seconds', 'Duration of requests to Vault.');
     this.vaultWrites = counter('vault_writes_total', 'Secrets written to Vault.', ['engine']);

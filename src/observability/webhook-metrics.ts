@@ -11,6 +11,7 @@ export class WebhookMetrics {
   readonly kmsRequests;
   readonly kmsRequestDuration;
   readonly kmsRequestsAvoided;
+  readonly kmsThrottled;
   readonly certificateExpiry;
   readonly certificateReloads;
   readonly buildInfo;
@@ -40,6 +41,7 @@ export class WebhookMetrics {
       'Decryptions that needed no request to KMS.',
       ['why'],
     );
+    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS answered by throttling.', []);
     this.certificateExpiry = gauge(
       'certificate_expiry_timestamp_seconds',
       'End of the serving certificate, as Unix time; 0 before there is one.',

@@ -33,8 +33,10 @@ export class Lanes {
     }
   }
 
-  take(): Waiting | undefined {
-    const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && this.resyncs.size > 0;
+  /** @param only takes from this lane alone. */
+  take(only?: Priority): Waiting | undefined {
+    const resyncsTurn = only === undefined && this.editsInARow >= EDITS_PER_RESYNC && this.resyncs.size > 0;
+    if (only === 'edit' && this.edits.size === 0) return undefined;
     const lane = this.edits.size > 0 && !resyncsTurn ? this.edits : this.resyncs;
     const first = lane.entries().next();
     if (first.done === true) return undefined;

@@ -11,6 +11,11 @@ const BASE_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 /** A time that the other side named (`Retry-After`) is honoured up to this. */
 const MAX_NAMED_WAIT_MS = 10 * 60_000;
+/**
+ * How many places may be lent on top of the concurrency, as multiples of it: each key in them holds its
+ * secret in memory. Resync work could take them all, and then an edit would wait again.
+ */
+const MAX_LENT = { resync: 1, edit: 4 };
 
 export interface ReconcileQueueOptions {
   readonly process: Processor;
@@ -45,6 +50,7 @@ export class ReconcileQueue implements WorkQueue {
   private readonly failures = new Map<string, number>();
   private state: 'idle' | 'running' | 'stopped' = 'idle';
   private whenDrained: (() => void) | undefined;
+  private lent = 0;
 
   constructor(private readonly options: ReconcileQueueOptions) {}
 
@@ -58,6 +64,15 @@ export class ReconcileQueue implements WorkQueue {
   /** Begins nothing more until {@link start}; keys are still taken. A standby waits like this. */
   pause(): void {
     if (this.state === 'running') this.state = 'idle';
+  }
+
+  /**
+   * So many of the keys in process only wait, for a quota that is not theirs alone; others may have their
+   * places meanwhile, so that work that needs nothing of that quota goes on, and an edit is not held up.
+   */
+  lend(places: number): void {
+    this.lent = places;
+    this.pump();
   }
 
   add(key: ResourceKey, priority: Priority): void {
@@ -123,8 +138,8 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   private pump(): void {
-    while (this.state === 'running' && this.processing.size < this.options.concurrency) {
-      const next = this.lanes.take();
+    while (this.state === 'running' && this.hasPlaceFor('edit')) {
+      const next = this.lanes.take(this.hasPlaceFor('resync') ? undefined : 'edit');
       if (next === undefined) return;
       if (this.options.isReady?.(next.key) === false) {
         this.held.set(keyString(next.key), next);
@@ -135,6 +150,11 @@ export class ReconcileQueue implements WorkQueue {
       this.reportDepth();
       void this.run(next.key, next.priority);
     }
+  }
+
+  private hasPlaceFor(priority: Priority): boolean {
+    const { concurrency } = this.options;
+    return this.processing.size < concurrency + Math.min(this.lent, concurrency * MAX_LENT[priority]);
   }
 
   private async run(key: ResourceKey, priority: Priority): Promise<void> {

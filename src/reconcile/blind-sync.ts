@@ -46,7 +46,7 @@ export class BlindSync {
       };
     }
     const { values, failures } = await this.deps.decryption.decrypt(
-      uid,
+      { uid, priority: request.priority },
       [...aggregate.keys.values()],
       signal,
     );

@@ -22,7 +22,7 @@ export class ContentProof {
     if (reading.state !== 'live' || !checkSecretSpec(secret.spec).ok) return false;
     const aggregate = await this.deps.aggregator.aggregate(secret);
     const { values, failures } = await this.deps.decryption.decrypt(
-      secret.metadata.uid,
+      { uid: secret.metadata.uid, priority: 'edit' },
       [...aggregate.keys.values()],
       signal,
     );

@@ -1,8 +1,10 @@
 import type { EncryptionContext } from '../api/resources.js';
-import type { Decryptor } from '../kms/decryptor.js';
+import type { DecryptRequest, Decryptor } from '../kms/decryptor.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Priority } from '../queue/work-queue.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
+import { openGate, type WriteGate } from '../runtime/write-gate.js';
 import { textOf } from '../vault/secret-data.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -23,30 +25,47 @@ export interface DecryptedKeys {
   readonly failures: readonly KeyFailure[];
 }
 
-/** Decrypts the keys of one resource side by side. */
+/** Whom a decryption is for. */
+export interface DecryptionFor {
+  readonly uid: string;
+  readonly priority: Priority;
+}
+
+/**
+ * Decrypts the keys of one resource side by side. However long a quota makes some of them wait, those that
+ * are there already are kept until the end of this attempt, and no longer.
+ */
 export class KeyDecryption {
   constructor(
     private readonly deps: {
       readonly decryptor: Decryptor;
       readonly memory: SyncMemory;
       readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided'>;
+      /** Open when absent. Once it closes, nothing can be written any more, so nothing is decrypted. */
+      readonly gate?: WriteGate;
     },
   ) {}
 
   /**
-   * @throws KmsError of class `transient`, as soon as one key meets it: nothing may be written then, so
-   *   the other keys are not asked for any more.
+   * @throws KmsError of class `transient`, as soon as one key meets it for longer than the decryptor bears:
+   *   nothing may be written then, so the other keys are not asked for any more.
+   * @throws WriteGateClosedError when the gate has closed meanwhile.
    */
-  async decrypt(uid: string, keys: readonly ResolvedKey[], signal?: AbortSignal): Promise<DecryptedKeys> {
+  async decrypt(
+    { uid, priority }: DecryptionFor,
+    keys: readonly ResolvedKey[],
+    signal?: AbortSignal,
+  ): Promise<DecryptedKeys> {
+    const { gate = openGate } = this.deps;
     const values = new Map<string, string>();
     const failures: KeyFailure[] = [];
-    const giveUp = new LinkedAbort([signal]);
+    const giveUp = new LinkedAbort([signal, gate.signal]);
     // The first failure is the cause; those that follow were given up because of it.
     let cause: Error | undefined;
     await Promise.all(
       keys.map(async (key) => {
         try {
-          values.set(key.key, textOf(await this.one(uid, key, giveUp.signal)));
+          values.set(key.key, textOf(await this.one({ uid, priority }, key, giveUp.signal)));
         } catch (error) {
           if (!(error instanceof KmsError) || error.failure === 'transient') {
             cause ??= error instanceof Error ? error : new Error('the decryptor threw no error');
@@ -59,12 +78,17 @@ export class KeyDecryption {
       }),
     );
     giveUp.dispose();
-    if (cause !== undefined) throw cause;
+    if (cause !== undefined) {
+      values.clear();
+      if (gate.signal.aborted) gate.assertOpen();
+      throw cause;
+    }
     return { values, failures: failures.sort((a, b) => (a.key < b.key ? -1 : 1)) };
   }
 
-  private async one(uid: string, key: ResolvedKey, signal: AbortSignal): Promise<string> {
+  private async one(owner: DecryptionFor, key: ResolvedKey, signal: AbortSignal): Promise<string> {
     const { value } = key;
+    const { uid, priority } = owner;
     if (value.kind === 'empty') return '';
     const known = this.deps.memory.badInput(uid, key);
     if (known !== undefined) {
@@ -72,7 +96,7 @@ export class KeyDecryption {
       throw new KmsError('wrong-input', known.code, known.message);
     }
     try {
-      return await this.withFallback(value, signal);
+      return await this.withFallback({ ...value, owner: uid, urgency: priority }, signal);
     } catch (error) {
       if (error instanceof KmsError && error.failure === 'wrong-input') {
         this.deps.memory.rememberBadInput(uid, key, { code: error.code, message: error.message });
@@ -82,16 +106,15 @@ export class KeyDecryption {
   }
 
   private async withFallback(
-    value: { encryptedSecret: string; context: EncryptionContext; fallbackContext?: EncryptionContext },
+    { fallbackContext, ...request }: DecryptRequest & { readonly fallbackContext?: EncryptionContext },
     signal: AbortSignal,
   ): Promise<string> {
-    const { encryptedSecret, context, fallbackContext } = value;
     try {
-      return await this.deps.decryptor.decrypt({ encryptedSecret, context }, signal);
+      return await this.deps.decryptor.decrypt(request, signal);
     } catch (error) {
       const wrongContextPossible = error instanceof KmsError && error.code === 'InvalidCiphertext';
       if (!wrongContextPossible || fallbackContext === undefined) throw error;
-      return await this.deps.decryptor.decrypt({ encryptedSecret, context: fallbackContext }, signal);
+      return await this.deps.decryptor.decrypt({ ...request, context: fallbackContext }, signal);
     }
   }
 }

@@ -6,6 +6,7 @@ import { keyOf, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
+import { KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome, Priority } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
@@ -90,7 +91,8 @@ export class SecretReconciler {
       }
       if (!(error instanceof OperatorError)) throw error;
       // Given up because the operator ends: that is nobody's fault and no state of the resource.
-      if (signal?.aborted === true) return { outcome: { retry: 'soon' }, findings: [], error };
+      if (signal?.aborted === true || isAbandoned(error))
+        return { outcome: { retry: 'soon' }, findings: [], error };
       return await this.fail(request, error, rivals);
     } finally {
       this.tellWithdrawnPartials(secret);
@@ -286,6 +288,10 @@ export class SecretReconciler {
       }
     }
   }
+}
+
+function isAbandoned(error: OperatorError): boolean {
+  return error instanceof KmsError && error.code === 'Abandoned';
 }
 
 function rivalWarnings(path: string, rivals: readonly KMSVaultSecret[]): Warning[] {

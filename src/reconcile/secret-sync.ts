@@ -119,7 +119,11 @@ export class SecretSync {
     const trusted = this.trustedData(request, reading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
-    const { values, failures } = await this.deps.decryption.decrypt(uid, toDecrypt, signal);
+    const { values, failures } = await this.deps.decryption.decrypt(
+      { uid, priority: request.priority },
+      toDecrypt,
+      signal,
+    );
     const findings = findingsOf(aggregate, failures);
     if (
       trusted === undefined &&

@@ -9,6 +9,7 @@ import { AgentFactory } from '../../src/runtime/agents.js';
 import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
+import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../support/loggers.js';
 
 let kms: LoopbackKms;
@@ -49,7 +50,7 @@ beforeAll(async () => {
     maxSockets: 4,
     metrics,
   });
-  decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 4, metrics });
+  decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 4, clock: systemClock, metrics });
 });
 
 afterEach(() => {
@@ -120,7 +121,6 @@ describe('KmsDecryptor against the KMS protocol', () => {
   });
 
   it.each([
-    ['ThrottlingException', 400],
     ['KMSInternalException', 500],
     ['DependencyTimeoutException', 500],
     ['ExpiredTokenException', 400],
@@ -175,5 +175,20 @@ describe('KmsDecryptor against the KMS protocol', () => {
     await expect(first).rejects.toThrow(KmsError);
     expect(await second).toBe('shared');
     expect(kms.decrypts).toBe(1);
+  });
+
+  it('finishes 150 keys under a quota of 50 per second, and asks little more than once for each', async () => {
+    kms.quotaPerSecond = 50;
+    const values = Array.from({ length: 150 }, (_, index) => `value-${String(index)}`);
+    const answers = await Promise.all(
+      values.map((value) =>
+        decryptor.decrypt({ encryptedSecret: encrypt(value), context: {}, owner: 'big' }),
+      ),
+    );
+    expect(answers).toEqual(values);
+    expect(kms.decrypts).toBeLessThanOrEqual(1.2 * 150);
+    const throttled = kms.requests.count(({ status }) => status === 400);
+    expect(throttled).toBeGreaterThan(0);
+    expect(kms.decrypts - throttled).toBe(150);
   });
 });

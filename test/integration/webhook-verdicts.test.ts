@@ -269,6 +269,26 @@ describe('the webhook, when KMS cannot answer', () => {
     secrets: ['a', 'b'].map((key) => ({ key, encryptedSecret: stand.encrypt(key) })),
   });
 
+  // Before a quota is met: the webhook keeps the pace that it has found.
+  it('answers before the caller gives up when KMS hangs', async () => {
+    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const answer = await stand.create(spec(), 'KMSVaultSecret', { path: '/?timeout=1s' });
+    expect(answer.status.message).toMatch(/keys "a", "b": KMS did not answer in time/);
+    const byUrl = stand.kms.requests.all.length;
+    expect(byUrl).toBe(2);
+  });
+
+  it('decrypts the items of a resource side by side, up to the limit', async () => {
+    stand.kms.latencyMs = 40;
+    const secrets = Array.from({ length: 50 }, (_, index) => ({
+      key: String(index),
+      encryptedSecret: stand.encrypt(String(index)),
+    }));
+    expect((await stand.create({ ...spec(), secrets })).allowed).toBe(true);
+    expect(stand.kms.decrypts).toBe(50);
+    expect(stand.kms.requests.peakInFlight).toBe(20);
+  });
+
   it.each([
     ['ThrottlingException', 400],
     ['KMSInternalException', 500],
@@ -291,25 +311,6 @@ describe('the webhook, when KMS cannot answer', () => {
     const answer = await stand.create({ ...spec(), path: 'sys/x' });
     expect(answer.status.code).toBe(403);
     expect(answer.status.message).toMatch(/spec.path lies in sys\/.*could not be checked, because KMS/);
-  });
-
-  it('answers before the caller gives up when KMS hangs', async () => {
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
-    const answer = await stand.create(spec(), 'KMSVaultSecret', { path: '/?timeout=1s' });
-    expect(answer.status.message).toMatch(/keys "a", "b": KMS did not answer in time/);
-    const byUrl = stand.kms.requests.all.length;
-    expect(byUrl).toBe(2);
-  });
-
-  it('decrypts the items of a resource side by side, up to the limit', async () => {
-    stand.kms.latencyMs = 40;
-    const secrets = Array.from({ length: 50 }, (_, index) => ({
-      key: String(index),
-      encryptedSecret: stand.encrypt(String(index)),
-    }));
-    expect((await stand.create({ ...spec(), secrets })).allowed).toBe(true);
-    expect(stand.kms.decrypts).toBe(50);
-    expect(stand.kms.requests.peakInFlight).toBe(20);
   });
 
   it('is told apart in the metrics', async () => {

@@ -22,11 +22,9 @@ export interface LoopbackKmsOptions {
 export class LoopbackKms {
   readonly keys = new Map<string, KmsKey>();
   readonly region: string;
-  /** Requests per second before `ThrottlingException`; undefined: no quota. */
-  quotaPerSecond: number | undefined;
+  private bucket: { readonly quota: number; tokens: number; at: number } | undefined;
   /** Added to every answer. */
   latencyMs = 0;
-  private window = { startedAt: 0, used: 0 };
   private accessKeys: AccessKeys;
   private readonly now: () => Date;
 
@@ -132,14 +130,26 @@ export class LoopbackKms {
     return operations[name as keyof typeof operations](this, input as Record<string, unknown>);
   }
 
+  /**
+   * Requests per second; those beyond are answered with `ThrottlingException`. A token bucket that holds what
+   * one second grants, full when the quota is set. Undefined: no quota.
+   */
+  get quotaPerSecond(): number | undefined {
+    return this.bucket?.quota;
+  }
+
+  set quotaPerSecond(quota: number | undefined) {
+    this.bucket = quota === undefined ? undefined : { quota, tokens: quota, at: performance.now() };
+  }
+
   private countAgainstQuota(): void {
-    if (this.quotaPerSecond === undefined) return;
+    const { bucket } = this;
+    if (bucket === undefined) return;
     const now = performance.now();
-    if (now - this.window.startedAt >= 1000) this.window = { startedAt: now, used: 0 };
-    this.window.used += 1;
-    if (this.window.used > this.quotaPerSecond) {
-      throw new KmsFault('ThrottlingException', 'Rate exceeded');
-    }
+    bucket.tokens = Math.min(bucket.quota, bucket.tokens + ((now - bucket.at) / 1_000) * bucket.quota);
+    bucket.at = now;
+    if (bucket.tokens < 1) throw new KmsFault('ThrottlingException', 'Rate exceeded');
+    bucket.tokens -= 1;
   }
 }
 

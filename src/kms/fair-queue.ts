@@ -1,0 +1,112 @@
+/** `edit` overtakes `resync`: a person waits for it. */
+export type Urgency = 'edit' | 'resync';
+
+/** What can wait in a {@link FairQueue}. */
+export interface Waiter {
+  /** Who takes turns with the others: a resource, a review. */
+  readonly owner: string;
+  urgency: Urgency;
+}
+
+interface Lane<T> {
+  /** Whose turn it was already. */
+  readonly again: T[];
+  /** By owner, in the order of the turns. */
+  readonly turns: Map<string, T[]>;
+}
+
+/** After so many edits in a row one resync has its turn. */
+const EDITS_PER_RESYNC = 10;
+
+/**
+ * Requests that wait for KMS. Edits come first; among equals the owners take turns, so that a small one is
+ * done after a few rounds however much the others want.
+ */
+export class FairQueue<T extends Waiter> {
+  private readonly lanes: Readonly<Record<Urgency, Lane<T>>> = {
+    edit: { again: [], turns: new Map() },
+    resync: { again: [], turns: new Map() },
+  };
+  private editsInARow = 0;
+
+  get isEmpty(): boolean {
+    return isEmpty(this.lanes.edit) && isEmpty(this.lanes.resync);
+  }
+
+  /** How many owners have something waiting. */
+  get owners(): number {
+    const { edit, resync } = this.lanes;
+    const owners = [edit, resync].flatMap(({ again, turns }) => [
+      ...again.map(({ owner }) => owner),
+      ...turns.keys(),
+    ]);
+    return new Set(owners).size;
+  }
+
+  /** Last of its owner. */
+  add(item: T): void {
+    const { turns } = this.lanes[item.urgency];
+    const items = turns.get(item.owner);
+    if (items === undefined) turns.set(item.owner, [item]);
+    else items.push(item);
+  }
+
+  /** Next of all: it had its turn, and must have it again. */
+  putBack(item: T): void {
+    this.lanes[item.urgency].again.push(item);
+  }
+
+  take(): T | undefined {
+    const { edit, resync } = this.lanes;
+    const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && !isEmpty(resync);
+    const lane = isEmpty(edit) || resyncsTurn ? resync : edit;
+    this.editsInARow = lane === edit ? this.editsInARow + 1 : 0;
+    const again = lane.again.shift();
+    if (again !== undefined) return again;
+    const next = lane.turns.entries().next();
+    if (next.done === true) return undefined;
+    const [owner, items] = next.value;
+    const item = items.shift();
+    // To the end of the round.
+    lane.turns.delete(owner);
+    if (items.length > 0) lane.turns.set(owner, items);
+    return item;
+  }
+
+  /** @returns whether it was waiting. */
+  remove(item: T): boolean {
+    const { again, turns } = this.lanes[item.urgency];
+    if (removeFrom(again, item)) return true;
+    const items = turns.get(item.owner) ?? [];
+    const removed = removeFrom(items, item);
+    if (items.length === 0) turns.delete(item.owner);
+    return removed;
+  }
+
+  /** Somebody who is in more of a hurry waits for the same. */
+  raise(item: T): void {
+    if (item.urgency === 'edit') return;
+    const waiting = this.remove(item);
+    item.urgency = 'edit';
+    if (waiting) this.add(item);
+  }
+
+  /** Takes out everything that fits. */
+  removeAll(fits: (item: T) => boolean): T[] {
+    const all: T[] = [];
+    for (const { again, turns } of [this.lanes.edit, this.lanes.resync]) {
+      for (const items of [again, ...turns.values()]) all.push(...items);
+    }
+    return all.filter((item) => fits(item) && this.remove(item));
+  }
+}
+
+function isEmpty<T>({ again, turns }: Lane<T>): boolean {
+  return again.length === 0 && turns.size === 0;
+}
+
+function removeFrom<T>(items: T[], item: T): boolean {
+  const index = items.indexOf(item);
+  if (index >= 0) items.splice(index, 1);
+  return index >= 0;
+}
