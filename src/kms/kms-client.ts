@@ -1,4 +1,5 @@
 import { DecryptCommand, KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
+import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import type { EncryptionContext } from '../api/resources.js';
@@ -6,7 +7,7 @@ import type { AwsConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import { KmsError } from './kms-error.js';
-import { classifyKmsFailure } from './kms-failures.js';
+import { classifyCredentialsFailure, classifyKmsFailure, withRegion } from './kms-failures.js';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
@@ -36,6 +37,17 @@ export class AwsKmsApi implements KmsApi {
     const { aws, agents, maxSockets, metrics } = options;
     const config: KMSClientConfig = {
       maxAttempts: MAX_ATTEMPTS,
+      // Named where it happens: by its name alone, a denial by STS looks like one by KMS.
+      credentialDefaultProvider: (init: Parameters<typeof fromNodeProviderChain>[0]) => {
+        const chain = fromNodeProviderChain(init);
+        return async (properties?: Parameters<typeof chain>[0]) => {
+          try {
+            return await chain(properties);
+          } catch (error) {
+            throw classifyCredentialsFailure(error);
+          }
+        };
+      },
       requestHandler: new NodeHttpHandler({
         connectionTimeout: CONNECT_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
@@ -70,15 +82,14 @@ export class AwsKmsApi implements KmsApi {
       );
       return answer.Plaintext ?? new Uint8Array();
     } catch (error) {
-      await this.assertRegion();
-      throw classifyKmsFailure(error);
+      throw withRegion(classifyKmsFailure(error), await this.region());
     }
   }
 
   /** Without a region the SDK fails with a nameless error at every call. */
-  private async assertRegion(): Promise<void> {
+  private async region(): Promise<string> {
     try {
-      await this.client.config.region();
+      return await this.client.config.region();
     } catch {
       throw new KmsError('transient', 'RegionMissing', 'no AWS region is configured: set AWS_REGION');
     }

@@ -108,6 +108,32 @@ export function classifyKmsFailure(error: unknown): KmsError {
   return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
 }
 
+/**
+ * Sorts an error of the credential chain: whatever it is called, it is no answer of KMS and says nothing of
+ * a key. An answer with a status comes from STS, or from the service that stands in for it.
+ */
+export function classifyCredentialsFailure(error: unknown): KmsError {
+  const { name, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
+  const status = $metadata?.httpStatusCode;
+  const shown = typeof name === 'string' && isSafe(name) ? name : 'UnknownError';
+  if (typeof status !== 'number') {
+    const message = `there are no AWS credentials for KMS: ${shown}; check the operator's AWS identity`;
+    return new KmsError('transient', 'CredentialsProviderError', message);
+  }
+  const message =
+    `AWS STS gave no credentials for KMS: ${shown} (HTTP ${String(status)}); KMS was not asked: check the ` +
+    "role of the operator's service account and the role's trust policy";
+  return new KmsError('transient', 'CredentialsRefused', message);
+}
+
+/** KMS denies a ciphertext of another region in the same way, so the reader must think of the region. */
+export function withRegion(error: KmsError, region: string): KmsError {
+  if (error.code !== 'AccessDenied') return error;
+  const { failure, code, message } = error;
+  const hint = `KMS was asked in ${region}, and denies what was encrypted in another region as well`;
+  return new KmsError(failure, code, `${message}; ${hint}`);
+}
+
 function passingOf(failure: SdkError, afterMs = 0): Passing | undefined {
   const { name, code, $metadata, $retryable } = failure;
   const status = $metadata?.httpStatusCode;
