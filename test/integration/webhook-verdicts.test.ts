@@ -343,3 +343,19 @@ describe('the webhook with other flags', () => {
     );
   });
 });
+
+describe('the webhook under a quota of KMS', () => {
+  it('answers before the caller gives up, and says what it waited for', async () => {
+    await stand.stop();
+    await stand.start();
+    stand.kms.quotaPerSecond = 5;
+    const secrets = Array.from({ length: 60 }, (_, index) => ({
+      key: `key-${String(index)}`,
+      encryptedSecret: stand.encrypt(`value-${String(index)}`),
+    }));
+    const spec = { path: 'secret/data/throttled', kvSettings: V2, secrets };
+    const answer = await stand.review(createOf(spec), { path: '/validate?timeout=2s' });
+    expect(answer).toMatchObject({ allowed: false, status: { code: 503 } });
+    expect(answer.status.message).toContain('ThrottlingException');
+  });
+});

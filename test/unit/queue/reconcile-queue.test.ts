@@ -63,6 +63,28 @@ function held(): { promise: Promise<Outcome>; release: (outcome?: Outcome) => vo
 }
 
 describe('ReconcileQueue', () => {
+  it('lends the places of keys that wait for a quota: to edits always, to resync work once over', async () => {
+    queue = make(2);
+    const gate = held();
+    for (const name of ['big-0', 'big-1', 'big-2', 'big-3', 'big-4', 'edit']) {
+      behaviour.set(name, () => gate.promise);
+    }
+    for (let index = 0; index < 5; index += 1) queue.add(key(`big-${String(index)}`), 'resync');
+    queue.start();
+    await settled();
+    expect(order).toEqual(['big-0', 'big-1']);
+    queue.lend(4);
+    await settled();
+    expect(order).toEqual(['big-0', 'big-1', 'big-2', 'big-3']);
+    queue.add(key('edit'), 'edit');
+    await settled();
+    expect(order.at(-1)).toBe('edit');
+    queue.lend(0);
+    gate.release();
+    await settled();
+    expect([order.at(-1), queue.size]).toEqual(['big-4', 0]);
+  });
+
   it('processes nothing before it is started, and each key once however often it was added', async () => {
     for (const name of ['a', 'b', 'a', 'a']) queue.add(key(name), 'resync');
     await settled();
