@@ -37,7 +37,12 @@ describe('the program', () => {
   it.each([
     ['an unknown flag', ['--no-such-flag'], {}, /unknown flag --no-such-flag/],
     ['a bad value', ['--sync-period-seconds=soon'], {}, /--sync-period-seconds must be a whole number/],
-    ['a missing variable', [], { VAULT_TOKEN: '' }, /VAULT_TOKEN is missing/],
+    [
+      'a missing variable',
+      ['--vault-authentication-method=userpass'],
+      { VAULT_PASSWORD: 'x' },
+      /VAULT_USERNAME is missing/,
+    ],
     ['an unknown auth method', ['--vault-authentication-method=ldap'], {}, /must be one of token, k8s/],
   ])('refuses %s with one line and 2', async (_what, flags, env, line) => {
     const operator = servers.spawnOperator(flags, env);
