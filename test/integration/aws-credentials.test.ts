@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
+import { KmsDecryptor } from '../../src/kms/kms-decryptor.js';
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
+import { systemClock } from '../../src/runtime/clock.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
@@ -44,16 +46,19 @@ async function startKms(
 ): Promise<{ kms: LoopbackKms; decrypt: () => Promise<string> }> {
   const kms = await startKmsServer(options);
   cleanups.push(() => kms.close());
+  const metrics = new OperatorMetrics(new Registry());
   const api = new AwsKmsApi({
     aws: { region: kms.region, kmsEndpoint: kms.url },
     agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
     maxSockets: 2,
-    metrics: new OperatorMetrics(new Registry()),
+    metrics,
   });
   cleanups.push(() => {
     api.close();
   });
-  return { kms, decrypt: async () => Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString() };
+  const decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 2, clock: systemClock, metrics });
+  const request = { encryptedSecret: Buffer.from(CIPHERTEXT).toString('base64'), context: {} };
+  return { kms, decrypt: async () => await decryptor.decrypt(request) };
 }
 
 describe('a web identity token', () => {

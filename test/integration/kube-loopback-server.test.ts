@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { API_VERSION, DELETE_FINALIZER, GROUP, PLURALS, SECRET_KIND, VERSION } from '../../src/api/group.js';
+import type { KMSVaultSecret } from '../../src/api/resources.js';
 import { ApiEventRecorder } from '../../src/kube/api-event-recorder.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
 import { IndexedResourceCache } from '../../src/kube/resource-cache.js';
@@ -137,7 +138,9 @@ describe('the Kubernetes client against an API server', () => {
     const cache = new IndexedResourceCache();
     const client = new ApiResourceClient({ client: parts.client, cache, logger: parts.logger });
     expect(await client.fetch({ ...KEY, name: 'none' })).toBeUndefined();
-    await client.fetch(KEY);
+    const seen = await client.fetch(KEY);
+    // As a watch does: what is read shows the cache only what a watch has shown before.
+    cache.apply(seen as KMSVaultSecret);
     await parts.client.request('PATCH', `${COLLECTION}/app`, {
       body: { metadata: { labels: { a: 'b' } } },
       contentType: 'application/merge-patch+json',

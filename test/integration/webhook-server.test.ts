@@ -196,7 +196,7 @@ describe('AdmissionServer', () => {
     const head = `POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${String(8 * MIB)}\r\n\r\n`;
     const sockets: TLSSocket[] = [];
     let shed = '';
-    for (let index = 0; index < 9; index += 1) {
+    for (let index = 0; index < 5; index += 1) {
       const socket = await openSocket();
       sockets.push(socket);
       socket.on('data', (chunk: Buffer) => (shed += chunk.toString()));
