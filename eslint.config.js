@@ -62,6 +62,35 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    ignores: ['src/runtime/**'],
+    rules: {
+      // A timer of Node beyond 2^31 ms fires at once, and any may fire early: the clock guards both.
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'setInterval'].map((name) => ({
+          name,
+          message: 'Set timers by the Clock of src/runtime.',
+        })),
+      ],
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'AbortSignal',
+          property: 'timeout',
+          message: 'Use LinkedAbort or TimeLimit, which set their timers by the Clock.',
+        },
+        ...['globalThis', 'global'].flatMap((object) =>
+          ['setTimeout', 'setInterval'].map((property) => ({
+            object,
+            property,
+            message: 'Set timers by the Clock of src/runtime.',
+          })),
+        ),
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'bench/**/*.ts', 'scripts/**/*.ts'],
     rules: {
       complexity: ['error', 24],

@@ -154,6 +154,7 @@ function registerVault(register: Register, config: OperatorConfig): void {
         client: c.resolve(TOKENS.vaultClient),
         authenticator: c.resolve(TOKENS.authenticator),
         method: config.auth.method,
+        stopping: c.resolve(TOKENS.lifecycle).stopping,
         clock: c.resolve(TOKENS.clock),
         logger: c.resolve(TOKENS.logger),
         metrics: c.resolve(TOKENS.metrics),

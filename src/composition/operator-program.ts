@@ -1,6 +1,7 @@
 import type { DependencyContainer } from 'tsyringe';
 
 import { keyOf } from '../api/resource-key.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
 import { TOKENS } from './tokens.js';
 
 /** Of the grace period, what is kept back for events, the lease and the token after the last write. */
@@ -120,21 +121,22 @@ export class OperatorProgram {
     const operator = container.resolve(TOKENS.operator);
     operator.stop();
     let givenUp = false;
-    const giveUp = setTimeout(
-      () => {
-        givenUp = true;
-        lifecycle.giveUpNow();
-      },
-      shutdownGraceMs - Math.min(TAIL_MS, shutdownGraceMs / 4),
-    );
+    const clock = container.resolve(TOKENS.clock);
+    const cancelGiveUp = clock.setTimer(shutdownGraceMs - Math.min(TAIL_MS, shutdownGraceMs / 4), () => {
+      givenUp = true;
+      lifecycle.giveUpNow();
+    });
     await container.resolve(TOKENS.queue).stop();
     await operator.whenStopped();
-    clearTimeout(giveUp);
-    const tail = AbortSignal.timeout(TAIL_MS);
-    await container.resolve(TOKENS.events).drain(tail);
+    cancelGiveUp();
+    const tail = new LinkedAbort([], TAIL_MS);
+    await container.resolve(TOKENS.events).drain(tail.signal);
     // What was given up may still arrive: then the lease runs out instead.
-    await elector?.stop({ release: !givenUp, signal: AbortSignal.timeout(TAIL_MS) });
-    await container.resolve(TOKENS.vaultSession).stop(tail);
+    const release = new LinkedAbort([], TAIL_MS);
+    await elector?.stop({ release: !givenUp, signal: release.signal });
+    release.dispose();
+    await container.resolve(TOKENS.vaultSession).stop(tail.signal);
+    tail.dispose();
     container.resolve(TOKENS.kmsApi).close();
     container.resolve(TOKENS.stalls).stop();
     await container.resolve(TOKENS.healthEndpoint)?.stop();

@@ -41,19 +41,17 @@ export class WebhookProgram {
     logger.info('shutting down', { graceSeconds: shutdownGraceMs / 1_000 });
     lifecycle.beginStop();
     let wasCut = false;
-    const giveUp = setTimeout(
-      () => {
-        lifecycle.giveUpNow();
-      },
-      Math.max(0, shutdownGraceMs - TAIL_MS),
-    );
-    const cut = setTimeout(() => {
+    const clock = container.resolve(WEBHOOK_TOKENS.clock);
+    const cancelGiveUp = clock.setTimer(Math.max(0, shutdownGraceMs - TAIL_MS), () => {
+      lifecycle.giveUpNow();
+    });
+    const cancelCut = clock.setTimer(shutdownGraceMs, () => {
       wasCut = true;
       server.cut();
-    }, shutdownGraceMs);
+    });
     await server.drain();
-    clearTimeout(giveUp);
-    clearTimeout(cut);
+    cancelGiveUp();
+    cancelCut();
     container.resolve(WEBHOOK_TOKENS.kmsApi).close();
     await container.resolve(WEBHOOK_TOKENS.endpoint)?.stop();
     if (wasCut) logger.error('a connection was cut because the grace period is over');

@@ -16,6 +16,10 @@ import { deepFreeze, parseAddress, parseCount } from './values.js';
 import { vaultFromEnvironment } from './vault-environment.js';
 
 const PROGRAM = 'kms-vault-operator';
+/** A week: drift that stays longer is not repaired in any useful sense; 0 says that on purpose. */
+const MAX_SYNC_PERIOD_SECONDS = 7 * 24 * 3_600;
+/** Each one may hold a connection and a secret in memory; more than this is a slip of the keyboard. */
+const MAX_CONCURRENCY = 10_000;
 /** RFC 1123 label, as the API server demands of a namespace. */
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -93,8 +97,8 @@ export function parseOperatorCommand(
   const method = values['vault-authentication-method'] ?? '';
   const chosen = rules.authMethods.find(({ name }) => name === method);
   const env = withoutStrayCharacters(environment, chosen?.variables ?? [], faults);
-  const count = (name: string, minimum: number, fallback: number): number =>
-    faults.take(`--${name}`, parseCount(values[name] ?? '', minimum), fallback);
+  const count = (name: string, minimum: number, maximum: number, fallback: number): number =>
+    faults.take(`--${name}`, parseCount(values[name] ?? '', minimum, maximum), fallback);
   const config: OperatorConfig = {
     ...sharedConfig(values, rules, faults),
     auth: authConfig(method, env, rules.authMethods, faults),
@@ -107,15 +111,15 @@ export function parseOperatorCommand(
       undefined,
     ),
     healthAddress: faults.take('--health-addr', parseAddress(values['health-addr'] ?? '', true), undefined),
-    syncPeriodMs: count('sync-period-seconds', 0, 120) * 1_000,
+    syncPeriodMs: count('sync-period-seconds', 0, MAX_SYNC_PERIOD_SECONDS, 120) * 1_000,
     kubeconfig: nonEmpty(values.kubeconfig),
     watchNamespaces: namespaces(values['watch-namespace'], faults),
     leaderElection: {
       enabled: values['enable-leader-election'] === 'true',
       namespace: leaseNamespace(values['leader-election-namespace'], faults),
     },
-    maxConcurrentReconciles: count('max-concurrent-reconciles', 1, 10),
-    maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, 20),
+    maxConcurrentReconciles: count('max-concurrent-reconciles', 1, MAX_CONCURRENCY, 10),
+    maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, MAX_CONCURRENCY, 20),
     warnings: warningsOf(values['watch-namespace'], env),
   };
   return faults.faults.length > 0

@@ -4,6 +4,9 @@ import type { FlagSpec } from './flags.js';
 import { optionalList } from './network-environment.js';
 import { parseChoice, parseCount } from './values.js';
 
+/** Kubernetes waits as long as the pod's grace period, which is minutes; nobody means more than an hour. */
+const MAX_GRACE_SECONDS = 3_600;
+
 /** Flags that both programs have. */
 export const SHARED_FLAGS: readonly FlagSpec[] = [
   {
@@ -31,7 +34,7 @@ export function sharedConfig(
 ): { log: LogConfig; allowedVaultPaths: readonly string[] | undefined; shutdownGraceMs: number } {
   const level = parseChoice(values['log-level'] ?? '', ['debug', 'info', 'warn', 'error'] as const);
   const format = parseChoice(values['log-format'] ?? '', ['json', 'text'] as const);
-  const grace = parseCount(values['shutdown-grace-seconds'] ?? '');
+  const grace = parseCount(values['shutdown-grace-seconds'] ?? '', 0, MAX_GRACE_SECONDS);
   return {
     log: {
       level: faults.take('--log-level', level, 'info'),

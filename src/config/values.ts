@@ -10,8 +10,8 @@ export function parseBool(text: string): Parsed<boolean> {
   return { problem: 'must be true or false' };
 }
 
-/** A whole number, 0 or more; up to what fits a timer in milliseconds when it is given in seconds. */
-export function parseCount(text: string, minimum = 0, maximum = 2_000_000): Parsed<number> {
+/** A whole number between two limits, both included. */
+export function parseCount(text: string, minimum: number, maximum: number): Parsed<number> {
   const value = /^[0-9]+$/.test(text) ? Number(text) : NaN;
   if (value >= minimum && value <= maximum) return { value };
   return { problem: `must be a whole number from ${String(minimum)} to ${String(maximum)}` };

@@ -7,6 +7,14 @@ import { parseBool, parseCount, parseDurationMs, type Parsed } from './values.js
 const DEFAULT_ADDRESS = 'https://127.0.0.1:8200';
 const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_RETRIES = 2;
+/** A year; `VaultClient` gives a single request less. Beyond it there is no number that anybody means. */
+const MAX_TIMEOUT_HOURS = 365 * 24;
+/** The client's time limit ends the attempts long before. */
+const MAX_RETRIES = 1_000;
+/** Ten workers that share less than one request in 100 seconds wait in line for a quarter of an hour. */
+const MIN_REQUESTS_PER_SECOND = 0.01;
+/** No server and no event loop answers more. */
+const MAX_REQUESTS_PER_SECOND = 1_000_000;
 
 /** The `VAULT_*` variables of the official client, with its meanings. */
 export function vaultFromEnvironment(env: Environment, faults: FaultList): VaultConfig {
@@ -21,14 +29,14 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
   // The client asks an agent first when there is one.
   const addressName = nonEmpty(env.VAULT_AGENT_ADDR) === undefined ? 'VAULT_ADDR' : 'VAULT_AGENT_ADDR';
   const proxyName = nonEmpty(env.VAULT_PROXY_ADDR) === undefined ? 'VAULT_HTTP_PROXY' : 'VAULT_PROXY_ADDR';
-  const timeoutMs = faults.variable(env, 'VAULT_CLIENT_TIMEOUT', parseDurationMs, DEFAULT_TIMEOUT_MS);
+  const timeoutMs = faults.variable(env, 'VAULT_CLIENT_TIMEOUT', parseTimeout, DEFAULT_TIMEOUT_MS);
   return {
     address: faults.variable(env, addressName, parseHttpUrl, undefined) ?? DEFAULT_ADDRESS,
     timeoutMs: timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : Math.ceil(timeoutMs),
     maxRetries: faults.variable(
       env,
       'VAULT_MAX_RETRIES',
-      (text) => parseCount(text, 0, 1_000),
+      (text) => parseCount(text, 0, MAX_RETRIES),
       DEFAULT_RETRIES,
     ),
     skipVerify: faults.variable(env, 'VAULT_SKIP_VERIFY', parseBool, false),
@@ -48,6 +56,15 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
   };
 }
 
+/** A duration of the official client, up to a length that a timer and a person can mean. */
+function parseTimeout(text: string): Parsed<number> {
+  const parsed = parseDurationMs(text);
+  if ('value' in parsed && !(parsed.value <= MAX_TIMEOUT_HOURS * 3_600_000)) {
+    return { problem: `must be at most ${String(MAX_TIMEOUT_HOURS)}h` };
+  }
+  return parsed;
+}
+
 /** `rate[:burst]`: requests per second, and how many at once; the burst is the rate when absent. */
 function parseRateLimit(text: string): Parsed<{ perSecond: number; burst: number } | undefined> {
   const match = /^([0-9]+(?:\.[0-9]+)?)(?::([0-9]+))?$/.exec(text);
@@ -55,6 +72,10 @@ function parseRateLimit(text: string): Parsed<{ perSecond: number; burst: number
   const burst = match?.[2] === undefined ? Math.trunc(perSecond) : Number(match[2]);
   if (match === null || !(perSecond > 0) || burst < 1) {
     return { problem: 'must be requests per second, or rate:burst such as 10:20, both above 0' };
+  }
+  if (perSecond < MIN_REQUESTS_PER_SECOND || Math.max(perSecond, burst) > MAX_REQUESTS_PER_SECOND) {
+    const range = `${String(MIN_REQUESTS_PER_SECOND)} to ${String(MAX_REQUESTS_PER_SECOND)}`;
+    return { problem: `must be between ${range} requests per second, the burst included` };
   }
   return { value: { perSecond, burst } };
 }

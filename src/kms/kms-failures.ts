@@ -1,3 +1,4 @@
+import { retryAfterMs } from '../runtime/retry-after.js';
 import { KmsError, type KmsFailure, type Passing } from './kms-error.js';
 
 interface Known {
@@ -103,7 +104,7 @@ export function classifyKmsFailure(error: unknown): KmsError {
   const status =
     typeof $metadata?.httpStatusCode === 'number' ? ` (HTTP ${String($metadata.httpStatusCode)})` : '';
   const shown = label ?? 'UnknownError';
-  const afterMs = retryAfterMs($response?.headers);
+  const afterMs = retryAfterMs($response?.headers?.['retry-after'], new Date());
   const passing = passingOf(failure, afterMs);
   return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
 }
@@ -150,9 +151,4 @@ function passingOf(failure: SdkError, afterMs = 0): Passing | undefined {
 
 function isSafe(text: string): boolean {
   return SAFE_NAME.test(text.replace(/_/g, ''));
-}
-
-function retryAfterMs(headers: Readonly<Record<string, unknown>> | undefined): number | undefined {
-  const value = headers?.['retry-after'];
-  return typeof value === 'string' && /^[0-9]{1,5}$/.test(value) ? Number(value) * 1_000 : undefined;
 }

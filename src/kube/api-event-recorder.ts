@@ -6,6 +6,7 @@ import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { sharedAbort } from '../runtime/shared-abort.js';
+import { namedWaitMs } from '../runtime/wait-limits.js';
 import { eventBody, eventTime } from './event-body.js';
 import { EventBudget } from './event-budget.js';
 import type { EventRecorder } from './event-recorder.js';
@@ -16,7 +17,6 @@ import { isRecord } from './status-body.js';
 
 const MAX_ATTEMPTS = 4;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
-const MAX_RETRY_AFTER_MS = 60_000;
 
 export interface ApiEventRecorderOptions {
   readonly client: KubeClient;
@@ -154,7 +154,7 @@ export class ApiEventRecorder implements EventRecorder {
         return;
       } catch (error) {
         if (!this.worthRetry(event, error)) return;
-        const askedMs = Math.min((error as KubeError).retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+        const askedMs = namedWaitMs((error as KubeError).retryAfterMs, 'event');
         await sleep(this.options.clock, Math.max(askedMs, backoffMs(attempt, BACKOFF)), signal);
       }
     }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { namedWaitMs } from '../runtime/wait-limits.js';
 import type { WriteGate } from '../runtime/write-gate.js';
 import type { KubeClient } from './kube-client.js';
 import { KubeError } from './kube-error.js';
@@ -25,7 +26,6 @@ const RENEW_DEADLINE_MS = 10_000;
 const RETRY_PERIOD_MS = 2_000;
 /** A longer duration in somebody's lease is rubbish: no elector in use asks for more than minutes. */
 const MAX_FOREIGN_DURATION_MS = 10 * 60_000;
-const MAX_RETRY_AFTER_MS = 10_000;
 /**
  * In retry periods: a lease that was created is renewed once before its holder leads. Whoever led or
  * was about to, and whose lease was deleted, has met the new one by then.
@@ -163,8 +163,8 @@ export class LeaseElector {
       } catch (error) {
         if (!this.stopping.signal.aborted) this.problems.met(error, this.leading);
         // A leader has no time to be polite.
-        const askedMs = error instanceof KubeError && !this.leading ? (error.retryAfterMs ?? 0) : 0;
-        pauseMs = Math.max(pauseMs, Math.min(askedMs, MAX_RETRY_AFTER_MS));
+        const askedMs = error instanceof KubeError && !this.leading ? error.retryAfterMs : undefined;
+        pauseMs = Math.max(pauseMs, namedWaitMs(askedMs, 'lease'));
       }
       if (this.onProbation) pauseMs = PROBATION * this.retryPeriodMs;
       await sleep(clock, Math.min(pauseMs, this.untilFree()), this.stopping.signal);

@@ -1,3 +1,4 @@
+import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
 import { sharedAbort } from '../runtime/shared-abort.js';
 import { type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
@@ -16,9 +17,10 @@ export class LeaseGate implements WriteGate {
   /** Undefined while closed. */
   private untilMs: number | undefined;
   private abort = sharedAbort();
-  private cancelTimer: (() => void) | undefined;
+  private readonly alarm: Alarm;
 
   constructor(private readonly options: LeaseGateOptions) {
+    this.alarm = new Alarm(options.clock);
     this.abort.abort(new WriteGateClosedError());
   }
 
@@ -53,7 +55,7 @@ export class LeaseGate implements WriteGate {
   close(): void {
     if (this.untilMs === undefined) return;
     this.untilMs = undefined;
-    this.cancelTimer?.();
+    this.alarm.clear();
     this.abort.abort(new WriteGateClosedError());
   }
 
@@ -63,10 +65,8 @@ export class LeaseGate implements WriteGate {
   }
 
   private watch(): void {
-    this.cancelTimer?.();
     const leftMs = (this.untilMs ?? 0) - this.options.clock.monotonicMs();
-    this.cancelTimer = this.options.clock.setTimer(Math.max(0, leftMs), () => {
-      // Timers of Node may fire a little early.
+    this.alarm.setIn(leftMs, () => {
       if (this.isOpen()) this.watch();
     });
   }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
+import { retryAfterMs } from '../runtime/retry-after.js';
 import { KubeError, type StatusFacts } from './kube-error.js';
 
 /** `Status.reason` and causes are CamelCase words; anything else is text that may quote an object. */
@@ -44,14 +45,6 @@ export function errorOfAnswer(
     retryAfterMs(headers['retry-after'], now),
     facts,
   );
-}
-
-/** `Retry-After` in milliseconds: seconds or a date, RFC 9110 section 10.2.3. */
-export function retryAfterMs(header: string | undefined, now: Date): number | undefined {
-  if (header === undefined) return undefined;
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000;
-  const date = Date.parse(header);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

@@ -3,14 +3,13 @@ import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { namedWaitMs } from '../runtime/wait-limits.js';
 import { Lanes, type Waiting } from './lanes.js';
 import type { Outcome, Priority, Processor, WorkQueue } from './work-queue.js';
 
 /** The first retry waits 0.5 to 1 s; later ones double up to a minute, half of the default sync period. */
 const BASE_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
-/** A time that the other side named (`Retry-After`) is honoured up to this. */
-const MAX_NAMED_WAIT_MS = 10 * 60_000;
 /**
  * How many places may be lent on top of the concurrency, as multiples of it: each key in them holds its
  * secret in memory. Resync work could take them all, and then an edit would wait again.
@@ -187,21 +186,18 @@ export class ReconcileQueue implements WorkQueue {
     }
   }
 
-  private delay(key: ResourceKey, priority: Priority, afterMs = 0): void {
+  private delay(key: ResourceKey, priority: Priority, afterMs?: number): void {
     const id = keyString(key);
     const failures = this.failures.get(id) ?? 0;
     this.failures.set(id, failures + 1);
     const random = this.options.random === undefined ? {} : { random: this.options.random };
     const backoff = backoffMs(failures, { baseMs: BASE_BACKOFF_MS, capMs: MAX_BACKOFF_MS, ...random });
-    const cancel = this.options.clock.setTimer(
-      Math.max(backoff, Math.min(afterMs, MAX_NAMED_WAIT_MS)),
-      () => {
-        this.delayed.delete(id);
-        this.options.metrics.queueRetries.inc();
-        // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
-        this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
-      },
-    );
+    const cancel = this.options.clock.setTimer(Math.max(backoff, namedWaitMs(afterMs, 'resource')), () => {
+      this.delayed.delete(id);
+      this.options.metrics.queueRetries.inc();
+      // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
+      this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
+    });
     this.delayed.set(id, { cancel });
   }
 

@@ -4,20 +4,67 @@ export interface Clock {
   now(): Date;
   /** Milliseconds that only move forward; goes on while the process is stopped. For every deadline. */
   monotonicMs(): number;
-  /** Calls back once after `ms`; the returned function cancels. */
+  /**
+   * Calls back once after `ms`, however many; the returned function cancels. A clock may call back a
+   * fraction of a millisecond early: a callback that looks at a deadline sets itself again (`Alarm`).
+   */
   setTimer(ms: number, callback: () => void): () => void;
 }
 
-export const systemClock: Clock = {
-  now: () => new Date(),
+/** The longest time that a timer of Node holds; a longer one fires at once (Node documentation, Timers). */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What a process has to tell the time by. */
+export interface TimerHost {
+  monotonicMs(): number;
+  setTimeout(callback: () => void, ms: number): NodeJS.Timeout;
+  clearTimeout(timer: NodeJS.Timeout): void;
+}
+
+const nodeHost: TimerHost = {
   monotonicMs: () => performance.now(),
-  setTimer: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => {
-      clearTimeout(timer);
-    };
+  setTimeout: (callback, ms) => setTimeout(callback, ms),
+  clearTimeout: (timer) => {
+    clearTimeout(timer);
   },
 };
+
+/**
+ * The clock of a process, and the one place that sets timers of Node. Node counts from the beginning of
+ * its event loop's turn in whole milliseconds, so that a timer may fire early: what is left then is
+ * waited for. Times beyond {@link MAX_TIMER_MS} are waited for in pieces.
+ */
+export class SystemClock implements Clock {
+  constructor(private readonly host: TimerHost = nodeHost) {}
+
+  now(): Date {
+    return new Date();
+  }
+
+  monotonicMs(): number {
+    return this.host.monotonicMs();
+  }
+
+  setTimer(ms: number, callback: () => void): () => void {
+    const { host } = this;
+    const dueMs = host.monotonicMs() + ms;
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number): void => {
+      timer = host.setTimeout(look, leftMs > 0 ? Math.min(Math.ceil(leftMs), MAX_TIMER_MS) : 0);
+    };
+    const look = (): void => {
+      const leftMs = dueMs - host.monotonicMs();
+      if (leftMs > 0) arm(leftMs);
+      else callback();
+    };
+    arm(ms);
+    return () => {
+      host.clearTimeout(timer);
+    };
+  }
+}
+
+export const systemClock: Clock = new SystemClock();
 
 /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,7 @@
 import { setMaxListeners } from 'node:events';
 
+import { systemClock } from './clock.js';
+
 /**
  * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same but
  * keeps what it made alive as long as its sources live (seen on Node 20: about a kilobyte each with a
@@ -7,7 +9,7 @@ import { setMaxListeners } from 'node:events';
  */
 export class LinkedAbort {
   private readonly controller = new AbortController();
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly cancelTimer: (() => void) | undefined;
   readonly signal = this.controller.signal;
 
   constructor(
@@ -20,7 +22,9 @@ export class LinkedAbort {
       if (source?.aborted === true) this.abort();
       else source?.addEventListener('abort', this.abort, { once: true });
     }
-    if (timeoutMs !== undefined && !this.signal.aborted) this.timer = setTimeout(this.abort, timeoutMs);
+    if (timeoutMs !== undefined && !this.signal.aborted) {
+      this.cancelTimer = systemClock.setTimer(timeoutMs, this.abort);
+    }
   }
 
   readonly abort = (): void => {
@@ -29,7 +33,7 @@ export class LinkedAbort {
 
   /** To be called when what the signal was for is over. */
   dispose(): void {
-    clearTimeout(this.timer);
+    this.cancelTimer?.();
     for (const source of this.sources) source?.removeEventListener('abort', this.abort);
   }
 }

@@ -14,6 +14,13 @@ const LOCKOUT_PAUSE = { baseMs: 2 * 16 * 60_000, capMs: 2 * 16 * 60_000 };
 /** A token that Vault ends sooner than this, twice in a row, is not worth a login for every request. */
 const SHORT_LIFE_MS = 60_000;
 
+/**
+ * A node of Vault learns of a new token within milliseconds to seconds (Vault documentation, "Vault
+ * eventual consistency"); one that is behind by more, such as after its own restart, within half a minute.
+ */
+const PATIENCE_MS = 30_000;
+const MAX_PATIENCE_MS = 5 * 60_000;
+
 /** How long to wait after failed logins, and after tokens that do not live. */
 export class LoginBackoff {
   private refusals = 0;
@@ -41,9 +48,18 @@ export class LoginBackoff {
     return this.wait(this.outages - 1, OUTAGE);
   }
 
+  /**
+   * For how long after a login a token that is refused may only be not known yet. Longer after each token
+   * that was given up for that, so that a slow replication has its time in the end.
+   */
+  get patienceMs(): number {
+    return Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** Math.min(this.shortLives, 10));
+  }
+
   /** @returns milliseconds until the next login; 0 unless tokens keep dying right after it. */
   afterDeath(ageMs: number): number {
-    this.shortLives = ageMs < SHORT_LIFE_MS ? this.shortLives + 1 : 0;
+    const isShort = ageMs < Math.max(SHORT_LIFE_MS, 2 * this.patienceMs);
+    this.shortLives = isShort ? this.shortLives + 1 : 0;
     return this.shortLives < 2 ? 0 : this.wait(this.shortLives - 2, REFUSED);
   }
 

@@ -52,7 +52,8 @@ export class Mounts {
     });
     if (answer.status === 403) {
       const message = `no secrets engine is mounted for ${path}, or the token has no permission on it`;
-      throw new VaultError('forbidden', message, { status: 403, operation, path });
+      const retry = answer.mayPass === true ? 'soon' : 'resync';
+      throw new VaultError('forbidden', message, { status: 403, operation, path }, undefined, retry);
     }
     if (answer.status !== 200) throw refusal(answer, operation, path);
     const mount = parseMount(answer.text, path);

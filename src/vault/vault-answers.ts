@@ -66,7 +66,7 @@ export function knownReason(text: string): string {
 
 /** The error of a 4xx answer to a request for a secret. */
 export function refusal(
-  { status, text }: VaultResponse,
+  { status, text, mayPass }: VaultResponse,
   operation: VaultOperation,
   path: string,
 ): VaultError {
@@ -76,6 +76,8 @@ export function refusal(
       'forbidden',
       `Vault does not let this token ${VERBS[operation] ?? operation} ${path} (HTTP 403)`,
       facts,
+      undefined,
+      mayPass === true ? 'soon' : 'resync',
     );
   }
   if (status === 404 && notFound(text) === 'mount') {
@@ -116,7 +118,7 @@ export function unexpectedAnswer(operation: VaultOperation, path?: string): Vaul
   );
 }
 
-/** The texts of an answer's `errors`; they may repeat what was sent. */
+/** The texts of an answer of Vault; they may repeat what was sent and are never passed on as they are. */
 export function errorsOf(text: string): string[] {
   try {
     const { errors } = JSON.parse(text) as { errors?: unknown };

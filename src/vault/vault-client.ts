@@ -4,20 +4,26 @@ import type { VaultConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
+import { NAMED_WAIT_LIMITS_MS, VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WriteGateClosedError, type WriteGate } from '../runtime/write-gate.js';
+import { notNow } from './not-now.js';
 import { isJsonObject } from './raw-json.js';
 import { isRedirect, redirectTarget } from './redirect.js';
 import { RateLimiter } from './rate-limiter.js';
 import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
 import { isWorthAnotherAttempt, networkCode, networkFailure, serverFailure } from './vault-failures.js';
-import type { VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
+import type { VaultOperation, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 import type { RawResponse, VaultTransport } from './vault-transport.js';
 
 /** Waits between attempts, as the official client's (`retryablehttp`, 1 to 1.5 s), begun lower. */
 const RETRY = { baseMs: 500, capMs: 1_500 };
-/** Longer waits are the queue's business: a worker is not held for them. */
-const MAX_INLINE_WAIT_MS = 5_000;
+
+/** What a resource in flight still needs when the operator stops; look-ups and logins begin something new. */
+const FINISHING: ReadonlySet<VaultOperation> = new Set(['read', 'write', 'delete', 'token_revoke']);
+/** A standby's redirect is followed for what changes something: it was not done yet, and is to be finished. */
+const FOLLOWED_TO_THE_END: ReadonlySet<VaultOperation> = new Set(['write', 'delete', 'token_revoke']);
 
 /** A failed exchange, and whether the next attempt may go better. */
 interface Failed {
@@ -54,31 +60,52 @@ export class VaultClient implements VaultRequests {
   }
 
   /**
-   * @returns any answer that is no failure of Vault as a whole: 2xx and 4xx but 412 and 429.
+   * @returns any answer that is no failure of Vault as a whole: 2xx, and 4xx that does not mean "not now".
    * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
    *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed;
    *   whatever the request's guard throws.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
-    const { config, clock, stopping } = this.deps;
+    const { config } = this.deps;
     const url = this.urlOf(request.path);
-    const budget: Budget = { leftMs: config.timeoutMs };
+    const budget: Budget = { leftMs: Math.min(config.timeoutMs, longestMs(request.operation)) };
+    if (this.isStopping && !FINISHING.has(request.operation)) throw notBegun(request);
     for (let attempt = 0; ; attempt += 1) {
       const result = await this.attempt(request, url, budget);
       if (!('error' in result)) return result;
       const waitMs = Math.max(backoffMs(attempt, RETRY), result.error.retryAfterMs ?? 0);
-      const abandoned = stopping?.aborted === true || request.signal?.aborted === true;
-      const tooLong = waitMs > MAX_INLINE_WAIT_MS || waitMs >= budget.leftMs;
+      const abandoned = this.isGivenUp(request);
+      const tooLong = waitMs > NAMED_WAIT_LIMITS_MS.vaultAttempt || waitMs >= budget.leftMs;
       if (!result.again || attempt >= config.maxRetries || tooLong || abandoned) throw result.error;
-      await sleep(clock, waitMs, request.signal);
+      await this.pause(waitMs, request);
+      // The wait may have ended because somebody gave up.
+      if (this.isGivenUp(request)) throw result.error;
       budget.leftMs -= waitMs;
     }
+  }
+
+  private get isStopping(): boolean {
+    return this.deps.stopping?.aborted === true;
+  }
+
+  private isGivenUp({ signal }: VaultRequest): boolean {
+    return this.isStopping || signal?.aborted === true;
+  }
+
+  /** Ends at once when the request is given up or the operator stops. */
+  private async pause(ms: number, { signal }: VaultRequest): Promise<void> {
+    const until = new LinkedAbort([signal, this.deps.stopping]);
+    await sleep(this.deps.clock, ms, until.signal);
+    until.dispose();
   }
 
   private async attempt(request: VaultRequest, url: string, budget: Budget): Promise<VaultResponse | Failed> {
     const first = await this.exchange(request, url, budget);
     if ('error' in first) return first;
-    if (!isRedirect(first)) return judge(request, first);
+    if (!isRedirect(first)) return this.judge(request, first);
+    if (this.isStopping && !FOLLOWED_TO_THE_END.has(request.operation)) {
+      return redirectFailure(request, first, 'while the operator stops');
+    }
     const target = redirectTarget(first, url, this.deps.config.disableRedirects);
     if ('problem' in target) return redirectFailure(request, first, target.problem);
     const second = await this.exchange(request, target.url, budget);
@@ -86,13 +113,15 @@ export class VaultClient implements VaultRequests {
     if (isRedirect(second)) {
       return redirectFailure(request, second, 'more than once: point VAULT_ADDR at the active node');
     }
-    return judge(request, second);
+    return this.judge(request, second);
   }
 
   private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
     const { transport, gate, metrics, clock } = this.deps;
     await this.limiter?.take(request.signal);
     const { guard } = request;
+    if (request.signal?.aborted === true)
+      return { error: networkFailure('ABORTED', request.operation), again: false };
     if (request.mutates === true) gate.assertOpen();
     guard?.();
     const startMs = clock.monotonicMs();
@@ -149,6 +178,17 @@ export class VaultClient implements VaultRequests {
     };
   }
 
+  /** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
+  private judge({ operation }: VaultRequest, { status, text, headers }: RawResponse): VaultResponse | Failed {
+    if (status >= 500 || notNow(status, text) !== undefined) {
+      const error = serverFailure(status, headers, operation, text, this.deps.clock.now());
+      return { error, again: status !== 501 };
+    }
+    if (status === 204 || isJsonObject(text)) return { status, text };
+    const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
+    return { error: new VaultError('unavailable', message, { status, operation }), again: false };
+  }
+
   /** The last guard before the wire: no path climbs out of its mount, whoever made it. */
   private urlOf(path: string): string {
     const segments = path.split('/');
@@ -162,15 +202,15 @@ export class VaultClient implements VaultRequests {
   }
 }
 
-/** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
-function judge(request: VaultRequest, { status, text, headers }: RawResponse): VaultResponse | Failed {
-  const { operation } = request;
-  if (status >= 500 || status === 429 || status === 412) {
-    return { error: serverFailure(status, headers, operation, text), again: status !== 501 };
-  }
-  if (status === 204 || isJsonObject(text)) return { status, text };
-  const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
-  return { error: new VaultError('unavailable', message, { status, operation }), again: false };
+function notBegun({ operation }: VaultRequest): VaultError {
+  return new VaultError('unavailable', 'nothing new is asked of Vault because the operator stops', {
+    operation,
+  });
+}
+
+function longestMs(operation: VaultRequest['operation']): number {
+  const isOfSession = operation === 'login' || operation.startsWith('token_');
+  return isOfSession ? VAULT_REQUEST_LIMITS_MS.session : VAULT_REQUEST_LIMITS_MS.secret;
 }
 
 function redirectFailure({ operation }: VaultRequest, { status }: RawResponse, problem: string): Failed {

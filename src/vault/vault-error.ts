@@ -26,9 +26,11 @@ export class VaultError extends OperatorError {
     message: string,
     readonly facts: { readonly status?: number; readonly operation?: string; readonly path?: string } = {},
     retryAfterMs?: number,
+    /** Instead of what follows from the failure. */
+    retry?: Retry,
   ) {
     super(message, retryAfterMs);
     this.reason = REASON[failure];
-    this.retry = failure === 'unavailable' ? 'soon' : 'resync';
+    this.retry = retry ?? (failure === 'unavailable' ? 'soon' : 'resync');
   }
 }

@@ -1,5 +1,7 @@
+import { retryAfterMs } from '../runtime/retry-after.js';
 import type { VaultOperation } from './vault-request.js';
 import { knownReason } from './vault-answers.js';
+import { notNow } from './not-now.js';
 import { VaultError } from './vault-error.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
@@ -39,22 +41,21 @@ export function networkCode(error: unknown): string {
   return typeof code === 'string' && SAFE_CODE.test(code) ? code : 'EUNKNOWN';
 }
 
-/** 5xx, 412 (not yet replicated) and 429 (rate limit or standby). */
+/** 5xx, and what `notNow` knows. */
 export function serverFailure(
   status: number,
   headers: Readonly<Record<string, unknown>>,
   operation: VaultOperation,
   text: string,
+  now: Date,
 ): VaultError {
-  const retryAfter = headers['retry-after'];
-  const retryAfterMs =
-    typeof retryAfter === 'string' && /^[0-9]{1,5}$/.test(retryAfter)
-      ? Number(retryAfter) * 1_000
-      : undefined;
+  const means = notNow(status, text);
+  const known = knownReason(text);
+  const reason = known === '' && means !== undefined ? `: ${means}` : known;
   return new VaultError(
     'unavailable',
-    `Vault answered HTTP ${String(status)}${knownReason(text)}`,
+    `Vault answered HTTP ${String(status)}${reason}`,
     { status, operation },
-    retryAfterMs,
+    retryAfterMs(headers['retry-after'], now),
   );
 }

@@ -13,8 +13,21 @@ import type { SessionRequests } from './vault-request.js';
 export class VaultKvStore implements KvStore {
   private readonly mounts: Mounts;
 
-  constructor(private readonly deps: { readonly session: SessionRequests }) {
-    this.mounts = new Mounts(deps.session);
+  private readonly session: SessionRequests;
+
+  constructor(deps: { readonly session: SessionRequests }) {
+    this.session = {
+      request: async (request) => {
+        try {
+          return await deps.session.request(request);
+        } catch (error) {
+          // A mount that is being upgraded comes back as another engine.
+          if (error instanceof VaultError && error.facts.status === 400) this.mounts.forgetAll();
+          throw error;
+        }
+      },
+    };
+    this.mounts = new Mounts(this.session);
   }
 
   async open(path: string, engine: EngineVersion, signal?: AbortSignal): Promise<KvSecret> {
@@ -27,7 +40,7 @@ export class VaultKvStore implements KvStore {
       this.mounts.forget(mount);
       throw new VaultError('engine-mismatch', problem, { path });
     }
-    const { session } = this.deps;
+    const { session } = this;
     const check = new MountCheck({ mounts: this.mounts, mount, path });
     if (engine === 'v1') return new KvV1Secret({ session, path, mount: check });
     const name = inMount.slice('data/'.length);
@@ -36,7 +49,7 @@ export class VaultKvStore implements KvStore {
 
   async mountIsGone(path: string, signal?: AbortSignal): Promise<boolean> {
     guard(path);
-    const { status, text } = await this.deps.session.request({
+    const { status, text } = await this.session.request({
       method: 'GET',
       path,
       operation: 'read',

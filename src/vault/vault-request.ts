@@ -21,6 +21,8 @@ export interface VaultRequest {
 export interface VaultResponse {
   readonly status: number;
   readonly text: string;
+  /** A 403 to a token that was obtained a moment ago: what is missing may not have been replicated yet. */
+  readonly mayPass?: boolean;
 }
 
 /** Sends requests as they are: `VaultClient`. */

@@ -1,44 +1,39 @@
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
 import { sharedAbort } from '../runtime/shared-abort.js';
-import type { VaultAuthenticator, VaultToken } from './authenticator.js';
-import { LoginBackoff } from './login-backoff.js';
+import type { VaultAuthenticator } from './authenticator.js';
+import { EndOfToken } from './end-of-token.js';
+import { LoginRest } from './login-rest.js';
+import { keepingAlive, type Session, sessionOf } from './session-life.js';
 import { TokenApi } from './token-api.js';
+import { TokenUses } from './token-uses.js';
 import { tellsOfDeadToken } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
-/** Timers of Node end at 2^31 ms; a longer life is looked at again on the way. */
-const MAX_TIMER_MS = 24 * 60 * 60_000;
-const MIN_TIMER_MS = 1_000;
-
 const STOPPED = new VaultError('unavailable', 'the Vault session has ended because the operator stops');
-
-interface Session extends VaultToken {
-  /** Monotonic milliseconds of the login. */
-  readonly loggedInMs: number;
-  /** Monotonic milliseconds of the login or the last renewal. */
-  readonly sinceMs: number;
-  /** Monotonic milliseconds; undefined: never. */
-  readonly endsAtMs: number | undefined;
-}
 
 /**
  * The one token of the process. Logged in to when it is first needed and again when it is gone, by one
- * login for everybody who waits; renewed at about two thirds of its life.
+ * login for everybody who waits; renewed or replaced at about two thirds of its life. Until the end there
+ * is always a request on its way or a timer set (but for a token that never ends): {@link plan} sets it
+ * by what is so, after everything that happens.
  */
 export class VaultSession implements SessionRequests {
   private current: Session | undefined;
+  /** When the current token is to be renewed or replaced, in monotonic milliseconds. */
+  private attendAtMs = 0;
+  private attending = false;
   private pending: Promise<Session> | undefined;
-  private check: { readonly session: Session; readonly dead: Promise<boolean> } | undefined;
-  /** Until then nobody logs in; everybody who asks is told why at once, instead of piling up. */
-  private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
-  private saidNotRenewable = false;
-  private cancelTimer: (() => void) | undefined;
-  private readonly stopping = sharedAbort();
+  private check: { readonly token: string; readonly dead: Promise<boolean> } | undefined;
+  private readonly alarm: Alarm;
+  private readonly ended = sharedAbort();
   private readonly tokens: TokenApi;
-  private readonly backoff: LoginBackoff;
+  private readonly uses: TokenUses;
+  private readonly end: EndOfToken;
+  private readonly rest: LoginRest;
 
   constructor(
     private readonly deps: {
@@ -49,14 +44,25 @@ export class VaultSession implements SessionRequests {
       readonly clock: Clock;
       readonly logger: Logger;
       readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>;
+      /** Once aborted, nothing is renewed, looked up or logged in to any more. */
+      readonly stopping?: AbortSignal;
       readonly random?: () => number;
     },
   ) {
     this.tokens = new TokenApi(deps.client);
-    const locksOut = deps.authenticator.locksOut === true;
-    this.backoff = new LoginBackoff({
-      locksOut,
-      ...(deps.random === undefined ? {} : { random: deps.random }),
+    this.alarm = new Alarm(deps.clock);
+    this.end = new EndOfToken(deps.logger);
+    this.uses = new TokenUses(async (token) => {
+      try {
+        await this.tokens.revoke(token, this.ended.signal);
+      } catch (error) {
+        // At the end it is revoked with the others.
+        if (!this.ended.signal.aborted) throw error;
+      }
+    }, deps.logger);
+    this.rest = new LoginRest({ ...deps, locksOut: deps.authenticator.locksOut === true });
+    deps.stopping?.addEventListener('abort', () => {
+      this.alarm.clear();
     });
   }
 
@@ -68,51 +74,65 @@ export class VaultSession implements SessionRequests {
   /** What is missing for requests to be sent, or undefined. */
   problem(): string | undefined {
     if (this.current !== undefined && !this.isOver(this.current)) return undefined;
-    return this.rest?.error.message ?? 'not logged in to Vault yet';
+    return this.rest.error?.message ?? 'not logged in to Vault yet';
   }
 
   /**
    * Sends a request with the token. A 403 is looked into: a dead token is replaced and the request sent
-   * once more; a living one means that the permission is missing, and the 403 is the answer.
+   * once more; a living one means that the permission is missing, and the 403 is the answer. Shortly
+   * after a login it may also mean that the node that was asked does not know the token yet, or not
+   * everything that it may do: that passes, and nobody logs in because of it.
    *
-   * @throws VaultError `unavailable` when there is no session or no answer.
+   * @throws VaultError `unavailable` when there is no session or no answer, or the token is not known yet.
    */
   async request(request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
     const session = await this.session();
-    const answer = await this.deps.client.request({ ...request, token: session.token });
+    const answer = await this.send(session, request);
     if (answer.status !== 403) return answer;
+    if (this.isStopping) throw STOPPED;
+    if (this.isFresh(session)) return notKnownYet(answer, request.operation);
     // Another request may have replaced the token while this one was on its way.
-    if (this.current === session) {
+    if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) return answer;
       this.bury(session);
     }
     const fresh = await this.session();
-    return await this.deps.client.request({ ...request, token: fresh.token });
+    const second = await this.send(fresh, request);
+    return second.status === 403 && this.isFresh(fresh) ? notKnownYet(second, request.operation) : second;
   }
 
-  /** Ends renewals; revokes the token when a login of ours obtained it. Never throws. */
+  /** Ends renewals; revokes the tokens that logins of ours obtained. Never throws. */
   async stop(signal?: AbortSignal): Promise<void> {
-    this.stopping.abort();
-    this.cancelTimer?.();
+    this.ended.abort();
+    this.alarm.clear();
     const { current } = this;
     this.current = undefined;
     this.deps.metrics.vaultSession.set(0);
     this.deps.metrics.vaultTokenExpiry.set(0);
-    if (current?.ours !== true) return;
-    try {
-      await this.tokens.revoke(current.token, signal);
-    } catch {
+    const ours = [...this.uses.unrevoked(), ...(current?.ours === true ? [current.token] : [])];
+    const revoked = await Promise.allSettled(ours.map((token) => this.tokens.revoke(token, signal)));
+    if (revoked.some(({ status }) => status === 'rejected')) {
       this.deps.logger.warn('the Vault token could not be revoked; it ends by itself');
     }
   }
 
+  private get isStopping(): boolean {
+    return this.ended.signal.aborted || this.deps.stopping?.aborted === true;
+  }
+
+  private send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
+    const { token } = session;
+    return this.uses.during(token, () => this.deps.client.request({ ...request, token }));
+  }
+
   private async session(): Promise<Session> {
-    if (this.stopping.signal.aborted) throw STOPPED;
+    if (this.ended.signal.aborted) throw STOPPED;
     if (this.current !== undefined) {
       if (!this.isOver(this.current)) return this.current;
       this.drop(this.current);
     }
-    if (this.pending === undefined && this.restingMs() > 0 && this.rest !== undefined) throw this.rest.error;
+    if (this.isStopping) throw STOPPED;
+    if (this.pending === undefined && this.rest.isOn && this.rest.error !== undefined) throw this.rest.error;
     return await this.logIn();
   }
 
@@ -120,172 +140,162 @@ export class VaultSession implements SessionRequests {
   private logIn(): Promise<Session> {
     this.pending ??= this.attemptLogin().finally(() => {
       this.pending = undefined;
+      this.plan();
     });
+    this.alarm.clear();
     return this.pending;
   }
 
   private async attemptLogin(): Promise<Session> {
-    const { authenticator, method, metrics, logger } = this.deps;
+    const { authenticator, method, logger } = this.deps;
     try {
-      const token = await authenticator.login(this.stopping.signal);
-      if (this.stopping.signal.aborted) throw STOPPED;
-      metrics.vaultLogins.inc({ method, result: 'success' });
+      const token = await authenticator.login(this.ended.signal);
+      if (this.ended.signal.aborted) throw STOPPED;
       logger.info('logged in to Vault', { method, ttlSeconds: token.ttlSeconds, renewable: token.renewable });
-      this.backoff.succeeded();
-      this.rest = undefined;
-      this.saidNotRenewable = false;
-      return this.adopt({ ...token, loggedInMs: this.deps.clock.monotonicMs() }, token.ttlSeconds);
+      this.rest.succeeded();
+      this.end.isFar();
+      const replaced = this.current;
+      const session = this.adopt(sessionOf(token, this.deps.clock.monotonicMs()));
+      if (replaced?.ours === true && replaced.token !== session.token) this.uses.retire(replaced.token);
+      return session;
     } catch (error) {
-      if (this.stopping.signal.aborted) throw STOPPED;
-      throw this.loginFailed(error);
+      if (this.isStopping) throw STOPPED;
+      throw this.rest.failed(error);
     }
   }
 
-  private loginFailed(error: unknown): VaultError {
-    const { method, metrics, logger } = this.deps;
-    const cause =
-      error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
-    const isRefused = cause.failure !== 'unavailable';
-    const waitMs = Math.max(
-      isRefused ? this.backoff.afterRefusal() : this.backoff.afterOutage(),
-      cause.retryAfterMs ?? 0,
-    );
-    metrics.vaultLogins.inc({ method, result: isRefused ? 'refused' : 'error' });
-    logger.error('cannot log in to Vault; will try again', {
-      method,
-      problem: cause.message,
-      failures: this.backoff.failures,
-      waitSeconds: Math.round(waitMs / 1_000),
-    });
-    return this.restFor(waitMs, `not logged in to Vault: ${cause.message}`, cause.facts);
-  }
-
-  private restFor(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {
-    const error = new VaultError('unavailable', message, facts, waitMs);
-    this.rest = { error, untilMs: this.deps.clock.monotonicMs() + waitMs };
-    this.schedule(waitMs, () => {
+  /** Sets the one timer by what is so now; requests that are on their way call it at their end. */
+  private plan(): void {
+    this.alarm.clear();
+    if (this.isStopping || this.pending !== undefined || this.attending) return;
+    const { current } = this;
+    if (current?.endsAtMs === undefined && current !== undefined) return;
+    const nowMs = this.deps.clock.monotonicMs();
+    const dueInMs =
+      current?.endsAtMs === undefined
+        ? this.rest.untilMs - nowMs
+        : Math.min(this.attendAtMs, Math.max(current.endsAtMs, this.rest.untilMs)) - nowMs;
+    this.alarm.setIn(Math.max(0, dueInMs), () => {
       this.proceed();
     });
-    return error;
   }
 
-  private restingMs(): number {
-    return (this.rest?.untilMs ?? 0) - this.deps.clock.monotonicMs();
-  }
-
+  /** Does what is due. What goes wrong is kept in `rest`, logged and counted there. */
   private proceed(): void {
-    // What goes wrong is kept in `rest`, logged and counted there.
-    this.session().catch(() => undefined);
+    const { current } = this;
+    const isAlive = current !== undefined && !this.isOver(current);
+    if (!isAlive) this.session().catch(() => undefined);
+    else if (!this.attending && this.deps.clock.monotonicMs() >= this.attendAtMs) {
+      void this.attend(current);
+    }
+    this.plan();
   }
 
-  private adopt(token: VaultToken & { readonly loggedInMs: number }, ttlSeconds: number): Session {
-    const { clock, metrics } = this.deps;
-    const ttlMs = ttlSeconds * 1_000;
-    const sinceMs = clock.monotonicMs();
-    const session: Session = { ...token, sinceMs, endsAtMs: ttlMs === 0 ? undefined : sinceMs + ttlMs };
+  private adopt(session: Session): Session {
+    const { clock, metrics, random } = this.deps;
     this.current = session;
     metrics.vaultSession.set(1);
-    metrics.vaultTokenExpiry.set(ttlMs === 0 ? 0 : (clock.now().getTime() + ttlMs) / 1_000);
-    this.cancelTimer?.();
-    if (ttlMs > 0) {
-      // Two thirds, a little earlier or later, so that replicas do not renew together.
-      const share = 0.62 + 0.08 * (this.deps.random ?? Math.random)();
-      this.schedule(ttlMs * share, () => void this.keepAlive(session));
-    }
+    const leftMs = session.endsAtMs === undefined ? undefined : session.endsAtMs - clock.monotonicMs();
+    metrics.vaultTokenExpiry.set(leftMs === undefined ? 0 : (clock.now().getTime() + leftMs) / 1_000);
+    this.attendAtMs = keepingAlive.firstMs(session, random ?? Math.random);
+    this.plan();
     return session;
   }
 
   /** Renews, or logs in anew where that does not help: near the maximum life renewals grow short. */
-  private async keepAlive(session: Session): Promise<void> {
-    if (this.current !== session || session.endsAtMs === undefined) return;
-    const lifeMs = session.endsAtMs - session.sinceMs;
+  private async attend(session: Session): Promise<void> {
+    this.attending = true;
     try {
-      const ttl = session.renewable
-        ? await this.tokens.renew(session.token, this.stopping.signal)
+      const ttlSeconds = session.renewable
+        ? await this.tokens.renew(session.token, this.ended.signal)
         : undefined;
       if (this.current !== session) return;
-      if (ttl !== undefined && (ttl === 0 || ttl * 1_000 > lifeMs / 2)) {
-        this.adopt(session, ttl);
-        return;
+      const renewed =
+        ttlSeconds === undefined
+          ? undefined
+          : keepingAlive.renewed(session, ttlSeconds, this.deps.clock.monotonicMs());
+      if (renewed?.isLongEnough === true) {
+        this.end.isFar();
+        this.adopt(renewed.session);
       }
       // The old token serves until the new one is there.
-      if (session.ours) await this.logIn();
-      else this.notRenewable(session, ttl);
+      else if (session.ours) await this.logIn();
+      else {
+        if (renewed !== undefined) this.adopt(renewed.session);
+        this.end.isNear(renewed?.session ?? session, this.deps.clock.monotonicMs());
+      }
     } catch {
-      this.tryAgainBeforeTheEnd(session);
+      // A renewal without an answer, or a login that failed and said so.
+    } finally {
+      this.attending = false;
+      const nowMs = this.deps.clock.monotonicMs();
+      if (this.current !== undefined && this.attendAtMs <= nowMs) {
+        const nextMs = keepingAlive.nextMs(this.current, nowMs);
+        this.attendAtMs = session.ours ? Math.max(nextMs, this.rest.untilMs) : nextMs;
+      }
+      this.plan();
     }
   }
 
-  /** A token that was given to us cannot be replaced by us: said once, and tried until it ends. */
-  private notRenewable(session: Session, ttlSeconds: number | undefined): void {
-    const endsAtMs = session.endsAtMs ?? 0;
-    if (!this.saidNotRenewable) {
-      this.saidNotRenewable = true;
-      this.deps.logger.error('VAULT_TOKEN cannot be renewed beyond its end; replace it before', {
-        secondsLeft: ttlSeconds ?? Math.round((endsAtMs - this.deps.clock.monotonicMs()) / 1_000),
-      });
-    }
-    if (ttlSeconds !== undefined && ttlSeconds * 1_000 > MIN_TIMER_MS) this.adopt(session, ttlSeconds);
-    else this.tryAgainBeforeTheEnd(session);
-  }
-
-  private tryAgainBeforeTheEnd(session: Session): void {
-    const leftMs = (session.endsAtMs ?? 0) - this.deps.clock.monotonicMs();
-    const waitMs = Math.max(MIN_TIMER_MS, leftMs / 4, this.restingMs());
-    if (waitMs < leftMs) this.schedule(waitMs, () => void this.keepAlive(session));
-    else {
-      this.schedule(Math.max(leftMs, this.restingMs()), () => {
-        this.proceed();
-      });
-    }
+  /**
+   * A token is written by the active node and known elsewhere once that has been replicated (Vault
+   * documentation, "Vault eventual consistency"): until then it is refused like one that never was.
+   */
+  private isFresh(session: Session): boolean {
+    const ageMs = this.deps.clock.monotonicMs() - session.loggedInMs;
+    return session.ours && ageMs < this.rest.patienceMs;
   }
 
   /** Tells a dead token from a missing permission; one look-up for all who ask. */
   private async isDead(session: Session, answer: string): Promise<boolean> {
     // Without the permission to look itself up, only the text of the 403 tells.
     if (!session.mayLookUp) return tellsOfDeadToken(answer);
-    if (this.check?.session !== session) {
+    const { token } = session;
+    if (this.check?.token !== token) {
       const dead = this.tokens
-        .lookUp(session.token, this.stopping.signal)
+        .lookUp(token, this.ended.signal)
         .then((seen) => seen === 'dead')
         .finally(() => {
-          if (this.check?.session === session) this.check = undefined;
+          if (this.check?.token === token) this.check = undefined;
         });
-      this.check = { session, dead };
+      this.check = { token, dead };
     }
     return await this.check.dead;
   }
 
   /** Gives up a token that Vault does not know any more. */
   private bury(session: Session): void {
-    if (this.current !== session) return;
+    if (this.current?.token !== session.token) return;
     this.drop(session);
-    const waitMs = this.backoff.afterDeath(this.deps.clock.monotonicMs() - session.loggedInMs);
-    if (waitMs === 0) return;
-    const message =
-      'Vault ends the token right after the login: check token_num_uses, token_bound_cidrs and the TTL of the role';
-    this.restFor(waitMs, message);
-    this.deps.logger.error('the Vault token does not live; will log in again later', {
-      method: this.deps.method,
-    });
+    this.rest.died(this.deps.clock.monotonicMs() - session.loggedInMs);
+    this.plan();
   }
 
   private drop(session: Session): void {
-    if (this.current !== session) return;
+    if (this.current?.token !== session.token) return;
     this.current = undefined;
-    this.cancelTimer?.();
     this.deps.metrics.vaultSession.set(0);
     this.deps.metrics.vaultTokenExpiry.set(0);
     this.deps.logger.warn('the Vault token is gone; logging in again', { method: this.deps.method });
+    this.plan();
   }
 
   private isOver({ endsAtMs }: Session): boolean {
     return endsAtMs !== undefined && this.deps.clock.monotonicMs() >= endsAtMs;
   }
+}
 
-  private schedule(ms: number, callback: () => void): void {
-    this.cancelTimer?.();
-    if (this.stopping.signal.aborted) return;
-    this.cancelTimer = this.deps.clock.setTimer(Math.min(Math.max(ms, MIN_TIMER_MS), MAX_TIMER_MS), callback);
-  }
+/**
+ * What a 403 to a token that was obtained a moment ago means. A token that is not known is no answer at
+ * all; a permission that is missing may be one of a group or policy that is not known yet.
+ *
+ * @throws VaultError `unavailable` for the former.
+ */
+function notKnownYet(answer: VaultResponse, operation: VaultRequest['operation']): VaultResponse {
+  if (!tellsOfDeadToken(answer.text)) return { ...answer, mayPass: true };
+  throw new VaultError(
+    'unavailable',
+    'Vault does not know the token of the last login yet (HTTP 403); this passes when it has been replicated',
+    { status: 403, operation },
+  );
 }

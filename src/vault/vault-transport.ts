@@ -5,7 +5,9 @@ import Vault from 'hashi-vault-js';
 import type { VaultConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
 import type { AgentFactory, AnyAgent } from '../runtime/agents.js';
+import { MAX_TIMER_MS } from '../runtime/clock.js';
 import { TrustStore } from '../runtime/trust-store.js';
+import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
@@ -75,10 +77,15 @@ export class VaultTransport {
     const { config, agents, logger } = options;
     if (config.skipVerify && config.address.startsWith('https:'))
       logger.warn('VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault');
+    if (config.timeoutMs > VAULT_REQUEST_LIMITS_MS.secret)
+      logger.warn('VAULT_CLIENT_TIMEOUT is longer than any request to Vault may take', {
+        limitSeconds: VAULT_REQUEST_LIMITS_MS.secret / 1_000,
+        loginLimitSeconds: VAULT_REQUEST_LIMITS_MS.session / 1_000,
+      });
     const client = new Vault({
       https: false,
       baseUrl: `${config.address}/v1`,
-      timeout: config.timeoutMs,
+      timeout: Math.min(config.timeoutMs, MAX_TIMER_MS),
       proxy: false,
     });
     this.axios = (client as unknown as { instance: AxiosInstance }).instance;
@@ -111,7 +118,7 @@ export class VaultTransport {
         ? {}
         : { transport: fencedRequests(origin.startsWith('https:'), request.beforeSend) }),
       maxRedirects: 0,
-      timeout: this.options.config.timeoutMs,
+      timeout: Math.min(this.options.config.timeoutMs, MAX_TIMER_MS),
       responseType: 'text',
       transformRequest: [(body: unknown) => body],
       transformResponse: [(body: unknown) => body],

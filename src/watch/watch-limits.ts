@@ -1,3 +1,5 @@
+import { NAMED_WAIT_LIMITS_MS } from '../runtime/wait-limits.js';
+
 /** How a watch behaves in time. */
 export interface WatchLimits {
   /** Items per page of a list. */
@@ -25,5 +27,5 @@ export const DEFAULT_WATCH_LIMITS: WatchLimits = {
   healthyAfterMs: 10_000,
   backoffBaseMs: 500,
   backoffCapMs: 30_000,
-  maxRetryAfterMs: 600_000,
+  maxRetryAfterMs: NAMED_WAIT_LIMITS_MS.watch,
 };

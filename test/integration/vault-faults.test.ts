@@ -187,10 +187,56 @@ describe('fault 16: 429 and 412', () => {
   });
 });
 
+describe('"not now" with a status below 500', () => {
+  it.each(['here', 'primary'] as const)(
+    'a K/V mount that is being upgraded, %s, is an outage of seconds',
+    async (by) => {
+      const stand = standOf({ config: { maxRetries: 0 } });
+      const kv = await stand.store.open(`kv2/data/upgraded-${by}`, 'v2');
+      vault.upgradeMounts(by);
+      const whileUpgrading = await Promise.all([failureOf(kv.read()), failureOf(kv.write(DATA, 0))]);
+      vault.upgradeMounts(undefined);
+      for (const error of whileUpgrading) {
+        expect(error).toMatchObject({ failure: 'unavailable', retry: 'soon', facts: { status: 400 } });
+        expect(error.message).toContain('upgrade');
+      }
+      expect(await kv.write(DATA, 0)).toMatchObject({ version: 1 });
+    },
+  );
+
+  it('a disaster recovery secondary is an outage until it is promoted', async () => {
+    const stand = await userStand({}, { config: { maxRetries: 0 } });
+    vault.becomeRecoverySecondary(true);
+    const error = await failureOf(stand.session.request(READ));
+    vault.becomeRecoverySecondary(false);
+    expect(error).toMatchObject({ failure: 'unavailable', retry: 'soon' });
+  });
+
+  it('a token that has not been replicated yet is waited for, without another login', async () => {
+    clock = new FakeClock();
+    const stand = await userStand({}, { clock });
+    vault.lagBehind(5_000);
+    for (let second = 0; second < 5; second += 1) {
+      expect(await failureOf(stand.store.open('kv/lagging', 'v1'))).toMatchObject({
+        failure: 'unavailable',
+        retry: 'soon',
+      });
+      await clock.advance(1_000);
+    }
+    const kv = await stand.store.open('kv/lagging', 'v1');
+    vault.lagBehind(0);
+    expect(await kv.read()).toEqual({ state: 'absent' });
+    expect(logins()).toBe(1);
+  });
+});
+
 describe('fault 17: tokens', () => {
   it('revoked in mid-run are replaced by exactly one login for 100 requests', async () => {
-    const stand = await userStand();
+    clock = new FakeClock();
+    const stand = await userStand({}, { clock });
     await stand.session.request(READ);
+    // A token that is refused sooner may be one that is not known yet.
+    await clock.advance(60_000);
     for (const token of vault.tokens.all())
       if (token.displayName.startsWith('userpass')) vault.tokens.revoke(token.id);
     vault.requests.clear();

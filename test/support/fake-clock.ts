@@ -5,7 +5,14 @@ export class FakeClock implements Clock {
   private nowMs = 0;
   private readonly timers = new Set<{ readonly atMs: number; readonly callback: () => void }>();
 
-  constructor(private readonly startsAt = new Date('2026-01-01T00:00:00Z')) {}
+  /**
+   * @param earlyMs so much too early timers call back, as those of Node do by a fraction of a millisecond;
+   *   one that is shorter than that is on time, so that time moves on.
+   */
+  constructor(
+    private readonly startsAt = new Date('2026-01-01T00:00:00Z'),
+    private readonly earlyMs = 0,
+  ) {}
 
   now(): Date {
     return new Date(this.startsAt.getTime() + this.nowMs);
@@ -16,7 +23,7 @@ export class FakeClock implements Clock {
   }
 
   setTimer(ms: number, callback: () => void): () => void {
-    const timer = { atMs: this.nowMs + ms, callback };
+    const timer = { atMs: this.nowMs + Math.max(ms - this.earlyMs, Math.min(ms, this.earlyMs)), callback };
     this.timers.add(timer);
     return () => this.timers.delete(timer);
   }

@@ -27,6 +27,13 @@ export interface CoreRequest {
   readonly namespace: string;
 }
 
+/** vault-plugin-secrets-kv, upgrade.go. */
+const UPGRADING = {
+  here: 'Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.',
+  primary:
+    'Waiting for the primary to upgrade from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service when the primary is finished.',
+} as const;
+
 interface Found {
   readonly mount: Mount;
   readonly rest: string;
@@ -36,6 +43,10 @@ interface Found {
 export class VaultCore {
   readonly tokens: TokenStore;
   readonly namespaces: Namespaces;
+  /** How far this node is behind the one that serves logins. */
+  replicationLagMs = 0;
+  /** Every K/V v2 mount answers that it is being upgraded, here or on the primary cluster. */
+  upgrading: keyof typeof UPGRADING | undefined;
 
   constructor(
     private readonly now: () => Date,
@@ -100,7 +111,7 @@ export class VaultCore {
     namespace: VaultNamespace,
     { mount, rest }: Found,
   ): Promise<VaultAnswer> {
-    const token = request.token === '' ? undefined : this.tokens.peek(request.token);
+    const token = request.token === '' ? undefined : this.replicated(this.tokens.peek(request.token));
     const call: VaultCall = {
       operation: request.operation,
       path: rest,
@@ -122,12 +133,22 @@ export class VaultCore {
     namespace: VaultNamespace,
   ): { readonly token: Token; readonly acl: ReturnType<Namespaces['aclOf']> } {
     if (id === '') throw new VaultFault(403, ['permission denied']);
+    if (this.replicated(this.tokens.peek(id)) === undefined) throw invalidToken();
     const token = this.tokens.use(id);
     if (token === undefined) throw invalidToken();
     return { token, acl: this.namespaces.aclOf(token, namespace) };
   }
 
+  /** A token is unknown to a node until what made it has been replicated. */
+  private replicated(token: Token | undefined): Token | undefined {
+    const ageMs = token === undefined ? 0 : this.now().getTime() - token.createdMs;
+    return ageMs < this.replicationLagMs ? undefined : token;
+  }
+
   private async route(mount: Mount, call: VaultCall): Promise<VaultAnswer> {
+    // `upgradeCheck` of the K/V backend: before it looks at the request.
+    const upgrading = mount instanceof KvV2 ? this.upgrading : undefined;
+    if (upgrading !== undefined) throw new VaultFault(400, [UPGRADING[upgrading]]);
     try {
       return await mount.handle(call);
     } catch (error) {

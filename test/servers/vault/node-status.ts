@@ -24,6 +24,7 @@ export class NodeStatus {
   initialized = true;
   /** Where the active node is when this one is a standby. */
   activeUrl: string | undefined;
+  isRecoverySecondary = false;
   private readonly clusterId = randomUUID();
 
   constructor(private readonly now: () => Date) {}

@@ -104,6 +104,21 @@ export class LoopbackVault {
     this.status.activeUrl = activeUrl;
   }
 
+  /** This node learns of a token so much after its login, as a standby or another cluster does. */
+  lagBehind(ms: number): void {
+    this.core.replicationLagMs = ms;
+  }
+
+  /** Every K/V v2 mount is being upgraded, by this cluster or by the primary; undefined: done. */
+  upgradeMounts(by: 'here' | 'primary' | undefined): void {
+    this.core.upgrading = by;
+  }
+
+  /** As a disaster recovery secondary, which serves nothing but its status until it is promoted. */
+  becomeRecoverySecondary(isOne: boolean): void {
+    this.status.isRecoverySecondary = isOne;
+  }
+
   /** Not reachable until {@link restart}; nothing is lost. */
   async stop(): Promise<void> {
     await this.server.close();
@@ -180,6 +195,9 @@ export class LoopbackVault {
     const operation = operationOf(method, query);
     if (operation === 'patch') checkPatchType(header(request, 'content-type'));
     if (this.status.isClosed) throw answersSealed();
+    if (this.status.isRecoverySecondary) {
+      throw new VaultFault(400, ['path disabled in replication DR secondary mode']);
+    }
     if (this.status.activeUrl !== undefined) {
       throw new VaultFault(307, [], { location: `${this.status.activeUrl}${request.url ?? ''}` });
     }

@@ -92,6 +92,38 @@ describe('parseOperatorCommand', () => {
   });
 
   it.each([
+    [{ VAULT_CLIENT_TIMEOUT: '600h' }, 600 * 3_600_000],
+    [{ VAULT_CLIENT_TIMEOUT: '31536000' }, 365 * 24 * 3_600_000],
+  ])('takes a long VAULT_CLIENT_TIMEOUT: %j', (env, timeoutMs) => {
+    expect(configOf([], { ...ENV, ...env }).vault.timeoutMs).toBe(timeoutMs);
+  });
+
+  it.each([
+    ['VAULT_CLIENT_TIMEOUT', '8761h'],
+    ['VAULT_CLIENT_TIMEOUT', '9'.repeat(400)],
+    ['VAULT_MAX_RETRIES', '1001'],
+    ['VAULT_RATE_LIMIT', '0.0001:1'],
+    ['VAULT_RATE_LIMIT', '1:9999999'],
+    ['VAULT_RATE_LIMIT', '9'.repeat(400)],
+  ])('refuses a %s that cannot be meant: %.10s', (name, value) => {
+    expect(faultsOf([], { ...ENV, [name]: value })).toEqual([
+      expect.stringMatching(new RegExp(`^kms-vault-operator: ${name} must be .*[0-9]`)) as unknown,
+    ]);
+  });
+
+  it.each([
+    ['sync-period-seconds', 7 * 24 * 3_600],
+    ['shutdown-grace-seconds', 3_600],
+    ['max-concurrent-reconciles', 10_000],
+    ['max-concurrent-kms-requests', 10_000],
+  ])('limits --%s to %d', (flag, limit) => {
+    expect(parse([`--${flag}=${String(limit)}`]).action).toBe('run');
+    expect(faultsOf([`--${flag}=${String(limit + 1)}`])).toEqual([
+      expect.stringContaining(`--${flag} must be a whole number from`) as unknown,
+    ]);
+  });
+
+  it.each([
     ['userpass', ['VAULT_USERNAME', 'VAULT_PASSWORD']],
     ['approle', ['VAULT_APPROLE_ROLE_ID', 'VAULT_APPROLE_SECRET_ID']],
     ['github', ['VAULT_GITHUB_TOKEN']],

@@ -166,6 +166,14 @@ describe('ReconcileQueue', () => {
     expect(order).toHaveLength(2);
   });
 
+  it('waits a minute when the other side asks for a day', async () => {
+    behaviour.set('a', () => Promise.resolve({ retry: 'soon', afterMs: 86_400_000 }));
+    queue.start();
+    queue.add(key('a'), 'resync');
+    await settled();
+    expect(clock.waiting).toEqual([60_000]);
+  });
+
   it('forgets a key and its failures', async () => {
     behaviour.set('a', () => Promise.resolve({ retry: 'soon' }));
     queue.start();

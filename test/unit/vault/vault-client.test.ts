@@ -173,6 +173,32 @@ describe('VaultClient', () => {
     expect(sent).toHaveLength(1);
   });
 
+  it.each([
+    ['read', 10 * 60_000],
+    ['login', 60_000],
+    ['token_renew', 60_000],
+  ] as const)(
+    'waits long for a %s when VAULT_CLIENT_TIMEOUT is 600 h, but not for ever',
+    async (operation, limit) => {
+      const request = clientOf(['hang'], { config: { timeoutMs: 600 * 3_600_000 } }).request({
+        ...READ,
+        operation,
+      });
+      const failed = request.catch((error: unknown) => error);
+      await settled();
+      expect(clock.waiting).toEqual([limit]);
+      await clock.advance(limit);
+      expect(await failed).toMatchObject({ failure: 'unavailable' });
+    },
+  );
+
+  it('reads a Retry-After that is a date', async () => {
+    const headers = { 'retry-after': 'Thu, 01 Jan 2026 00:00:30 GMT' };
+    expect(await outcome(clientOf([{ status: 503, headers }]).request(READ))).toMatchObject({
+      retryAfterMs: 30_000,
+    });
+  });
+
   it('bounds all attempts together by VAULT_CLIENT_TIMEOUT', async () => {
     const failed = outcome(clientOf(['hang']).request(READ));
     await settled();

@@ -1,0 +1,90 @@
+import type { Logger } from '../observability/logger.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Clock } from '../runtime/clock.js';
+import { namedWaitMs } from '../runtime/wait-limits.js';
+import { LoginBackoff } from './login-backoff.js';
+import { VaultError } from './vault-error.js';
+
+/** The time after a failed login in which nobody logs in; everybody who asks is told why at once. */
+export class LoginRest {
+  private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
+  private readonly backoff: LoginBackoff;
+
+  constructor(
+    private readonly deps: {
+      readonly method: string;
+      readonly locksOut: boolean;
+      readonly clock: Clock;
+      readonly logger: Logger;
+      readonly metrics: Pick<OperatorMetrics, 'vaultLogins'>;
+      readonly random?: () => number;
+    },
+  ) {
+    const { locksOut, random } = deps;
+    this.backoff = new LoginBackoff({ locksOut, ...(random === undefined ? {} : { random }) });
+  }
+
+  /** Why there was no login at the last attempt; also when the rest is over. */
+  get error(): VaultError | undefined {
+    return this.rest?.error;
+  }
+
+  /** Monotonic milliseconds. */
+  get untilMs(): number {
+    return this.rest?.untilMs ?? 0;
+  }
+
+  get isOn(): boolean {
+    return this.untilMs > this.deps.clock.monotonicMs();
+  }
+
+  /** For how long after a login a token that is refused may only be not known yet. */
+  get patienceMs(): number {
+    return this.backoff.patienceMs;
+  }
+
+  succeeded(): void {
+    this.deps.metrics.vaultLogins.inc({ method: this.deps.method, result: 'success' });
+    this.backoff.succeeded();
+    this.rest = undefined;
+  }
+
+  /** @returns what to tell everybody who asks until the next attempt. */
+  failed(error: unknown): VaultError {
+    const { method, metrics, logger } = this.deps;
+    const cause =
+      error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
+    const isRefused = cause.failure !== 'unavailable';
+    const waitMs = Math.max(
+      isRefused ? this.backoff.afterRefusal() : this.backoff.afterOutage(),
+      namedWaitMs(cause.retryAfterMs, 'vaultLogin'),
+    );
+    metrics.vaultLogins.inc({ method, result: isRefused ? 'refused' : 'error' });
+    logger.error('cannot log in to Vault; will try again', {
+      method,
+      problem: cause.message,
+      failures: this.backoff.failures,
+      waitSeconds: Math.round(waitMs / 1_000),
+    });
+    return this.begin(waitMs, `not logged in to Vault: ${cause.message}`, cause.facts);
+  }
+
+  /** A token died; when tokens keep dying right after the login, the next one waits. */
+  died(ageMs: number): void {
+    const waitMs = this.backoff.afterDeath(ageMs);
+    if (waitMs === 0) return;
+    this.begin(
+      waitMs,
+      'Vault ends the token right after the login: check token_num_uses, token_bound_cidrs and the TTL of the role',
+    );
+    this.deps.logger.error('the Vault token does not live; will log in again later', {
+      method: this.deps.method,
+    });
+  }
+
+  private begin(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {
+    const error = new VaultError('unavailable', message, facts, waitMs);
+    this.rest = { error, untilMs: this.deps.clock.monotonicMs() + waitMs };
+    return error;
+  }
+}

@@ -1,0 +1,47 @@
+import type { Logger } from '../observability/logger.js';
+
+/** Counts who uses which token, so that one that was replaced can be revoked when nobody does any more. */
+export class TokenUses {
+  private readonly counts = new Map<string, number>();
+  private readonly retired = new Set<string>();
+
+  constructor(
+    private readonly revoke: (token: string) => Promise<void>,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Uses a token for as long as `act` takes. */
+  async during<T>(token: string, act: () => Promise<T>): Promise<T> {
+    this.counts.set(token, (this.counts.get(token) ?? 0) + 1);
+    try {
+      return await act();
+    } finally {
+      const left = (this.counts.get(token) ?? 1) - 1;
+      if (left > 0) this.counts.set(token, left);
+      else {
+        this.counts.delete(token);
+        if (this.retired.has(token)) void this.endOf(token);
+      }
+    }
+  }
+
+  /** Nobody begins to use the token any more: it is revoked after its last use. */
+  retire(token: string): void {
+    this.retired.add(token);
+    if (!this.counts.has(token)) void this.endOf(token);
+  }
+
+  /** Tokens that were retired and may still live. */
+  unrevoked(): string[] {
+    return [...this.retired];
+  }
+
+  private async endOf(token: string): Promise<void> {
+    try {
+      await this.revoke(token);
+    } catch {
+      this.logger.warn('the replaced Vault token could not be revoked; it ends by itself');
+    }
+    this.retired.delete(token);
+  }
+}

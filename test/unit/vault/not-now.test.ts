@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { notNow } from '../../../src/vault/not-now.js';
+
+const errors = (...texts: string[]): string => JSON.stringify({ errors: texts });
+const UPGRADE = ' from non-versioned to versioned data. This backend will be unavailable for a brief period';
+
+describe('notNow', () => {
+  it.each([
+    [400, errors(`Upgrading${UPGRADE} and will resume service shortly.`)],
+    [400, errors(`Waiting for the primary to upgrade${UPGRADE} and will resume service when …`)],
+    [400, errors('path disabled in replication DR secondary mode')],
+    [400, errors('error making upstream request: error making request: dial tcp 1.2.3.4:443: i/o timeout')],
+    [400, errors('error making upstream request: received error code 503 from STS: <s3cret/>')],
+    [400, errors('error making upstream request: received error code 429 from STS: Throttling')],
+    [412, errors('required index state not present')],
+    [429, errors('request path "kv/app": rate limit quota exceeded')],
+    [429, errors('1 error occurred:\n\t* request path "kv/app": lease count quota exceeded\n\n')],
+    [472, ''],
+    [473, ''],
+  ])('takes HTTP %d with %s for an outage', (status, text) => {
+    expect(notNow(status, text)).toEqual(expect.any(String));
+    expect(notNow(status, text)).not.toContain('s3cret');
+  });
+
+  it.each([
+    [400, errors('check-and-set parameter did not match the current version')],
+    [400, errors('missing data fields')],
+    [400, errors(`rejected: Upgrading${UPGRADE}`)],
+    [400, errors('error making upstream request: received error code 403 from STS: <ErrorResponse/>')],
+    [400, errors()],
+    [400, '<html>'],
+    [403, errors('permission denied')],
+    [404, errors('no handler for route "kv/app". route entry not found.')],
+    [405, errors('1 error occurred:\n\t* unsupported operation\n\n')],
+    [413, errors('http: request body too large')],
+  ])('takes HTTP %d with %s for an answer', (status, text) => {
+    expect(notNow(status, text)).toBeUndefined();
+  });
+});
