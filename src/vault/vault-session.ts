@@ -35,6 +35,9 @@ export class VaultSession implements SessionRequests {
   private readonly end: EndOfToken;
   private readonly rest: LoginRest;
 
+  /** Whose token Vault has taken: one that is refused from then on was revoked. */
+  private readonly accepted = new WeakSet<Session>();
+
   constructor(
     private readonly deps: {
       readonly client: VaultRequests;
@@ -90,7 +93,8 @@ export class VaultSession implements SessionRequests {
     const answer = await this.send(session, request);
     if (answer.status !== 403) return answer;
     if (this.isStopping) throw STOPPED;
-    if (this.isFresh(session)) return notKnownYet(answer, request.operation);
+    const isGone = tellsOfDeadToken(answer.text) && this.accepted.has(session);
+    if (this.isFresh(session) && !isGone) return notKnownYet(answer, request.operation);
     // Another request may have replaced the token while this one was on its way.
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) return answer;
@@ -120,9 +124,11 @@ export class VaultSession implements SessionRequests {
     return this.ended.signal.aborted || this.deps.stopping?.aborted === true;
   }
 
-  private send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
+  private async send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
     const { token } = session;
-    return this.uses.during(token, () => this.deps.client.request({ ...request, token }));
+    const answer = await this.uses.during(token, () => this.deps.client.request({ ...request, token }));
+    if (answer.status !== 403) this.accepted.add(session);
+    return answer;
   }
 
   private async session(): Promise<Session> {
