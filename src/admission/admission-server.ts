@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { ListenAddress } from '../config/config.js';
 import { ListenError } from '../observability/http-endpoint.js';
 import type { Logger } from '../observability/logger.js';
+import { closeIdleBeyond } from '../runtime/idle-connections.js';
 import type { AdmissionHandler } from './admission-handler.js';
 import type { CertificateStore } from './certificate-store.js';
 
@@ -14,6 +15,9 @@ const HANDSHAKE_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 /** Longer than the API server keeps idle connections (90 s in Go): it must not use one that we just closed. */
 const KEEP_ALIVE_MS = 120_000;
+/** Beyond it a new connection closes an idle one. */
+const MAX_IDLE_KEPT = 500;
+/** With those in their handshake; beyond it connections are refused. */
 const MAX_CONNECTIONS = 1_000;
 
 const TLS = { minVersion: 'TLSv1.2' } as const;
@@ -28,6 +32,7 @@ export class AdmissionServer {
       readonly handler: AdmissionHandler;
       readonly certificates: CertificateStore;
       readonly logger: Logger;
+      readonly maxIdleConnections?: number;
     },
   ) {
     const limits = {
@@ -41,6 +46,7 @@ export class AdmissionServer {
       void deps.handler.serve(request, response);
     });
     this.server.maxConnections = MAX_CONNECTIONS;
+    closeIdleBeyond(this.server, deps.maxIdleConnections ?? MAX_IDLE_KEPT, 'secureConnection');
   }
 
   /**

@@ -3,7 +3,19 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import type { ListenAddress } from '../config/config.js';
+import { closeIdleBeyond } from '../runtime/idle-connections.js';
 import type { Logger } from './logger.js';
+
+const LIMITS = {
+  requestTimeout: 10_000,
+  headersTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  // Node looks only twice a minute otherwise, and slow clients would keep probes out for so long.
+  connectionsCheckingInterval: 1_000,
+};
+const MAX_CONNECTIONS = 100;
+/** Beyond it a new connection closes an idle one. */
+const MAX_IDLE_KEPT = 50;
 
 export interface Answer {
   readonly status: number;
@@ -27,7 +39,7 @@ export class HttpEndpoint {
       readonly logger: Logger;
     },
   ) {
-    this.server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {
+    this.server = createServer(LIMITS, (request, response) => {
       request.resume();
       void this.answer(request.method ?? '', request.url ?? '').then((answer) => {
         response.writeHead(answer.status, {
@@ -38,8 +50,8 @@ export class HttpEndpoint {
         response.end(request.method === 'HEAD' ? undefined : answer.body);
       });
     });
-    this.server.maxConnections = 100;
-    this.server.keepAliveTimeout = 5_000;
+    this.server.maxConnections = MAX_CONNECTIONS;
+    closeIdleBeyond(this.server, MAX_IDLE_KEPT);
   }
 
   /** @throws ListenError when the address cannot be bound. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { kubeconfig } from '../servers/kubernetes/kubeconfig.js';
+import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { ChildProgram } from '../support/child-program.js';
 import { eventually } from '../support/wait.js';
 import { WebhookStand } from './webhook-stand.js';
@@ -86,6 +87,15 @@ describe.each(['operator', 'webhook'])('the %s, told to end', (name) => {
   );
 });
 
+/** One canary for each secret variable of each auth method, whichever method is used. */
+function secretsOfMethods(): Record<string, string> {
+  const names = AUTH_METHODS.flatMap(({ variables }) => variables)
+    .filter(({ secret }) => secret === true)
+    .map(({ name }) => name);
+  expect(names.length).toBeGreaterThan(4);
+  return Object.fromEntries(names.map((name) => [name, `canary-${name}`]));
+}
+
 describe.each(['operator', 'webhook'])('a process report of the %s', (name) => {
   it('holds no variable with a secret, whatever the version of Node leaves out', async () => {
     const { script, flags, env } = programOf(name);
@@ -97,7 +107,7 @@ describe.each(['operator', 'webhook'])('a process report of the %s', (name) => {
       AWS_SECRET_KEY: 'canary5',
       VAULT_HEADERS: '{"X-Key":"canary6"}',
       HTTPS_PROXY: 'http://user:canary7@127.0.0.1:1',
-      ...(name === 'operator' ? { VAULT_TOKEN: 'canary8' } : {}),
+      ...(name === 'operator' ? secretsOfMethods() : {}),
     };
     const program = new ChildProgram(script, flags, {
       ...env,

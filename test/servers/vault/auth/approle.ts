@@ -36,6 +36,7 @@ interface SecretId {
 interface Role {
   readonly roleId: string;
   readonly bindSecretId: boolean;
+  readonly isBoundToLoopback: boolean;
   readonly secretIdNumUses: number;
   readonly secretIdTtlSeconds: number;
   readonly parameters: TokenParameters;
@@ -113,7 +114,8 @@ export class AppRole implements Mount {
     const roleId = textField(call, 'role_id') || (before?.roleId ?? randomUUID());
     const bindSecretId = boolField(call, 'bind_secret_id') ?? before?.bindSecretId ?? true;
     // A constraint of another sort; every caller here comes from loopback.
-    const isBoundToLoopback = textField(call, 'token_bound_cidrs') === '127.0.0.1/32';
+    const cidrs = textField(call, 'token_bound_cidrs');
+    const isBoundToLoopback = cidrs === '' ? before?.isBoundToLoopback === true : cidrs === '127.0.0.1/32';
     if (!bindSecretId && !isBoundToLoopback)
       throw new BackendError(500, 'at least one constraint should be enabled on the role');
     const other = this.byRoleId(roleId);
@@ -121,6 +123,7 @@ export class AppRole implements Mount {
     this.roles.set(key, {
       roleId,
       bindSecretId,
+      isBoundToLoopback,
       secretIdNumUses: intField(call, 'secret_id_num_uses') ?? before?.secretIdNumUses ?? 0,
       secretIdTtlSeconds: secondsField(call, 'secret_id_ttl') ?? before?.secretIdTtlSeconds ?? 0,
       parameters: tokenParameters(call, before?.parameters),
