@@ -113,7 +113,7 @@ describe('fault 14: Vault unavailable', () => {
   });
 
   it('as a black hole holds up one request until its timeout, and no other', async () => {
-    const stand = standOf({ config: { timeoutMs: 300 } });
+    const stand = standOf({ config: { timeoutMs: 2_000 } });
     const kv = await stand.store.open('kv/slow', 'v1');
     vault.faults.inject({ matches: ({ url }) => url.includes('/slow'), action: { kind: 'hang' } });
     const slow = failureOf(kv.read());

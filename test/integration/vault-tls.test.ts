@@ -285,7 +285,7 @@ describe('connections', () => {
       mounts: { kv: 'v1' },
       rootToken: vault.rootToken,
     });
-    const stand = standOf({ caCertBytes: authority.cert }, {}, server.url);
+    const stand = standOf({ caCertBytes: authority.cert, timeoutMs: 30_000 }, {}, server.url);
     for (let round = 0; round < 20; round += 1) {
       const answers = await Promise.all(Array.from({ length: 50 }, () => stand.session.request(READ)));
       expect(answers.every(({ status }) => status === 404)).toBe(true);

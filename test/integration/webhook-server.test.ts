@@ -173,7 +173,7 @@ describe('AdmissionServer', () => {
         ...createOf({ ...EMPTY, secrets: [{ key: 'a', encryptedSecret: stand.encrypt(String(index)) }] }),
       });
     const flood = Array.from({ length: 300 }, (_, index) =>
-      stand.call(body(index), { agent, path: '/?timeout=2s' }),
+      stand.call(body(index), { agent, path: '/?timeout=8s' }),
     );
     await eventually('KMS is asked', () => stand.kms.requests.all.length >= 20);
     expect((await stand.review(deleteOf(EMPTY))).allowed).toBe(true);
