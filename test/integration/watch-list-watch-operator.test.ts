@@ -185,13 +185,13 @@ describe('ListWatchOperator', () => {
     await watching(api);
     api.server.faults.inject({
       matches: ({ url }) => url.includes('watch=true'),
-      action: { kind: 'answer', status: 429, headers: { 'retry-after': '40' } },
+      action: { kind: 'answer', status: 429, headers: { 'retry-after': '60' } },
       times: 1,
     });
     api.server.requests.clear();
     api.endStreams();
     await until('the second stream', () => api.watches === 2);
-    expect(operator.parts.clock.skipped).toEqual([40_000]);
+    expect(operator.parts.clock.skipped).toEqual([60_000]);
     expect(api.lists()).toBe(0);
     expect(await operator.restarts('throttled')).toBe(1);
   });
