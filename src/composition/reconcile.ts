@@ -37,7 +37,8 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
     const metrics = c.resolve(TOKENS.metrics);
     const { memory, decryption } = sharedOf(c);
     const blind = new BlindSync({ decryption, memory, metrics });
-    return new SecretSync({ store: c.resolve(TOKENS.kvStore), decryption, blind, memory, metrics });
+    const clock = c.resolve(TOKENS.clock);
+    return new SecretSync({ store: c.resolve(TOKENS.kvStore), decryption, blind, memory, clock, metrics });
   });
   register(TOKENS.finalizers, (c) => {
     const shared = sharedOf(c);

@@ -1,8 +1,9 @@
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Priority } from '../queue/work-queue.js';
+import type { Clock } from '../runtime/clock.js';
 import type { KvReading, KvSecret, KvStore, KvVersion } from '../vault/kv-store.js';
-import type { SecretData } from '../vault/secret-data.js';
+import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import { type BlindSync } from './blind-sync.js';
 import type { WriteGuard } from './entitlement.js';
@@ -55,6 +56,8 @@ export interface SyncResult {
 
 /** Somebody else keeps writing the same secret: after so many lost races the queue's backoff takes over. */
 const MAX_RACES = 5;
+/** A quota of KMS can stretch a decryption; v1 has no check-and-set that would tell of changes meanwhile. */
+const MAX_READING_AGE_MS = 2_000;
 
 /**
  * Brings one secret in Vault to its desired state: read once, compare, decrypt only what cannot be
@@ -69,6 +72,7 @@ export class SecretSync {
       readonly decryption: KeyDecryption;
       readonly blind: BlindSync;
       readonly memory: SyncMemory;
+      readonly clock: Clock;
       readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'vaultWrites' | 'driftRepairs'>;
     },
   ) {
@@ -108,10 +112,12 @@ export class SecretSync {
   private async attempt(
     request: SyncRequest,
     kv: KvSecret,
-    reading: KvReading,
+    firstReading: KvReading,
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, inputsHash, secret, place } = request;
+    const readAtMs = this.deps.clock.monotonicMs();
+    let reading = firstReading;
     const { uid } = secret.metadata;
     const current = reading.state === 'absent' ? undefined : reading.version;
     const stale = current && this.deps.memory.staleResult(uid, place, inputsHash, current);
@@ -124,6 +130,10 @@ export class SecretSync {
       toDecrypt,
       signal,
     );
+    if (kv.engine === 'v1' && this.deps.clock.monotonicMs() - readAtMs > MAX_READING_AGE_MS) {
+      reading = await kv.read(signal);
+      if (trusted !== undefined && !sameReading(reading, firstReading)) return 'raced';
+    }
     const findings = findingsOf(aggregate, failures);
     if (
       trusted === undefined &&
@@ -234,6 +244,10 @@ export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]
     ...decryptionFindings(failures),
     ...conflictFindings(aggregate.conflicts, aggregate.conflictsTotal),
   ];
+}
+
+function sameReading(a: KvReading, b: KvReading): boolean {
+  return a.state === 'live' && b.state === 'live' ? sameData(a.data, b.data) : a.state === b.state;
 }
 
 function failedOf(aggregate: Aggregate, failedKeys: readonly string[]): ResolvedKey[] {

@@ -17,7 +17,7 @@ const TOO_LARGE = {
   reason: 'Timeout',
   details: {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-    retryAfterSeconds: 90,
+    retryAfterSeconds: 60,
   },
   code: 504,
 };
@@ -51,7 +51,7 @@ describe('a watch from a version that the API server has not reached', () => {
       action: {
         kind: 'answer',
         status: 504,
-        headers: { 'retry-after': '90' },
+        headers: { 'retry-after': '60' },
         body: JSON.stringify(TOO_LARGE),
       },
       times: 2,
@@ -65,7 +65,7 @@ describe('a watch from a version that the API server has not reached', () => {
     expect(operator.heard).toEqual(['MODIFIED b', 'DELETED a']);
     expect(operator.lists).toBe(lists + 2);
     expect(await operator.restarts('refused')).toBe(2);
-    expect(operator.parts.clock.skipped).toEqual([90_000, 90_000]);
+    expect(operator.parts.clock.skipped).toEqual([60_000, 60_000]);
   });
 
   it('ends an open stream with an error event: the same', async () => {
@@ -77,6 +77,6 @@ describe('a watch from a version that the API server has not reached', () => {
     api.put(SECRET_KIND, 'team', 'c', { path: 'secret/c' });
     await until('the change', () => operator.heard.includes('ADDED c'));
     expect(operator.heard).toEqual(['ADDED c']);
-    expect(operator.parts.clock.skipped).toEqual([90_000]);
+    expect(operator.parts.clock.skipped).toEqual([60_000]);
   });
 });

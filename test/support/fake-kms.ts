@@ -6,6 +6,8 @@ import { KmsError } from '../../src/kms/kms-error.js';
 export class FakeKms implements Decryptor {
   asked = 0;
   down = false;
+  /** Called at each request, for what happens meanwhile. */
+  onRequest: () => void = () => undefined;
   /** Plaintexts whose key is denied. */
   readonly denied = new Set<string>();
 
@@ -15,6 +17,7 @@ export class FakeKms implements Decryptor {
 
   decrypt({ encryptedSecret, context }: DecryptRequest): Promise<string> {
     this.asked += 1;
+    this.onRequest();
     const bytes = decodeBase64(encryptedSecret);
     if (bytes === undefined) return fail('wrong-input', 'NotBase64');
     if (this.down) return fail('transient', 'ThrottlingException');

@@ -217,7 +217,7 @@ export class ReconcileStand implements ResourceClient {
     const aggregator = new SecretAggregator({ cache: this.cache, client: this });
     const decryption = new KeyDecryption({ decryptor: this.kms, memory, metrics });
     const blind = new BlindSync({ decryption, memory, metrics });
-    const sync = new SecretSync({ store: this.vault, decryption, blind, memory, metrics });
+    const sync = new SecretSync({ store: this.vault, decryption, blind, memory, clock, metrics });
     const requeue = (key: ResourceKey, priority: Priority): void => {
       this.requeued.set(keyString(key), { key, priority });
     };

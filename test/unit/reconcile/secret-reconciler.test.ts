@@ -80,6 +80,21 @@ describe('SecretReconciler', () => {
     },
   );
 
+  it('keeps on v1 what changed in Vault during a long decryption', async () => {
+    const path = pathFor('v1');
+    stand.vault.tamper(path, 'v1', new Map([['bad', '"old"']]));
+    stand.secret('x', { path, kvSettings: { engineVersion: 'v1' }, secrets: [item('a', 'one'), bad('bad')] });
+    stand.kms.onRequest = () => {
+      stand.now += 5_000;
+      stand.vault.tamper(path, 'v1', new Map([['bad', '"new"']]));
+    };
+    await stand.reconcile('x');
+    expect([...(stand.vault.peek(path, 'v1') ?? [])].sort()).toEqual([
+      ['a', '"one"'],
+      ['bad', '"new"'],
+    ]);
+  });
+
   it('does not ask KMS again for what it refuses for good, until the input changes', async () => {
     stand.secret('x', { secrets: [item('a', 'one'), bad('b')] });
     await stand.reconcile('x');
