@@ -187,6 +187,34 @@ describe('fault 16: 429 and 412', () => {
   });
 });
 
+describe('after SIGTERM', () => {
+  it('Vault gets no further attempt, look-up or login, and then the token is revoked', async () => {
+    const stopping = new AbortController();
+    const stand = await userStand({}, { config: { maxRetries: 5 }, stopping: stopping.signal });
+    const kv = await stand.store.open('kv/stopping', 'v1');
+    vault.seal();
+    const reading = failureOf(kv.read());
+    await eventually(
+      'the first attempt',
+      () => vault.requests.count(({ url, status }) => url === '/v1/kv/stopping' && status === 503) > 0,
+    );
+    stopping.abort();
+    const seen = vault.requests.count(() => true);
+    expect(await reading).toMatchObject({ failure: 'unavailable' });
+    expect(await failureOf(stand.store.open('kv2/data/stopping', 'v2'))).toMatchObject({
+      failure: 'unavailable',
+    });
+    vault.unseal();
+    for (const token of vault.tokens.all())
+      if (token.displayName.startsWith('userpass')) vault.tokens.revoke(token.id);
+    expect(await failureOf(kv.read())).toMatchObject({ failure: 'unavailable' });
+    // The read that found the token gone; nothing was asked about it.
+    expect(vault.requests.count(() => true)).toBe(seen + 1);
+    await stand.close();
+    expect(vault.requests.all.at(-1)?.url).toBe('/v1/auth/token/revoke-self');
+  });
+});
+
 describe('"not now" with a status below 500', () => {
   it.each(['here', 'primary'] as const)(
     'a K/V mount that is being upgraded, %s, is an outage of seconds',

@@ -20,6 +20,8 @@ export interface StandOptions {
   /** Variables of the method; its defaults are filled in. */
   readonly values?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
+  /** Aborted when the operator stops. */
+  readonly stopping?: AbortSignal;
 }
 
 /** The Vault side of the operator, wired as the composition wires it, before any server. */
@@ -42,10 +44,18 @@ export class VaultStand {
       disableRedirects: false,
       ...options.config,
     };
+    const stopping = options.stopping === undefined ? {} : { stopping: options.stopping };
     const agents = new AgentFactory({ network: options.network ?? { sslCertDirs: [] }, logger: this.logger });
     const metrics = new OperatorMetrics(this.registry);
     this.transport = new VaultTransport({ config, agents, logger: this.logger });
-    this.client = new VaultClient({ config, transport: this.transport, gate: openGate, clock, metrics });
+    this.client = new VaultClient({
+      config,
+      transport: this.transport,
+      gate: openGate,
+      clock,
+      metrics,
+      ...stopping,
+    });
     const authenticator = new VaultAuthenticatorFactory().create(
       { method, values: { ...defaultsOf(method), ...options.values } },
       { client: this.client, aws: options.aws ?? {}, agents, clock },
@@ -57,6 +67,7 @@ export class VaultStand {
       clock,
       logger: this.logger,
       metrics,
+      ...stopping,
     });
     this.store = new VaultKvStore({ session: this.session });
   }

@@ -284,6 +284,36 @@ describe('VaultClient', () => {
     expect(sent).toHaveLength(1);
   });
 
+  it('ends a pause between attempts when the operator stops, without another attempt', async () => {
+    const stopping = new AbortController();
+    const failed = clientOf([{ status: 503 }, {}], { stopping: stopping.signal })
+      .request(READ)
+      .catch((error: unknown) => error);
+    await settled();
+    expect(clock.waiting).toHaveLength(1);
+    stopping.abort();
+    expect(await failed).toBeInstanceOf(VaultError);
+    await clock.advance(60_000);
+    expect([sent.length, clock.waiting.length]).toEqual([1, 0]);
+  });
+
+  it('begins no look-up, login or renewal while the operator stops, but finishes what was begun', async () => {
+    const location = 'https://active.example:8200/v1/kv/app';
+    const redirect = { status: 307, headers: { location } };
+    for (const operation of ['login', 'token_lookup', 'token_renew', 'mount_lookup'] as const) {
+      const client = clientOf([{}], { stopping: AbortSignal.abort() });
+      expect(await outcome(client.request({ ...READ, operation }))).toMatchObject({ failure: 'unavailable' });
+    }
+    expect(sent).toEqual([]);
+    const ofRead = clientOf([redirect, {}], { stopping: AbortSignal.abort() });
+    expect(await outcome(ofRead.request(READ))).toMatchObject({ failure: 'unavailable' });
+    expect(sent).toHaveLength(1);
+    sent = [];
+    const ofWrite = clientOf([redirect, {}], { stopping: AbortSignal.abort() });
+    expect(await outcome(ofWrite.request(WRITE))).toMatchObject({ status: 200 });
+    expect(sent).toHaveLength(2);
+  });
+
   it('gives up a request when its caller does', async () => {
     const caller = new AbortController();
     const failed = outcome(clientOf(['hang']).request({ ...READ, signal: caller.signal }));
