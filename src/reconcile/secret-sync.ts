@@ -117,12 +117,11 @@ export class SecretSync {
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, inputsHash, secret, place } = request;
     const readAtMs = this.deps.clock.monotonicMs();
-    let reading = firstReading;
     const { uid } = secret.metadata;
-    const current = reading.state === 'absent' ? undefined : reading.version;
+    const current = firstReading.state === 'absent' ? undefined : firstReading.version;
     const stale = current && this.deps.memory.staleResult(uid, place, inputsHash, current);
     if (stale !== undefined) return stale;
-    const trusted = this.trustedData(request, reading);
+    const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
     const { values, failures } = await this.deps.decryption.decrypt(
@@ -130,16 +129,11 @@ export class SecretSync {
       toDecrypt,
       signal,
     );
-    if (kv.engine === 'v1' && this.deps.clock.monotonicMs() - readAtMs > MAX_READING_AGE_MS) {
-      reading = await kv.read(signal);
-      if (trusted !== undefined && !sameReading(reading, firstReading)) return 'raced';
-    }
+    const reading = await this.freshReading(kv, firstReading, readAtMs, signal);
+    if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
-    if (
-      trusted === undefined &&
-      values.size === 0 &&
-      !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))
-    ) {
+    const nothingAtHand = trusted === undefined && values.size === 0;
+    if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))) {
       return { state: 'blocked', claims: false, findings, failures };
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
@@ -152,11 +146,29 @@ export class SecretSync {
     if (written === 'raced') return 'raced';
     const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
     const result = this.finish(request, { target, values, failures, findings, written, claims });
-    const isStale = result.findings.some((finding) => finding.reason === 'CasIndexStale');
-    if (isStale && current !== undefined) {
-      this.deps.memory.rememberStale(uid, place, { inputsHash, version: current, result });
-    }
+    if (current !== undefined) this.rememberStale(request, current, result);
     return result;
+  }
+
+  private rememberStale(
+    { secret, place, inputsHash }: SyncRequest,
+    version: KvVersion,
+    result: SyncResult,
+  ): void {
+    if (!result.findings.some((finding) => finding.reason === 'CasIndexStale')) return;
+    this.deps.memory.rememberStale(secret.metadata.uid, place, { inputsHash, version, result });
+  }
+
+  /** The same reading, or a new one where v1 changed during a long decryption. */
+  private async freshReading(
+    kv: KvSecret,
+    reading: KvReading,
+    readAtMs: number,
+    signal?: AbortSignal,
+  ): Promise<KvReading> {
+    if (kv.engine !== 'v1' || this.deps.clock.monotonicMs() - readAtMs <= MAX_READING_AGE_MS) return reading;
+    const again = await kv.read(signal);
+    return sameReading(again, reading) ? reading : again;
   }
 
   private finish(
