@@ -146,16 +146,17 @@ export class SecretSync {
     if (written === 'raced') return 'raced';
     const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
     const result = this.finish(request, { target, values, failures, findings, written, claims });
-    if (current !== undefined) this.rememberStale(request, current, result);
+    this.rememberStale(request, current, result);
     return result;
   }
 
   private rememberStale(
     { secret, place, inputsHash }: SyncRequest,
-    version: KvVersion,
+    version: KvVersion | undefined,
     result: SyncResult,
   ): void {
-    if (!result.findings.some((finding) => finding.reason === 'CasIndexStale')) return;
+    const isStale = result.findings.some((finding) => finding.reason === 'CasIndexStale');
+    if (version === undefined || !isStale) return;
     this.deps.memory.rememberStale(secret.metadata.uid, place, { inputsHash, version, result });
   }
 
