@@ -1,15 +1,14 @@
 import { DecryptCommand, KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import type { EncryptionContext } from '../api/resources.js';
 import type { AwsConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
+import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { KmsError } from './kms-error.js';
 import { classifyCredentialsFailure, classifyKmsFailure, withRegion } from './kms-failures.js';
 
-const CONNECT_TIMEOUT_MS = 3_000;
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Who asks decides when to ask again: a retry of the SDK would know nothing of the pace and of turns. */
@@ -48,15 +47,11 @@ export class AwsKmsApi implements KmsApi {
           }
         };
       },
-      requestHandler: new NodeHttpHandler({
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-        ...agents.forAws(
-          aws.kmsEndpoint ?? `https://kms.${aws.region ?? 'us-east-1'}.amazonaws.com`,
-          maxSockets,
-          aws,
-        ),
+      requestHandler: new AwsRequestHandler({
+        agents,
+        maxSockets,
+        aws,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
       }),
     };
     if (aws.region !== undefined) config.region = aws.region;

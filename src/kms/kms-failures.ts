@@ -1,3 +1,4 @@
+import { type ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import { KmsError, type KmsFailure, type Passing } from './kms-error.js';
 
@@ -89,6 +90,8 @@ interface SdkError {
 /** Sorts an error of the AWS SDK by name and status, never by its text. Unknown means transient. */
 export function classifyKmsFailure(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
+  const proxy = proxyErrorOf(error);
+  if (proxy !== undefined) return proxyFailure(proxy, 'KMS cannot be used now');
   const failure = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
   const { name, code, $metadata, $response } = failure;
   const known = typeof name === 'string' && Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
@@ -114,6 +117,8 @@ export function classifyKmsFailure(error: unknown): KmsError {
  * a key. An answer with a status comes from STS, or from the service that stands in for it.
  */
 export function classifyCredentialsFailure(error: unknown): KmsError {
+  const proxy = proxyErrorOf(error);
+  if (proxy !== undefined) return proxyFailure(proxy, 'there are no AWS credentials for KMS');
   const { name, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
   const status = $metadata?.httpStatusCode;
   const shown = typeof name === 'string' && isSafe(name) ? name : 'UnknownError';
@@ -125,6 +130,12 @@ export function classifyCredentialsFailure(error: unknown): KmsError {
     `AWS STS gave no credentials for KMS: ${shown} (HTTP ${String(status)}); KMS was not asked: check the ` +
     "role of the operator's service account and the role's trust policy";
   return new KmsError('transient', 'CredentialsRefused', message);
+}
+
+/** What a proxy refuses is no answer of AWS. */
+function proxyFailure(proxy: ProxyError, what: string): KmsError {
+  const code = proxy.status === undefined ? proxy.code : 'ProxyRefused';
+  return new KmsError('transient', code, `${what}: ${proxy.message}`);
 }
 
 /** KMS denies a ciphertext of another region in the same way, so the reader must think of the region. */

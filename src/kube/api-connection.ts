@@ -1,22 +1,17 @@
 import type { KubeConfig } from '@kubernetes/client-node';
-import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import { createHash } from 'node:crypto';
-import {
-  Agent as HttpAgent,
-  type ClientRequest,
-  type IncomingMessage,
-  request as httpRequest,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
+import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
+import { type ConnectionLimits, ConnectionPool } from '../runtime/connection-pool.js';
+import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
-/** How long a proxy may take to open a tunnel, and an idle socket through it may live. */
-const PROXY_TIMEOUT_MS = 60_000;
 /** Beyond these a free socket is closed; reconciles run in parallel, but not by the hundred. */
 const MAX_FREE_SOCKETS = 16;
 
@@ -27,6 +22,7 @@ export interface ApiConnectionOptions {
   /** PEM roots trusted beside those of the kubeconfig; asked at every connect. */
   readonly extraRoots?: () => readonly string[];
   readonly clock?: Pick<Clock, 'monotonicMs'>;
+  readonly limits?: ConnectionLimits;
 }
 
 export interface ApiRequest {
@@ -50,13 +46,15 @@ export class ApiConnection {
   private readonly credentials: ApiCredentials;
   private readonly proxyFor: (url: URL) => string | undefined;
   private readonly extraRoots: () => readonly string[];
-  private agent: { readonly key: string; readonly agent: HttpAgent | HttpsAgent } | undefined;
+  private readonly limits: ConnectionLimits;
+  private made: { readonly key: string; readonly pool: ConnectionPool } | undefined;
 
   constructor(options: ApiConnectionOptions) {
     this.kubeConfig = options.kubeConfig;
     this.extraRoots = options.extraRoots ?? (() => []);
     this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots, options.clock);
     this.proxyFor = options.proxyFor ?? (() => undefined);
+    this.limits = options.limits ?? {};
   }
 
   /** The server's URL, without a trailing slash. */
@@ -82,28 +80,29 @@ export class ApiConnection {
   }
 
   private async attempt(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        return await this.send(request, secrets);
-      } catch (error) {
-        // The server may close an idle connection just as it is taken from the pool.
-        if (attempt < 2 && error instanceof StaleConnection && !request.signal.aborted) continue;
-        throw error instanceof StaleConnection ? error.error : error;
-      }
+    try {
+      return await unlessAborted(this.send(request, secrets), request);
+    } catch (error) {
+      if (!(error instanceof StaleConnection)) throw error;
+      if (request.signal.aborted) throw error.error;
+    }
+    // The pool has closed the other idle connections by now: this one is fresh.
+    try {
+      return await unlessAborted(this.send(request, secrets), request);
+    } catch (error) {
+      throw error instanceof StaleConnection ? error.error : error;
     }
   }
 
   /** Closes the connections that carry no request: after a stall the pool's are likely dead, too. */
   dropIdle(): void {
-    for (const sockets of Object.values(this.agent?.agent.freeSockets ?? {})) {
-      for (const socket of sockets ?? []) socket.destroy();
-    }
+    this.made?.pool.dropIdle();
   }
 
   /** Cuts every connection. */
   close(): void {
-    this.agent?.agent.destroy();
-    this.agent = undefined;
+    this.made?.pool.destroy();
+    this.made = undefined;
   }
 
   private send(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
@@ -114,7 +113,7 @@ export class ApiConnection {
     return new Promise((resolve, reject) => {
       const outgoing = (secure ? httpsRequest : httpRequest)(url, {
         method: request.method,
-        agent: secrets.socksAgent ?? this.agentFor(url, secrets),
+        agent: secrets.socksAgent ?? this.pool(secrets).for(url),
         signal: request.signal,
         ...(secrets.auth !== undefined ? { auth: secrets.auth } : {}),
         headers: {
@@ -147,43 +146,34 @@ export class ApiConnection {
     });
   }
 
-  /** One agent for as long as the TLS material stays the same; in-flight requests keep the old one. */
-  private agentFor(url: URL, secrets: ConnectionSecrets): HttpAgent | HttpsAgent {
-    const proxy = this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.proxyFor(url);
+  /** The same connections for as long as the TLS material stays the same; requests in flight keep the old. */
+  private pool(secrets: ConnectionSecrets): ConnectionPool {
     const { ca, cert, key, servername, rejectUnauthorized } = secrets.tls;
     const hash = createHash('sha256');
-    for (const part of [proxy, cert, key, servername, rejectUnauthorized, ...(ca ?? [])]) {
+    for (const part of [cert, key, servername, rejectUnauthorized, ...(ca ?? [])]) {
       hash
         .update(part === undefined ? '\u0000-' : typeof part === 'boolean' ? String(part) : part)
         .update('\u0000');
     }
     const digest = hash.digest('base64');
-    if (this.agent?.key === digest) return this.agent.agent;
-    this.dropIdle();
-    const options = {
-      keepAlive: true,
+    if (this.made?.key === digest) return this.made.pool;
+    this.made?.pool.retire();
+    const context = secureContext({ ca, cert, key });
+    const pool = new ConnectionPool({
       maxFreeSockets: MAX_FREE_SOCKETS,
-      ...secrets.tls,
-      ca: ca as (string | Buffer)[] | undefined,
-    };
-    const secure = url.protocol === 'https:';
-    const extra = this.extraRoots();
-    const agent =
-      proxy === undefined
-        ? secure
-          ? new HttpsAgent(options)
-          : new HttpAgent({ keepAlive: true, maxFreeSockets: MAX_FREE_SOCKETS })
-        : secure
-          ? new HttpsProxyAgent({
-              ...options,
-              proxy,
-              timeout: PROXY_TIMEOUT_MS,
-              // A proxy with TLS of its own is judged by the added roots, never by the cluster's.
-              ...(extra.length > 0 ? { proxyRequestOptions: { ca: [...rootCertificates, ...extra] } } : {}),
-            })
-          : new HttpProxyAgent({ keepAlive: true, proxy, timeout: PROXY_TIMEOUT_MS });
-    this.agent = { key: digest, agent };
-    return agent;
+      context: () => context,
+      // A proxy with TLS of its own is judged by the added roots, never by the cluster's.
+      proxyContext: () => {
+        const extra = this.extraRoots();
+        return secureContext(extra.length === 0 ? {} : { ca: [...rootCertificates, ...extra] });
+      },
+      servername,
+      rejectUnauthorized,
+      proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.proxyFor(url),
+      limits: this.limits,
+    });
+    this.made = { key: digest, pool };
+    return pool;
   }
 }
 
@@ -194,7 +184,7 @@ class StaleConnection extends Error {
   }
 }
 
-/** A credential plugin may hang; the caller's signal ends the wait, not the plugin. */
+/** A credential plugin may hang, and a connection take its time: the caller's signal ends the wait for it. */
 function unlessAborted<T>(promise: Promise<T>, { method, path, signal }: ApiRequest): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {
@@ -222,6 +212,9 @@ function failureOf(operation: string, error: NodeJS.ErrnoException, signal: Abor
       ? signal.reason
       : new KubeError(`${operation}: given up`, undefined);
   }
+  const proxy = proxyErrorOf(error);
+  if (proxy !== undefined)
+    return new KubeError(`${operation}: no way to the API server: ${proxy.message}`, undefined);
   // Only the code: the message of a TLS or proxy error may quote certificates and addresses.
   const code = typeof error.code === 'string' ? error.code : 'connection failed';
   return new KubeError(`${operation}: no answer from the API server (${code})`, undefined);

@@ -1,30 +1,54 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent, type AgentOptions } from 'node:https';
-
-import { HttpProxyAgent, HttpsProxyAgent, type HttpsProxyAgentOptions } from 'hpagent';
+import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
+import { createSecureContext, type SecureContext } from 'node:tls';
 
 import type { AwsConfig, NetworkConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
+import { type ConnectionLimits, ConnectionPool } from './connection-pool.js';
 import { proxyFor } from './proxy.js';
 import { TrustStore } from './trust-store.js';
 
-export interface AgentRequest {
-  readonly url: string;
-  readonly maxSockets: number;
-  /** Client certificate, server name and the like. */
-  readonly tls?: AgentOptions;
-  /** Roots; without a store Node's own (with `NODE_EXTRA_CA_CERTS`) are used. */
-  readonly trust?: TrustStore;
-  /** Instead of the environment's proxies. */
-  readonly proxy?: string;
+/** What TLS is set up with; PEM texts. */
+export interface TlsMaterial {
+  /** Node's own roots (with `NODE_EXTRA_CA_CERTS`) when absent. */
+  readonly ca?: readonly (string | Buffer)[] | undefined;
+  readonly cert?: string | Buffer | undefined;
+  readonly key?: string | Buffer | undefined;
 }
 
-/** An agent that also fits plain HTTP, chosen by the URL. */
-export type AnyAgent = HttpAgent | HttpsAgent;
+export interface PoolRequest {
+  readonly maxSockets: number;
+  readonly context: () => SecureContext;
+  readonly servername?: string | undefined;
+  readonly rejectUnauthorized?: boolean;
+  /** Instead of the environment's proxies. */
+  readonly proxy?: string | undefined;
+}
 
-/** Makes keep-alive agents that honour proxies and added roots, the same way for every peer. */
+/**
+ * Trusts each given certificate by itself, an intermediate authority without its root too, as Go's x509
+ * does and OpenSSL does only when told so. Dates and names are checked as ever.
+ */
+export function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
+  const options = {
+    ...(ca === undefined ? {} : { ca: [...ca] }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    // Since Node 20.18; the types of Node 20 do not know it.
+    allowPartialTrustChain: true,
+  };
+  return createSecureContext(options);
+}
+
+/** Makes keep-alive connections that honour proxies and added roots, the same way for every peer. */
 export class AgentFactory {
-  constructor(private readonly options: { readonly network: NetworkConfig; readonly logger: Logger }) {}
+  constructor(
+    private readonly options: {
+      readonly network: NetworkConfig;
+      readonly logger: Logger;
+      readonly limits?: ConnectionLimits;
+    },
+  ) {}
 
   /** The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` add, and further ones; undefined when there are none. */
   trust(extraFiles: readonly string[] = []): TrustStore | undefined {
@@ -34,26 +58,32 @@ export class AgentFactory {
     return new TrustStore({ files, directories: sslCertDirs, builtIn: true }, this.options.logger);
   }
 
-  agent({ url, maxSockets, tls, trust, proxy }: AgentRequest): AnyAgent {
-    const target = new URL(url);
-    const options: AgentOptions = { keepAlive: true, maxSockets, maxFreeSockets: maxSockets, ...tls };
-    if (trust !== undefined) options.ca = [...trust.roots()];
-    const via = proxy ?? proxyFor(target, this.options.network);
-    if (via === undefined)
-      return target.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
-    const proxied: HttpsProxyAgentOptions = { ...options, proxy: via };
-    if (trust !== undefined) proxied.proxyRequestOptions = { ca: [...trust.roots()] };
-    return target.protocol === 'https:' ? new HttpsProxyAgent(proxied) : new HttpProxyAgent(proxied);
+  pool({ proxy, ...request }: PoolRequest): ConnectionPool {
+    const { network, limits = {} } = this.options;
+    return new ConnectionPool({
+      ...request,
+      proxyFor: proxy === undefined ? (url) => proxyFor(url, network) : () => proxy,
+      limits,
+    });
   }
 
-  /** The agents of an AWS SDK client for one endpoint. */
+  /** The agents of an AWS SDK client, whatever its endpoints: those of KMS, of STS, and of every partition. */
   forAws(
-    endpoint: string,
     maxSockets: number,
     aws: Pick<AwsConfig, 'caBundle'> = {},
-  ): { httpAgent?: HttpAgent; httpsAgent?: HttpsAgent } {
+  ): { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent } {
     const trust = this.trust(aws.caBundle === undefined ? [] : [aws.caBundle]);
-    const agent = this.agent({ url: endpoint, maxSockets, ...(trust === undefined ? {} : { trust }) });
-    return agent instanceof HttpsAgent ? { httpsAgent: agent } : { httpAgent: agent };
+    const { http, https } = this.pool({ maxSockets, context: contextOf(trust) });
+    return { httpAgent: http, httpsAgent: https };
   }
+}
+
+/** The context for the roots as they are now, made anew only when they change. */
+function contextOf(trust: TrustStore | undefined): () => SecureContext {
+  let made: { readonly roots: readonly string[] | undefined; readonly context: SecureContext } | undefined;
+  return () => {
+    const roots = trust?.roots();
+    if (made?.roots !== roots || made === undefined) made = { roots, context: secureContext({ ca: roots }) };
+    return made.context;
+  };
 }

@@ -1,6 +1,7 @@
 import { isIP, isIPv4, isIPv6, BlockList } from 'node:net';
 
 import type { NetworkConfig } from '../config/config.js';
+import { withoutFinalDot } from './host-name.js';
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
@@ -12,7 +13,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
 export function proxyFor(url: URL, network: NetworkConfig): string | undefined {
   const proxy = url.protocol === 'https:' ? network.httpsProxy : network.httpProxy;
   if (proxy === undefined) return undefined;
-  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+  const host = withoutFinalDot(url.hostname.replace(/^\[|\]$/g, '').toLowerCase());
   if (isLoopback(host)) return undefined;
   const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? '') : url.port;
   const entries = (network.noProxy ?? '').split(',').map((entry) => entry.trim().toLowerCase());

@@ -2,9 +2,19 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 
+import { systemClock } from '../runtime/clock.js';
+
 /** What Axios calls instead of Node's `http` and `https`. */
 export interface RequestModule {
   request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest;
+}
+
+/** What is done to a request between Axios and Node. */
+export interface RequestWatch {
+  /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
+  readonly beforeSend?: (() => void) | undefined;
+  /** How long a connection that had been idle may be silent before it counts as lost, in milliseconds. */
+  readonly silentMs?: number | undefined;
 }
 
 /**
@@ -12,10 +22,12 @@ export interface RequestModule {
  * request may have waited for a connection while the process was frozen. What it throws ends the
  * request unsent.
  */
-export function fencedRequests(secure: boolean, beforeSend: () => void): RequestModule {
+export function fencedRequests(secure: boolean, { beforeSend, silentMs }: RequestWatch): RequestModule {
   return {
     request: (options, onResponse) => {
       const outgoing = (secure ? httpsRequest : httpRequest)(options, onResponse);
+      if (silentMs !== undefined) endWhenSilent(outgoing, silentMs);
+      if (beforeSend === undefined) return outgoing;
       const check = (): void => {
         try {
           beforeSend();
@@ -33,4 +45,15 @@ export function fencedRequests(secure: boolean, beforeSend: () => void): Request
       return outgoing;
     },
   };
+}
+
+/** A connection that the network has forgotten may swallow what is sent instead of answering with a reset. */
+function endWhenSilent(outgoing: ClientRequest, silentMs: number): void {
+  outgoing.once('socket', () => {
+    if (!outgoing.reusedSocket) return;
+    const stop = systemClock.setTimer(silentMs, () => {
+      outgoing.destroy(Object.assign(new Error('silent connection'), { code: 'ECONNRESET' }));
+    });
+    outgoing.once('response', stop).once('close', stop);
+  });
 }

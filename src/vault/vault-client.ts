@@ -157,7 +157,7 @@ export class VaultClient implements VaultRequests {
       metrics.vaultRequests.inc({ operation: request.operation, code });
       if (gateSignal?.aborted === true) throw new WriteGateClosedError();
       if (error instanceof VaultError) return { error, again: false };
-      return { error: networkFailure(code, request.operation), again: isWorthAnotherAttempt(code) };
+      return { error: networkFailure(code, request.operation, error), again: isWorthAnotherAttempt(code) };
     } finally {
       limit.end();
       stopTimer();

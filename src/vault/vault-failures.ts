@@ -1,3 +1,4 @@
+import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import type { VaultOperation } from './vault-request.js';
 import { knownReason } from './vault-answers.js';
@@ -9,13 +10,17 @@ const CERTIFICATE_CODE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_T
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** A failure without an answer, reduced to its code: Axios hangs the request on its errors. */
-export function networkFailure(code: string, operation: VaultOperation): VaultError {
+export function networkFailure(code: string, operation: VaultOperation, error?: unknown): VaultError {
+  const proxy = proxyErrorOf(error);
+  if (proxy !== undefined)
+    return new VaultError('unavailable', `no way to Vault: ${proxy.message}`, { operation });
   return new VaultError('unavailable', networkMessage(code), { operation });
 }
 
 /** Whether another attempt may do better: not with a certificate, a file or a time limit in the way. */
 export function isWorthAnotherAttempt(code: string): boolean {
-  return !CERTIFICATE_CODE.test(code) && !code.startsWith('ERR_') && !['ETIMEDOUT', 'ABORTED'].includes(code);
+  if (CERTIFICATE_CODE.test(code) || /^(ERR_|PROXY_4)/.test(code)) return false;
+  return !['ETIMEDOUT', 'ABORTED'].includes(code);
 }
 
 function networkMessage(code: string): string {
@@ -32,10 +37,12 @@ function networkMessage(code: string): string {
 
 /** A short stable code for a metric label: `ECONNREFUSED`, `ETIMEDOUT`, `CERT_HAS_EXPIRED` … */
 export function networkCode(error: unknown): string {
-  const { code, name } = (typeof error === 'object' && error !== null ? error : {}) as {
-    code?: unknown;
-    name?: unknown;
-  };
+  const { code, name } =
+    proxyErrorOf(error) ??
+    ((typeof error === 'object' && error !== null ? error : {}) as {
+      code?: unknown;
+      name?: unknown;
+    });
   if (code === 'ECONNABORTED' || name === 'TimeoutError') return 'ETIMEDOUT';
   if (code === 'ERR_CANCELED' || name === 'AbortError') return 'ABORTED';
   return typeof code === 'string' && SAFE_CODE.test(code) ? code : 'EUNKNOWN';

@@ -1,11 +1,12 @@
-import type { AgentOptions } from 'node:https';
+import type { ClientRequest } from 'node:http';
 
 import Vault from 'hashi-vault-js';
 
 import type { VaultConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
-import type { AgentFactory, AnyAgent } from '../runtime/agents.js';
+import { type AgentFactory, secureContext } from '../runtime/agents.js';
 import { MAX_TIMER_MS } from '../runtime/clock.js';
+import type { ConnectionPool } from '../runtime/connection-pool.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
@@ -13,8 +14,8 @@ import { fencedRequests } from './fenced-request.js';
 
 /** Connections when nobody says how many requests run side by side. */
 const MAX_SOCKETS = 16;
-/** The address, and the active node that a standby names. */
-const MAX_AGENTS = 4;
+/** A read takes Vault milliseconds. */
+const SILENT_MS = 5_000;
 /** Folders of system roots hold hundreds of files: they are looked at this often at most. */
 const SYSTEM_ROOTS_CHECK_MS = 10_000;
 /** Vault takes 32 MiB; what it gives is that and its metadata. */
@@ -55,15 +56,14 @@ export class VaultTransport {
   private readonly systemTrust: TrustStore | undefined;
   private readonly certificate: ClientCertificate | undefined;
   private systemRoots: { readonly roots: readonly string[]; readonly seenMs: number } | undefined;
-  /** By origin; all of them with the same roots and client certificate. */
-  private readonly agents = new Map<string, AnyAgent>();
-  private madeWith: {
-    readonly roots: readonly string[] | undefined;
-    readonly pair: CertificatePair | undefined;
-  } = {
-    roots: undefined,
-    pair: undefined,
-  };
+  /** The connections, and what they were made with. */
+  private made:
+    | {
+        readonly pool: ConnectionPool;
+        readonly roots: readonly string[] | undefined;
+        readonly pair: CertificatePair | undefined;
+      }
+    | undefined;
 
   constructor(
     private readonly options: {
@@ -72,6 +72,8 @@ export class VaultTransport {
       readonly logger: Logger;
       /** As many as requests may run side by side: one that waits for a connection uses up its time. */
       readonly maxSockets?: number;
+      /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+      readonly silentMs?: number;
     },
   ) {
     const { config, agents, logger } = options;
@@ -101,8 +103,18 @@ export class VaultTransport {
    *   caller reduces it to a code.
    */
   async send(request: RawRequest): Promise<RawResponse> {
+    try {
+      return await this.exchange(request);
+    } catch (error) {
+      // A reset on a kept connection: the network in between forgot it, or the peer closed it just then.
+      if (!isStaleConnection(error) || request.signal.aborted) throw error;
+      return await this.exchange(request);
+    }
+  }
+
+  private async exchange(request: RawRequest): Promise<RawResponse> {
     const { origin, pathname, search } = new URL(request.url);
-    const agent = this.agentFor(origin);
+    const pool = this.pool();
     const { status, headers, data } = await this.axios.request({
       method: request.method,
       baseURL: origin,
@@ -111,12 +123,14 @@ export class VaultTransport {
       headers: request.headers,
       data: request.body,
       signal: request.signal,
-      httpAgent: agent,
-      httpsAgent: agent,
+      httpAgent: pool.http,
+      httpsAgent: pool.https,
       proxy: false,
-      ...(request.beforeSend === undefined
-        ? {}
-        : { transport: fencedRequests(origin.startsWith('https:'), request.beforeSend) }),
+      transport: fencedRequests(origin.startsWith('https:'), {
+        beforeSend: request.beforeSend,
+        // Reading twice does no harm; a write may be on its way all the same.
+        silentMs: request.method === 'GET' ? (this.options.silentMs ?? SILENT_MS) : undefined,
+      }),
       maxRedirects: 0,
       timeout: Math.min(this.options.config.timeoutMs, MAX_TIMER_MS),
       responseType: 'text',
@@ -131,46 +145,27 @@ export class VaultTransport {
   }
 
   close(): void {
-    this.retireAgents();
+    this.made?.pool.retire();
+    this.made = undefined;
   }
 
-  private agentFor(origin: string): AnyAgent {
+  private pool(): ConnectionPool {
     const roots = this.vaultTrust?.roots() ?? this.currentSystemRoots();
     const pair = this.certificate?.current();
-    const { madeWith } = this;
-    const isStale = madeWith.roots !== roots || madeWith.pair !== pair;
-    if (isStale || (this.agents.size >= MAX_AGENTS && !this.agents.has(origin))) this.retireAgents();
-    this.madeWith = { roots, pair };
-    const known = this.agents.get(origin);
-    if (known !== undefined) return known;
-    const made = this.newAgent(origin, pair);
-    this.agents.set(origin, made);
-    return made;
-  }
-
-  private newAgent(origin: string, pair: CertificatePair | undefined): AnyAgent {
+    if (this.made !== undefined && this.made.roots === roots && this.made.pair === pair)
+      return this.made.pool;
+    this.made?.pool.retire();
     const { config, agents } = this.options;
-    const trust = this.vaultTrust ?? this.systemTrust;
-    const tls: AgentOptions = { ...pair, rejectUnauthorized: !config.skipVerify };
-    if (config.tlsServerName !== undefined) tls.servername = config.tlsServerName;
-    return agents.agent({
-      url: origin,
+    const context = secureContext({ ca: roots, ...pair });
+    const pool = agents.pool({
       maxSockets: this.options.maxSockets ?? MAX_SOCKETS,
-      tls,
-      ...(trust === undefined ? {} : { trust }),
-      ...(config.proxy === undefined ? {} : { proxy: config.proxy }),
+      context: () => context,
+      rejectUnauthorized: !config.skipVerify,
+      servername: config.tlsServerName,
+      proxy: config.proxy,
     });
-  }
-
-  /** Requests in flight finish on their connection; it closes after them, idle ones close now. */
-  private retireAgents(): void {
-    for (const agent of this.agents.values()) {
-      agent.maxFreeSockets = 0;
-      for (const sockets of Object.values(agent.freeSockets)) {
-        for (const socket of sockets ?? []) socket.destroy();
-      }
-    }
-    this.agents.clear();
+    this.made = { pool, roots, pair };
+    return pool;
   }
 
   private currentSystemRoots(): readonly string[] | undefined {
@@ -181,6 +176,13 @@ export class VaultTransport {
     }
     return this.systemRoots.roots;
   }
+}
+
+/** Whether a kept connection ended before an answer began. */
+function isStaleConnection(error: unknown): boolean {
+  const { code, request } = error as { code?: unknown; request?: Partial<ClientRequest> & { res?: unknown } };
+  const isReset = code === 'ECONNRESET' || code === 'EPIPE';
+  return isReset && request?.reusedSocket === true && (request.res === undefined || request.res === null);
 }
 
 /** The first of file, bytes and path counts, and replaces the built-in roots, as in the official client. */

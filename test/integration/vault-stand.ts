@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import type { AwsConfig, NetworkConfig, VaultConfig } from '../../src/config/config.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
+import type { ConnectionLimits } from '../../src/runtime/connection-pool.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
 import { openGate } from '../../src/runtime/write-gate.js';
 import { AUTH_METHODS, VaultAuthenticatorFactory } from '../../src/vault/authenticator-factory.js';
@@ -22,6 +23,9 @@ export interface StandOptions {
   readonly clock?: Clock;
   /** Aborted when the operator stops. */
   readonly stopping?: AbortSignal;
+  readonly limits?: ConnectionLimits;
+  /** How long a kept connection may say nothing to a read, in milliseconds. */
+  readonly silentMs?: number;
 }
 
 /** The Vault side of the operator, wired as the composition wires it, before any server. */
@@ -45,9 +49,15 @@ export class VaultStand {
       ...options.config,
     };
     const stopping = options.stopping === undefined ? {} : { stopping: options.stopping };
-    const agents = new AgentFactory({ network: options.network ?? { sslCertDirs: [] }, logger: this.logger });
+    const { network = { sslCertDirs: [] }, limits = {}, silentMs } = options;
+    const agents = new AgentFactory({ network, logger: this.logger, limits });
     const metrics = new OperatorMetrics(this.registry);
-    this.transport = new VaultTransport({ config, agents, logger: this.logger });
+    this.transport = new VaultTransport({
+      config,
+      agents,
+      logger: this.logger,
+      ...(silentMs === undefined ? {} : { silentMs }),
+    });
     this.client = new VaultClient({
       config,
       transport: this.transport,

@@ -1,9 +1,10 @@
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { SignatureV4 } from '@smithy/signature-v4';
 
+import { AwsRequestHandler } from '../../runtime/aws-request-handler.js';
 import type { Clock } from '../../runtime/clock.js';
+import { proxyErrorOf } from '../../runtime/proxy-tunnel.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
 import { VaultError } from '../vault-error.js';
@@ -15,7 +16,6 @@ const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 const DEFAULT_REGION = 'us-east-1';
 const SERVER_ID_HEADER = 'X-Vault-AWS-IAM-Server-ID';
 const MAX_SOCKETS = 2;
-const CONNECT_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 10_000;
 
 interface Credentials {
@@ -133,20 +133,23 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
   const chain = fromNodeProviderChain({
     clientConfig: {
       region,
-      requestHandler: new NodeHttpHandler({
-        connectionTimeout: CONNECT_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        throwOnRequestTimeout: true,
-        ...agents.forAws(`https://sts.${region}.amazonaws.com`, MAX_SOCKETS, aws),
+      requestHandler: new AwsRequestHandler({
+        agents,
+        maxSockets: MAX_SOCKETS,
+        aws,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
       }),
     },
   });
   return async () => {
     try {
       return await chain();
-    } catch {
+    } catch (error) {
+      const proxy = proxyErrorOf(error);
       const message =
-        'no AWS credentials for the iam login: provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID';
+        proxy !== undefined
+          ? `no AWS credentials for the iam login: ${proxy.message}`
+          : 'no AWS credentials for the iam login: provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID';
       throw new VaultError('unavailable', message, { operation: 'login' });
     }
   };

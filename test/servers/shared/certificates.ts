@@ -65,6 +65,26 @@ export class TestAuthority {
     return this.root.toString('pem');
   }
 
+  /** An authority whose certificate this one has issued. */
+  async intermediate(commonName: string, notAfter = new Date(Date.now() + DAY_MS)): Promise<TestAuthority> {
+    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const cert = await X509CertificateGenerator.create({
+      serialNumber: serial(),
+      subject: `CN=${commonName}`,
+      issuer: this.root.subject,
+      notBefore: new Date(Date.now() - DAY_MS),
+      notAfter,
+      signingAlgorithm: ALGORITHM,
+      publicKey: keys.publicKey,
+      signingKey: this.keys.privateKey,
+      extensions: [
+        new BasicConstraintsExtension(true, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      ],
+    });
+    return new TestAuthority(cert, keys);
+  }
+
   /** A certificate for servers and clients alike. */
   async issue(options: LeafOptions = {}): Promise<CertificatePair> {
     const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);

@@ -1,0 +1,43 @@
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+
+import type { AwsConfig } from '../config/config.js';
+import type { AgentFactory } from './agents.js';
+import { connectionUse } from './connection-pool.js';
+
+/** Connects take up to 10 s, as everywhere; the SDK's own limit must not come before. */
+const CONNECT_TIMEOUT_MS = 11_000;
+
+type Handle = NodeHttpHandler['handle'];
+
+/**
+ * The HTTP side of the AWS SDK's clients, over our connections. A kept connection that turns out to be
+ * closed before an answer begins costs one more send at once, on a fresh one, and none of the SDK's
+ * attempts with their pauses: Decrypt, AssumeRole and the like change nothing.
+ */
+export class AwsRequestHandler extends NodeHttpHandler {
+  constructor(options: {
+    readonly agents: AgentFactory;
+    readonly maxSockets: number;
+    readonly aws: Pick<AwsConfig, 'caBundle'>;
+    readonly requestTimeoutMs: number;
+  }) {
+    super({
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: options.requestTimeoutMs,
+      throwOnRequestTimeout: true,
+      ...options.agents.forAws(options.maxSockets, options.aws),
+    });
+  }
+
+  override async handle(...[request, options]: Parameters<Handle>): ReturnType<Handle> {
+    const use = { reused: false };
+    try {
+      return await connectionUse.run(use, () => super.handle(request, options));
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      const isReset = code === 'ECONNRESET' || code === 'EPIPE';
+      if (!use.reused || !isReset || options?.abortSignal?.aborted === true) throw error;
+      return await super.handle(request, options);
+    }
+  }
+}

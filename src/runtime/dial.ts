@@ -1,0 +1,125 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+
+/**
+ * How long one address is tried alone before the next one is tried beside it: the connection attempt
+ * delay that RFC 8305, section 5, recommends.
+ */
+const ATTEMPT_DELAY_MS = 250;
+
+/** Errors that say more of this machine's routes than of the peer. */
+const NO_ROUTE: ReadonlySet<string | undefined> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL']);
+
+/** A connection that did not stand in time: name look-up, TCP, a proxy's tunnel and TLS together. */
+export class ConnectTimeoutError extends Error {
+  readonly code = 'CONNECT_TIMEOUT';
+
+  constructor() {
+    super('the connection did not stand in time');
+    this.name = 'ConnectTimeoutError';
+  }
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The first idle time after which TCP asks whether the peer is still there, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
+  /** Instead of the system's resolver. */
+  readonly lookup?: LookupFunction;
+}
+
+/**
+ * Opens a TCP connection to whichever address of a host answers first ("happy eyeballs", RFC 8305).
+ * Node's own way gives each address 250 ms and takes it back then, so that a peer that takes longer to
+ * answer is never reached where there are several addresses. Here an attempt goes on while the next one
+ * begins.
+ *
+ * @throws the error of the look-up, of an attempt when all have failed, or `signal`'s reason.
+ */
+export async function dial(options: DialOptions): Promise<Socket> {
+  const addresses = await resolveAll(options);
+  return await new Promise((resolve, reject) => {
+    const pending = new Set<Socket>();
+    const failures: NodeJS.ErrnoException[] = [];
+    const left = [...addresses];
+    let timer: NodeJS.Timeout | undefined;
+    const finish = (settle: () => void): void => {
+      clearTimeout(timer);
+      options.signal.removeEventListener('abort', onAbort);
+      for (const socket of pending) socket.destroy();
+      settle();
+    };
+    const onAbort = (): void => {
+      finish(() => {
+        reject(options.signal.reason as Error);
+      });
+    };
+    const next = (): void => {
+      clearTimeout(timer);
+      const address = left.shift();
+      if (address === undefined) return;
+      if (left.length > 0) timer = setTimeout(next, ATTEMPT_DELAY_MS);
+      const socket = connect({
+        host: address,
+        port: options.port,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: options.keepAliveMs,
+      });
+      pending.add(socket);
+      const onError = (error: NodeJS.ErrnoException): void => {
+        pending.delete(socket);
+        failures.push(error);
+        if (left.length > 0) next();
+        else if (pending.size === 0) {
+          finish(() => {
+            reject(failures.find(({ code }) => !NO_ROUTE.has(code)) ?? error);
+          });
+        }
+      };
+      socket.once('error', onError);
+      socket.once('connect', () => {
+        socket.removeListener('error', onError);
+        pending.delete(socket);
+        finish(() => {
+          resolve(socket);
+        });
+      });
+    };
+    if (options.signal.aborted) {
+      onAbort();
+      return;
+    }
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    next();
+  });
+}
+
+/** The addresses in the order in which they are tried: the resolver's, with the families in turn. */
+async function resolveAll({ host, lookup = systemLookup, signal }: DialOptions): Promise<string[]> {
+  if (isIP(host) !== 0) return [host];
+  const found = await new Promise<LookupAddress[]>((resolve, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error);
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    lookup(host, { all: true }, (error, addresses) => {
+      signal.removeEventListener('abort', onAbort);
+      if (error !== null) reject(error);
+      else if (typeof addresses === 'string') resolve([{ address: addresses, family: isIP(addresses) }]);
+      else resolve(addresses);
+    });
+  });
+  const first = found.filter(({ family }) => family === found[0]?.family);
+  const second = found.filter(({ family }) => family !== found[0]?.family);
+  return Array.from({ length: Math.max(first.length, second.length) }, (_, index) => [
+    first[index],
+    second[index],
+  ])
+    .flat()
+    .flatMap((entry) => (entry === undefined ? [] : [entry.address]));
+}

@@ -1,0 +1,140 @@
+import { Agent, request as httpRequest } from 'node:http';
+import { isIP, type Socket } from 'node:net';
+import { connect as tlsConnect, type SecureContext, type TLSSocket } from 'node:tls';
+
+import { dial, type DialOptions } from './dial.js';
+import { withoutFinalDot } from './host-name.js';
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+
+/** A proxy that cannot be reached or opens no tunnel. Holds its host and port, never its credentials. */
+export class ProxyError extends Error {
+  constructor(
+    /** `host:port` of the proxy. */
+    readonly proxy: string,
+    /** `PROXY_407` for an answer, else the code of the network error. */
+    readonly code: string,
+    /** What the proxy answered to CONNECT, if it did. */
+    readonly status: number | undefined,
+  ) {
+    super(
+      status === undefined
+        ? `the proxy ${proxy} cannot be reached (${code})`
+        : `the proxy ${proxy} refused the connection (HTTP ${String(status)}${HINTS[status] ?? ''})`,
+    );
+    this.name = 'ProxyError';
+  }
+}
+
+const HINTS: Readonly<Record<number, string>> = {
+  403: ': it does not allow this host and port',
+  407: ': it asks for credentials, or for others',
+};
+
+/** The failure of a proxy that an error is or was caused by; clients wrap the errors of their agents. */
+export function proxyErrorOf(error: unknown): ProxyError | undefined {
+  let current = error;
+  for (let depth = 0; depth < 4 && typeof current === 'object' && current !== null; depth += 1) {
+    if (current instanceof ProxyError) return current;
+    current = (current as { cause?: unknown }).cause;
+  }
+  return undefined;
+}
+
+export interface TunnelOptions extends Omit<DialOptions, 'host' | 'port'> {
+  readonly proxy: URL;
+  /** `host:port` to be reached through it. */
+  readonly target: string;
+  /** The roots by which a proxy that itself speaks TLS is judged. */
+  readonly context: SecureContext | undefined;
+}
+
+/**
+ * Opens a tunnel with CONNECT (RFC 9110, 9.3.6). What a proxy answers instead is its own failure and
+ * never looks like an answer of the peer behind it.
+ *
+ * @throws ProxyError
+ */
+export async function openTunnel(options: TunnelOptions): Promise<Socket> {
+  const { proxy, signal } = options;
+  const port = proxy.port === '' ? (DEFAULT_PORTS[proxy.protocol] ?? 80) : Number(proxy.port);
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  const name = `${proxy.hostname}:${String(port)}`;
+  try {
+    const plain = await dial({ ...options, host, port });
+    const socket = proxy.protocol === 'https:' ? await secured(plain, host, options) : plain;
+    return await established(socket, name, options);
+  } catch (error) {
+    if (error instanceof ProxyError) throw error;
+    const code = signal.aborted ? 'CONNECT_TIMEOUT' : (error as NodeJS.ErrnoException).code;
+    throw new ProxyError(name, code ?? 'ECONNRESET', undefined);
+  }
+}
+
+function secured(plain: Socket, host: string, { context, signal }: TunnelOptions): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = tlsConnect({
+      socket: plain,
+      ...(context === undefined ? {} : { secureContext: context }),
+      host,
+      ...(isIP(host) === 0 ? { servername: withoutFinalDot(host) } : {}),
+    });
+    const end = endWith(signal, socket);
+    socket.once('error', reject);
+    socket.once('close', end);
+    socket.once('secureConnect', () => {
+      end();
+      socket.removeListener('error', reject);
+      resolve(socket);
+    });
+  });
+}
+
+function established(through: Socket, name: string, options: TunnelOptions): Promise<Socket> {
+  const { proxy, target, signal } = options;
+  const end = endWith(signal, through);
+  const agent = new Agent();
+  agent.createConnection = () => through;
+  return new Promise<Socket>((resolve, reject) => {
+    const request = httpRequest({
+      method: 'CONNECT',
+      path: target,
+      headers: { host: target, ...authorization(proxy) },
+      agent,
+    });
+    const refuse = (status: number | undefined): void => {
+      through.destroy();
+      reject(new ProxyError(name, `PROXY_${String(status ?? 0)}`, status ?? 0));
+    };
+    request.once('connect', ({ statusCode = 0 }, socket, head) => {
+      if (statusCode < 200 || statusCode > 299) {
+        refuse(statusCode);
+        return;
+      }
+      if (head.length > 0) socket.unshift(head);
+      resolve(socket);
+    });
+    request.once('response', ({ statusCode }) => {
+      refuse(statusCode);
+    });
+    request.once('error', reject);
+    request.end();
+  }).finally(end);
+}
+
+function endWith(signal: AbortSignal, socket: Socket): () => void {
+  const onAbort = (): void => {
+    socket.destroy(signal.reason as Error);
+  };
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  return () => {
+    signal.removeEventListener('abort', onAbort);
+  };
+}
+
+function authorization({ username, password }: URL): { 'proxy-authorization'?: string } {
+  if (username === '' && password === '') return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
+}
