@@ -4,7 +4,7 @@ import type { Json } from '../support/http-json.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
-/** The table of "Disaster recovery" in docs/operations.md. */
+/** The table of "Disaster recovery" in docs/runbooks.md. */
 describe('a Vault that was lost', () => {
   let stand: OperatorStand;
 

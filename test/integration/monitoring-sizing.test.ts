@@ -6,7 +6,7 @@ import { seal } from '../servers/kms/ciphertext.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
-/** The table of "Sizing" in docs/operations.md, line by line. */
+/** The table of "Sizing" in docs/guide.md, line by line. */
 describe('what one resource costs', () => {
   let stand: OperatorStand;
 

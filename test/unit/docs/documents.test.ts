@@ -99,7 +99,8 @@ describe('documents', () => {
       'SECURITY.md',
       'docs/architecture.md',
       'docs/migration.md',
-      'docs/operations.md',
+      'docs/guide.md',
+      'docs/runbooks.md',
       'docs/vault.md',
       'docs/decisions/README.md',
     ])

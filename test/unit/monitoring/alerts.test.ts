@@ -16,7 +16,7 @@ import { allAlerts } from './alert-rules.js';
 import { labelsOfSeries } from './exported-series.js';
 import { readQuery, type Selector } from './promql.js';
 
-const RUNBOOKS = 'docs/operations.md';
+const RUNBOOKS = 'docs/runbooks.md';
 const ADDRESS = `https://github.com/patoarvizu/kms-vault-operator/blob/master/${RUNBOOKS}`;
 const alerts = allAlerts();
 const labelsOf = labelsOfSeries();
