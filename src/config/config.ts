@@ -75,13 +75,13 @@ export interface VariableSpec {
   readonly together?: string;
   /** Kept out of everything that prints configuration. */
   readonly secret?: boolean;
-  /** Returns what is wrong with a value, without quoting it. */
   /** Set and empty is a value of its own; {@link description} says what for. */
   readonly mayBeEmpty?: boolean;
   /** Any character is right, a line break at the end too. */
   readonly verbatim?: boolean;
   /** Goes into a header or is signed. */
   readonly ascii?: boolean;
+  /** Returns what is wrong with a value, without quoting it. */
   readonly check?: (value: string) => string | undefined;
 }
 

@@ -23,7 +23,7 @@ const MAX_CONCURRENCY = 10_000;
 /** RFC 1123 label, as the API server demands of a namespace. */
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** The operator's flags; the table of the README is checked against this list. */
+/** The operator's flags; `docs/reference.md` is generated from this list. */
 export const OPERATOR_FLAGS: readonly FlagSpec[] = [
   {
     name: 'vault-authentication-method',

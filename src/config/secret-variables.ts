@@ -1,17 +1,6 @@
 import type { Environment, VariableSpec } from './config.js';
+import { ENVIRONMENT_VARIABLES } from './environment-variables.js';
 import { nonEmpty } from './fault-list.js';
-
-/** Read by the AWS SDK itself in one case: a profile that says `credential_source = Environment`. */
-const AWS_VARIABLES = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN'];
-const ALWAYS_READ = ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'VAULT_HEADERS'];
-const PROXIES = [
-  'HTTPS_PROXY',
-  'HTTP_PROXY',
-  'https_proxy',
-  'http_proxy',
-  'VAULT_HTTP_PROXY',
-  'VAULT_PROXY_ADDR',
-];
 
 /**
  * Names of the variables that hold secrets and are not needed once the configuration has been read.
@@ -24,11 +13,11 @@ export function secretVariables(
   variables: readonly VariableSpec[],
   options: { readonly childrenNeedAws: boolean },
 ): string[] {
+  // The AWS SDK reads them itself in one case: a profile that says `credential_source = Environment`.
   const keepsAws = options.childrenNeedAws || nonEmpty(env.AWS_PROFILE) !== undefined;
-  return [
-    ...variables.filter(({ secret }) => secret === true).map(({ name }) => name),
-    ...ALWAYS_READ,
-    ...(keepsAws ? [] : AWS_VARIABLES),
-    ...PROXIES.filter((name) => env[name]?.includes('@') === true),
-  ];
+  const shared = ENVIRONMENT_VARIABLES.filter(({ name, wiped }) => {
+    if (wiped === 'aws') return !keepsAws;
+    return wiped === 'always' || (wiped === 'with-password' && env[name]?.includes('@') === true);
+  });
+  return [...variables.filter(({ secret }) => secret === true), ...shared].map(({ name }) => name);
 }

@@ -10,7 +10,7 @@ import { deepFreeze, parseAddress, parseChoice } from './values.js';
 const PROGRAM = 'kms-vault-validating-webhook';
 const MAX_CONCURRENT_KMS_REQUESTS = 20;
 
-/** The webhook's flags; the table of the README is checked against this list. */
+/** The webhook's flags; `docs/reference.md` is generated from this list. */
 export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
   {
     name: 'tls-cert-file',

@@ -58,6 +58,9 @@ const KNOWN: Readonly<Record<string, Known>> = {
   },
 };
 
+/** Names of the errors in {@link KNOWN}, each of which concerns one ciphertext or one key. */
+export const KNOWN_KMS_ERRORS: readonly string[] = Object.keys(KNOWN);
+
 /**
  * Names that AWS services give to "too many requests" (AWS SDKs and Tools Reference Guide, Retry behavior);
  * KMS answers `ThrottlingException` with status 400.

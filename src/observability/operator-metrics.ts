@@ -45,9 +45,17 @@ export class OperatorMetrics {
     const histogram = (name: string, help: string): Histogram =>
       new Histogram({ name: `kms_vault_operator_${name}`, help, buckets: SECONDS, registers });
 
-    this.reconciles = counter('reconcile_total', 'Reconciles by result.', ['result']);
+    this.reconciles = counter(
+      'reconcile_total',
+      'Reconciles by result: synced, deleted, waiting, blocked, error, superseded, stale or standby.',
+      ['result'],
+    );
     this.reconcileDuration = histogram('reconcile_duration_seconds', 'Duration of one reconcile.');
-    this.reconcileErrors = counter('reconcile_errors_total', 'Failed reconciles by reason.', ['reason']);
+    this.reconcileErrors = counter(
+      'reconcile_errors_total',
+      'Failed reconciles by the reason of the Ready condition, KubernetesUnavailable or Internal.',
+      ['reason'],
+    );
     this.lastReconcile = gauge(
       'last_reconcile_timestamp_seconds',
       'When this replica last finished a reconcile, as Unix time; 0 when it never did.',
@@ -61,25 +69,46 @@ export class OperatorMetrics {
       'name',
     ]);
     this.resources = gauge('resources', 'Known resources by kind.', ['kind']);
-    this.kmsRequests = counter('kms_requests_total', 'Requests to KMS.', ['operation', 'code']);
+    this.kmsRequests = counter(
+      'kms_requests_total',
+      'Requests to KMS; the code is OK, an error of KMS or of the network.',
+      ['operation', 'code'],
+    );
     this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
     this.kmsRequestsAvoided = counter(
       'kms_requests_avoided_total',
-      'Decryptions that needed no request to KMS.',
+      'Decryptions that needed no request to KMS: unchanged, vouched, coalesced or known_bad_input.',
       ['why'],
     );
-    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS answered by throttling.');
-    this.vaultRequests = counter('vault_requests_total', 'Requests to Vault.', ['operation', 'code']);
+    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.');
+    this.vaultRequests = counter(
+      'vault_requests_total',
+      'Requests to Vault; the code is the HTTP status or an error of the network.',
+      ['operation', 'code'],
+    );
     this.vaultRequestDuration = histogram('vault_request_duration_seconds', 'Duration of requests to Vault.');
-    this.vaultWrites = counter('vault_writes_total', 'Secrets written to Vault.', ['engine']);
-    this.driftRepairs = counter('drift_repairs_total', 'Writes that put a foreign change right.');
-    this.vaultLogins = counter('vault_logins_total', 'Logins to Vault.', ['method', 'result']);
+    this.vaultWrites = counter('vault_writes_total', 'Secrets written to Vault, by engine: v1 or v2.', [
+      'engine',
+    ]);
+    this.driftRepairs = counter(
+      'drift_repairs_total',
+      'Writes that restored a value which somebody had changed in Vault.',
+    );
+    this.vaultLogins = counter(
+      'vault_logins_total',
+      'Logins to Vault by result: success, refused or error.',
+      ['method', 'result'],
+    );
     this.vaultSession = gauge('vault_session', '1 while there is a Vault token to work with.');
     this.vaultTokenExpiry = gauge(
       'vault_token_expiry_timestamp_seconds',
       'When the Vault token ends, as Unix time; 0 when it never does or there is none.',
     );
-    this.watchRestarts = counter('watch_restarts_total', 'Watches that were opened again.', ['kind', 'why']);
+    this.watchRestarts = counter(
+      'watch_restarts_total',
+      'Watches that were reopened, by the reason why the last one ended.',
+      ['kind', 'why'],
+    );
     this.watchMalformedLines = counter(
       'watch_malformed_lines_total',
       'Lines of a watch, and items of a list, that could not be read.',

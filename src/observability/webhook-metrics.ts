@@ -25,23 +25,27 @@ export class WebhookMetrics {
     const histogram = (name: string, help: string): Histogram =>
       new Histogram({ name: `kms_vault_webhook_${name}`, help, buckets: SECONDS, registers });
 
-    this.admissions = counter('admission_total', 'Reviews that were answered.', [
+    this.admissions = counter('admission_total', 'Reviews that were answered, by verdict.', [
       'kind',
       'operation',
       'allowed',
     ]);
-    this.admissionDuration = histogram('admission_duration_seconds', 'From the request to the answer.');
+    this.admissionDuration = histogram('admission_duration_seconds', 'Time from the request to the answer.');
     this.rejectedRequests = counter('rejected_requests_total', 'Requests answered with 4xx or 5xx.', [
       'status',
     ]);
-    this.kmsRequests = counter('kms_requests_total', 'Requests to KMS.', ['operation', 'code']);
+    this.kmsRequests = counter(
+      'kms_requests_total',
+      'Requests to KMS; the code is OK, an error of KMS or of the network.',
+      ['operation', 'code'],
+    );
     this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
     this.kmsRequestsAvoided = counter(
       'kms_requests_avoided_total',
-      'Decryptions that needed no request to KMS.',
+      'Decryptions that needed no request to KMS, because an equal one was in flight.',
       ['why'],
     );
-    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS answered by throttling.', []);
+    this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.', []);
     this.certificateExpiry = gauge(
       'certificate_expiry_timestamp_seconds',
       'End of the serving certificate, as Unix time; 0 before there is one.',

@@ -58,7 +58,7 @@ export const iamMethod: VaultAuthMethod = {
     },
     {
       name: 'AWS_STS_REGIONAL_ENDPOINTS',
-      description: 'regional: sign for the host of the region, also where AWS has a global one',
+      description: 'set to "regional" to sign for the host of the region, also where AWS has a global one',
     },
   ],
   create: (values, deps) => {

@@ -1,0 +1,88 @@
+import type { Retry } from '../../src/api/errors.js';
+import { NORMAL_EVENTS, REASON_GUIDE, WARNING_EVENTS } from '../../src/api/reason-guide.js';
+import { isReady, READY_REASONS } from '../../src/api/reasons.js';
+import { readCiphertext } from '../../src/kms/ciphertext.js';
+import { KmsError } from '../../src/kms/kms-error.js';
+import { classifyKmsFailure, KNOWN_KMS_ERRORS } from '../../src/kms/kms-failures.js';
+import { code, plain, table } from './markdown.js';
+
+const RETRIED: Readonly<Record<Retry, string>> = {
+  soon: 'with backoff, 0.5 s to 1 min',
+  resync: 'every sync period',
+  never: 'when the resource changes',
+};
+
+/** The reasons of the `Ready` condition in their order, those of failed keys, and the events. */
+export function reasonTables(): string {
+  const reasons = READY_REASONS.map((reason) => {
+    const { meaning, actor, action, retry, alsoRetried } = REASON_GUIDE[reason];
+    const name =
+      reason === 'Synced' ? code(reason) : `[${code(reason)}](runbooks.md#${reason.toLowerCase()})`;
+    const retried = [
+      ...retry.map((one) => RETRIED[one]),
+      ...(alsoRetried === undefined ? [] : [alsoRetried]),
+    ];
+    return [
+      name,
+      isReady(reason) ? 'True' : 'False',
+      meaning,
+      actor === 'nobody' ? '' : `${capital(actor)}: ${lower(action)}`,
+      isReady(reason) ? '' : retried.join('; '),
+    ];
+  });
+  const keys = keyFailures().map((error) => [
+    code(error.code),
+    plain(error.message.replace(/; this one .*/, '')),
+    RETRIED[error.retry],
+  ]);
+  return [
+    'When several reasons apply, `Ready` has the first one in this table, and the message names the others.',
+    table(['reason', 'Ready', 'meaning', 'who must act', 'tried again'], reasons),
+    '### Reasons of a failed key',
+    '`status.failedKeys` has one of these for each key that `DecryptionFailed` counts. What to do: ' +
+      '[runbooks.md](runbooks.md#decryptionfailed).',
+    table(['reason', 'message', 'tried again'], keys),
+    '## Events',
+    'The reporting component is `kms-vault-controller`. A repeated event increments the count of the existing one.',
+    table(
+      ['reason', 'type', 'meaning'],
+      [...eventRows('Normal', NORMAL_EVENTS), ...eventRows('Warning', WARNING_EVENTS)],
+    ),
+  ].join('\n\n');
+}
+
+function eventRows(type: string, events: Readonly<Record<string, string>>): string[][] {
+  return Object.entries(events).map(([reason, meaning]) => [
+    code(reason),
+    type,
+    meaning === reason ? 'As the reason of the condition.' : meaning,
+  ]);
+}
+
+/** Every failure that a single key can have: found before KMS is asked, answered by KMS, found in its answer. */
+function keyFailures(): KmsError[] {
+  const notUtf8 = 'the decrypted value is not UTF-8 text, which Vault cannot hold';
+  return [
+    failureOf(() => readCiphertext('not base64')),
+    failureOf(() => readCiphertext('')),
+    ...[...KNOWN_KMS_ERRORS, 'ValidationException'].map((name) => classifyKmsFailure({ name })),
+    new KmsError('wrong-input', 'NotUtf8', notUtf8),
+  ];
+}
+
+function failureOf(read: () => unknown): KmsError {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof KmsError) return error;
+  }
+  throw new Error('a wrong ciphertext was accepted');
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function lower(text: string): string {
+  return /^[A-Z][a-z]/.test(text) ? text.slice(0, 1).toLowerCase() + text.slice(1) : text;
+}
