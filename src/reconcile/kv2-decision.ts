@@ -20,7 +20,7 @@ export type Kv2Decision =
   /** Not written; `wouldDo` is the `casIndex` that would. */
   | { readonly action: 'stale'; readonly current: number; readonly wouldDo: number };
 
-/** Decides what happens to a v2 secret; the order of the cases is that of the design. */
+/** Decides what happens to a v2 secret; the order of the cases matters. */
 export function decideKv2(situation: Kv2Situation): Kv2Decision {
   const current = versionOf(situation.reading);
   const equal = holdsTarget(situation);

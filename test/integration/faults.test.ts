@@ -32,7 +32,7 @@ async function apply(
 }
 
 describe('Kubernetes API', () => {
-  it('fault 1: unreachable and back: the process lives and unchanged resources cause no write', async () => {
+  it('unreachable and back: the process lives and unchanged resources cause no write', async () => {
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
     const { kubernetes } = stand.servers;
@@ -47,7 +47,7 @@ describe('Kubernetes API', () => {
     expect(stand.vaultWrites).toBe(1);
   }, 90_000);
 
-  it('fault 2: after compaction there is one relist and nothing is lost', async () => {
+  it('after compaction there is one relist and nothing is lost', async () => {
     const { kubernetes } = stand.servers;
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
@@ -56,7 +56,7 @@ describe('Kubernetes API', () => {
     await stand.inVault(await apply('b', 'value-b'), { a: 'value-b' }, 45_000);
   }, 60_000);
 
-  it('fault 5: deleted while disconnected: its metrics and memory go', async () => {
+  it('deleted while disconnected: its metrics and memory go', async () => {
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
     const metric = async (): Promise<string> =>
@@ -76,7 +76,7 @@ describe('Kubernetes API', () => {
     await eventually('the gauge is gone', async () => !(await metric()).includes('name="a"'), 45_000);
   }, 60_000);
 
-  it('fault 9: an unusable resource says so on itself, and its siblings progress', async () => {
+  it('an unusable resource says so on itself, and its siblings progress', async () => {
     await stand.kube.apply(
       stand.secret('climbs', { path: 'kv/../sys/policies/acl/x', kvSettings: v1, secrets: [] }),
     );
@@ -85,7 +85,7 @@ describe('Kubernetes API', () => {
     await stand.inVault(await apply('sibling', 'fine'), { a: 'fine' });
   });
 
-  it('fault 11: a status patch of our own causes nothing more', async () => {
+  it('a status patch of our own causes nothing more', async () => {
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
     await eventually('it rests', () => stand.container.resolve(TOKENS.queue).size === 0);
@@ -113,7 +113,7 @@ describe('Vault', () => {
       (): Promise<void> => stand.servers.vault.restart(),
     ],
   ] as const)(
-    'fault 14: %s: an unchanged resource stays Ready, a changed one says VaultUnavailable, and both recover',
+    '%s: an unchanged resource stays Ready, a changed one says VaultUnavailable, and both recover',
     async (_what, down, up) => {
       await apply('unchanged', 'value-u');
       const path = await apply('changed', 'value-c');
@@ -136,7 +136,7 @@ describe('Vault', () => {
     120_000,
   );
 
-  it('fault 18: 403 on one path concerns that resource alone', async () => {
+  it('403 on one path concerns that resource alone', async () => {
     await stand.vault.write('sys/policies/acl/operator', {
       policy: ['kv/*', 'secret/data/*', 'secret/metadata/*']
         .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
@@ -148,7 +148,7 @@ describe('Vault', () => {
     await stand.inVault(await apply('allowed', 'value', v1), { a: 'value' });
   });
 
-  it('fault 19: somebody writes in between: read again, decide again, overwrite nothing unseen', async () => {
+  it('somebody writes in between: read again, decide again, overwrite nothing unseen', async () => {
     const path = await apply('raced', 'ours');
     await stand.reason('raced', 'Synced');
     let races = 2;
@@ -186,7 +186,7 @@ describe('Vault', () => {
     expect(await stand.vault.version(path)).toBe(4);
   });
 
-  it('fault 22: an emptied Vault is written again within a period, on both engines', async () => {
+  it('an emptied Vault is written again within a period, on both engines', async () => {
     const one = await apply('one', 'value-1', v1);
     const two = await apply('two', 'value-2', v2);
     await stand.inVault(one, { a: 'value-1' });
@@ -196,7 +196,7 @@ describe('Vault', () => {
     await stand.inVault(two, { a: 'value-2' });
   });
 
-  it('fault 23: a deletion waits for Vault, says why, and is finished when Vault is back', async () => {
+  it('a deletion waits for Vault, says why, and is finished when Vault is back', async () => {
     const path = await apply('waits', 'value', v1, { finalizers: ['delete.k8s.patoarvizu.dev'] });
     await stand.reason('waits', 'Synced');
     stand.servers.vault.seal();
@@ -211,7 +211,7 @@ describe('Vault', () => {
     await eventually('it is gone', async () => (await stand.get('waits')) === undefined, 45_000);
   }, 120_000);
 
-  it('fault 23: a path whose mount is gone already releases at once', async () => {
+  it('a path whose mount is gone already releases at once', async () => {
     await apply('orphan', 'value', v1, { finalizers: ['delete.k8s.patoarvizu.dev'] });
     await stand.reason('orphan', 'Synced');
     await stand.vault.delete('sys/mounts/kv');
@@ -219,7 +219,7 @@ describe('Vault', () => {
     await eventually('it is gone', async () => (await stand.get('orphan')) === undefined, 30_000);
   }, 60_000);
 
-  it('fault 17: a token revoked in mid-run is said and nothing crashes', async () => {
+  it('a token revoked in mid-run is said and nothing crashes', async () => {
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
     await stand.vault.write('auth/token/revoke', { token: stand.token });
@@ -231,7 +231,7 @@ describe('Vault', () => {
 });
 
 describe('KMS', () => {
-  it('fault 24: down: nothing in Vault changes, a change is pending, and it comes when KMS is back', async () => {
+  it('down: nothing in Vault changes, a change is pending, and it comes when KMS is back', async () => {
     const path = await apply('a', 'first');
     await stand.reason('a', 'Synced');
     const lift = stand.servers.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
@@ -252,7 +252,7 @@ describe('KMS', () => {
     await stand.reason('a', 'Synced');
   }, 90_000);
 
-  it('fault 25: denied: the key is skipped, kept, and tried again at every resync', async () => {
+  it('denied: the key is skipped, kept, and tried again at every resync', async () => {
     const key = stand.servers.kms.addKey();
     key.denied = true;
     const { seal } = await import('../servers/kms/ciphertext.js');
@@ -275,7 +275,7 @@ describe('KMS', () => {
     await stand.reason('denied', 'Synced');
   });
 
-  it('fault 26: what KMS refuses for good is not asked again at resyncs', async () => {
+  it('what KMS refuses for good is not asked again at resyncs', async () => {
     await stand.kube.apply(
       stand.secret('bad', {
         path: 'secret/data/bad',
@@ -294,7 +294,7 @@ describe('KMS', () => {
 });
 
 describe('shutdown', () => {
-  it('fault 12: a write under way at SIGTERM finishes', async () => {
+  it('a write under way at SIGTERM finishes', async () => {
     const path = 'kv/slow';
     const lift = stand.servers.vault.faults.inject({
       matches: (request) => request.method === 'POST' && request.url.endsWith('/kv/slow'),
@@ -332,7 +332,7 @@ describe('shutdown', () => {
 });
 
 describe('secrecy and hostile input', () => {
-  it('faults 33 and 35: keys of every kind and long values arrive verbatim, and a canary stands in Vault alone', async () => {
+  it('keys of every kind and long values arrive verbatim, and a canary stands in Vault alone', async () => {
     const value = canary();
     const keys = [
       '__proto__',
@@ -375,7 +375,7 @@ describe('secrecy and hostile input', () => {
     expect(everywhere.includes(stand.token)).toBe(false);
   });
 
-  it('fault 35: 10,000 keys', async () => {
+  it('10,000 keys', async () => {
     // The API server takes objects up to 1.5 MiB: the values are as short as they can be.
     const secrets = Array.from({ length: 10_000 }, (_, index) => ({
       key: `k${String(index)}`,

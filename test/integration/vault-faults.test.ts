@@ -73,7 +73,7 @@ afterAll(async () => {
   await vault.close();
 });
 
-describe('fault 14: Vault unavailable', () => {
+describe('Vault unavailable', () => {
   it('is met with retries, a clear error, and work again without a restart', async () => {
     const stand = standOf({ config: { maxRetries: 1 } });
     const kv = await stand.store.open('kv/app', 'v1');
@@ -126,7 +126,7 @@ describe('fault 14: Vault unavailable', () => {
   });
 });
 
-describe('fault 15: redirects', () => {
+describe('redirects', () => {
   it('of a standby are followed once, with method, body and token', async () => {
     const standby = await startVaultServer();
     standby.standby(vault.url);
@@ -171,7 +171,7 @@ describe('fault 15: redirects', () => {
   });
 });
 
-describe('fault 16: 429 and 412', () => {
+describe('429 and 412', () => {
   it.each([
     [429, { 'retry-after': '1' }],
     [412, {}],
@@ -258,7 +258,7 @@ describe('"not now" with a status below 500', () => {
   });
 });
 
-describe('fault 17: tokens', () => {
+describe('tokens', () => {
   it('revoked in mid-run are replaced by exactly one login for 100 requests', async () => {
     clock = new FakeClock();
     const stand = await userStand({}, { clock });

@@ -223,7 +223,7 @@ describe('VaultKvStore', () => {
     await narrow.close();
   });
 
-  it('leaves other paths alone when one is forbidden (fault 18)', async () => {
+  it('leaves other paths alone when one is forbidden', async () => {
     const narrow = await standWithPolicy(
       'path "kv2/data/mine" { capabilities = ["create", "update", "read"] }\n' +
         'path "kv2/data/blind" { capabilities = ["create", "update"] }',

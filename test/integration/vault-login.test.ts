@@ -210,7 +210,7 @@ describe('logins', () => {
   });
 });
 
-describe('secrecy (fault 33)', () => {
+describe('secrecy', () => {
   const echo = JSON.stringify({ errors: [`failed: ${CANARY}`], auth: CANARY, data: CANARY });
   const faults: readonly [string, FaultAction][] = [
     ['is refused with an echo', { kind: 'answer', status: 400, body: echo }],

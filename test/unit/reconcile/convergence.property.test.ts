@@ -126,7 +126,7 @@ function toItems(list: readonly Item[]): SecretItem[] {
   });
 }
 
-/** Key to item, as the design says: a later include wins, and any include over the own item. */
+/** Key to item, by the rules of precedence: a later include wins, and any include over the own item. */
 function desiredOf(
   stand: ReconcileStand,
   secret: KMSVaultSecret,
