@@ -36,7 +36,7 @@ async function main(): Promise<number> {
   const { stand, kube, vault, operatorEnvironment } = playground;
   let operator: ChildProgram | undefined;
   try {
-    narrator.say('join in from another terminal:');
+    narrator.say('watch from another terminal:');
     narrator.say(`  kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
 
     narrator.begin('Start the operator: flags and environment, nothing else');
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
       operatorEnvironment,
     );
     await operator.logged('all resources are known; syncing begins');
-    narrator.check('it watches both kinds and is logged in to Vault');
+    narrator.check('it watches both kinds and has logged in to Vault');
 
     const story = new Story({
       kube,
@@ -65,13 +65,13 @@ async function main(): Promise<number> {
       narrator.title('Your turn');
       narrator.say(`kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
       narrator.say(`curl -H 'X-Vault-Token: ${stand.vault.rootToken}' ${stand.vault.url}/v1/secret/data/web`);
-      narrator.say('The samples are in manifests/samples. Ctrl-C ends everything.');
+      narrator.say('The samples are in manifests/samples. Ctrl-C stops everything.');
       await interrupted;
     }
     const code = await operator.stop();
     if (code !== 0) throw new Error(`the operator ended with ${String(code)}`);
     if (ended === 'told') narrator.check('the operator ended cleanly');
-    if (once) narrator.title(`${String(narrator.checked.length)} things checked, all as they should be`);
+    if (once) narrator.title(`${String(narrator.checked.length)} checks passed`);
     return 0;
   } catch (error) {
     process.stderr.write(`\ndemo failed: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -61,7 +61,7 @@ export class Story {
     narrator.say('kubectl get kmsvs');
     await this.columns();
     await this.showVault(Object.keys(EXPECTED));
-    narrator.check('every value stands in Vault, and every sample is Ready');
+    narrator.check('every value is in Vault, and every sample is Ready');
   }
 
   private async edit(): Promise<void> {
@@ -81,13 +81,13 @@ export class Story {
       'database-password': 'a better password',
     });
     await this.showVault(['secret/data/web']);
-    narrator.check('the new value stands in Vault as version 2; version 1 is in its history');
+    narrator.check('the new value is in Vault as version 2; version 1 is in the history');
     if ((await this.deps.vault.version('secret/data/web')) !== 2) throw new Error('expected version 2');
   }
 
   private async drift(): Promise<void> {
     const { vault, narrator } = this.deps;
-    narrator.begin('Change a value by hand in Vault: the operator puts it right');
+    narrator.begin('Change a value by hand in Vault: the operator restores it');
     await vault.write('secret/data/web', { data: { 'database-password': 'changed by hand' } });
     await vault.write('kv/billing', { 'api-token': 'changed by hand' });
     narrator.say('vault kv put secret/web database-password=…');
@@ -97,12 +97,12 @@ export class Story {
     });
     await this.inVault('kv/billing', EXPECTED['kv/billing'] ?? {});
     await this.event('web', 'DriftRepaired');
-    narrator.check('both values are back within one sync period, and an event says so');
+    narrator.check('both values are back within one sync period, with an event');
   }
 
   private async partial(): Promise<void> {
     const { kube, narrator } = this.deps;
-    narrator.begin('Change the shared partial: everybody who includes it follows');
+    narrator.begin('Change the shared partial: every resource that includes it follows');
     const encryptedSecret = await this.encrypt('new-mail-password', { scope: 'shared' });
     await kube.patch('PartialKMSVaultSecret', NAMESPACE, 'shared', {
       spec: { secrets: [{ key: 'smtp-password', encryptedSecret }] },
@@ -119,7 +119,7 @@ export class Story {
 
   private async badItem(): Promise<void> {
     const { kube, narrator } = this.deps;
-    narrator.begin('Apply a resource of which one item cannot be decrypted');
+    narrator.begin('Apply a resource with one item that cannot be decrypted');
     const good = await this.encrypt('fine', {});
     const bad = await this.encrypt('lost', { somebody: 'else' });
     await kube.apply(
@@ -149,7 +149,7 @@ export class Story {
     if ((await this.read('secret/data/half-broken'))?.good !== 'fine')
       throw new Error('half-broken left Vault without a finalizer');
     await this.showVault(['kv/billing', 'secret/data/half-broken']);
-    narrator.check('billing is gone from Vault, half-broken stays there');
+    narrator.check('billing is gone from Vault, half-broken is still there');
   }
 
   private async encrypt(plaintext: string, context: Record<string, string>): Promise<string> {
