@@ -130,7 +130,7 @@ export class DeletionJudge {
       const kv = await this.deps.store.open(path, engine, signal);
       return await kv.read(signal);
     } catch (error) {
-      if (!(error instanceof VaultError) || error.failure === 'unavailable') throw error;
+      if (!(error instanceof VaultError) || error.retry === 'soon') throw error;
       return error.failure === 'forbidden' ? `the token may not read ${path}` : error.message;
     }
   }

@@ -11,16 +11,19 @@ import type { SyncRequest } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import { isTrulyEmpty } from './target-data.js';
 
+/** Vault holds the target. */
+export interface Written {
+  readonly state: 'synced';
+  readonly wrote: boolean;
+  readonly version?: KvVersion;
+  readonly replacedVersion?: number;
+  /** Written although equal, so that index and version stay in step. */
+  readonly keptInStep?: boolean;
+}
+
 export type WriteResult =
-  | {
-      readonly state: 'synced';
-      readonly wrote: boolean;
-      readonly findings: readonly Finding[];
-      readonly version?: KvVersion;
-      readonly replacedVersion?: number;
-      /** Written although equal, so that index and version stay in step. */
-      readonly keptInStep?: boolean;
-    }
+  | Written
+  /** A pinned version is in the way; no finding where the ones of the keys say why. */
   | { readonly state: 'blocked'; readonly findings: readonly Finding[] }
   /** Somebody else wrote in between: read again, decide again. */
   | 'raced';
@@ -33,7 +36,7 @@ interface Wanted {
   readonly vouched: boolean;
 }
 
-const UNCHANGED = { state: 'synced', wrote: false, findings: [] } as const;
+const UNCHANGED = { state: 'synced', wrote: false } as const;
 
 /** Writes a target where the engine's rules say so. */
 export class KvWriter {
@@ -77,7 +80,7 @@ export class KvWriter {
       await kv.write(target, undefined, { guard: guard.send, signal });
     }
     this.deps.metrics.vaultWrites.inc({ engine: 'v1' });
-    return { state: 'synced', wrote: true, findings: [] };
+    return { state: 'synced', wrote: true };
   }
 
   private async bringV2(
@@ -111,7 +114,6 @@ export class KvWriter {
     return {
       state: 'synced',
       wrote: true,
-      findings: [],
       ...(version === undefined ? {} : { version }),
       ...(decision.replaces === undefined ? {} : { replacedVersion: decision.replaces }),
       keptInStep: reading.state === 'live' && sameData(reading.data, target),

@@ -85,11 +85,13 @@ export class SecretAggregator {
         merge.unusable.push({ name, why: 'missing' });
         continue;
       }
-      const checked = checkPartialSpec(partial.spec);
-      if (isWithdrawn(partial)) {
-        merge.withdraw(itemsOf(partial));
+      if (isGoing(partial)) {
+        if (isWithdrawn(partial)) merge.withdraw(itemsOf(partial));
+        // Nothing of ours holds it any more: its keys may have left Vault, and must not come back.
+        else merge.unusable.push({ name, why: 'missing' });
         continue;
       }
+      const checked = checkPartialSpec(partial.spec);
       if (!checked.ok) {
         const first = checked.problems[0];
         const detail = first === undefined ? '' : `${first.field} ${first.problem}`;
@@ -113,10 +115,11 @@ export class SecretAggregator {
 
 /** Being deleted with our finalizer: its keys are to leave Vault. */
 export function isWithdrawn(partial: PartialKMSVaultSecret): boolean {
-  return (
-    partial.metadata.deletionTimestamp !== undefined &&
-    (partial.metadata.finalizers ?? []).includes(DELETE_FINALIZER)
-  );
+  return isGoing(partial) && (partial.metadata.finalizers ?? []).includes(DELETE_FINALIZER);
+}
+
+function isGoing({ metadata }: PartialKMSVaultSecret): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
 /** The items of a partial whatever else is wrong with it. */

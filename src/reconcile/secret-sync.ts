@@ -10,7 +10,7 @@ import type { WriteGuard } from './entitlement.js';
 import { conflictFindings, decryptionFindings, type Finding, includeFindings } from './findings.js';
 import type { KeyDecryption, KeyFailure } from './key-decryption.js';
 import { isVersion, versionOf } from './kv2-decision.js';
-import { isOurs, KvWriter, type WriteResult } from './kv-writer.js';
+import { isOurs, KvWriter, type Written } from './kv-writer.js';
 import type { KnownState } from './known-state.js';
 import type { Place } from './place.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
@@ -115,12 +115,11 @@ export class SecretSync {
     firstReading: KvReading,
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
-    const { aggregate, inputsHash, secret, place } = request;
+    const { aggregate, secret } = request;
     const readAtMs = this.deps.clock.monotonicMs();
     const { uid } = secret.metadata;
-    const current = firstReading.state === 'absent' ? undefined : firstReading.version;
-    const stale = current && this.deps.memory.staleResult(uid, place, inputsHash, current);
-    if (stale !== undefined) return stale;
+    const blocked = this.blockedAsBefore(request, firstReading);
+    if (blocked !== undefined) return blocked;
     const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
@@ -134,7 +133,7 @@ export class SecretSync {
     const findings = findingsOf(aggregate, failures);
     const nothingAtHand = trusted === undefined && values.size === 0;
     if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))) {
-      return { state: 'blocked', claims: false, findings, failures };
+      return blockedBy(findings, failures);
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
     const target =
@@ -144,20 +143,37 @@ export class SecretSync {
     const vouched = trusted !== undefined && values.size === 0;
     const written = await this.writer.bring(request, kv, { reading, target, failures, vouched }, signal);
     if (written === 'raced') return 'raced';
+    if (written.state === 'blocked') {
+      const pinFindings = written.findings;
+      this.rememberBlocked(request, { reading, failures, pinFindings });
+      return blockedBy([...findings, ...pinFindings], failures);
+    }
     const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
-    const result = this.finish(request, { target, values, failures, findings, written, claims });
-    this.rememberStale(request, current, result);
-    return result;
+    return this.finish(request, { target, values, failures, findings, written, claims });
   }
 
-  private rememberStale(
-    { secret, place, inputsHash }: SyncRequest,
-    version: KvVersion | undefined,
-    result: SyncResult,
+  private rememberBlocked(
+    { inputsHash, secret, place }: SyncRequest,
+    found: {
+      readonly reading: KvReading;
+      readonly failures: readonly KeyFailure[];
+      readonly pinFindings: readonly Finding[];
+    },
   ): void {
-    const isStale = result.findings.some((finding) => finding.reason === 'CasIndexStale');
-    if (version === undefined || !isStale) return;
-    this.deps.memory.rememberStale(secret.metadata.uid, place, { inputsHash, version, result });
+    // Whatever KMS answered next, the pin would keep it from Vault.
+    const isFinal =
+      found.pinFindings.length > 0 || found.failures.every(({ failure }) => failure === 'wrong-input');
+    if (isFinal) this.deps.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
+  }
+
+  private blockedAsBefore(
+    { aggregate, inputsHash, secret, place }: SyncRequest,
+    reading: KvReading,
+  ): SyncResult | undefined {
+    const blocked = this.deps.memory.blocked(secret.metadata.uid, place, inputsHash, reading);
+    if (blocked === undefined) return undefined;
+    const { failures, pinFindings } = blocked;
+    return blockedBy([...findingsOf(aggregate, failures), ...pinFindings], failures);
   }
 
   /** The same reading, or a new one where v1 changed during a long decryption. */
@@ -179,13 +195,11 @@ export class SecretSync {
       values: ReadonlyMap<string, string>;
       failures: readonly KeyFailure[];
       findings: readonly Finding[];
-      written: Exclude<WriteResult, 'raced'>;
+      written: Written;
       claims: boolean;
     },
   ): SyncResult {
-    const { target, failures, written, values } = outcome;
-    const findings = [...outcome.findings, ...written.findings];
-    if (written.state === 'blocked') return { state: 'blocked', claims: false, findings, failures };
+    const { target, failures, findings, written, values } = outcome;
     const { memory } = this.deps;
     const { uid } = request.secret.metadata;
     const { place } = request;
@@ -259,6 +273,10 @@ export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]
   ];
 }
 
+function blockedBy(findings: readonly Finding[], failures: readonly KeyFailure[]): SyncResult {
+  return { state: 'blocked', claims: false, findings, failures };
+}
+
 function sameReading(a: KvReading, b: KvReading): boolean {
   return a.state === 'live' && b.state === 'live' ? sameData(a.data, b.data) : a.state === b.state;
 }
@@ -271,7 +289,9 @@ async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvRead
   try {
     return await kv.read(signal);
   } catch (error) {
-    if (error instanceof VaultError && error.failure === 'forbidden') return 'forbidden';
+    // What may pass soon is no policy: a write without reading could meet a value that is not known yet.
+    if (error instanceof VaultError && error.failure === 'forbidden' && error.retry !== 'soon')
+      return 'forbidden';
     throw error;
   }
 }

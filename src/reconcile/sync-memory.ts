@@ -2,10 +2,11 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 
 import type { ClaimedPath } from '../api/resources.js';
 import type { SecretData } from '../vault/secret-data.js';
-import type { KvVersion } from '../vault/kv-store.js';
+import type { KvReading, KvVersion } from '../vault/kv-store.js';
+import type { Finding } from './findings.js';
 import { valueIdentity } from './inputs-hash.js';
+import type { KeyFailure } from './key-decryption.js';
 import { type Place, samePlace } from './place.js';
-import type { SyncResult } from './secret-sync.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 
 /** What the last finished sync of a resource came to. */
@@ -29,6 +30,21 @@ export interface Settlement {
   readonly state: 'synced' | 'blocked' | 'pending';
 }
 
+/** A pin kept these inputs from this state of Vault; KMS could answer nothing that changes it. */
+export interface BlockedResult {
+  readonly inputsHash: string;
+  readonly reading: ReadingState;
+  readonly failures: readonly KeyFailure[];
+  /** What the pin itself has to say. */
+  readonly pinFindings: readonly Finding[];
+}
+
+/** A state of a secret in Vault, without its data. */
+interface ReadingState {
+  readonly state: KvReading['state'];
+  readonly version: KvVersion | undefined;
+}
+
 /** Why an input was refused. */
 export interface Refusal {
   readonly code: string;
@@ -48,8 +64,7 @@ interface AtPlace {
   readonly place: Place;
   fingerprint?: Fingerprint;
   settlement?: Settlement;
-  /** The pinned resource was found stale for these inputs against this version. */
-  stale?: { readonly inputsHash: string; readonly version: KvVersion; readonly result: SyncResult };
+  blocked?: BlockedResult;
   /** Somebody else may have written here; each doubt is another object. */
   doubt?: object;
 }
@@ -97,22 +112,19 @@ export class SyncMemory {
     this.at(uid, place).settlement = settlement;
   }
 
-  /** What was found before, when the same inputs meet the same version again. */
-  staleResult(uid: string, place: Place, inputsHash: string, version: KvVersion): SyncResult | undefined {
-    const stale = this.known(uid, place)?.stale;
-    const same =
-      stale?.inputsHash === inputsHash &&
-      stale.version.version === version.version &&
-      stale.version.createdTime === version.createdTime;
-    return same ? stale.result : undefined;
+  /** What was found before, when the same inputs meet the same state of Vault again. */
+  blocked(uid: string, place: Place, inputsHash: string, reading: KvReading): BlockedResult | undefined {
+    const blocked = this.known(uid, place)?.blocked;
+    const same = blocked?.inputsHash === inputsHash && sameState(blocked.reading, stateOf(reading));
+    return same ? blocked : undefined;
   }
 
-  rememberStale(
+  rememberBlocked(
     uid: string,
     place: Place,
-    found: { readonly inputsHash: string; readonly version: KvVersion; readonly result: SyncResult },
+    { inputsHash, reading, failures, pinFindings }: Omit<BlockedResult, 'reading'> & { reading: KvReading },
   ): void {
-    this.at(uid, place).stale = found;
+    this.at(uid, place).blocked = { inputsHash, failures, pinFindings, reading: stateOf(reading) };
   }
 
   /** What stands at a place unread may be another's: it is to be written again. */
@@ -214,7 +226,7 @@ export class SyncMemory {
       if (at === undefined) continue;
       const { dataMac, failedKeys, inputsHash } = at.fingerprint ?? {};
       entry.at = { place: at.place };
-      if (at.stale !== undefined) entry.at.stale = at.stale;
+      if (at.blocked !== undefined) entry.at.blocked = at.blocked;
       if (dataMac !== undefined && failedKeys !== undefined && inputsHash !== undefined) {
         entry.at.fingerprint = { inputsHash, dataMac, failedKeys };
       }
@@ -248,4 +260,14 @@ export class SyncMemory {
 
 function inputDigest(key: ResolvedKey): string {
   return createHash('sha256').update(valueIdentity(key)).digest('base64');
+}
+
+function stateOf(reading: KvReading): ReadingState {
+  return { state: reading.state, version: reading.state === 'absent' ? undefined : reading.version };
+}
+
+function sameState(a: ReadingState, b: ReadingState): boolean {
+  const sameVersion =
+    a.version?.version === b.version?.version && a.version?.createdTime === b.version?.createdTime;
+  return a.state === b.state && sameVersion;
 }

@@ -56,7 +56,8 @@ export class MountCheck {
     try {
       await this.settle(signal);
     } catch (error) {
-      if (!(error instanceof VaultError) || error.failure !== 'forbidden') throw error;
+      if (!(error instanceof VaultError) || error.failure !== 'forbidden' || error.retry === 'soon')
+        throw error;
     }
   }
 }

@@ -78,8 +78,8 @@ export function desiredOf(
   add(spec.secrets ?? [], undefined);
   for (const name of spec.includeSecrets ?? []) {
     const included = partial(name);
-    if (included === undefined) keepsOthers = true;
-    else if (isGoing(included) && hasFinalizer(included)) {
+    if (included === undefined || (isGoing(included) && !hasFinalizer(included))) keepsOthers = true;
+    else if (isGoing(included)) {
       for (const { key } of specOf(included).secrets ?? []) withdrawn.add(key);
     } else add(specOf(included).secrets ?? [], specOf(included).secretContext);
   }

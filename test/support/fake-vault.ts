@@ -16,6 +16,8 @@ export class FakeVault implements KvStore {
   down = false;
   /** Paths that may be written but not read. */
   readonly writeOnly = new Set<string>();
+  /** Reads answer 403 for now: the permissions of the last login have not been replicated. */
+  notReplicated = false;
   /** Called after every change, with the path. */
   onChange: (path: string) => void = () => undefined;
   /** Called right before a v2 write is decided. */
@@ -124,6 +126,7 @@ export class FakeVault implements KvStore {
 
   private readable<T>(path: string, read: () => T): T {
     this.reads += 1;
+    if (this.notReplicated) throw new VaultError('forbidden', 'may not read yet', {}, undefined, 'soon');
     if (this.writeOnly.has(path)) throw new VaultError('forbidden', 'may not read');
     return read();
   }

@@ -332,6 +332,22 @@ describe('`created` without a path', () => {
     expect(stand.values(A)).toBeUndefined();
   });
 
+  it('is not given up while permissions may still come', async () => {
+    keepOnly('created');
+    put(A, 'zero');
+    await stand.reconcile('x');
+    put(A);
+    await stand.reconcile('x', 'edit');
+    stand.restart();
+    stand.vault.notReplicated = true;
+    stand.delete(SECRET_KIND, 'x');
+    expect(await stand.reconcile('x', 'edit')).toEqual({ retry: 'soon' });
+    expect(stand.find(SECRET_KIND, 'x')).toBeDefined();
+    stand.vault.notReplicated = false;
+    await remove();
+    expect(stand.values(A)).toBeUndefined();
+  });
+
   it('empties no v1 secret at a path it moved to', async () => {
     keepOnly('created');
     stand.secret('x', { path: 'kv/a', kvSettings: v1, secrets: [item('a', 'one')] });

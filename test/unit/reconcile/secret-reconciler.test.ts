@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { SECRET_KIND } from '../../../src/api/group.js';
+import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileStand } from '../../support/reconcile-stand.js';
@@ -232,6 +232,39 @@ describe('SecretReconciler', () => {
     expect(stand.values('secret/data/x')).toEqual({ a: 'one', b: 'two' });
   });
 
+  it.each([
+    ['an empty path', 0, undefined],
+    ['the version that the pin names', 1, new Map([['a', '"before"']])],
+  ])('asks KMS once while an include of a pinned resource is missing at %s', async (_, casIndex, before) => {
+    if (before !== undefined) stand.vault.tamper('secret/data/x', 'v2', before);
+    stand.secret('x', {
+      kvSettings: { engineVersion: 'v2', casIndex },
+      secrets: [item('a', 'one'), bad('b')],
+      includeSecrets: ['missing'],
+    });
+    await stand.reconcile('x');
+    const { asked } = stand.kms;
+    await stand.reconcile('x');
+    expect(stand.kms.asked).toBe(asked);
+    expect(stand.ready('x')?.reason).toBe('IncludeNotFound');
+    stand.partial('missing', { secrets: [item('c', 'three')] });
+    await stand.reconcile('x', 'edit');
+    expect(stand.values('secret/data/x')).toEqual({ a: 'one', c: 'three' });
+  });
+
+  it('asks KMS again for a pinned resource when an administrator may have mended the key', async () => {
+    stand.secret('x', {
+      kvSettings: { engineVersion: 'v2', casIndex: 0 },
+      secrets: [item('a', 'one')],
+    });
+    stand.kms.denied.add('one');
+    await stand.reconcile('x');
+    expect(stand.values('secret/data/x')).toBeUndefined();
+    stand.kms.denied.clear();
+    await stand.reconcile('x');
+    expect(stand.values('secret/data/x')).toEqual({ a: 'one' });
+  });
+
   it('finds a stale pin stale again without asking KMS', async () => {
     stand.secret('x', { kvSettings: { engineVersion: 'v2', casIndex: 0 }, secrets: [item('a', 'one')] });
     await stand.reconcile('x');
@@ -255,6 +288,18 @@ describe('SecretReconciler', () => {
     await stand.reconcile('x', 'edit');
     expect(stand.vault.writes).toBe(1);
     expect(stand.ready('x')?.reason).toBe('VaultForbidden');
+  });
+
+  it.each(ENGINES)('does not write unread on %s while permissions may still come', async (engineVersion) => {
+    const path = pathFor(engineVersion);
+    stand.vault.tamper(path, engineVersion, new Map([['b', '"before"']]));
+    stand.secret('x', { path, kvSettings: { engineVersion }, secrets: [item('a', 'one'), bad('b')] });
+    stand.vault.notReplicated = true;
+    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(stand.vault.writes).toBe(0);
+    stand.vault.notReplicated = false;
+    await stand.reconcile('x');
+    expect(stand.values(path, engineVersion)).toEqual({ a: 'one', b: 'before' });
   });
 
   it('lets the older of two resources have the path, and names each to the other', async () => {
@@ -307,6 +352,26 @@ describe('SecretReconciler', () => {
     await stand.reconcile('x');
     expect(stand.kms.asked).toBe(asked + 61);
   });
+
+  it.each(ENGINES)(
+    'does not bring the keys of a partial back on %s while it still shows after its finalizer was removed',
+    async (engineVersion) => {
+      const path = pathFor(engineVersion);
+      const finalizers = [DELETE_FINALIZER, 'example.com/other'];
+      stand.partial('shared', { secrets: [item('b', 'two')] }, { finalizers });
+      const spec = { path, kvSettings: { engineVersion }, includeSecrets: ['shared'] };
+      stand.secret('x', { ...spec, secrets: [item('a', 'one')] });
+      await stand.reconcile('x');
+      stand.delete(PARTIAL_KIND, 'shared');
+      await stand.reconcile('x', 'edit');
+      await stand.reconcile('shared', 'edit', PARTIAL_KIND);
+      expect(stand.cache.partial('default', 'shared')?.metadata.finalizers).toEqual(['example.com/other']);
+      stand.vault.tamper(path, engineVersion, new Map([['theirs', '1']]));
+      await stand.reconcile('x');
+      expect(stand.values(path, engineVersion)).toEqual({ a: 'one', theirs: 1 });
+      expect(stand.ready('x')?.reason).toBe('IncludeNotFound');
+    },
+  );
 
   it('takes a partial that cannot be read for a retry, never for a missing one', async () => {
     stand.secret('x', { secrets: [item('a', 'one')], includeSecrets: ['p'] });
