@@ -27,6 +27,8 @@ export class FairQueue<T extends Waiter> {
     edit: { again: [], turns: new Map() },
     resync: { again: [], turns: new Map() },
   };
+  /** How many items of each owner wait. */
+  private readonly waiting = new Map<string, number>();
   private editsInARow = 0;
 
   get isEmpty(): boolean {
@@ -35,18 +37,14 @@ export class FairQueue<T extends Waiter> {
 
   /** How many owners have something waiting. */
   get owners(): number {
-    const { edit, resync } = this.lanes;
-    const owners = [edit, resync].flatMap(({ again, turns }) => [
-      ...again.map(({ owner }) => owner),
-      ...turns.keys(),
-    ]);
-    return new Set(owners).size;
+    return this.waiting.size;
   }
 
   /** Last of its owner. */
   add(item: T): void {
     const { turns } = this.lanes[item.urgency];
     const items = turns.get(item.owner);
+    this.count(item, 1);
     if (items === undefined) turns.set(item.owner, [item]);
     else items.push(item);
   }
@@ -54,32 +52,22 @@ export class FairQueue<T extends Waiter> {
   /** Next of all: it had its turn, and must have it again. */
   putBack(item: T): void {
     this.lanes[item.urgency].again.push(item);
+    this.count(item, 1);
   }
 
   take(): T | undefined {
-    const { edit, resync } = this.lanes;
-    const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && !isEmpty(resync);
-    const lane = isEmpty(edit) || resyncsTurn ? resync : edit;
-    this.editsInARow = lane === edit ? this.editsInARow + 1 : 0;
-    const again = lane.again.shift();
-    if (again !== undefined) return again;
-    const next = lane.turns.entries().next();
-    if (next.done === true) return undefined;
-    const [owner, items] = next.value;
-    const item = items.shift();
-    // To the end of the round.
-    lane.turns.delete(owner);
-    if (items.length > 0) lane.turns.set(owner, items);
+    const item = this.next();
+    if (item !== undefined) this.count(item, -1);
     return item;
   }
 
   /** @returns whether it was waiting. */
   remove(item: T): boolean {
     const { again, turns } = this.lanes[item.urgency];
-    if (removeFrom(again, item)) return true;
     const items = turns.get(item.owner) ?? [];
-    const removed = removeFrom(items, item);
+    const removed = removeFrom(again, item) || removeFrom(items, item);
     if (items.length === 0) turns.delete(item.owner);
+    if (removed) this.count(item, -1);
     return removed;
   }
 
@@ -98,6 +86,29 @@ export class FairQueue<T extends Waiter> {
       for (const items of [again, ...turns.values()]) all.push(...items);
     }
     return all.filter((item) => fits(item) && this.remove(item));
+  }
+
+  private next(): T | undefined {
+    const { edit, resync } = this.lanes;
+    const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && !isEmpty(resync);
+    const lane = isEmpty(edit) || resyncsTurn ? resync : edit;
+    this.editsInARow = lane === edit ? this.editsInARow + 1 : 0;
+    const again = lane.again.shift();
+    if (again !== undefined) return again;
+    const next = lane.turns.entries().next();
+    if (next.done === true) return undefined;
+    const [owner, items] = next.value;
+    const item = items.shift();
+    // To the end of the round.
+    lane.turns.delete(owner);
+    if (items.length > 0) lane.turns.set(owner, items);
+    return item;
+  }
+
+  private count({ owner }: T, change: 1 | -1): void {
+    const count = (this.waiting.get(owner) ?? 0) + change;
+    if (count === 0) this.waiting.delete(owner);
+    else this.waiting.set(owner, count);
   }
 }
 

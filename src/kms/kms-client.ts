@@ -1,4 +1,9 @@
-import { DecryptCommand, KMSClient, type KMSClientConfig } from '@aws-sdk/client-kms';
+import {
+  DecryptCommand,
+  type DecryptCommandInput,
+  KMSClient,
+  type KMSClientConfig,
+} from '@aws-sdk/client-kms';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import type { EncryptionContext } from '../api/resources.js';
@@ -26,6 +31,8 @@ export interface KmsApi {
 /** KMS through the AWS SDK, with the default credential chain. */
 export class AwsKmsApi implements KmsApi {
   private readonly client: KMSClient;
+  /** By the input of the command that is sent. */
+  private readonly signals = new WeakMap<object, AbortSignal>();
 
   constructor(options: {
     readonly aws: AwsConfig;
@@ -34,8 +41,16 @@ export class AwsKmsApi implements KmsApi {
     readonly metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>;
   }) {
     const { aws, agents, maxSockets, metrics } = options;
+    const requestHandler = new AwsRequestHandler({
+      agents,
+      maxSockets,
+      aws,
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+    });
     const config: KMSClientConfig = {
       maxAttempts: MAX_ATTEMPTS,
+      // Put together once instead of for each request, which took a tenth of the time of one.
+      cacheMiddleware: true,
       // Named where it happens: by its name alone, a denial by STS looks like one by KMS.
       credentialDefaultProvider: (init: Parameters<typeof fromNodeProviderChain>[0]) => {
         const chain = fromNodeProviderChain(init);
@@ -47,18 +62,14 @@ export class AwsKmsApi implements KmsApi {
           }
         };
       },
-      requestHandler: new AwsRequestHandler({
-        agents,
-        maxSockets,
-        aws,
-        requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      }),
+      requestHandler,
     };
     if (aws.region !== undefined) config.region = aws.region;
     if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
     if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
     countAttempts(this.client, metrics);
+    this.passSignals(requestHandler);
     classifyFailures(this.client);
   }
 
@@ -67,18 +78,30 @@ export class AwsKmsApi implements KmsApi {
     context: EncryptionContext,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
+    const input: DecryptCommandInput = {
+      CiphertextBlob: ciphertext,
+      ...(Object.keys(context).length === 0 ? {} : { EncryptionContext: { ...context } }),
+    };
+    if (signal !== undefined) this.signals.set(input, signal);
     try {
-      const answer = await this.client.send(
-        new DecryptCommand({
-          CiphertextBlob: ciphertext,
-          ...(Object.keys(context).length === 0 ? {} : { EncryptionContext: { ...context } }),
-        }),
-        signal === undefined ? {} : { abortSignal: signal },
-      );
+      const answer = await this.client.send(new DecryptCommand(input));
       return answer.Plaintext ?? new Uint8Array();
     } catch (error) {
       throw withRegion(classifyKmsFailure(error), await this.region());
     }
+  }
+
+  /** The SDK uses its cached middleware only where `send` is given no options, not even a signal. */
+  private passSignals(requestHandler: AwsRequestHandler): void {
+    this.client.middlewareStack.add(
+      (next) => async (args) => {
+        const signal = this.signals.get(args.input);
+        if (signal !== undefined && isObject(args.request)) requestHandler.abortWith(args.request, signal);
+        return await next(args);
+      },
+      // The last to see the request: those before may replace it.
+      { step: 'deserialize', name: 'passSignals', priority: 'low' },
+    );
   }
 
   /** Without a region the SDK fails with a nameless error at every call. */
@@ -136,4 +159,8 @@ function classifyFailures(client: KMSClient): void {
     toMiddleware: 'httpSigningMiddleware',
     name: 'classifyFailures',
   });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

@@ -15,6 +15,8 @@ type Handle = NodeHttpHandler['handle'];
  * attempts with their pauses: Decrypt, AssumeRole and the like change nothing.
  */
 export class AwsRequestHandler extends NodeHttpHandler {
+  private readonly signals = new WeakMap<object, AbortSignal>();
+
   constructor(options: {
     readonly agents: AgentFactory;
     readonly maxSockets: number;
@@ -29,7 +31,14 @@ export class AwsRequestHandler extends NodeHttpHandler {
     });
   }
 
-  override async handle(...[request, options]: Parameters<Handle>): ReturnType<Handle> {
+  /** Gives a request up when `signal` aborts, where its sender can pass no options. */
+  abortWith(request: object, signal: AbortSignal): void {
+    this.signals.set(request, signal);
+  }
+
+  override async handle(...[request, given]: Parameters<Handle>): ReturnType<Handle> {
+    const abortSignal = given?.abortSignal ?? this.signals.get(request);
+    const options = abortSignal === undefined ? given : { ...given, abortSignal };
     const use = { reused: false };
     try {
       return await connectionUse.run(use, () => super.handle(request, options));

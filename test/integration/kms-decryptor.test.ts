@@ -1,3 +1,5 @@
+import { getEventListeners } from 'node:events';
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
@@ -11,6 +13,7 @@ import { seal } from '../servers/kms/ciphertext.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { silentLogger } from '../support/loggers.js';
+import { eventually } from '../support/wait.js';
 
 let kms: LoopbackKms;
 let api: AwsKmsApi;
@@ -178,6 +181,46 @@ describe('KmsDecryptor against the KMS protocol', () => {
     await expect(first).rejects.toThrow(KmsError);
     expect(await second).toBe('shared');
     expect(kms.decrypts).toBe(1);
+  });
+
+  it('cuts the request when the last waiter gives up', async () => {
+    kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const giveUp = new AbortController();
+    const request = { encryptedSecret: encrypt('nobody waits'), context: {} };
+    const failure = decryptor.decrypt(request, giveUp.signal).catch((error: unknown) => error);
+    await eventually('KMS has it', () => kms.decrypts === 1);
+    giveUp.abort();
+    expect(await failure).toMatchObject({ code: 'Abandoned' });
+    await eventually('KMS sees it cut', () => kms.requests.count(({ status }) => status === 0) === 1);
+    // Not by the limit of a request's time.
+    expect((await metrics.kmsRequests.get()).values.map(({ labels }) => labels.code)).toContain('AbortError');
+  });
+
+  it('leaves no listener behind at the signal of a key, however often KMS throttles it', async () => {
+    let throttled = 0;
+    kms.faults.inject({
+      matches: () => (throttled += 1) <= 15,
+      action: { kind: 'answer', status: 400, body: '{"__type":"ThrottlingException"}' },
+    });
+    const signals: AbortSignal[] = [];
+    const watched = new KmsDecryptor({
+      kms: {
+        decrypt: async (ciphertext, context, signal) => {
+          if (signal !== undefined) signals.push(signal);
+          return await api.decrypt(ciphertext, context, signal);
+        },
+      },
+      maxConcurrentRequests: 4,
+      clock: systemClock,
+      metrics,
+    });
+    expect(await watched.decrypt({ encryptedSecret: encrypt('patient'), context: {} })).toBe('patient');
+    expect(signals).toHaveLength(16);
+    const [signal] = signals;
+    if (signal === undefined) throw new Error('a request without a signal cannot be given up');
+    expect(new Set(signals).size).toBe(1);
+    // A request lets go of it when its connection is free again.
+    await eventually('nobody listens', () => getEventListeners(signal, 'abort').length === 0);
   });
 
   it('finishes 150 keys under a quota of 50 per second, and asks little more than once for each', async () => {
