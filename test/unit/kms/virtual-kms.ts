@@ -1,5 +1,6 @@
 import type { KmsApi } from '../../../src/kms/kms-client.js';
 import { classifyKmsFailure } from '../../../src/kms/kms-failures.js';
+import { sleep } from '../../../src/runtime/clock.js';
 import type { FakeClock } from '../../support/fake-clock.js';
 
 /** Seconds of the quota that go unused before they are lost; a bucket of one second's requests. */
@@ -38,12 +39,9 @@ export class VirtualKms implements KmsApi {
     this.requests += 1;
     const text = Buffer.from(ciphertext).toString();
     const grant = this.takeToken();
-    await new Promise<void>((resolve) => {
-      this.clock.setTimer(this.latencyMs, resolve);
-      signal?.addEventListener('abort', () => {
-        resolve();
-      });
-    });
+    await sleep(this.clock, this.latencyMs, signal);
+    // As the AWS SDK does: what was given up has no other outcome.
+    if (signal?.aborted === true) throw classifyKmsFailure({ name: 'AbortError' });
     const fault = this.fault?.(text);
     if (fault !== undefined) throw classifyKmsFailure(fault);
     if (!grant) {
