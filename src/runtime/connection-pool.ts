@@ -5,6 +5,7 @@ import { isIPv6, type LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
+import { keepConnectionOptions } from './connection-options.js';
 import { ConnectTimeoutError, dial } from './dial.js';
 import { withoutFinalDot } from './host-name.js';
 import { openTunnel } from './proxy-tunnel.js';
@@ -272,6 +273,7 @@ function openCounted(
   secure?: (raw: Socket, context: SecureContext | undefined) => Socket,
 ): void {
   const name = agent.getName(options);
+  keepConnectionOptions(agent, options);
   const internals = agent as unknown as AgentInternals;
   const { sockets, requests } = internals;
   const standIn = new Socket();

@@ -1,0 +1,32 @@
+import type { Agent } from 'node:http';
+
+/**
+ * What a connection is told apart and made by, beside the options of the agent itself: the names that
+ * `getName` of Node's agents reads (`lib/_http_agent.js`, `lib/https.js`), and those that Node adds.
+ */
+const NAMES: ReadonlySet<string> = new Set([
+  ...['host', 'hostname', 'port', 'localAddress', 'family', 'socketPath', 'servername', 'timeout'],
+  ...['ca', 'cert', 'key', 'pfx', 'passphrase', 'crl', 'ciphers', 'clientCertEngine', 'dhparam', 'ecdhCurve'],
+  ...['minVersion', 'maxVersion', 'secureProtocol', 'secureOptions', 'honorCipherOrder', 'sessionIdContext'],
+  ...[
+    'sigalgs',
+    'privateKeyIdentifier',
+    'privateKeyEngine',
+    'rejectUnauthorized',
+    'session',
+    'ALPNProtocols',
+  ],
+  ...['checkServerIdentity', 'keepAlive', 'keepAliveInitialDelay', 'encoding', '_agentKey'],
+]);
+
+/**
+ * Node opens a connection with the options of the request that needs it first, and keeps them as long as the
+ * connection lives: its headers with the token, and by the functions that Axios adds even the answer. What
+ * belongs to the request alone is taken out, in place, because Node's agent holds the same object.
+ */
+export function keepConnectionOptions(agent: Agent, options: object): void {
+  const { options: own } = agent as unknown as { readonly options: object };
+  for (const name of Object.keys(options)) {
+    if (!NAMES.has(name) && !Object.hasOwn(own, name)) Reflect.deleteProperty(options, name);
+  }
+}
