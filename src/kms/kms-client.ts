@@ -13,6 +13,7 @@ import type { AgentFactory } from '../runtime/agents.js';
 import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { KmsError } from './kms-error.js';
 import { classifyCredentialsFailure, classifyKmsFailure, withRegion } from './kms-failures.js';
+import { wipeAnswers } from './wiped-answers.js';
 
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -71,6 +72,7 @@ export class AwsKmsApi implements KmsApi {
     countAttempts(this.client, metrics);
     this.passSignals(requestHandler);
     classifyFailures(this.client);
+    wipeAnswers(this.client);
   }
 
   async decrypt(

@@ -3,9 +3,12 @@ import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 
 import { systemClock } from '../runtime/clock.js';
+import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
 /** What Axios calls instead of Node's `http` and `https`. */
 export interface RequestModule {
+  /** Whether a request was made; whoever gives a body wipes it otherwise. */
+  began: boolean;
   request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest;
 }
 
@@ -15,6 +18,10 @@ export interface RequestWatch {
   readonly beforeSend?: (() => void) | undefined;
   /** How long a connection that had been idle may be silent before it counts as lost, in milliseconds. */
   readonly silentMs?: number | undefined;
+  /** The body, wiped when nothing is sent any more. */
+  readonly sent?: WipedBytes | undefined;
+  /** Takes each part of the answer's body as it came; whoever asks wipes them. */
+  readonly received?: WipedBytes | undefined;
 }
 
 /**
@@ -22,10 +29,19 @@ export interface RequestWatch {
  * request may have waited for a connection while the process was frozen. What it throws ends the
  * request unsent.
  */
-export function fencedRequests(secure: boolean, { beforeSend, silentMs }: RequestWatch): RequestModule {
-  return {
+export function fencedRequests(
+  secure: boolean,
+  { beforeSend, silentMs, sent, received }: RequestWatch,
+): RequestModule {
+  const module: RequestModule = {
+    began: false,
     request: (options, onResponse) => {
-      const outgoing = (secure ? httpsRequest : httpRequest)(options, onResponse);
+      module.began = true;
+      const outgoing = (secure ? httpsRequest : httpRequest)(options, (response) => {
+        onResponse(response);
+        response.on('data', (part: Buffer) => received?.add(part));
+      });
+      outgoing.once('close', () => sent?.wipe());
       if (silentMs !== undefined) endWhenSilent(outgoing, silentMs);
       if (beforeSend === undefined) return outgoing;
       const check = (): void => {
@@ -45,6 +61,7 @@ export function fencedRequests(secure: boolean, { beforeSend, silentMs }: Reques
       return outgoing;
     },
   };
+  return module;
 }
 
 /** A connection that the network has forgotten may swallow what is sent instead of answering with a reset. */

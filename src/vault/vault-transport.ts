@@ -9,6 +9,7 @@ import { MAX_TIMER_MS } from '../runtime/clock.js';
 import type { ConnectionPool } from '../runtime/connection-pool.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
+import { WipedBytes } from '../runtime/wiped-bytes.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
@@ -112,36 +113,53 @@ export class VaultTransport {
     }
   }
 
+  /** The buffers of the bodies are wiped afterwards: both may hold values. */
   private async exchange(request: RawRequest): Promise<RawResponse> {
     const { origin, pathname, search } = new URL(request.url);
     const pool = this.pool();
-    const { status, headers, data } = await this.axios.request({
-      method: request.method,
-      baseURL: origin,
-      url: `${pathname}${search}`,
-      allowAbsoluteUrls: false,
-      headers: request.headers,
-      data: request.body,
-      signal: request.signal,
-      httpAgent: pool.http,
-      httpsAgent: pool.https,
-      proxy: false,
-      transport: fencedRequests(origin.startsWith('https:'), {
-        beforeSend: request.beforeSend,
-        // Reading twice does no harm; a write may be on its way all the same.
-        silentMs: request.method === 'GET' ? (this.options.silentMs ?? SILENT_MS) : undefined,
-      }),
-      maxRedirects: 0,
-      timeout: Math.min(this.options.config.timeoutMs, MAX_TIMER_MS),
-      responseType: 'text',
-      transformRequest: [(body: unknown) => body],
-      transformResponse: [(body: unknown) => body],
-      validateStatus: () => true,
-      maxContentLength: MAX_BODY_BYTES,
-      maxBodyLength: MAX_BODY_BYTES,
-      decompress: true,
+    const body = request.body === undefined ? undefined : Buffer.from(request.body);
+    const sent = new WipedBytes();
+    if (body !== undefined) sent.add(body);
+    const received = new WipedBytes();
+    const transport = fencedRequests(origin.startsWith('https:'), {
+      beforeSend: request.beforeSend,
+      // Reading twice does no harm; a write may be on its way all the same.
+      silentMs: request.method === 'GET' ? (this.options.silentMs ?? SILENT_MS) : undefined,
+      sent,
+      received,
     });
-    return { status, headers, text: typeof data === 'string' ? data : '' };
+    try {
+      const { status, headers, data } = await this.axios.request({
+        method: request.method,
+        baseURL: origin,
+        url: `${pathname}${search}`,
+        allowAbsoluteUrls: false,
+        // Unpacking would leave copies of the answer in buffers of zlib.
+        headers: { ...request.headers, 'Accept-Encoding': 'identity' },
+        data: body,
+        signal: request.signal,
+        httpAgent: pool.http,
+        httpsAgent: pool.https,
+        proxy: false,
+        transport,
+        maxRedirects: 0,
+        timeout: Math.min(this.options.config.timeoutMs, MAX_TIMER_MS),
+        responseType: 'arraybuffer',
+        transformRequest: [(same: unknown) => same],
+        transformResponse: [(same: unknown) => same],
+        validateStatus: () => true,
+        maxContentLength: MAX_BODY_BYTES,
+        maxBodyLength: MAX_BODY_BYTES,
+        decompress: true,
+      });
+      if (!Buffer.isBuffer(data)) return { status, headers, text: '' };
+      received.add(data);
+      return { status, headers, text: new TextDecoder().decode(data) };
+    } finally {
+      received.wipe();
+      // Otherwise it may still be on its way, and is wiped when the request ends.
+      if (!transport.began) sent.wipe();
+    }
   }
 
   close(): void {

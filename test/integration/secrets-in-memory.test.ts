@@ -1,0 +1,232 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { seal } from '../servers/kms/ciphertext.js';
+import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
+import { TestAuthority } from '../servers/shared/certificates.js';
+import type { Question } from '../support/inspected-operator.js';
+import type { Json } from '../support/http-json.js';
+import { KubeApi, manifestsIn } from '../support/kube-api.js';
+import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
+import { VaultApi } from '../support/vault-api.js';
+import { eventually } from '../support/wait.js';
+
+/** How every value begins; of 12 bytes, so that its base64 does not depend on what follows. */
+const MARK = 'canary-held-';
+const MARK_BASE64 = Buffer.from(MARK).toString('base64');
+const NAMESPACE = 'default';
+const RESOURCES = 20;
+const KEYS = 10;
+
+type Values = Readonly<Record<string, string>>;
+
+let folder: string;
+let servers: LoopbackStand;
+let kube: KubeApi;
+let vault: VaultApi;
+let operator: ChildProcess;
+let output = '';
+const password = `password-${randomBytes(12).toString('hex')}`;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'secrets-in-memory-'));
+  const authority = await TestAuthority.create();
+  writeFileSync(join(folder, 'ca.pem'), authority.cert);
+  servers = await startLoopbackStand({ vaultTls: await authority.issue() });
+  await prepareKubernetes();
+  vault = new VaultApi(servers.vault.url, servers.vault.rootToken, { ca: authority.cert });
+  await prepareVault();
+  operator = startOperator();
+  for (const stream of [operator.stdout, operator.stderr])
+    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const exited = once(operator, 'exit').then(() => {
+    throw new Error(`the operator ended: ${output.slice(-1_000)}`);
+  });
+  exited.catch(() => undefined);
+  await Promise.race([once(operator, 'message'), exited]);
+}, 60_000);
+
+afterAll(async () => {
+  if ((operator as ChildProcess | undefined)?.exitCode === null) {
+    const exited = once(operator, 'exit');
+    operator.disconnect();
+    await exited;
+  }
+  (kube as KubeApi | undefined)?.close();
+  (vault as VaultApi | undefined)?.close();
+  await (servers as LoopbackStand | undefined)?.close();
+  rmSync(folder, { recursive: true, force: true });
+}, 30_000);
+
+async function prepareKubernetes(): Promise<void> {
+  kube = new KubeApi(servers.kubernetes.adminKubeconfig());
+  await kube.applyAll(
+    manifestsIn(
+      'manifests/namespace.yaml',
+      'manifests/rbac/service-account.yaml',
+      'manifests/rbac/cluster-role.yaml',
+      'manifests/rbac/cluster-role-binding.yaml',
+      'manifests/crds/kmsvaultsecrets.yaml',
+      'manifests/crds/partialkmsvaultsecrets.yaml',
+    ),
+  );
+  const token = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+  writeFileSync(join(folder, 'kubeconfig'), kube.kubeconfigFor(token));
+}
+
+async function prepareVault(): Promise<void> {
+  await vault.write('sys/mounts/kv', { type: 'kv' });
+  await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
+  const rules = ['kv/*', 'secret/data/*', 'secret/metadata/*'].map(
+    (path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`,
+  );
+  await vault.write('sys/policies/acl/operator', { policy: rules.join('\n') });
+  await vault.write('sys/auth/userpass', { type: 'userpass' });
+  await vault.write('auth/userpass/users/operator', { password, token_policies: 'operator' });
+}
+
+function startOperator(): ChildProcess {
+  const program = '.cache/inspected-operator.mjs';
+  execFileSync(process.execPath, [
+    'node_modules/esbuild/bin/esbuild',
+    'test/support/inspected-operator.ts',
+    '--bundle',
+    '--platform=node',
+    '--format=esm',
+    '--target=node20',
+    // With everything in one file a snapshot takes minutes: for each function V8 counts the lines before it.
+    '--packages=external',
+    '--log-level=error',
+    `--outfile=${program}`,
+  ]);
+  return spawn(
+    process.execPath,
+    [
+      // Otherwise a value far inside a text is cut off.
+      '--heap-snapshot-string-limit=1000000',
+      program,
+      '--metrics-addr=0',
+      '--health-addr=0',
+      '--sync-period-seconds=0',
+      '--vault-authentication-method=userpass',
+      `--kubeconfig=${join(folder, 'kubeconfig')}`,
+    ],
+    {
+      env: {
+        ...servers.awsEnvironment,
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
+        VAULT_ADDR: servers.vault.url,
+        VAULT_CACERT: join(folder, 'ca.pem'),
+        VAULT_USERNAME: 'operator',
+        VAULT_PASSWORD: password,
+      },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    },
+  );
+}
+
+async function ask(question: Question): Promise<string> {
+  const reply = once(operator, 'message');
+  operator.send(question);
+  const [text] = (await reply) as [string];
+  return text;
+}
+
+function canary(): string {
+  return `${MARK}${randomBytes(12).toString('hex')}`;
+}
+
+function canaries(): Values {
+  return Object.fromEntries(Array.from({ length: KEYS }, (_, index) => [`key-${String(index)}`, canary()]));
+}
+
+function pathOf(index: number): string {
+  return index % 2 === 0 ? `kv/app-${String(index)}` : `secret/data/app-${String(index)}`;
+}
+
+async function apply(index: number, values: Values): Promise<void> {
+  await kube.apply({
+    apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
+    kind: 'KMSVaultSecret',
+    metadata: { name: `app-${String(index)}`, namespace: NAMESPACE },
+    spec: {
+      path: pathOf(index),
+      kvSettings: { engineVersion: index % 2 === 0 ? 'v1' : 'v2' },
+      secrets: Object.entries(values).map(([key, value]) => ({
+        key,
+        encryptedSecret: seal(DEMO_KEY_ID, DEMO_KEY_MATERIAL, Buffer.from(value), {}).toString('base64'),
+      })),
+    },
+  });
+}
+
+/** Waits until every value is in Vault, every status tells so, and nothing is in flight. */
+async function synced(wanted: readonly Values[]): Promise<void> {
+  for (const [index, values] of wanted.entries()) {
+    await eventually(`app-${String(index)} to be in sync`, async () => {
+      const object = await kube.get('KMSVaultSecret', NAMESPACE, `app-${String(index)}`);
+      const ready = object?.status?.conditions?.find((condition: Json) => condition.type === 'Ready');
+      if (ready?.status !== 'True' || ready.observedGeneration !== object.metadata.generation) return false;
+      const found = (await vault.read(pathOf(index))) ?? {};
+      return Object.entries(values).every(([key, value]) => found[key] === value);
+    });
+  }
+  await eventually('no request in flight', () =>
+    [servers.vault, servers.kms].every(({ requests }) =>
+      requests.all.every(({ status }) => status !== undefined),
+    ),
+  );
+}
+
+function tokenInUse(): string {
+  const ofOperator = servers.vault.requests.all.findLast(
+    ({ headers }) => ![undefined, servers.vault.rootToken].includes(headers['x-vault-token'] as string),
+  );
+  return String(ofOperator?.headers['x-vault-token']);
+}
+
+describe('the memory of the operator', () => {
+  it('holds no value, no earlier token and no request or answer with a secret once everything is in sync', async () => {
+    const wanted = Array.from({ length: RESOURCES }, canaries);
+    await Promise.all(wanted.map((values, index) => apply(index, values)));
+    await synced(wanted);
+    const firstToken = tokenInUse();
+    // The next connections are opened by requests whose answers hold values, and by a login.
+    servers.vault.cutConnections();
+    await eventually('Vault is reached', async () => (await vault.send('GET', 'sys/mounts')).status === 200);
+    for (const index of wanted.keys()) {
+      const drifted = { 'key-1': canary() };
+      await vault.write(pathOf(index), index % 2 === 0 ? drifted : { data: drifted });
+      if (index === RESOURCES / 2) servers.vault.revokeToken(firstToken);
+      wanted[index] = { ...wanted[index], 'key-0': canary() };
+      await apply(index, wanted[index]);
+    }
+    await synced(wanted);
+    const token = tokenInUse();
+    expect(token).not.toBe(firstToken);
+
+    const control = `control-${randomBytes(12).toString('hex')}`;
+    await ask({ ask: 'hold', text: control });
+    const inBuffers = async (...texts: string[]): Promise<number> =>
+      Number(await ask({ ask: 'buffers', texts: texts.map((text) => [...Buffer.from(text)]) }));
+    expect(await inBuffers(control)).toBe(1);
+    expect(await inBuffers(MARK, MARK_BASE64)).toBe(0);
+
+    const file = await ask({ ask: 'snapshot', file: join(folder, 'operator.heapsnapshot') });
+    const snapshot = readFileSync(file, 'latin1');
+    const occurrences = (text: string): number => snapshot.split(text).length - 1;
+    expect(occurrences(control)).toBeGreaterThan(0);
+    expect(occurrences(MARK)).toBe(0);
+    expect(occurrences(MARK_BASE64)).toBe(0);
+    expect(occurrences(firstToken)).toBe(0);
+    // Both are needed; nothing else has them in it, such as a header, the body of the login or its answer.
+    expect(occurrences(token)).toBe(1);
+    expect(occurrences(password)).toBe(1);
+  }, 90_000);
+});
