@@ -46,7 +46,7 @@ export class BlindSync {
       };
     }
     const { values, failures } = await this.deps.decryption.decrypt(
-      { uid, priority: request.priority },
+      { uid, priority: request.priority, assertWanted: request.guard.assert },
       [...aggregate.keys.values()],
       signal,
     );

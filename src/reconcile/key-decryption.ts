@@ -29,6 +29,8 @@ export interface DecryptedKeys {
 export interface DecryptionFor {
   readonly uid: string;
   readonly priority: Priority;
+  /** Asked as each plaintext arrives, because a quota can make the others wait for minutes; throws to end it. */
+  readonly assertWanted?: () => void;
 }
 
 /**
@@ -50,9 +52,10 @@ export class KeyDecryption {
    * @throws KmsError of class `transient`, as soon as one key meets it for longer than the decryptor bears:
    *   nothing may be written then, so the other keys are not asked for any more.
    * @throws WriteGateClosedError when the gate has closed meanwhile.
+   * @throws what `assertWanted` throws; the other keys are not asked for any more.
    */
   async decrypt(
-    { uid, priority }: DecryptionFor,
+    owner: DecryptionFor,
     keys: readonly ResolvedKey[],
     signal?: AbortSignal,
   ): Promise<DecryptedKeys> {
@@ -65,7 +68,9 @@ export class KeyDecryption {
     await Promise.all(
       keys.map(async (key) => {
         try {
-          values.set(key.key, textOf(await this.one({ uid, priority }, key, giveUp.signal)));
+          const plaintext = await this.one(owner, key, giveUp.signal);
+          owner.assertWanted?.();
+          values.set(key.key, textOf(plaintext));
         } catch (error) {
           if (!(error instanceof KmsError) || error.failure === 'transient') {
             cause ??= error instanceof Error ? error : new Error('the decryptor threw no error');

@@ -124,7 +124,7 @@ export class SecretSync {
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
     const { values, failures } = await this.deps.decryption.decrypt(
-      { uid, priority: request.priority },
+      { uid, priority: request.priority, assertWanted: request.guard.assert },
       toDecrypt,
       signal,
     );
