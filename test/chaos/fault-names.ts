@@ -10,6 +10,7 @@ export const FAULTS = {
     'throttle',
     'internal errors',
     'failing status patches',
+    'forbidden status patches',
     'resets',
     'lost answers of patches',
   ],
@@ -21,12 +22,17 @@ export const FAULTS = {
     'throttle',
     'lost answers',
     'revoke tokens',
+    'forbidden reads',
+    'wipe',
     'resets',
     'swap the certificate',
   ],
   kms: ['quota', 'hang', 'down', 'slow', 'internal errors', 'disable a key', 'deny a key'],
   webhook: ['swap the certificate', 'half-written certificate', 'kill'],
 } as const;
+
+/** Longer than a lease: whoever was frozen wakes up into the term of another one. */
+export const BEYOND_A_LEASE_MS = 17_000;
 
 export type FaultGroup = keyof typeof FAULTS;
 export type FaultName = { [G in FaultGroup]: `${G}: ${(typeof FAULTS)[G][number]}` }[FaultGroup];

@@ -4,6 +4,7 @@ import { TestAuthority } from '../servers/shared/certificates.js';
 import type { FaultName } from './fault-names.js';
 import { STRANGER } from './lease-terms.js';
 import type { Oracle } from './oracle.js';
+import { MOUNTS } from './planner.js';
 import { type ChaosStand, LEASE, LEASE_NAMESPACE, type Replica } from './stand.js';
 import type { ChaosTimeline } from './timeline.js';
 
@@ -11,6 +12,9 @@ type Lift = () => Promise<void> | void;
 
 const STATUS = (code: number, reason: string): string =>
   JSON.stringify({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message: reason });
+
+/** As Vault puts it (go-multierror around logical.ErrPermissionDenied). */
+const PERMISSION_DENIED = JSON.stringify({ errors: ['1 error occurred:\n\t* permission denied\n\n'] });
 
 /** Brings faults about and lifts them. */
 export class FaultBench {
@@ -144,6 +148,10 @@ export class FaultBench {
         return answering({ kind: 'answer', status: 500, body: STATUS(500, 'InternalError') }, (request) =>
           request.url.includes('/status'),
         );
+      case 'kubernetes: forbidden status patches':
+        return answering({ kind: 'answer', status: 403, body: STATUS(403, 'Forbidden') }, (request) =>
+          request.url.includes('/status'),
+        );
       case 'kubernetes: lost answers of patches':
         return answering({ kind: 'serve-then-reset' }, (request) => !isRead(request));
       default:
@@ -177,6 +185,13 @@ export class FaultBench {
         return () => undefined;
       case 'vault: resets':
         return all({ kind: 'reset' });
+      case 'vault: forbidden reads':
+        return all({ kind: 'answer', status: 403, body: PERMISSION_DENIED }, (request) =>
+          isReadOfSecret(request),
+        );
+      case 'vault: wipe':
+        this.stand.wipeVault();
+        return () => undefined;
       default:
         return this.swapVaultCertificate();
     }
@@ -254,4 +269,8 @@ export class FaultBench {
         return () => this.stand.startWebhook();
     }
   }
+}
+
+function isReadOfSecret({ method, url }: SeenRequest): boolean {
+  return method === 'GET' && Object.keys(MOUNTS).some((mount) => url.startsWith(`/v1/${mount}/`));
 }

@@ -5,9 +5,10 @@ import type { SeenRequest } from '../servers/shared/request-log.js';
 import type { KvV1 } from '../servers/vault/kv-v1.js';
 import type { KvV2 } from '../servers/vault/kv-v2.js';
 import type { VaultCall } from '../servers/vault/protocol.js';
-import { desiredOf, isGoing, specOf, type Stored } from './desired.js';
+import { isGoing, specOf, type Stored } from './desired.js';
 import type { Oracle } from './oracle.js';
 import { GUARDED, MOUNTS } from './planner.js';
+import type { Activity } from './quiet.js';
 import { type ChaosStand, LEASE, processOfPolicies } from './stand.js';
 import type { ChaosTimeline } from './timeline.js';
 import type { VaultChange } from './vault-history.js';
@@ -19,7 +20,7 @@ const LEASES = 'coordination.k8s.io/leases';
 /** Tells the oracle what the servers see, at the moment when they see it. */
 export class Observer {
   /** Requests of replicas that cost something: writes, patches, decryptions. */
-  readonly activity: { readonly atMs: number; readonly what: string }[] = [];
+  readonly activity: Activity[] = [];
   vaultWrites = 0;
 
   constructor(
@@ -104,18 +105,9 @@ export class Observer {
       const what = isGoing(object) ? 'is being deleted' : `generation ${String(object.metadata.generation)}`;
       this.timeline.add(`${object.kind} ${key} ${what}${path === undefined ? '' : ` (${path})`}`, atMs);
     }
-    if (type !== 'DELETED' && isNewSpec && object.metadata.namespace === GUARDED && !isGoing(object)) {
-      const spec = { ...specOf(object), includeSecrets: [] };
-      const { keys } = desiredOf(
-        spec,
-        () => undefined,
-        (text) => this.stand.sealed.get(text),
-      );
-      const bad = [...keys].filter(([, expected]) => expected.kind === 'kept' && expected.bad);
-      // A partial's own items may rely on the context of whoever includes it.
-      if (bad.length > 0 && place === SECRETS)
-        this.oracle.report('admission', atMs, `${key} was stored with keys that KMS refuses`);
-    }
+    // A partial's own items may rely on the context of whoever includes it.
+    const isGuarded = place === SECRETS && object.metadata.namespace === GUARDED;
+    if (type !== 'DELETED' && isNewSpec && isGuarded) this.oracle.admitted(key, object, atMs);
   }
 
   private leaseChanged(spec: Record<string, unknown>, atMs: number): void {

@@ -99,7 +99,14 @@ export class Oracle {
     const before = this.vault.last(change.path);
     if (change.by !== undefined) this.judge(change, change.by, before);
     this.vault.record(change);
-    if (change.operation === 'remove') this.writtenFor.delete(change.path);
+  }
+
+  /** A new spec of a secret was stored although the webhook was asked. */
+  admitted(key: string, object: KubeObject, atMs: number): void {
+    if (isGoing(object)) return;
+    const { keys } = desiredOf({ ...specOf(object), includeSecrets: [] }, () => undefined, this.deps.sealed);
+    const isBad = [...keys.values()].some((expected) => expected.kind === 'kept' && expected.bad);
+    if (isBad) this.report('admission', atMs, `${key} was stored with keys that KMS refuses`);
   }
 
   /** What a resource wants with its partials as they are at a moment. */
@@ -218,13 +225,14 @@ export class Oracle {
       this.report('values', atMs, `${where}: removed, although a resource named it all the time`);
       return;
     }
+    const wasWritten = this.writtenFor.delete(path);
     const deleted = this.deletedWithin(path, fromMs, atMs);
     if (deleted.length === 0) {
       this.report('paths', atMs, `${where}: removed, although no resource that is being deleted claims it`);
       return;
     }
     const isOurs =
-      this.writtenFor.has(path) ||
+      wasWritten ||
       deleted.some(
         (resource) =>
           differences(this.desiredAt(resource, atMs), before.data ?? new Map(), before.data ?? new Map())
@@ -233,7 +241,10 @@ export class Oracle {
     if (!isOurs) this.report('paths', atMs, `${where}: removed a value that no replica put there`);
   }
 
-  /** v1 takes no empty secret: its owner, which wants nothing any more, removes it. */
+  /**
+   * v1 takes no empty secret: its owner, which wants nothing any more, removes it, and what a hand puts there
+   * afterwards too.
+   */
   private isEmptiedByOwner(
     change: VaultChange,
     owners: readonly (KubeObject | undefined)[],

@@ -1,4 +1,10 @@
-import { FAULTS, type FaultGroup, type FaultName, LONGEST_FAULT_MS } from './fault-names.js';
+import {
+  BEYOND_A_LEASE_MS,
+  FAULTS,
+  type FaultGroup,
+  type FaultName,
+  LONGEST_FAULT_MS,
+} from './fault-names.js';
 import type { Action, Drift, PlannedItem, PlannedSpec, Step, Target } from './plan.js';
 import { SeededRandom } from './random.js';
 import { CANARY, type Context } from './sealed-values.js';
@@ -167,7 +173,10 @@ export class Planner {
     while (atMs < endMs - 1_500) {
       const fault = `${group}: ${random.pick<string>(FAULTS[group])}` as FaultName;
       const longest = Math.min(LONGEST_FAULT_MS[group], this.options.seconds * 250);
-      const untilMs = Math.min(endMs, atMs + random.int(500, longest));
+      const isLong = fault === 'process: freeze' && random.chance(0.5);
+      const shortestMs = isLong ? BEYOND_A_LEASE_MS : 500;
+      const lastsMs = random.int(shortestMs, Math.max(longest, shortestMs + 2_000));
+      const untilMs = Math.min(endMs, atMs + lastsMs);
       const draw = random.next();
       this.steps.push({ atMs, action: { do: 'fault', fault, phase: 'begin', draw } });
       this.steps.push({ atMs: untilMs, action: { do: 'fault', fault, phase: 'end', draw } });

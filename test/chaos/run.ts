@@ -5,6 +5,7 @@ import { Observer } from './observer.js';
 import { Oracle, type Violation } from './oracle.js';
 import type { Action } from './plan.js';
 import { engineAt, Planner } from './planner.js';
+import { quietOf } from './quiet.js';
 import { ChaosStand, type Replica, SYNC_PERIOD_S } from './stand.js';
 import { ChaosTimeline } from './timeline.js';
 
@@ -143,21 +144,13 @@ class ChaosRun {
     }
   }
 
-  /**
-   * A period without one write, patch or decryption. It may begin a period after the convergence: a new
-   * leader looks at every resource once, and at those on v1 with KMS.
-   */
+  /** Waits for a period without one write, patch or decryption. */
   private async quiet(convergedMs: number): Promise<void> {
-    const untilMs = convergedMs + 2 * PERIOD_MS + SLACK_MS;
     for (;;) {
       const nowMs = this.timeline.now();
-      const lastMs = Math.max(convergedMs, this.observer.activity.at(-1)?.atMs ?? 0);
-      if (nowMs - lastMs > PERIOD_MS * 1.1) break;
-      if (lastMs > untilMs) {
-        const late = this.observer.activity.filter(({ atMs }) => atMs > untilMs - PERIOD_MS);
-        for (const what of new Set(late.map((one) => one.what))) this.oracle.report('quiet', nowMs, what);
-        return;
-      }
+      const late = quietOf(this.observer.activity, { convergedMs, nowMs, periodMs: PERIOD_MS });
+      for (const what of late ?? []) this.oracle.report('quiet', nowMs, what);
+      if (late !== undefined) break;
       await this.until(nowMs + 100);
     }
     const nowMs = this.timeline.now();

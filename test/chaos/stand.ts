@@ -61,6 +61,8 @@ export class ChaosStand {
   private readonly spare: Credentials[] = [];
   private readonly processOfToken = new Map<string, string>();
   private readonly webhookAuthority: TestAuthority;
+  /** Also while Vault is stopped. */
+  private readonly vaultUrl: string;
 
   private constructor(
     readonly servers: LoopbackStand,
@@ -73,6 +75,7 @@ export class ChaosStand {
     this.sealed = new SealedValues(fragileKey);
     this.webhookAuthority = authorities.webhook;
     this.trustVault(authorities.vault);
+    this.vaultUrl = servers.vault.url;
   }
 
   /** @param processes how many may be started in the run. */
@@ -152,7 +155,7 @@ export class ChaosStand {
       {
         ...this.servers.awsEnvironment,
         KUBECONFIG: credentials.kubeconfig,
-        VAULT_ADDR: this.servers.vault.url,
+        VAULT_ADDR: this.vaultUrl,
         VAULT_CACERT: this.vaultCaFile,
         VAULT_CLIENT_TIMEOUT: '4s',
         ...credentials.environment,
@@ -190,6 +193,19 @@ export class ChaosStand {
 
   trustVault(authority: TestAuthority): void {
     this.writeFile('vault-ca.pem', authority.cert);
+  }
+
+  /** Somebody deletes every secret with its history. */
+  wipeVault(): void {
+    const { vault } = this.servers;
+    for (const [mount, version] of Object.entries(MOUNTS)) {
+      const engine = version === 'v1' ? vault.kvV1(mount) : vault.kvV2(mount);
+      const prefix = version === 'v1' ? '' : 'metadata/';
+      for (const name of [...engine.secrets.keys()]) {
+        const path = `${prefix}${name}`;
+        engine.handle({ operation: 'delete', path, query: new URLSearchParams(), body: new Map() });
+      }
+    }
   }
 
   async startWebhook(): Promise<void> {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Spec } from '../../chaos/desired.js';
+import { quietOf } from '../../chaos/quiet.js';
 import { HistoryBuilder, ready } from './history-builder.js';
 
 const V1 = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
@@ -130,6 +131,16 @@ describe('the rule for paths', () => {
     expect(own.broken).toEqual([]);
   });
 
+  it('holds when an owner that wants nothing removes what a hand put there', () => {
+    history.secret('s', 1_000, spec({ a: 'one' }));
+    history.write('kv/app', 2_000, { a: 'one' });
+    history.secret('s', 3_000, spec({}));
+    history.remove('kv/app', 4_000);
+    history.write('kv/app', 5_000, { theirs: 'x' }, { by: undefined });
+    history.remove('kv/app', 6_000);
+    expect(history.broken).toEqual([]);
+  });
+
   it('is broken by a removal without a finalizer', () => {
     history.secret('s', 1_000, spec({ a: 'one' }));
     history.write('kv/app', 2_000, { a: 'one' });
@@ -196,6 +207,42 @@ describe('the rule for writers', () => {
     history.lease('', 66_000);
     history.lease('r1', 66_500);
     expect(history.broken).toEqual(['writers']);
+  });
+});
+
+describe('the rule for admission', () => {
+  const secret = (secrets: Spec['secrets']) => ({
+    apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
+    kind: 'KMSVaultSecret',
+    metadata: { name: 's', namespace: 'default' },
+    spec: { ...V1, secrets },
+  });
+
+  it('is broken by a stored secret with a key that KMS refuses, and by nothing else', () => {
+    const good = history.items({ a: 'one' });
+    history.oracle.admitted('default/s', secret([...good, { key: 'without a value' }]), 1_000);
+    expect(history.broken).toEqual([]);
+    const bad = { key: 'bad', encryptedSecret: history.sealed.seal('x', { another: 'context' }) };
+    history.oracle.admitted('default/s', secret([...good, bad]), 2_000);
+    expect(history.broken).toEqual(['admission']);
+  });
+});
+
+describe('the rule for quiet', () => {
+  const at = (...seconds: number[]): { atMs: number; what: string }[] =>
+    seconds.map((second) => ({ atMs: second * 1_000, what: 'a request to KMS' }));
+  const quiet = (nowS: number, ...seconds: number[]): readonly string[] | undefined =>
+    quietOf(at(...seconds), { convergedMs: 100_000, nowMs: nowS * 1_000, periodMs: 8_000 });
+
+  it('holds once a period has passed with nothing, also after the first look of a new leader', () => {
+    expect(quiet(105, 99)).toBeUndefined();
+    expect(quiet(109, 99)).toEqual([]);
+    expect(quiet(120, 104, 112)).toBeUndefined();
+    expect(quiet(121, 104, 112)).toEqual([]);
+  });
+
+  it('is broken by something that comes back with every period', () => {
+    expect(quiet(127, 104, 112, 119, 127)).toEqual(['a request to KMS']);
   });
 });
 
