@@ -1,8 +1,8 @@
-# The image of both programs: a root file system of its own, without a shell or a package manager.
+# The image of both programs, with its own root file system: no shell, no package manager.
 # Plain Dockerfile instructions only, so that BuildKit and buildah both build it.
 # Both FROM lines name the same base; test/unit/image.test.ts holds them and the labels together.
 
-# The bundles are the same for every architecture, so that they are made on the builder's own.
+# The bundles are the same for every architecture, so they are built on the builder's own.
 FROM --platform=$BUILDPLATFORM docker.io/library/node:22.23.3-bookworm-slim@sha256:43ac6c60b8f89723f746e8a92ce91abd5017e627ce1ddfe4238355d3a30b772c AS build
 
 WORKDIR /build
