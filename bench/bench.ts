@@ -2,14 +2,21 @@ import 'reflect-metadata';
 
 import { parseArgs } from 'node:util';
 
-import { editDuringBacklog, firstSync, quietPeriod, restart, throttledKms } from './operator-benchmarks.js';
+import { editDuringBacklog, firstSync, quietPeriod, restart } from './operator-benchmarks.js';
+import { runBareClient } from './bare-client.js';
+import { serveKms } from './kms-process.js';
 import { Report } from './report.js';
 import { BenchStand } from './stand.js';
+import { throttledKms } from './throttling-benchmark.js';
 import { admission } from './webhook-benchmark.js';
 
-const USAGE = 'usage: npm run bench -- [--resources N] [--json FILE]';
+const USAGE = 'usage: npm run bench -- [--resources N] [--json FILE] [--only-throttled]';
 
-process.exitCode = await main();
+const [, , part, ...numbers] = process.argv;
+// Parts that are to have a process of their own are in this bundle, too.
+if (part === 'kms') await serveKms();
+else if (part === 'sdk') await runBareClient(Number(numbers[0]), Number(numbers[1]));
+else process.exitCode = await main();
 
 async function main(): Promise<number> {
   const options = parsed();
@@ -17,11 +24,11 @@ async function main(): Promise<number> {
     process.stderr.write(`bench: ${options}\n${USAGE}\n`);
     return 2;
   }
-  const { resources, json } = options;
+  const { resources, json, benchmarks } = options;
   const report = new Report();
   const stand = await BenchStand.prepare();
   try {
-    for (const benchmark of [firstSync, restart, quietPeriod, editDuringBacklog, throttledKms, admission]) {
+    for (const benchmark of benchmarks) {
       process.stderr.write(`bench: ${benchmark.name}\n`);
       await benchmark(stand, report, resources);
     }
@@ -33,15 +40,31 @@ async function main(): Promise<number> {
   return 0;
 }
 
-function parsed(): { readonly resources: number; readonly json: string | undefined } | string {
+interface Options {
+  /** Applied before anything is measured. */
+  readonly resources: number;
+  readonly json: string | undefined;
+  readonly benchmarks: readonly Benchmark[];
+}
+
+type Benchmark = (stand: BenchStand, report: Report, resources: number) => Promise<void>;
+
+function parsed(): Options | string {
   try {
     const { values } = parseArgs({
-      options: { resources: { type: 'string', default: '1000' }, json: { type: 'string' } },
+      options: {
+        resources: { type: 'string', default: '1000' },
+        json: { type: 'string' },
+        'only-throttled': { type: 'boolean', default: false },
+      },
     });
     const resources = Number(values.resources);
     if (!Number.isInteger(resources) || resources < 10)
       return '--resources must be a whole number from 10 on';
-    return { resources, json: values.json };
+    const { json } = values;
+    if (values['only-throttled']) return { resources: 0, json, benchmarks: [throttledKms] };
+    const benchmarks = [firstSync, restart, quietPeriod, editDuringBacklog, throttledKms, admission];
+    return { resources, json, benchmarks };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

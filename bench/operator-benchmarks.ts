@@ -1,10 +1,8 @@
 import { eventually } from '../test/support/wait.js';
 import type { Report } from './report.js';
-import { type BenchStand, KEYS, SCRAPE_INTERVAL_MS } from './stand.js';
+import { type BenchStand, KEYS } from './stand.js';
 
 const PERIOD_SECONDS = 20;
-/** Decrypts per second that the throttled KMS grants. */
-const QUOTA = 200;
 
 /** From nothing in Vault to everything in Vault. */
 export async function firstSync(stand: BenchStand, report: Report, resources: number): Promise<void> {
@@ -80,29 +78,5 @@ export async function editDuringBacklog(stand: BenchStand, report: Report, resou
   const backlog = performance.now() - begun;
   report.add('edit during backlog', 'the edit', edit / 1000, 's');
   report.add('edit during backlog', 'edit / backlog', edit / backlog, 'ratio');
-  await stand.stop();
-}
-
-/** How much of a quota of KMS is used when there is more to do than it grants. */
-export async function throttledKms(stand: BenchStand, report: Report, resources: number): Promise<void> {
-  await stand.apply(resources, 'third edition');
-  stand.clearCounts();
-  stand.servers.kms.quotaPerSecond = QUOTA;
-  await stand.start('--sync-period-seconds=0');
-  const path = `secret/data/bench-${String(resources - 1)}`;
-  const begun = performance.now();
-  await eventually(
-    'everything is written in spite of the quota',
-    async () => (await stand.metric('kms_vault_operator_vault_writes_total')) >= resources,
-    900_000,
-    SCRAPE_INTERVAL_MS,
-  );
-  const seconds = (performance.now() - begun) / 1000;
-  if ((await stand.vault.read(path))?.['key-0']?.startsWith('third edition') !== true)
-    throw new Error('the last resource is not in Vault');
-  report.add('throttled KMS', 'quota', QUOTA, 'requests/s');
-  report.add('throttled KMS', 'used', (resources * KEYS) / seconds / QUOTA, 'of the quota');
-  report.add('throttled KMS', 'requests', stand.counts().kms / (resources * KEYS), 'per key');
-  stand.servers.kms.quotaPerSecond = undefined;
   await stand.stop();
 }

@@ -23,7 +23,7 @@ export const KEYS = 3;
 /** Scraping costs the operator something too; not more often than this while it is being measured. */
 export const SCRAPE_INTERVAL_MS = 250;
 /** Of every answer of KMS; about what a client in the same region sees. */
-const KMS_LATENCY_MS = 20;
+export const KMS_LATENCY_MS = 20;
 
 /** How many requests the servers saw. */
 export interface Counts {
@@ -33,9 +33,17 @@ export interface Counts {
   readonly kubernetes: number;
 }
 
+/** Of the resources that are applied: `bench` and {@link KEYS} keys each when absent. */
+export interface Shape {
+  readonly prefix?: string;
+  readonly keys?: number;
+}
+
 /** The built operator against servers on loopback, with counters on every side. */
 export class BenchStand {
   private operator: ChildProgram | undefined;
+  /** Another KMS than that of the stand. */
+  kmsUrl: string | undefined;
 
   private constructor(
     readonly servers: LoopbackStand,
@@ -59,20 +67,20 @@ export class BenchStand {
   }
 
   /** Applies resources `0` to `count - 1` with values of this edition, 20 at a time. */
-  async apply(count: number, edition: string): Promise<void> {
+  async apply(count: number, edition: string, shape: Shape = {}): Promise<void> {
     let next = 0;
     const worker = async (): Promise<void> => {
-      for (let index = next++; index < count; index = next++) await this.applyOne(index, edition);
+      for (let index = next++; index < count; index = next++) await this.applyOne(index, edition, shape);
     };
     await Promise.all(Array.from({ length: 20 }, worker));
   }
 
-  async applyOne(index: number, edition: string): Promise<void> {
-    await this.kube.apply(this.secret(index, edition));
+  async applyOne(index: number, edition: string, shape: Shape = {}): Promise<void> {
+    await this.kube.apply(this.secret(index, edition, shape));
   }
 
-  secret(index: number, edition: string): Manifest {
-    const name = `bench-${String(index)}`;
+  secret(index: number, edition: string, { prefix = 'bench', keys = KEYS }: Shape = {}): Manifest {
+    const name = `${prefix}-${String(index)}`;
     return {
       apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
       kind: 'KMSVaultSecret',
@@ -80,12 +88,20 @@ export class BenchStand {
       spec: {
         path: `secret/data/${name}`,
         kvSettings: { engineVersion: 'v2' },
-        secrets: Array.from({ length: KEYS }, (_, key) => ({
+        secrets: Array.from({ length: keys }, (_, key) => ({
           key: `key-${String(key)}`,
           encryptedSecret: encrypt(`${edition} of ${name}, key ${String(key)}`),
         })),
       },
     };
+  }
+
+  /** What a client of KMS needs in its environment. */
+  get awsEnvironment(): Readonly<Record<string, string>> {
+    const { awsEnvironment } = this.servers;
+    return this.kmsUrl === undefined
+      ? awsEnvironment
+      : { ...awsEnvironment, AWS_ENDPOINT_URL_KMS: this.kmsUrl };
   }
 
   async start(...flags: readonly string[]): Promise<void> {
@@ -96,7 +112,7 @@ export class BenchStand {
       'dist/main.js',
       ['--metrics-addr=127.0.0.1:0', '--health-addr=0', ...flags],
       {
-        ...this.servers.awsEnvironment,
+        ...this.awsEnvironment,
         KUBECONFIG: kubeconfig,
         VAULT_ADDR: this.servers.vault.url,
         VAULT_TOKEN: this.token,
