@@ -1,24 +1,35 @@
-// Bundles each program to one file in dist/: fewer files, half the start-up time, a quarter less memory.
+// Bundles each program to two files in dist/: a tiny one that takes signals and loads the other. Bundles mean fewer
+// files, half the start-up time, a quarter less memory.
 //
 //   node scripts/build.mjs [--watch] [--out=FOLDER]
 //
 // With --watch it rebuilds after each change and prints `built NAME` each time.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 
 import { build, context } from 'esbuild';
+
+/** CommonJS dependencies call require() for Node's own modules. */
+const REQUIRE = [
+  "import { createRequire as __createRequire } from 'node:module';",
+  'const require = __createRequire(import.meta.url);',
+].join('\n');
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const watching = process.argv.includes('--watch');
 const out = process.argv.find((argument) => argument.startsWith('--out='))?.slice('--out='.length) ?? 'dist';
-const programs = { main: 'src/main.ts', webhook: 'src/webhook.ts' };
+/** Entry files, and the program that each of them loads. */
+const programs = { main: 'operator', webhook: 'validating-webhook' };
+const bundles = Object.entries(programs).flatMap(([entry, program]) => [
+  { name: entry, banner: ['#!/usr/bin/env node'], external: [`./${program}.js`], executable: true },
+  { name: program, banner: [REQUIRE] },
+]);
 
 rmSync(out, { recursive: true, force: true });
-for (const [name, entry] of Object.entries(programs)) {
-  if (!existsSync(entry)) continue;
+for (const { name, banner, external = [], executable = false } of bundles) {
   const outfile = `${out}/${name}.js`;
   const options = {
-    entryPoints: [entry],
+    entryPoints: [`src/${name}.ts`],
     outfile,
     bundle: true,
     platform: 'node',
@@ -31,32 +42,25 @@ for (const [name, entry] of Object.entries(programs)) {
     minifySyntax: true,
     legalComments: 'none',
     // `debug` tries to load it and does without; it is here for development only.
-    external: ['supports-color'],
+    external: ['supports-color', ...external],
     logLevel: 'warning',
     define: { BUILD_VERSION: JSON.stringify(version), BUILD_COMMIT: JSON.stringify(commit()) },
-    banner: {
-      // CommonJS dependencies call require() for Node's own modules.
-      js: [
-        '#!/usr/bin/env node',
-        "import { createRequire as __createRequire } from 'node:module';",
-        'const require = __createRequire(import.meta.url);',
-      ].join('\n'),
-    },
+    banner: { js: banner.join('\n') },
   };
-  if (watching) await (await context({ ...options, plugins: [announce(name, outfile)] })).watch();
+  if (watching) await (await context({ ...options, plugins: [announce(name, executable)] })).watch();
   else {
     await build(options);
-    chmodSync(outfile, 0o755);
+    if (executable) chmodSync(outfile, 0o755);
   }
 }
 
-function announce(name, outfile) {
+function announce(name, executable) {
   return {
     name: 'announce',
     setup: ({ onEnd }) => {
       onEnd(({ errors }) => {
         if (errors.length > 0) return;
-        chmodSync(outfile, 0o755);
+        if (executable) chmodSync(`${out}/${name}.js`, 0o755);
         console.log(`built ${name}`);
       });
     },

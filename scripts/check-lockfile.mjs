@@ -33,7 +33,9 @@ for (const fault of faults) console.error(`denied package in the tree that ships
 if (faults.length > 0) process.exit(1);
 const installed = bytes === 0 ? 'not installed here' : `${megabytes(bytes)} installed`;
 console.log(`${shipped} packages ship (${installed}); none is on the deny-list`);
-const bundles = ['main', 'webhook'].map((name) => `dist/${name}.js`).filter((file) => existsSync(file));
+const bundles = ['operator', 'validating-webhook']
+  .map((name) => `dist/${name}.js`)
+  .filter((file) => existsSync(file));
 if (bundles.length > 0)
   console.log(`bundles: ${bundles.map((file) => `${file} ${megabytes(lstatSync(file).size)}`).join(', ')}`);
 

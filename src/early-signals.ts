@@ -1,7 +1,7 @@
 /**
- * Imported before everything else, because the modules take a while to load: process 1 of a container has no
- * default action for SIGTERM, so one that comes before there is a handler would be lost, and the container be
- * killed only at the end of its grace period.
+ * All that the entry files hold, because the program behind them takes a while to be read and parsed: process 1 of
+ * a container has no default action for SIGTERM, so one that comes before there is a handler would be lost, and
+ * the container be killed only at the end of its grace period.
  */
 const leave = (): void => {
   process.exit(0);
@@ -10,7 +10,9 @@ process.on('SIGTERM', leave);
 process.on('SIGINT', leave);
 
 /** From now on there is something to bring to an end. A second signal ends the process at once, with 1. */
-export function onEndSignal(stop: () => Promise<number>): void {
+export type OnEndSignal = (stop: () => Promise<number>) => void;
+
+export const onEndSignal: OnEndSignal = (stop) => {
   let ending = false;
   const end = (): void => {
     // A second signal: somebody is in a hurry.
@@ -22,4 +24,4 @@ export function onEndSignal(stop: () => Promise<number>): void {
     process.on(signal, end);
     process.off(signal, leave);
   }
-}
+};

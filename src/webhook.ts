@@ -1,42 +1,5 @@
 import { onEndSignal } from './early-signals.js';
 
-import 'reflect-metadata';
-
-import { patternProblem } from './api/allowed-paths.js';
-import { buildInfo } from './build-info.js';
-import { createWebhookContainer, WEBHOOK_TOKENS } from './composition/webhook-container.js';
-import { WebhookProgram } from './composition/webhook-program.js';
-import type { WebhookConfig } from './config/config.js';
-import { faultText } from './config/operator-config.js';
-import { secretVariables } from './config/secret-variables.js';
-import { parseWebhookCommand } from './config/webhook-config.js';
-import { ListenError } from './observability/http-endpoint.js';
-import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
-
-const PROGRAM = 'kms-vault-validating-webhook';
-
-const command = parseWebhookCommand(process.argv.slice(2), process.env, { patternProblem, build: buildInfo });
-if (command.action === 'print') {
-  (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
-  process.exitCode = command.exitCode;
-} else {
-  await run(command.config);
-}
-
-async function run(config: WebhookConfig): Promise<void> {
-  guardProcess(secretVariables(process.env, [], { childrenNeedAws: false }));
-  const container = createWebhookContainer({ config, build: buildInfo });
-  const logger = container.resolve(WEBHOOK_TOKENS.logger);
-  exitOnUnforeseen(logger);
-  logNodeWarnings(logger);
-  const program = new WebhookProgram(container);
-  onEndSignal(() => program.stop());
-  logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
-  try {
-    await program.start();
-  } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    process.stderr.write(faultText(PROGRAM, [error.message]));
-    process.exit(1);
-  }
-}
+// Loaded by itself, and not as a static import, which would be read and parsed before the handlers stand.
+const { runWebhook } = await import('./validating-webhook.js');
+await runWebhook(onEndSignal);

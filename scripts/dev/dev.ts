@@ -30,7 +30,7 @@ const builder = spawn(process.execPath, ['scripts/build.mjs', '--watch'], {
 let restarts: Promise<void> = Promise.resolve();
 let operator: ChildProgram | undefined;
 createInterface({ input: builder.stdout }).on('line', (line) => {
-  if (line === 'built main') restarts = restarts.then(restart);
+  if (line === 'built operator') restarts = restarts.then(restart);
 });
 
 const signals = ['SIGINT', 'SIGTERM'] as const;

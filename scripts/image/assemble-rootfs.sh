@@ -85,13 +85,15 @@ printf 'root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/non
 printf 'root:x:0:\nnonroot:x:65532:\n' > "$root/etc/group"
 printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"
 
-# The bundles, started by the kernel through their first line, since there is no env to look Node up. A
+# The entry files are started by the kernel through their first line, since there is no env to look Node up. A
 # library still loads Node's own punycode; the warning about that would be a line of the log that is not JSON.
 mkdir -p "$root$programs" "$root/usr/share/doc/kms-vault-operator"
 for program in main webhook; do
   sed '1s|^#!.*$|#!/usr/local/bin/node --disable-warning=DEP0040|' "dist/$program.js" > "$root$programs/$program.js"
   chmod 0555 "$root$programs/$program.js"
 done
+# What they load once they take signals.
+cp dist/operator.js dist/validating-webhook.js "$root$programs/"
 ln -s "${programs#/}/main.js" "$root/manager"
 ln -s "${programs#/}/webhook.js" "$root/kms-vault-validating-webhook"
 cp described/package.json described/sbom.spdx.json "$root$programs/"

@@ -12,7 +12,7 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { KmsError } from './kms-error.js';
-import { classifyCredentialsFailure, classifyKmsFailure, withRegion } from './kms-failures.js';
+import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
 import { wipeAnswers } from './wiped-answers.js';
 
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
@@ -59,7 +59,7 @@ export class AwsKmsApi implements KmsApi {
           try {
             return await chain(properties);
           } catch (error) {
-            throw classifyCredentialsFailure(error);
+            throw credentialsFailure(error);
           }
         };
       },

@@ -1,3 +1,4 @@
+import { classifyCredentialsFailure } from '../runtime/aws-credentials-failure.js';
 import { type ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import { KmsError, type KmsFailure, type Passing } from './kms-error.js';
@@ -115,23 +116,15 @@ export function classifyKmsFailure(error: unknown): KmsError {
   return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
 }
 
-/**
- * Sorts an error of the credential chain: whatever it is called, it is no answer of KMS and says nothing of
- * a key. An answer with a status comes from STS, or from the service that stands in for it.
- */
-export function classifyCredentialsFailure(error: unknown): KmsError {
-  const proxy = proxyErrorOf(error);
+/** A failure of the credential chain: it is no answer of KMS and says nothing of a key. */
+export function credentialsFailure(error: unknown): KmsError {
+  const { kind, proxy, reason } = classifyCredentialsFailure(error);
   if (proxy !== undefined) return proxyFailure(proxy, 'there are no AWS credentials for KMS');
-  const { name, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
-  const status = $metadata?.httpStatusCode;
-  const shown = typeof name === 'string' && isSafe(name) ? name : 'UnknownError';
-  if (typeof status !== 'number') {
-    const message = `there are no AWS credentials for KMS: ${shown}; check the operator's AWS identity`;
+  if (kind === 'none') {
+    const message = `there are no AWS credentials for KMS: ${reason}; check the operator's AWS identity`;
     return new KmsError('transient', 'CredentialsProviderError', message);
   }
-  const message =
-    `AWS STS gave no credentials for KMS: ${shown} (HTTP ${String(status)}); KMS was not asked: check the ` +
-    "role of the operator's service account and the role's trust policy";
+  const message = `there are no AWS credentials for KMS, which was not asked: ${reason}`;
   return new KmsError('transient', 'CredentialsRefused', message);
 }
 

@@ -38,7 +38,7 @@ const COMMITTED_AT_MS = 1_700_000_000_000;
 const EXPECTED = [
   /^manager -> app\/main\.js$/,
   /^kms-vault-validating-webhook -> app\/webhook\.js$/,
-  /^app\/(main|webhook)\.js$/,
+  /^app\/(main|webhook|operator|validating-webhook)\.js$/,
   /^app\/(package|sbom\.spdx)\.json$/,
   /^usr\/local\/bin\/node$/,
   /^(usr\/)?lib(64)?\/([a-z0-9_]+-linux-gnu[a-z]*\/)?(lib[a-z+_]+|ld-linux[-a-z0-9_]*)\.so\.[0-9]+$/,

@@ -11,14 +11,26 @@ import { AgentFactory } from '../../src/runtime/agents.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
+import { failureOf, VaultStand } from './vault-stand.js';
 
-/** What STS answers when the role's trust policy does not admit the caller. */
-const DENIED =
-  '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>' +
-  '<Code>AccessDenied</Code><Message>Not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error>' +
-  '<RequestId>1</RequestId></ErrorResponse>';
+interface Refusal {
+  readonly status: number;
+  readonly code: string;
+}
 
-describe('AwsKmsApi with a web identity', () => {
+const DENIED: Refusal = { status: 403, code: 'AccessDenied' };
+
+/** As STS refuses; the text may quote what was sent. */
+function refusalText({ code }: Refusal): string {
+  return (
+    '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>' +
+    `<Code>${code}</Code><Message>canary: not authorized to perform sts:AssumeRoleWithWebIdentity</Message></Error>` +
+    '<RequestId>1</RequestId></ErrorResponse>'
+  );
+}
+
+describe('a web identity that STS refuses', () => {
+  let refusal = DENIED;
   const before = { ...process.env };
   const directory = mkdtempSync(join(tmpdir(), 'kms-credentials-'));
   let kms: LoopbackKms;
@@ -27,7 +39,7 @@ describe('AwsKmsApi with a web identity', () => {
   beforeAll(async () => {
     kms = await startKmsServer();
     sts = await LoopbackServer.start((_seen, _request, response) => {
-      response.writeHead(403, { 'content-type': 'text/xml' }).end(DENIED);
+      response.writeHead(refusal.status, { 'content-type': 'text/xml' }).end(refusalText(refusal));
     });
     for (const name of Object.keys(process.env))
       if (name.startsWith('AWS_')) Reflect.deleteProperty(process.env, name);
@@ -44,7 +56,7 @@ describe('AwsKmsApi with a web identity', () => {
     await Promise.all([kms.close(), sts.close()]);
   });
 
-  it('does not take a denial by STS for one by KMS', async () => {
+  it('is not taken for a denial by KMS', async () => {
     const api = new AwsKmsApi({
       aws: { region: kms.region, kmsEndpoint: kms.url },
       agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
@@ -55,10 +67,36 @@ describe('AwsKmsApi with a web identity', () => {
       failure: 'transient',
       reason: 'KmsUnavailable',
       code: 'CredentialsRefused',
-      message: expect.stringMatching(/STS.*AccessDenied \(HTTP 403\).*trust policy/) as unknown,
+      message: expect.stringMatching(
+        /KMS, which was not asked: AWS STS refused them: AccessDenied \(HTTP 403\): the trust policy of the role/,
+      ) as unknown,
     });
     expect(sts.requests.all.length).toBeGreaterThan(0);
     expect(kms.decrypts).toBe(0);
     api.close();
+  });
+
+  it.each<[Refusal, RegExp]>([
+    [DENIED, /AWS STS refused them: AccessDenied \(HTTP 403\): the trust policy of the role/],
+    [{ status: 400, code: 'InvalidIdentityToken' }, /InvalidIdentityToken.*no IAM identity provider/],
+    [{ status: 400, code: 'ExpiredTokenException' }, /ExpiredTokenException.*has expired/],
+    [{ status: 400, code: 'ValidationError' }, /ValidationError.*role of the operator's service account/],
+    [{ status: 500, code: 'InternalFailure' }, /AWS STS cannot give them now: InternalFailure \(HTTP 500\)/],
+  ])('is not taken for a lack of credentials by the iam login: %j', async (how, message) => {
+    refusal = how;
+    const vault = await LoopbackServer.start((_seen, _request, response) => {
+      response.writeHead(400).end('{"errors":[]}');
+    });
+    const stand = new VaultStand(vault.url, { method: 'iam', aws: { region: kms.region } });
+    const failure = await failureOf(
+      stand.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
+    );
+    expect(failure.message).toMatch(message);
+    expect(failure.message).toMatch(/iam login: .*; Vault was not asked$/);
+    expect(failure.message).not.toContain('canary');
+    expect(vault.requests.all).toEqual([]);
+    await stand.close();
+    await vault.close();
+    refusal = DENIED;
   });
 });

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,23 +8,31 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { kubeconfig } from '../servers/kubernetes/kubeconfig.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
+import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { ChildProgram } from '../support/child-program.js';
 import { eventually } from '../support/wait.js';
 import { WebhookStand } from './webhook-stand.js';
 
+const onLinux = process.platform === 'linux' ? it : it.skip;
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
 let stand: WebhookStand;
 let folder: string;
+let api: LoopbackServer;
 
 beforeAll(async () => {
   stand = await WebhookStand.prepare();
   folder = mkdtempSync(join(tmpdir(), 'signals-'));
   const nowhere = { server: 'http://127.0.0.1:1', caCert: stand.authority.cert, user: { token: 't' } };
   writeFileSync(join(folder, 'kubeconfig'), kubeconfig(nowhere));
+  api = await LoopbackServer.start((_seen, _request, response) => {
+    response.writeHead(503).end();
+  });
+  writeFileSync(join(folder, 'kubeconfig-loopback'), kubeconfig({ ...nowhere, server: api.url }));
 });
 
 afterAll(async () => {
   await stand.close();
+  await api.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -33,27 +42,69 @@ interface Program {
   readonly env: Readonly<Record<string, string>>;
 }
 
-function programOf(name: string): Program {
+/**
+ * An entry file as it is built, and in the place of the program that it loads a pipe: nobody is told more exactly
+ * when the program begins to be read, nor can hold that moment.
+ */
+class ProgramBeingRead {
+  readonly entry: string;
+  private readonly pipe: string;
+  private readonly program: Buffer;
+
+  constructor(script: string) {
+    const copy = mkdtempSync(join(folder, 'entry-'));
+    const source = readFileSync(script, 'utf8');
+    const [, loaded = ''] = /import\("\.\/([^"]+)"\)/.exec(source) ?? [];
+    this.entry = join(copy, 'entry.js');
+    this.pipe = join(copy, loaded);
+    this.program = readFileSync(join('dist', loaded));
+    writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
+    writeFileSync(this.entry, source);
+    expect(spawnSync('mkfifo', [this.pipe]).status).toBe(0);
+  }
+
+  /** Waits for the first read, does what is given and lets the reading go on. */
+  async begun(then: () => void): Promise<void> {
+    const file = await open(this.pipe, 'w');
+    then();
+    // A process that ended closes the pipe.
+    await file.writeFile(this.program).catch(() => undefined);
+    await file.close();
+  }
+}
+
+/** @param apiServer instead of one that nobody listens at. */
+function programOf(name: string, apiServer?: string): Program {
   if (name === 'webhook')
     return { script: 'dist/webhook.js', flags: stand.flags, env: { AWS_REGION: 'eu-west-1' } };
   const flags = [
     '--metrics-addr=127.0.0.1:0',
     '--health-addr=127.0.0.1:0',
-    `--kubeconfig=${join(folder, 'kubeconfig')}`,
+    `--kubeconfig=${join(folder, apiServer === undefined ? 'kubeconfig' : 'kubeconfig-loopback')}`,
   ];
   const env = { AWS_REGION: 'eu-west-1', VAULT_ADDR: 'http://127.0.0.1:1', VAULT_TOKEN: 'x' };
   return { script: 'dist/main.js', flags, env };
 }
 
 describe.each(['operator', 'webhook'])('the %s, told to end', (name) => {
-  it('takes the signal before its other modules are loaded', () => {
-    const { script } = programOf(name);
-    const source = readFileSync(script.replace('dist/', 'src/').replace('.js', '.ts'), 'utf8');
-    expect(/^import .*$/m.exec(source)?.[0]).toContain('./early-signals.js');
-    // Bundled in the order of the imports; what stands before is only defined, not run.
-    const bundle = readFileSync(script, 'utf8');
-    expect(bundle.indexOf('process.on("SIGTERM",')).toBeGreaterThan(0);
-    expect(bundle.indexOf('process.on("SIGTERM",')).toBeLessThan(bundle.indexOf('process.on("SIGUSR1",'));
+  it('takes the signal in a file that is read before the program is', () => {
+    const source = readFileSync(programOf(name).script, 'utf8');
+    expect(source.length).toBeLessThan(2_000);
+    expect(source).not.toMatch(/^import[^(]*from/m);
+    expect(source.indexOf('process.on("SIGTERM",')).toBeGreaterThan(0);
+    expect(source.indexOf('process.on("SIGTERM",')).toBeLessThan(source.indexOf('import('));
+  });
+
+  onLinux('ends with 0 and has asked nobody anything when it is told while the program is read', async () => {
+    const { script, flags, env } = programOf(name, api.url);
+    const reading = new ProgramBeingRead(script);
+    const program = new ChildProgram(reading.entry, flags, { ...env, VAULT_ADDR: api.url });
+    await reading.begun(() => {
+      program.signal('SIGTERM');
+    });
+    expect(await program.exited).toEqual({ code: 0, signal: null });
+    expect(api.requests.all).toEqual([]);
+    expect(program.output).toBe('');
   });
 
   it('ends with 0 at any later moment of its start', async () => {
@@ -72,16 +123,19 @@ describe.each(['operator', 'webhook'])('the %s, told to end', (name) => {
   (canUnshare ? it : it.skip)(
     'ends with 0 as process 1 of a container (needs unshare)',
     async () => {
-      const { script, flags, env } = programOf(name);
-      const outer = spawn('unshare', ['--pid', '--fork', process.execPath, script, ...flags], {
-        env: { PATH: process.env.PATH ?? '', ...env },
-        stdio: ['ignore', 'pipe', 'inherit'],
+      const { script, flags, env } = programOf(name, api.url);
+      const reading = new ProgramBeingRead(script);
+      const outer = spawn('unshare', ['--pid', '--fork', process.execPath, reading.entry, ...flags], {
+        env: { PATH: process.env.PATH ?? '', ...env, VAULT_ADDR: api.url },
+        stdio: ['ignore', 'inherit', 'inherit'],
       });
       const ended = new Promise<number | null>((resolve) => outer.on('close', resolve));
-      await new Promise((resolve) => outer.stdout?.once('data', resolve));
       const pid = String(outer.pid);
-      process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
+      await reading.begun(() => {
+        process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
+      });
       expect(await ended).toBe(0);
+      expect(api.requests.all).toEqual([]);
     },
     60_000,
   );

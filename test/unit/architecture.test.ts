@@ -49,7 +49,7 @@ function violations(imports: readonly Import[]): string[] {
       found.push(say('nothing imports reconcile back'));
     if (from !== '' && from !== 'composition' && to === 'composition')
       found.push(say('only entry points use composition'));
-    const webhook = file === 'src/webhook.ts' || from === 'admission';
+    const webhook = ['src/webhook.ts', 'src/validating-webhook.ts'].includes(file) || from === 'admission';
     if (webhook && ['watch', 'queue', 'vault'].includes(to))
       found.push(say('the webhook has no watchers and no Vault'));
     return found;

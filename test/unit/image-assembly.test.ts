@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,6 +28,7 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'assembly-'));
   for (const file of ['dist/main.js', 'dist/webhook.js']) write(file, '#!/usr/bin/env node\nprogram();\n');
+  for (const file of ['dist/operator.js', 'dist/validating-webhook.js']) write(file, 'rest();\n');
   for (const file of ['package.json', 'sbom.spdx.json', 'THIRD_PARTY_NOTICES.txt']) {
     write(`described/${file}`, file);
   }
@@ -165,6 +167,10 @@ onDebian('assemble-rootfs.sh (needs Debian)', () => {
       expect(readFileSync(inRoot(`app/${program}.js`), 'utf8')).toMatch(
         /^#!\/usr\/local\/bin\/node --disable-warning=DEP0040\nprogram\(\);\n$/,
       );
+    }
+    for (const loaded of ['operator', 'validating-webhook']) {
+      expect(readFileSync(inRoot(`app/${loaded}.js`), 'utf8')).toBe('rest();\n');
+      expect(statSync(inRoot(`app/${loaded}.js`)).mode & 0o777).toBe(0o444);
     }
   });
 });

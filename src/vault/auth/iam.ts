@@ -2,9 +2,9 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { SignatureV4 } from '@smithy/signature-v4';
 
+import { classifyCredentialsFailure } from '../../runtime/aws-credentials-failure.js';
 import { AwsRequestHandler } from '../../runtime/aws-request-handler.js';
 import type { Clock } from '../../runtime/clock.js';
-import { proxyErrorOf } from '../../runtime/proxy-tunnel.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
 import { VaultError } from '../vault-error.js';
@@ -145,12 +145,14 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
     try {
       return await chain();
     } catch (error) {
-      const proxy = proxyErrorOf(error);
-      const message =
-        proxy !== undefined
-          ? `no AWS credentials for the iam login: ${proxy.message}`
-          : 'no AWS credentials for the iam login: provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID';
-      throw new VaultError('unavailable', message, { operation: 'login' });
+      const { kind, reason } = classifyCredentialsFailure(error);
+      const why =
+        kind === 'none'
+          ? `${reason}; provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID`
+          : `${reason}; Vault was not asked`;
+      throw new VaultError('unavailable', `no AWS credentials for the iam login: ${why}`, {
+        operation: 'login',
+      });
     }
   };
 }

@@ -72,6 +72,6 @@ describe('environment variables', () => {
     );
     const users = files.filter((file) => readFileSync(join('src', file), 'utf8').includes('process.env'));
     // `process-guard.ts` removes the secret ones.
-    expect(users.sort()).toEqual(['main.ts', 'process-guard.ts', 'webhook.ts']);
+    expect(users.sort()).toEqual(['operator.ts', 'process-guard.ts', 'validating-webhook.ts']);
   });
 });

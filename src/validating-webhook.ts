@@ -1,0 +1,47 @@
+import 'reflect-metadata';
+
+import { patternProblem } from './api/allowed-paths.js';
+import { buildInfo } from './build-info.js';
+import { createWebhookContainer, WEBHOOK_TOKENS } from './composition/webhook-container.js';
+import { WebhookProgram } from './composition/webhook-program.js';
+import type { WebhookConfig } from './config/config.js';
+import { faultText } from './config/operator-config.js';
+import { secretVariables } from './config/secret-variables.js';
+import { parseWebhookCommand } from './config/webhook-config.js';
+import type { OnEndSignal } from './early-signals.js';
+import { ListenError } from './observability/http-endpoint.js';
+import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
+
+const PROGRAM = 'kms-vault-validating-webhook';
+
+/** The validating webhook, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
+export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
+  const command = parseWebhookCommand(process.argv.slice(2), process.env, {
+    patternProblem,
+    build: buildInfo,
+  });
+  if (command.action === 'print') {
+    (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
+    process.exitCode = command.exitCode;
+  } else {
+    await run(command.config, onEndSignal);
+  }
+}
+
+async function run(config: WebhookConfig, onEndSignal: OnEndSignal): Promise<void> {
+  guardProcess(secretVariables(process.env, [], { childrenNeedAws: false }));
+  const container = createWebhookContainer({ config, build: buildInfo });
+  const logger = container.resolve(WEBHOOK_TOKENS.logger);
+  exitOnUnforeseen(logger);
+  logNodeWarnings(logger);
+  const program = new WebhookProgram(container);
+  onEndSignal(() => program.stop());
+  logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
+  try {
+    await program.start();
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    process.stderr.write(faultText(PROGRAM, [error.message]));
+    process.exit(1);
+  }
+}
