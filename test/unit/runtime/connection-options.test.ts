@@ -26,7 +26,8 @@ describe('keepConnectionOptions', () => {
       {},
       {
         get: (_target, name) => {
-          read.add(String(name));
+          // Node's own symbols are left alone.
+          if (typeof name === 'string') read.add(name);
           return undefined;
         },
       },
