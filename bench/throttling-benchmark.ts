@@ -19,10 +19,8 @@ const BARE_REQUESTS = 10_000;
 /**
  * How much of a quota of KMS is used when there is more to do than it grants. KMS runs in a process of its
  * own; what the SDK alone reaches there tells whether a processor is the limit, and not the operator.
- *
- * @param known so many resources are in sync already.
  */
-export async function throttledKms(stand: BenchStand, report: Report, known: number): Promise<void> {
+export async function throttledKms(stand: BenchStand, report: Report): Promise<void> {
   const [, program = ''] = process.argv;
   const kms = await KmsProcess.start(program);
   stand.kmsUrl = kms.url;
@@ -33,38 +31,27 @@ export async function throttledKms(stand: BenchStand, report: Report, known: num
       concurrency: CONCURRENCY,
     });
     report.add('throttled KMS', 'the AWS SDK alone, no quota', bare, 'requests/s');
-    let applied = known;
-    for (const quota of QUOTAS) {
-      await stand.start('--sync-period-seconds=0', `--max-concurrent-kms-requests=${String(CONCURRENCY)}`);
-      await stand.synced(applied);
-      await kms.set({ latencyMs: KMS_LATENCY_MS, quotaPerSecond: quota });
-      applied += await underQuota(stand, kms, report, quota);
-      await stand.stop();
-    }
+    for (const quota of QUOTAS) await underQuota(stand, kms, report, quota);
   } finally {
     stand.kmsUrl = undefined;
     kms.stop();
   }
 }
 
-/** @returns how many resources it applied. */
-async function underQuota(
-  stand: BenchStand,
-  kms: KmsProcess,
-  report: Report,
-  quota: number,
-): Promise<number> {
+async function underQuota(stand: BenchStand, kms: KmsProcess, report: Report, quota: number): Promise<void> {
   const resources = Math.ceil((quota * LOADED_SECONDS) / KEYS_PER_RESOURCE);
   const keys = resources * KEYS_PER_RESOURCE;
   const prefix = `quota-${String(quota)}`;
-  const applying = stand.apply(resources, 'only edition', { prefix, keys: KEYS_PER_RESOURCE });
+  // Before the operator starts: what is applied meanwhile would be measured as well.
+  await stand.apply(resources, 'only edition', { prefix, keys: KEYS_PER_RESOURCE });
+  await kms.set({ latencyMs: KMS_LATENCY_MS, quotaPerSecond: quota });
+  await stand.start('--sync-period-seconds=0', `--max-concurrent-kms-requests=${String(CONCURRENCY)}`);
   await eventually('KMS is asked', async () => (await kms.counts()).served > 0, 60_000);
   await pass(SKIPPED_SECONDS);
   const processor = 'process_cpu_seconds_total';
   const [before, usedBefore] = [await kms.counts(), await stand.metric(processor)];
   await pass(MEASURED_SECONDS);
   const [after, usedAfter] = [await kms.counts(), await stand.metric(processor)];
-  await applying;
   if (after.served >= keys) throw new Error('everything was decrypted before the measuring ended');
   const rate = rateOf(before, after);
   await kms.set({ latencyMs: KMS_LATENCY_MS });
@@ -87,7 +74,7 @@ async function underQuota(
     ((usedAfter - usedBefore) * 1_000) / (after.served - before.served),
     'ms per key',
   );
-  return resources;
+  await stand.stop();
 }
 
 function rateOf(before: KmsCounts, after: KmsCounts): number {
