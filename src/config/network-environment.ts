@@ -54,6 +54,11 @@ export function parseProxy(text: string): Parsed<string | undefined> {
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     return { problem: 'must be the URL of an http or https proxy' };
   }
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    return { problem: 'holds a % in its user name or password that is no escape: write %25' };
+  }
   return { value: url.href };
 }
 

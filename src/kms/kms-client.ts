@@ -34,12 +34,16 @@ export class AwsKmsApi implements KmsApi {
   private readonly client: KMSClient;
   /** By the input of the command that is sent. */
   private readonly signals = new WeakMap<object, AbortSignal>();
+  /** The HTTP requests that go to KMS. */
+  private readonly requests = new WeakSet();
 
   constructor(options: {
     readonly aws: AwsConfig;
     readonly agents: AgentFactory;
     readonly maxSockets: number;
     readonly metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>;
+    /** How long a kept connection may say nothing before a fresh one is tried, in milliseconds. */
+    readonly silentMs?: number;
   }) {
     const { aws, agents, maxSockets, metrics } = options;
     const requestHandler = new AwsRequestHandler({
@@ -47,6 +51,11 @@ export class AwsKmsApi implements KmsApi {
       maxSockets,
       aws,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      onLost: (request, error) => {
+        // STS, which is asked for credentials, shares the handler.
+        if (this.requests.has(request)) countRequest(metrics, error);
+      },
+      ...(options.silentMs === undefined ? {} : { silentMs: options.silentMs }),
     });
     const config: KMSClientConfig = {
       maxAttempts: MAX_ATTEMPTS,
@@ -70,7 +79,7 @@ export class AwsKmsApi implements KmsApi {
     if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
     countAttempts(this.client, metrics);
-    this.passSignals(requestHandler);
+    this.watchRequests(requestHandler);
     classifyFailures(this.client);
     wipeAnswers(this.client);
   }
@@ -93,16 +102,19 @@ export class AwsKmsApi implements KmsApi {
     }
   }
 
-  /** The SDK uses its cached middleware only where `send` is given no options, not even a signal. */
-  private passSignals(requestHandler: AwsRequestHandler): void {
+  /** Knows a request again, and gives it its signal: the SDK uses its cached middleware only where `send` is given no options, not even a signal. */
+  private watchRequests(requestHandler: AwsRequestHandler): void {
     this.client.middlewareStack.add(
       (next) => async (args) => {
         const signal = this.signals.get(args.input);
-        if (signal !== undefined && isObject(args.request)) requestHandler.abortWith(args.request, signal);
+        if (isObject(args.request)) {
+          this.requests.add(args.request);
+          if (signal !== undefined) requestHandler.abortWith(args.request, signal);
+        }
         return await next(args);
       },
       // The last to see the request: those before may replace it.
-      { step: 'deserialize', name: 'passSignals', priority: 'low' },
+      { step: 'deserialize', name: 'watchRequests', priority: 'low' },
     );
   }
 
@@ -120,6 +132,10 @@ export class AwsKmsApi implements KmsApi {
   }
 }
 
+function countRequest(metrics: Pick<OperatorMetrics, 'kmsRequests'>, error: unknown): void {
+  metrics.kmsRequests.inc({ operation: 'Decrypt', code: classifyKmsFailure(error).code });
+}
+
 /** Counts every request that really goes out, retries included. */
 function countAttempts(
   client: KMSClient,
@@ -133,7 +149,7 @@ function countAttempts(
         metrics.kmsRequests.inc({ operation: 'Decrypt', code: 'OK' });
         return result;
       } catch (error) {
-        metrics.kmsRequests.inc({ operation: 'Decrypt', code: classifyKmsFailure(error).code });
+        countRequest(metrics, error);
         throw error;
       } finally {
         stopTimer();

@@ -1,19 +1,22 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { createHash } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
 import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
-import { type ConnectionLimits, ConnectionPool } from '../runtime/connection-pool.js';
+import { ConnectionPool } from '../runtime/connection-pool.js';
+import { type ConnectionLimits, type ConnectionUse, connectionUse } from '../runtime/connector.js';
 import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
 /** Beyond these a free socket is closed; reconciles run in parallel, but not by the hundred. */
 const MAX_FREE_SOCKETS = 16;
+/** The head of an answer comes at once, that of a large list after it has been read from the store. */
+const SILENT_MS = 5_000;
 
 export interface ApiConnectionOptions {
   readonly kubeConfig: KubeConfig;
@@ -23,6 +26,8 @@ export interface ApiConnectionOptions {
   readonly extraRoots?: () => readonly string[];
   readonly clock?: Pick<Clock, 'monotonicMs'>;
   readonly limits?: ConnectionLimits;
+  /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+  readonly silentMs?: number;
 }
 
 export interface ApiRequest {
@@ -47,6 +52,7 @@ export class ApiConnection {
   private readonly proxyFor: (url: URL) => string | undefined;
   private readonly extraRoots: () => readonly string[];
   private readonly limits: ConnectionLimits;
+  private readonly silentMs: number;
   private made: { readonly key: string; readonly pool: ConnectionPool } | undefined;
 
   constructor(options: ApiConnectionOptions) {
@@ -55,6 +61,7 @@ export class ApiConnection {
     this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots, options.clock);
     this.proxyFor = options.proxyFor ?? (() => undefined);
     this.limits = options.limits ?? {};
+    this.silentMs = options.silentMs ?? SILENT_MS;
   }
 
   /** The server's URL, without a trailing slash. */
@@ -111,7 +118,12 @@ export class ApiConnection {
     const secure = url.protocol === 'https:';
     const operation = `${request.method} ${request.path}`;
     return new Promise((resolve, reject) => {
-      const outgoing = (secure ? httpsRequest : httpRequest)(url, {
+      const use: ConnectionUse = {
+        reused: false,
+        // Reading twice does no harm; a change may be on its way all the same.
+        ...(request.method === 'GET' ? { silentMs: this.silentMs } : {}),
+      };
+      const options: RequestOptions = {
         method: request.method,
         agent: secrets.socksAgent ?? this.pool(secrets).for(url),
         signal: request.signal,
@@ -126,7 +138,8 @@ export class ApiConnection {
               }
             : {}),
         },
-      });
+      };
+      const outgoing = connectionUse.run(use, () => (secure ? httpsRequest : httpRequest)(url, options));
       outgoing.once('response', resolve);
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         const failure = failureOf(operation, error, request.signal);

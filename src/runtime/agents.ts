@@ -4,7 +4,8 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 
 import type { AwsConfig, NetworkConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
-import { type ConnectionLimits, ConnectionPool } from './connection-pool.js';
+import { ConnectionPool } from './connection-pool.js';
+import type { ConnectionLimits } from './connector.js';
 import { proxyFor } from './proxy.js';
 import { TrustStore } from './trust-store.js';
 
@@ -78,7 +79,10 @@ export class AgentFactory {
   }
 }
 
-/** The context for the roots as they are now, made anew only when they change. */
+/**
+ * The context for the roots as they are now, made anew only when they change; each request asks for it, so that
+ * no connection outlives the roots that it was judged by.
+ */
 function contextOf(trust: TrustStore | undefined): () => SecureContext {
   let made: { readonly roots: readonly string[] | undefined; readonly context: SecureContext } | undefined;
   return () => {

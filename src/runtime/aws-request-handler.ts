@@ -2,26 +2,35 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 
 import type { AwsConfig } from '../config/config.js';
 import type { AgentFactory } from './agents.js';
-import { connectionUse } from './connection-pool.js';
+import { type ConnectionUse, connectionUse } from './connector.js';
 
 /** Connects take up to 10 s, as everywhere; the SDK's own limit must not come before. */
 const CONNECT_TIMEOUT_MS = 11_000;
+
+/** KMS and STS answer in milliseconds. */
+const SILENT_MS = 3_000;
 
 type Handle = NodeHttpHandler['handle'];
 
 /**
  * The HTTP side of the AWS SDK's clients, over our connections. A kept connection that turns out to be
- * closed before an answer begins costs one more send at once, on a fresh one, and none of the SDK's
+ * closed, or silent, before an answer begins costs one more send at once, on a fresh one, and none of the SDK's
  * attempts with their pauses: Decrypt, AssumeRole and the like change nothing.
  */
 export class AwsRequestHandler extends NodeHttpHandler {
   private readonly signals = new WeakMap<object, AbortSignal>();
+  private readonly silentMs: number;
+  private readonly onLost: (request: object, error: unknown) => void;
 
   constructor(options: {
     readonly agents: AgentFactory;
     readonly maxSockets: number;
     readonly aws: Pick<AwsConfig, 'caBundle'>;
     readonly requestTimeoutMs: number;
+    /** How long a kept connection may say nothing before a fresh one is tried, in milliseconds. */
+    readonly silentMs?: number;
+    /** Told of each send that was lost on a kept connection, before the next one. */
+    readonly onLost?: (request: object, error: unknown) => void;
   }) {
     super({
       connectionTimeout: CONNECT_TIMEOUT_MS,
@@ -29,6 +38,8 @@ export class AwsRequestHandler extends NodeHttpHandler {
       throwOnRequestTimeout: true,
       ...options.agents.forAws(options.maxSockets, options.aws),
     });
+    this.silentMs = options.silentMs ?? SILENT_MS;
+    this.onLost = options.onLost ?? (() => undefined);
   }
 
   /** Gives a request up when `signal` aborts, where its sender can pass no options. */
@@ -39,13 +50,14 @@ export class AwsRequestHandler extends NodeHttpHandler {
   override async handle(...[request, given]: Parameters<Handle>): ReturnType<Handle> {
     const abortSignal = given?.abortSignal ?? this.signals.get(request);
     const options = abortSignal === undefined ? given : { ...given, abortSignal };
-    const use = { reused: false };
+    const use: ConnectionUse = { reused: false, silentMs: this.silentMs };
     try {
       return await connectionUse.run(use, () => super.handle(request, options));
     } catch (error) {
       const { code } = error as { code?: unknown };
       const isReset = code === 'ECONNRESET' || code === 'EPIPE';
       if (!use.reused || !isReset || options?.abortSignal?.aborted === true) throw error;
+      this.onLost(request, error);
       return await super.handle(request, options);
     }
   }

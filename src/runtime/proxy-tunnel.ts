@@ -56,22 +56,53 @@ export interface TunnelOptions extends Omit<DialOptions, 'host' | 'port'> {
  * @throws ProxyError
  */
 export async function openTunnel(options: TunnelOptions): Promise<Socket> {
-  const { proxy, signal } = options;
-  const port = proxy.port === '' ? (DEFAULT_PORTS[proxy.protocol] ?? 80) : Number(proxy.port);
-  const host = proxy.hostname.replace(/^\[|\]$/g, '');
-  const name = `${proxy.hostname}:${String(port)}`;
+  const socket = await openToProxy(options);
   try {
-    const plain = await dial({ ...options, host, port });
-    const socket = proxy.protocol === 'https:' ? await secured(plain, host, options) : plain;
-    return await established(socket, name, options);
+    return await established(socket, nameOf(options.proxy), options);
   } catch (error) {
-    if (error instanceof ProxyError) throw error;
-    const code = signal.aborted ? 'CONNECT_TIMEOUT' : (error as NodeJS.ErrnoException).code;
-    throw new ProxyError(name, code ?? 'ECONNRESET', undefined);
+    socket.destroy();
+    throw asProxyError(error, options);
   }
 }
 
-function secured(plain: Socket, host: string, { context, signal }: TunnelOptions): Promise<TLSSocket> {
+/**
+ * Opens a connection to the proxy itself, for requests that name their whole URL.
+ *
+ * @throws ProxyError
+ */
+export async function openToProxy(options: Omit<TunnelOptions, 'target'>): Promise<Socket> {
+  const { proxy } = options;
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  try {
+    const plain = await dial({ ...options, host, port: portOf(proxy) });
+    return proxy.protocol === 'https:' ? await secured(plain, host, options) : plain;
+  } catch (error) {
+    throw asProxyError(error, options);
+  }
+}
+
+function portOf({ port, protocol }: URL): number {
+  return port === '' ? (DEFAULT_PORTS[protocol] ?? 80) : Number(port);
+}
+
+function nameOf(proxy: URL): string {
+  return `${proxy.hostname}:${String(portOf(proxy))}`;
+}
+
+function asProxyError(
+  error: unknown,
+  { proxy, signal }: Pick<TunnelOptions, 'proxy' | 'signal'>,
+): ProxyError {
+  if (error instanceof ProxyError) return error;
+  const code = signal.aborted ? 'CONNECT_TIMEOUT' : (error as NodeJS.ErrnoException).code;
+  return new ProxyError(nameOf(proxy), code ?? 'ECONNRESET', undefined);
+}
+
+function secured(
+  plain: Socket,
+  host: string,
+  { context, signal }: Pick<TunnelOptions, 'context' | 'signal'>,
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const socket = tlsConnect({
       socket: plain,
@@ -92,6 +123,7 @@ function secured(plain: Socket, host: string, { context, signal }: TunnelOptions
 
 function established(through: Socket, name: string, options: TunnelOptions): Promise<Socket> {
   const { proxy, target, signal } = options;
+  const credentials = proxyAuthorization(proxy);
   const end = endWith(signal, through);
   const agent = new Agent();
   agent.createConnection = () => through;
@@ -99,7 +131,7 @@ function established(through: Socket, name: string, options: TunnelOptions): Pro
     const request = httpRequest({
       method: 'CONNECT',
       path: target,
-      headers: { host: target, ...authorization(proxy) },
+      headers: { host: target, ...(credentials === undefined ? {} : { 'proxy-authorization': credentials }) },
       agent,
     });
     const refuse = (status: number | undefined): void => {
@@ -133,8 +165,9 @@ function endWith(signal: AbortSignal, socket: Socket): () => void {
   };
 }
 
-function authorization({ username, password }: URL): { 'proxy-authorization'?: string } {
-  if (username === '' && password === '') return {};
+/** What a proxy's URL with a user name says in `Proxy-Authorization` (RFC 7617); its escapes must be sound. */
+export function proxyAuthorization({ username, password }: URL): string | undefined {
+  if (username === '' && password === '') return undefined;
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` };
+  return `Basic ${Buffer.from(pair).toString('base64')}`;
 }

@@ -1,4 +1,5 @@
 import { isIP, isIPv4, isIPv6, BlockList } from 'node:net';
+import { domainToASCII } from 'node:url';
 
 import type { NetworkConfig } from '../config/config.js';
 import { withoutFinalDot } from './host-name.js';
@@ -21,33 +22,38 @@ export function proxyFor(url: URL, network: NetworkConfig): string | undefined {
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+  if (host === 'localhost' || host === '::1') return true;
+  return isIP(host) !== 0 && inRange('127.0.0.0/8', host);
 }
 
 function matches(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true;
   if (entry.includes('/')) return inRange(entry, host);
   const { name, onlyPort } = splitPort(entry);
-  if (onlyPort !== undefined && onlyPort !== port) return false;
-  if (isIP(name) !== 0 || isIP(host) !== 0) return name === host;
-  const domain = name.replace(/^\*(?=\.)/, '');
-  return domain.startsWith('.') ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`);
+  if (name === '' || (onlyPort !== undefined && onlyPort !== port)) return false;
+  if (isIP(name) !== 0 || isIP(host) !== 0) {
+    return isIP(name) !== 0 && inRange(`${name}/${isIPv4(name) ? '32' : '128'}`, host);
+  }
+  // Only subdomains after a leading dot or asterisk; names as they are in a URL.
+  const isSuffix = /^\*?\./.test(name);
+  const domain = domainToASCII(name.replace(/^\*?\./, ''));
+  return domain !== '' && (host.endsWith(`.${domain}`) || (!isSuffix && host === domain));
 }
 
+/** `onlyPort` is undefined where an entry has none, or an empty one. */
 function splitPort(entry: string): { name: string; onlyPort: string | undefined } {
-  const bracketed = /^\[([^\]]+)\](?::(\d+))?$/.exec(entry);
-  if (bracketed !== null) return { name: bracketed[1] ?? '', onlyPort: bracketed[2] };
-  if (isIPv6(entry)) return { name: entry, onlyPort: undefined };
-  const [name = '', onlyPort] = entry.split(':');
-  return { name, onlyPort };
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]*))(?::(\d*))?$/.exec(entry) ?? [];
+  const name = bracketed ?? plain ?? (isIPv6(entry) ? entry : '');
+  return { name: withoutFinalDot(name), onlyPort: port === '' ? undefined : port };
 }
 
+/** Addresses are compared as numbers: one of IPv6 can be written in many ways, and may hold one of IPv4. */
 function inRange(entry: string, host: string): boolean {
   const [address = '', prefix = ''] = entry.split('/');
   const family = isIP(address);
-  if (family === 0 || family !== isIP(host) || !/^\d{1,3}$/.test(prefix)) return false;
+  if (family === 0 || isIP(host) === 0 || !/^\d{1,3}$/.test(prefix)) return false;
   if (Number(prefix) > (family === 4 ? 32 : 128)) return false;
   const range = new BlockList();
   range.addSubnet(address, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
-  return range.check(host, family === 4 ? 'ipv4' : 'ipv6');
+  return range.check(host, isIPv4(host) ? 'ipv4' : 'ipv6');
 }

@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 
-import { systemClock } from '../runtime/clock.js';
+import { type ConnectionUse, connectionUse } from '../runtime/connector.js';
 import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
 /** What Axios calls instead of Node's `http` and `https`. */
@@ -37,12 +37,14 @@ export function fencedRequests(
     began: false,
     request: (options, onResponse) => {
       module.began = true;
-      const outgoing = (secure ? httpsRequest : httpRequest)(options, (response) => {
-        onResponse(response);
-        response.on('data', (part: Buffer) => received?.add(part));
-      });
+      const use: ConnectionUse = { reused: false, ...(silentMs === undefined ? {} : { silentMs }) };
+      const outgoing = connectionUse.run(use, () =>
+        (secure ? httpsRequest : httpRequest)(options, (response) => {
+          onResponse(response);
+          response.on('data', (part: Buffer) => received?.add(part));
+        }),
+      );
       outgoing.once('close', () => sent?.wipe());
-      if (silentMs !== undefined) endWhenSilent(outgoing, silentMs);
       if (beforeSend === undefined) return outgoing;
       const check = (): void => {
         try {
@@ -62,15 +64,4 @@ export function fencedRequests(
     },
   };
   return module;
-}
-
-/** A connection that the network has forgotten may swallow what is sent instead of answering with a reset. */
-function endWhenSilent(outgoing: ClientRequest, silentMs: number): void {
-  outgoing.once('socket', () => {
-    if (!outgoing.reusedSocket) return;
-    const stop = systemClock.setTimer(silentMs, () => {
-      outgoing.destroy(Object.assign(new Error('silent connection'), { code: 'ECONNRESET' }));
-    });
-    outgoing.once('response', stop).once('close', stop);
-  });
 }

@@ -13,7 +13,13 @@ import { isRedirect, redirectTarget } from './redirect.js';
 import { RateLimiter } from './rate-limiter.js';
 import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
-import { isWorthAnotherAttempt, networkCode, networkFailure, serverFailure } from './vault-failures.js';
+import {
+  isWorthAnotherAttempt,
+  networkCode,
+  networkFailure,
+  proxyAsksForCredentials,
+  serverFailure,
+} from './vault-failures.js';
 import type { VaultOperation, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 import type { RawResponse, VaultTransport } from './vault-transport.js';
 
@@ -146,6 +152,7 @@ export class VaultClient implements VaultRequests {
         headers: this.headers(request),
         body: request.body,
         signal: limit.signal,
+        ...(request.operation === 'login' ? { once: true } : {}),
         ...(request.mutates === true ? { beforeSend } : {}),
       });
       metrics.vaultRequests.inc({ operation: request.operation, code: String(response.status) });
@@ -157,7 +164,8 @@ export class VaultClient implements VaultRequests {
       metrics.vaultRequests.inc({ operation: request.operation, code });
       if (gateSignal?.aborted === true) throw new WriteGateClosedError();
       if (error instanceof VaultError) return { error, again: false };
-      return { error: networkFailure(code, request.operation, error), again: isWorthAnotherAttempt(code) };
+      const again = isWorthAnotherAttempt(code, request.operation);
+      return { error: networkFailure(code, request.operation, error), again };
     } finally {
       limit.end();
       stopTimer();
@@ -184,6 +192,7 @@ export class VaultClient implements VaultRequests {
       const error = serverFailure(status, headers, operation, text, this.deps.clock.now());
       return { error, again: status !== 501 };
     }
+    if (status === 407) return { error: proxyAsksForCredentials(operation), again: false };
     if (status === 204 || isJsonObject(text)) return { status, text };
     const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
     return { error: new VaultError('unavailable', message, { status, operation }), again: false };

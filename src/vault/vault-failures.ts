@@ -7,6 +7,15 @@ import { VaultError } from './vault-error.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
 const CERTIFICATE_CODE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_)/;
+/** No connection stood. */
+const NEVER_SENT: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CONNECT_TIMEOUT',
+]);
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
 /** A failure without an answer, reduced to its code: Axios hangs the request on its errors. */
@@ -17,10 +26,20 @@ export function networkFailure(code: string, operation: VaultOperation, error?: 
   return new VaultError('unavailable', networkMessage(code), { operation });
 }
 
-/** Whether another attempt may do better: not with a certificate, a file or a time limit in the way. */
-export function isWorthAnotherAttempt(code: string): boolean {
+/**
+ * Whether another attempt may do better: not with a certificate, a file or a time limit in the way, and not for a
+ * login that may have been sent, as a secret id may be good for one use.
+ */
+export function isWorthAnotherAttempt(code: string, operation: VaultOperation): boolean {
+  if (operation === 'login' && !NEVER_SENT.has(code)) return false;
   if (CERTIFICATE_CODE.test(code) || /^(ERR_|PROXY_4)/.test(code)) return false;
   return !['ETIMEDOUT', 'ABORTED'].includes(code);
+}
+
+/** 407 is an answer of a proxy alone (RFC 9110, 15.5.8); over plain HTTP it comes in the place of Vault's. */
+export function proxyAsksForCredentials(operation: VaultOperation): VaultError {
+  const message = 'no way to Vault: the proxy asks for credentials, or for others (HTTP 407)';
+  return new VaultError('unavailable', message, { status: 407, operation });
 }
 
 function networkMessage(code: string): string {

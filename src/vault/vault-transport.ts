@@ -29,6 +29,8 @@ export interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly signal: AbortSignal;
+  /** What it carries may be good for one use: it is sent on a connection that has not been idle, and never twice. */
+  readonly once?: boolean;
   /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
   readonly beforeSend?: () => void;
 }
@@ -108,7 +110,7 @@ export class VaultTransport {
       return await this.exchange(request);
     } catch (error) {
       // A reset on a kept connection: the network in between forgot it, or the peer closed it just then.
-      if (!isStaleConnection(error) || request.signal.aborted) throw error;
+      if (!isStaleConnection(error) || request.signal.aborted || request.once === true) throw error;
       return await this.exchange(request);
     }
   }
@@ -117,6 +119,7 @@ export class VaultTransport {
   private async exchange(request: RawRequest): Promise<RawResponse> {
     const { origin, pathname, search } = new URL(request.url);
     const pool = this.pool();
+    if (request.once === true) pool.dropIdle();
     const body = request.body === undefined ? undefined : Buffer.from(request.body);
     const sent = new WipedBytes();
     if (body !== undefined) sent.add(body);

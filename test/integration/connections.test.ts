@@ -1,121 +1,41 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { Registry } from 'prom-client';
-
-import type { AwsConfig, NetworkConfig } from '../../src/config/config.js';
-import { AwsKmsApi } from '../../src/kms/kms-client.js';
 import { ApiConnection } from '../../src/kube/api-connection.js';
 import { KubeClient } from '../../src/kube/kube-client.js';
-import type { KubeConfig } from '../../src/kube/kubeconfig.js';
-import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
-import type { ConnectionLimits } from '../../src/runtime/connection-pool.js';
 import { systemClock } from '../../src/runtime/clock.js';
-import { proxyFor } from '../../src/runtime/proxy.js';
 import { openGate } from '../../src/runtime/write-gate.js';
-import { seal } from '../servers/kms/ciphertext.js';
-import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { startKmsServer } from '../servers/kms/server.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { startVaultServer } from '../servers/vault/server.js';
-import { ConnectProxy } from '../support/connect-proxy.js';
 import { ForgetfulProxy } from '../support/forgetful-proxy.js';
 import { silentLogger } from '../support/loggers.js';
 import { UnansweringListener } from '../support/unanswering-listener.js';
 import { eventually } from '../support/wait.js';
-import { failureOf, VaultStand, type StandOptions } from './vault-stand.js';
+import { failureOf } from './vault-stand.js';
 import { plainKubeConfig } from './watch-recording.js';
+import {
+  apiServer,
+  authority,
+  CIPHERTEXT,
+  closing,
+  folder,
+  kmsApi,
+  kubeClient,
+  kubeConfigOf,
+  lookup,
+  READ,
+  useConnections,
+  vaultStand,
+} from './connection-stand.js';
 
-const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
-const CIPHERTEXT = seal(DEMO_KEY_ID, DEMO_KEY_MATERIAL, Buffer.from('value'), {});
-/** Every name is this machine. */
-const lookup: LookupFunction = (_host, _options, callback) => {
-  callback(null, [{ address: '127.0.0.1', family: 4 }]);
-};
-
-const cleanups: (() => Promise<unknown> | void)[] = [];
-let authority: TestAuthority;
-let folder: string;
-
-interface Closing {
-  close(): Promise<unknown> | void;
-}
-
-function closing<T extends Closing>(thing: T): T {
-  cleanups.push(() => thing.close());
-  return thing;
-}
-
-function vaultStand(address: string, options: StandOptions = {}): VaultStand {
-  const config = { caCertBytes: authority.cert, maxRetries: 0, timeoutMs: 20_000, ...options.config };
-  return closing(new VaultStand(address, { values: { VAULT_TOKEN: 'none' }, ...options, config }));
-}
-
-interface KmsOptions {
-  readonly aws: Partial<AwsConfig>;
-  readonly network?: Partial<NetworkConfig>;
-  readonly limits?: ConnectionLimits;
-  readonly maxSockets?: number;
-}
-
-function kmsApi({ aws, network = {}, limits = {}, maxSockets = 8 }: KmsOptions): AwsKmsApi {
-  const api = new AwsKmsApi({
-    aws: { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, ...aws },
-    agents: new AgentFactory({ network: { sslCertDirs: [], ...network }, logger: silentLogger, limits }),
-    maxSockets,
-    metrics: new OperatorMetrics(new Registry()),
-  });
-  return closing(api);
-}
-
-function kubeClient(kubeConfig: KubeConfig, network: Partial<NetworkConfig> = {}, limits = {}): KubeClient {
-  const connection = new ApiConnection({
-    kubeConfig,
-    proxyFor: (url) => proxyFor(url, { sslCertDirs: [], ...network }),
-    limits,
-  });
-  closing(connection);
-  return new KubeClient({ connection, gate: openGate, clock: systemClock });
-}
-
-function kubeConfigOf(server: string, ca: string): KubeConfig {
-  const kubeConfig = plainKubeConfig(server);
-  const cluster = {
-    name: 'loopback',
-    server,
-    skipTLSVerify: false,
-    caData: Buffer.from(ca).toString('base64'),
-  };
-  kubeConfig.clusters.splice(0, 1, cluster);
-  return kubeConfig;
-}
-
-async function apiServer(tls?: Parameters<typeof LoopbackServer.start>[1]): Promise<LoopbackServer> {
-  return closing(
-    await LoopbackServer.start((_seen, _request, response) => {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-    }, tls),
-  );
-}
-
-beforeAll(async () => {
-  authority = await TestAuthority.create('root');
-  folder = mkdtempSync(join(tmpdir(), 'connections-'));
-});
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true });
-});
+useConnections();
 
 describe('an intermediate authority alone', () => {
   async function stand(notAfter?: Date) {
@@ -236,80 +156,19 @@ describe('a peer that no connection reaches', () => {
   });
 });
 
-describe('a proxy', () => {
-  async function stand() {
-    const proxy = closing(await ConnectProxy.start());
-    const network = {
-      sslCertDirs: [],
-      httpsProxy: `http://user:proxy-password@${proxy.host}`,
-      noProxy: 'direct.test',
-    };
-    const tls = await authority.issue({ dnsNames: ['a.test', 'b.test', 'direct.test'] });
-    return { proxy, network, tls };
-  }
-
-  it('is used or not by the host of each request, redirects too', async () => {
-    const { proxy, network, tls } = await stand();
-    const vault = closing(await startVaultServer({ tls, mounts: { kv: 'v1' } }));
-    const standby = closing(await startVaultServer({ tls }));
-    standby.standby(`https://direct.test:${new URL(vault.url).port}`);
-    const address = `a.test:${new URL(standby.url).port}`;
-    const limits = { lookup };
-    const { client } = vaultStand(`https://${address}`, { network, limits });
-    expect((await client.request({ ...READ, token: vault.rootToken })).status).toBe(404);
-    expect(proxy.asked).toEqual([address]);
-    expect(Buffer.from(proxy.authorizations[0]?.slice(6) ?? '', 'base64').toString()).toBe(
-      'user:proxy-password',
-    );
-
-    // One client of the AWS SDK asks several hosts: KMS, and STS for its credentials.
-    const agents = new AgentFactory({ network, logger: silentLogger, limits });
-    const caBundle = join(folder, 'root.pem');
+describe('roots that change', () => {
+  it('are asked of a peer that was reached before, for the SDK of AWS too', async () => {
+    const next = await TestAuthority.create('next');
+    const kms = closing(await startKmsServer({ tls: await authority.issue() }));
+    const caBundle = join(folder, 'changing.pem');
     writeFileSync(caBundle, authority.cert);
-    const { httpsAgent } = agents.forAws(2, { caBundle });
-    const server = await apiServer({ tls });
-    const ask = (host: string): Promise<number | undefined> =>
-      new Promise((resolve, reject) => {
-        httpsRequest({ host, port: server.port, agent: httpsAgent }, (response) => {
-          response.resume().on('end', () => {
-            resolve(response.statusCode);
-          });
-        })
-          .on('error', reject)
-          .end();
-      });
-    expect([await ask('direct.test'), await ask('b.test'), await ask('b.test')]).toEqual([200, 200, 200]);
-    expect(proxy.asked.slice(1)).toEqual([`b.test:${String(server.port)}`]);
-    httpsAgent.destroy();
-  });
-
-  it.each([
-    [403, 'it does not allow this host and port'],
-    [407, 'it asks for credentials'],
-    [502, ''],
-  ])('that answers %i is named as the one that refuses', async (status, hint) => {
-    const { proxy, network } = await stand();
-    proxy.refuseWith = status;
-    const limits = { lookup };
-    const messages = await Promise.all([
-      failureOf(vaultStand('https://a.test', { network, limits }).client.request(READ)),
-      failureOf(kmsApi({ aws: { kmsEndpoint: 'https://a.test' }, network, limits }).decrypt(CIPHERTEXT, {})),
-      failureOf(
-        kubeClient(kubeConfigOf('https://a.test', authority.cert), network, limits).request('GET', '/x'),
-      ),
-    ]);
-    for (const { message, stack } of messages) {
-      expect(message).toContain(`the proxy ${proxy.host} refused the connection (HTTP ${String(status)}`);
-      expect(message).toContain(hint);
-      expect(stack).not.toMatch(/proxy-password|user:|canary/);
-    }
-  });
-
-  it('that is not there is named, too', async () => {
-    const { proxy, network } = await stand();
-    await proxy.close();
-    const { client } = vaultStand('https://a.test', { network, limits: { lookup } });
-    expect((await failureOf(client.request(READ))).message).toContain('cannot be reached (ECONNREFUSED)');
+    const api = kmsApi({ aws: { kmsEndpoint: kms.url, caBundle } });
+    expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
+    // Neither the connection that is kept nor a resumed session stands for the new roots.
+    writeFileSync(caBundle, `${next.cert}\n`);
+    expect((await failureOf(api.decrypt(CIPHERTEXT, {}))).message).toMatch(/SIGNATURE|SELF_SIGNED|UNABLE/);
+    writeFileSync(caBundle, `${authority.cert}\n\n`);
+    expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
   });
 });
 
@@ -359,6 +218,49 @@ describe('connections that the network has forgotten', () => {
     expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
     expect(nat.triedInVain).toBe(1);
     await eventually('one connection', () => nat.openConnections === 1);
+  });
+
+  it('and that stay silent cost KMS one attempt in vain, and each send is counted', async () => {
+    const kms = closing(await startKmsServer());
+    kms.latencyMs = 30;
+    const nat = closing(await ForgetfulProxy.start(Number(new URL(kms.url).port)));
+    const registry = new Registry();
+    const kmsEndpoint = `http://127.0.0.1:${String(nat.port)}`;
+    const api = kmsApi({ aws: { kmsEndpoint }, silentMs: 200, registry });
+    await Promise.all(BURST.map(() => api.decrypt(CIPHERTEXT, {})));
+    nat.forget('silence');
+    expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
+    expect(nat.triedInVain).toBe(1);
+    const counted = await registry.getSingleMetricAsString('kms_vault_operator_kms_requests_total');
+    expect(counted).toContain('{operation="Decrypt",code="ECONNRESET"} 1');
+    expect(counted).toContain(`{operation="Decrypt",code="OK"} ${String(BURST.length + 1)}`);
+  });
+
+  it('and that stay silent cost a read from the API server one attempt in vain', async () => {
+    const server = await apiServer();
+    const nat = closing(await ForgetfulProxy.start(server.port));
+    const kubeConfig = plainKubeConfig(`http://127.0.0.1:${String(nat.port)}`);
+    const connection = closing(new ApiConnection({ kubeConfig, silentMs: 200 }));
+    const kube = new KubeClient({ connection, gate: openGate, clock: systemClock });
+    await Promise.all(BURST.map(() => kube.request('GET', '/x')));
+    nat.forget('silence');
+    expect(await kube.request('GET', '/x')).toEqual({});
+    expect(nat.triedInVain).toBe(1);
+  });
+
+  it('are not given a login, which is not sent twice', async () => {
+    const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
+    const nat = closing(await ForgetfulProxy.start(Number(new URL(vault.url).port)));
+    const { client } = vaultStand(`http://127.0.0.1:${String(nat.port)}`, { config: { maxRetries: 2 } });
+    await Promise.all(BURST.map(() => client.request({ ...READ, token: vault.rootToken })));
+    nat.forget('reset');
+    const login = { method: 'POST', path: 'auth/x/login', operation: 'login', body: '{}' } as const;
+    expect((await client.request(login)).status).toBe(403);
+    expect(nat.triedInVain).toBe(0);
+    vault.faults.inject({ matches: () => true, action: { kind: 'reset' } });
+    const before = vault.requests.all.length;
+    expect((await failureOf(client.request(login))).message).toContain('ECONNRESET');
+    expect(vault.requests.all.length - before).toBe(1);
   });
 
   it('cost the API server one attempt in vain', async () => {

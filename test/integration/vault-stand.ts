@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import type { AwsConfig, NetworkConfig, VaultConfig } from '../../src/config/config.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
-import type { ConnectionLimits } from '../../src/runtime/connection-pool.js';
+import type { ConnectionLimits } from '../../src/runtime/connector.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
 import { openGate } from '../../src/runtime/write-gate.js';
 import { AUTH_METHODS, VaultAuthenticatorFactory } from '../../src/vault/authenticator-factory.js';

@@ -1,0 +1,210 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
+import { isIPv6, type LookupFunction, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SecureContext } from 'node:tls';
+
+import { ConnectTimeoutError, dial } from './dial.js';
+import { openToProxy, openTunnel } from './proxy-tunnel.js';
+
+/**
+ * Idle connections are closed before anything in between forgets them: an AWS NAT gateway or network load
+ * balancer does after 350 s, an application load balancer after 60 s, Azure after 4 minutes.
+ */
+const IDLE_LIMIT_MS = 30_000;
+/** So that a peer that is gone is noticed, and what lies in between sees that the connection is in use. */
+export const KEEP_ALIVE_MS = 15_000;
+/** Look-up, TCP, tunnel and TLS together; each of Vault's own clients gives 10 s to TLS alone. */
+const CONNECT_LIMIT_MS = 10_000;
+
+/** Set up around a request. */
+export interface ConnectionUse {
+  /** Told whether the request was given a connection that had been idle. */
+  reused: boolean;
+  /**
+   * How long such a connection may say nothing before it is taken for lost and ended as by a reset, in
+   * milliseconds; for requests that may be sent twice.
+   */
+  readonly silentMs?: number;
+}
+
+export const connectionUse = new AsyncLocalStorage<ConnectionUse>();
+
+/** What tests set to see in milliseconds what takes half a minute, or to answer for the resolver. */
+export interface ConnectionLimits {
+  readonly idleMs?: number;
+  readonly connectMs?: number;
+  readonly lookup?: LookupFunction;
+}
+
+export interface PoolOptions {
+  /** The most connections to one destination; no limit when absent. */
+  readonly maxSockets?: number;
+  readonly maxFreeSockets?: number;
+  /** The roots and the client certificate; asked at every connect. */
+  readonly context: () => SecureContext | undefined;
+  /** The roots for a proxy that itself speaks TLS; those of `context` when absent. */
+  readonly proxyContext?: () => SecureContext | undefined;
+  readonly servername?: string | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+  /** The proxy for a URL of scheme, host and port; asked at every connect. */
+  readonly proxyFor: (url: URL) => string | undefined;
+  readonly limits?: ConnectionLimits;
+}
+
+/** What {@link Connector.material} said when the request came. */
+export const MATERIAL = Symbol('material');
+
+/** Where a request goes to, as Node's agents have it. */
+export type ConnectionOptions = ClientRequestArgs & {
+  readonly servername?: string;
+  readonly [MATERIAL]?: number;
+};
+
+/** Opens connections for one scheme and looks after them while they are idle. */
+export class Connector {
+  /** The key under which the agent keeps a connection. */
+  readonly names = new WeakMap<Duplex, string>();
+  private readonly idleTimers = new WeakMap<Duplex, NodeJS.Timeout>();
+  private lastContext: SecureContext | undefined;
+  private contexts = 0;
+
+  constructor(
+    private readonly scheme: 'http:' | 'https:',
+    private readonly options: PoolOptions,
+  ) {}
+
+  /** Opens the way to the peer; `secure` begins TLS over it, whose time is limited as well. */
+  async open(
+    options: ConnectionOptions,
+    giveUp: AbortSignal,
+    secure?: (raw: Socket, context: SecureContext | undefined) => Socket,
+  ): Promise<Socket> {
+    const limit = new AbortController();
+    const end = (): void => {
+      limit.abort(new ConnectTimeoutError());
+    };
+    const timer = setTimeout(end, this.options.limits?.connectMs ?? CONNECT_LIMIT_MS);
+    const settle = (): void => {
+      clearTimeout(timer);
+      giveUp.removeEventListener('abort', end);
+    };
+    giveUp.addEventListener('abort', end, { once: true });
+    try {
+      const raw = await this.raw(options, limit.signal);
+      if (secure === undefined) {
+        settle();
+        return raw;
+      }
+      const socket = secureOrDestroy(raw, () => secure(raw, this.options.context()));
+      limit.signal.addEventListener('abort', () => socket.destroy(limit.signal.reason as Error), {
+        once: true,
+      });
+      socket.once('secureConnect', settle).once('close', settle);
+      return socket;
+    } catch (error) {
+      settle();
+      throw error;
+    }
+  }
+
+  /** The proxy for a destination, if any. */
+  proxyOf(options: ConnectionOptions): URL | undefined {
+    const proxy = this.options.proxyFor(new URL(`${this.scheme}//${targetOf(options)}`));
+    return proxy === undefined ? undefined : new URL(proxy);
+  }
+
+  /**
+   * Names the roots and the client certificate as they are now: a connection, and a TLS session that another one
+   * resumes, were judged by those that they were made with.
+   */
+  material(): number {
+    const context = this.options.context();
+    if (context !== this.lastContext) {
+      this.lastContext = context;
+      this.contexts += 1;
+    }
+    return this.contexts;
+  }
+
+  private async raw(options: ConnectionOptions, signal: AbortSignal): Promise<Socket> {
+    const host = options.host ?? 'localhost';
+    const proxy = this.proxyOf(options);
+    const { lookup } = this.options.limits ?? {};
+    const common = { keepAliveMs: KEEP_ALIVE_MS, signal, ...(lookup === undefined ? {} : { lookup }) };
+    if (proxy === undefined) return await dial({ ...common, host, port: Number(options.port) });
+    const context = (this.options.proxyContext ?? this.options.context)();
+    if (this.scheme === 'http:') return await openToProxy({ ...common, proxy, context });
+    return await openTunnel({ ...common, proxy, target: targetOf(options), context });
+  }
+
+  /** A connection begins to be idle; `keep` is what Node makes of the peer's `Keep-Alive` header. */
+  idle(socket: Duplex, keep: unknown): boolean {
+    clearTimeout(this.idleTimers.get(socket));
+    const timer = setTimeout(() => {
+      socket.destroy();
+    }, this.options.limits?.idleMs ?? IDLE_LIMIT_MS);
+    timer.unref();
+    this.idleTimers.set(socket, timer);
+    return keep !== false;
+  }
+
+  /**
+   * An idle connection is used again. When it ends before a byte of an answer has come, what lies in between
+   * has most likely forgotten the other idle ones to this destination too: they are closed.
+   */
+  reuse(agent: HttpAgent, socket: Duplex): void {
+    clearTimeout(this.idleTimers.get(socket));
+    const use = connectionUse.getStore();
+    if (use !== undefined) use.reused = true;
+    const { bytesRead } = socket as Socket;
+    const isSilent = (): boolean => (socket as Socket).bytesRead === bytesRead;
+    const onEnd = (): void => {
+      release();
+      if (isSilent()) dropFree(agent, this.names.get(socket) ?? '');
+    };
+    const timer =
+      use?.silentMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            if (isSilent()) socket.destroy(new SilentConnectionError());
+          }, use.silentMs);
+    const release = (): void => {
+      clearTimeout(timer);
+      for (const event of ['error', 'close']) socket.removeListener(event, onEnd);
+      socket.removeListener('free', release);
+    };
+    // Before Node's own listeners, by which the request fails and may be tried again.
+    for (const event of ['error', 'close']) socket.prependListener(event, onEnd);
+    socket.prependListener('free', release);
+  }
+}
+
+/** A connection that the network has forgotten may swallow what is sent instead of answering with a reset. */
+class SilentConnectionError extends Error {
+  readonly code = 'ECONNRESET';
+
+  constructor() {
+    super('the kept connection is silent');
+    this.name = 'SilentConnectionError';
+  }
+}
+
+function targetOf({ host, port }: ConnectionOptions): string {
+  const name = host ?? 'localhost';
+  return `${isIPv6(name) ? `[${name}]` : name}:${String(port ?? '')}`;
+}
+
+function secureOrDestroy(raw: Socket, secure: () => Socket): Socket {
+  try {
+    return secure();
+  } catch (error) {
+    raw.destroy();
+    throw error;
+  }
+}
+
+/** Closes the idle connections that an agent keeps under a name. */
+export function dropFree(agent: HttpAgent, name: string): void {
+  for (const socket of [...(agent.freeSockets[name] ?? [])]) socket.destroy();
+}

@@ -1,0 +1,146 @@
+import { describe, expect, it } from '@jest/globals';
+import { writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
+import { join } from 'node:path';
+import { AgentFactory } from '../../src/runtime/agents.js';
+import { startKmsServer } from '../servers/kms/server.js';
+import { startVaultServer } from '../servers/vault/server.js';
+import { ConnectProxy } from '../support/connect-proxy.js';
+import { ForwardProxy } from '../support/forward-proxy.js';
+import { silentLogger } from '../support/loggers.js';
+import { failureOf } from './vault-stand.js';
+import { plainKubeConfig } from './watch-recording.js';
+import {
+  apiServer,
+  authority,
+  CIPHERTEXT,
+  closing,
+  folder,
+  kmsApi,
+  kubeClient,
+  kubeConfigOf,
+  lookup,
+  READ,
+  useConnections,
+  vaultStand,
+} from './connection-stand.js';
+
+useConnections();
+
+describe('a proxy', () => {
+  async function stand() {
+    const proxy = closing(await ConnectProxy.start());
+    const network = {
+      sslCertDirs: [],
+      httpsProxy: `http://user:proxy-password@${proxy.host}`,
+      noProxy: 'direct.test',
+    };
+    const tls = await authority.issue({ dnsNames: ['a.test', 'b.test', 'direct.test'] });
+    return { proxy, network, tls };
+  }
+
+  it('is used or not by the host of each request, redirects too', async () => {
+    const { proxy, network, tls } = await stand();
+    const vault = closing(await startVaultServer({ tls, mounts: { kv: 'v1' } }));
+    const standby = closing(await startVaultServer({ tls }));
+    standby.standby(`https://direct.test:${new URL(vault.url).port}`);
+    const address = `a.test:${new URL(standby.url).port}`;
+    const limits = { lookup };
+    const { client } = vaultStand(`https://${address}`, { network, limits });
+    expect((await client.request({ ...READ, token: vault.rootToken })).status).toBe(404);
+    expect(proxy.asked).toEqual([address]);
+    expect(Buffer.from(proxy.authorizations[0]?.slice(6) ?? '', 'base64').toString()).toBe(
+      'user:proxy-password',
+    );
+
+    // One client of the AWS SDK asks several hosts: KMS, and STS for its credentials.
+    const agents = new AgentFactory({ network, logger: silentLogger, limits });
+    const caBundle = join(folder, 'root.pem');
+    writeFileSync(caBundle, authority.cert);
+    const { httpsAgent } = agents.forAws(2, { caBundle });
+    const server = await apiServer({ tls });
+    const ask = (host: string): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        httpsRequest({ host, port: server.port, agent: httpsAgent }, (response) => {
+          response.resume().on('end', () => {
+            resolve(response.statusCode);
+          });
+        })
+          .on('error', reject)
+          .end();
+      });
+    expect([await ask('direct.test'), await ask('b.test'), await ask('b.test')]).toEqual([200, 200, 200]);
+    expect(proxy.asked.slice(1)).toEqual([`b.test:${String(server.port)}`]);
+    httpsAgent.destroy();
+  });
+
+  it.each([
+    [403, 'it does not allow this host and port'],
+    [407, 'it asks for credentials'],
+    [502, ''],
+  ])('that answers %i is named as the one that refuses', async (status, hint) => {
+    const { proxy, network } = await stand();
+    proxy.refuseWith = status;
+    const limits = { lookup };
+    const messages = await Promise.all([
+      failureOf(vaultStand('https://a.test', { network, limits }).client.request(READ)),
+      failureOf(kmsApi({ aws: { kmsEndpoint: 'https://a.test' }, network, limits }).decrypt(CIPHERTEXT, {})),
+      failureOf(
+        kubeClient(kubeConfigOf('https://a.test', authority.cert), network, limits).request('GET', '/x'),
+      ),
+    ]);
+    for (const { message, stack } of messages) {
+      expect(message).toContain(`the proxy ${proxy.host} refused the connection (HTTP ${String(status)}`);
+      expect(message).toContain(hint);
+      expect(stack).not.toMatch(/proxy-password|user:|canary/);
+    }
+  });
+
+  it('that is not there is named, too', async () => {
+    const { proxy, network } = await stand();
+    await proxy.close();
+    const { client } = vaultStand('https://a.test', { network, limits: { lookup } });
+    expect((await failureOf(client.request(READ))).message).toContain('cannot be reached (ECONNREFUSED)');
+  });
+});
+
+describe('a proxy on the way to a plain HTTP peer', () => {
+  async function stand() {
+    const proxy = closing(await ForwardProxy.start());
+    return { proxy, network: { sslCertDirs: [], httpProxy: `http://user:proxy-password@${proxy.host}` } };
+  }
+
+  it('is asked with the whole URL, not for a tunnel, by Vault, KMS and the API server', async () => {
+    const { proxy, network } = await stand();
+    const limits = { lookup };
+    const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
+    const address = `http://vault.test:${new URL(vault.url).port}`;
+    const { client } = vaultStand(address, { network, limits });
+    const token = vault.rootToken;
+    const write = { method: 'POST', path: 'kv/app', operation: 'write', body: '{"a":"b"}', token } as const;
+    expect((await client.request(write)).status).toBe(204);
+    expect((await client.request({ ...READ, token })).status).toBe(200);
+    const kms = closing(await startKmsServer());
+    const kmsEndpoint = `http://kms.test:${new URL(kms.url).port}`;
+    const api = kmsApi({ aws: { kmsEndpoint }, network, limits });
+    expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
+    const server = await apiServer();
+    const kube = kubeClient(plainKubeConfig(`http://api.test:${String(server.port)}`), network, limits);
+    expect(await kube.request('GET', '/x', { query: { a: 'b' } })).toEqual({});
+    expect(proxy.asked).toEqual([
+      `POST ${address}/v1/kv/app`,
+      `GET ${address}/v1/kv/app`,
+      `POST ${kmsEndpoint}/`,
+      `GET http://api.test:${String(server.port)}/x?a=b`,
+    ]);
+    const credentials = `Basic ${Buffer.from('user:proxy-password').toString('base64')}`;
+    expect(new Set(proxy.authorizations)).toEqual(new Set([credentials]));
+  });
+
+  it('that asks for credentials is named as the one that refuses', async () => {
+    const { proxy, network } = await stand();
+    proxy.refuseWith = 407;
+    const { client } = vaultStand('http://vault.test', { network, limits: { lookup } });
+    expect((await failureOf(client.request(READ))).message).toMatch(/proxy asks for credentials.*HTTP 407/);
+  });
+});
