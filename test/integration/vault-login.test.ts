@@ -283,6 +283,72 @@ describe('secrecy', () => {
   });
 });
 
+describe('odd values of credentials', () => {
+  /** Logs in, and gives what Vault was sent: the path as a server decodes it, and the body. */
+  async function sent(name: Name, values: Record<string, string>): Promise<{ path: string; body: unknown }> {
+    const seen: { path: string; body: unknown }[] = [];
+    const server = await LoopbackServer.start((request, _raw, response) => {
+      seen.push({ path: decodeURIComponent(request.url), body: JSON.parse(request.body) as unknown });
+      response.writeHead(400, { 'content-type': 'application/json' }).end('{"errors":[]}');
+    });
+    const stand = new VaultStand(server.url, { method: name, values: { ...right(name), ...values } });
+    await failureOf(stand.session.request(READ));
+    await stand.close();
+    await server.close();
+    expect(seen).toHaveLength(1);
+    return seen[0] ?? { path: '', body: undefined };
+  }
+
+  const ODD = [
+    'two words',
+    '100%',
+    'a%2Fb',
+    'M\u00fcller',
+    '\u6f22',
+    'a+b&c=d',
+    'q?x#y',
+    '"quoted"',
+    "it's;",
+  ];
+
+  it.each(ODD)('arrive as they are: %j', async (odd) => {
+    expect(await sent('userpass', { VAULT_USERNAME: odd, VAULT_PASSWORD: `${odd}\n` })).toEqual({
+      path: `/v1/auth/userpass/login/${odd}`,
+      body: { password: `${odd}\n` },
+    });
+    expect(
+      (await sent('approle', { VAULT_APPROLE_ROLE_ID: odd, VAULT_APPROLE_SECRET_ID: odd })).body,
+    ).toEqual({
+      role_id: odd,
+      secret_id: odd,
+    });
+    expect((await sent('k8s', { VAULT_K8S_ROLE: odd })).body).toMatchObject({ role: odd });
+    expect((await sent('github', { VAULT_GITHUB_TOKEN: odd })).body).toEqual({ token: odd });
+    expect((await sent('iam', { VAULT_IAM_ROLE: odd })).body).toMatchObject({ role: odd });
+  });
+
+  it.each([
+    'auth/M\u00fcller/login',
+    'auth/a+b&c/d=e/login',
+    "auth/it's;here/login",
+    'auth/\u6f22/x:y@z/login',
+  ])('arrive as they are in the path of a mount: %s', async (endpoint) => {
+    expect((await sent('approle', { VAULT_APPROLE_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
+    expect((await sent('k8s', { VAULT_K8S_LOGIN_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
+    expect((await sent('github', { VAULT_GITHUB_AUTH_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
+    expect((await sent('iam', { VAULT_IAM_AUTH_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
+    const user = { VAULT_USERPASS_ENDPOINT: endpoint, VAULT_USERNAME: 'M\u00fcller' };
+    expect((await sent('userpass', user)).path).toBe(`/v1/${endpoint}/M\u00fcller`);
+  });
+
+  it('are told by the name of the file when it holds no token', async () => {
+    const file = join(folder, 'empty');
+    writeFileSync(file, '\n');
+    const failure = await failureOf(standOf('k8s', { VAULT_K8S_TOKEN_PATH: file }).session.request(READ));
+    expect(failure.message).toContain(`the file of the service-account token is empty: ${file}`);
+  });
+});
+
 describe('credentials that are set and empty', () => {
   it('logs in to a role that binds no secret id, and to no other', async () => {
     await admin('POST', 'auth/my/deep/mount/role/open', {

@@ -39,13 +39,14 @@ export const kubernetesMethod: VaultAuthMethod = {
 };
 
 async function readToken(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch {
-    throw new VaultError(
-      'unavailable',
-      `cannot read the service-account token at ${file}: mount one, or set VAULT_K8S_TOKEN_PATH`,
-      { operation: 'login' },
-    );
-  }
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const token = text?.trim() ?? '';
+  if (token !== '') return token;
+  const problem =
+    text === undefined
+      ? `cannot read the service-account token at ${file}`
+      : `the file of the service-account token is empty: ${file}`;
+  throw new VaultError('unavailable', `${problem}: mount one, or set VAULT_K8S_TOKEN_PATH`, {
+    operation: 'login',
+  });
 }

@@ -56,6 +56,14 @@ wrong secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret
 wrong role id | POST@nobody auth/{id}-ar/login | {"role_id":"nope","secret_id":"sid"} | 400 {"errors":["invalid role or secret ID"]}
 no secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid"} | 400 {"errors":["missing secret_id"]}
 no role id | POST@nobody auth/{id}-ar/login | {"secret_id":"sid"} | 500 {"errors":["missing role_id"]}
+blanks around both | POST auth/{id}-ar/role/rt | {"role_id":"{id}-t"} | 204
+its secret id | POST auth/{id}-ar/role/rt/custom-secret-id | {"secret_id":"st"} | 200
+are left out | POST@nobody auth/{id}-ar/login | {"role_id":" {id}-t\n","secret_id":"\tst "} | 200
+blanks alone | POST@nobody auth/{id}-ar/login | {"role_id":" ","secret_id":"st"} | 500 {"errors":["missing role_id"]}
+bound to blocks | POST auth/{id}-ar/role/rc | {"role_id":"{id}-c","bind_secret_id":false,"token_bound_cidrs":["10.0.0.0/8","127.0.0.0/8"]} | 204
+its login | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-c"} | 200
+bound elsewhere | POST auth/{id}-ar/role/rd | {"role_id":"{id}-d","bind_secret_id":false,"secret_id_bound_cidrs":"10.0.0.0/8"} | 204
+its login | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-d"} | 400 ~ unauthorized by CIDR restrictions on the role
 another one | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"sid2","num_uses":1,"ttl":"30s"} | 200 {"data":{"secret_id_num_uses":1,"secret_id_ttl":30}}
 more uses than the role allows | POST auth/{id}-ar/role/r1/secret-id | {"num_uses":0} | 400 {"errors":["num_uses cannot be higher than the role's secret_id_num_uses"]}
 a longer life | POST auth/{id}-ar/role/r1/secret-id | {"ttl":"2h"} | 400 {"errors":["ttl cannot be longer than the role's secret_id_ttl"]}

@@ -1,3 +1,4 @@
+import { admitsPeer } from './cidr.js';
 import { SystemBackend } from './sys.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
@@ -134,6 +135,8 @@ export class VaultCore {
   ): { readonly token: Token; readonly acl: ReturnType<Namespaces['aclOf']> } {
     if (id === '') throw new VaultFault(403, ['permission denied']);
     if (this.replicated(this.tokens.peek(id)) === undefined) throw invalidToken();
+    // Before it is used (`fetchACLTokenEntryAndEntity`).
+    if (!admitsPeer(this.tokens.peek(id)?.boundCidrs ?? [])) throw new VaultFault(403, ['permission denied']);
     const token = this.tokens.use(id);
     if (token === undefined) throw invalidToken();
     return { token, acl: this.namespaces.aclOf(token, namespace) };

@@ -15,6 +15,8 @@ export interface TokenRequest {
   readonly renewable: boolean;
   readonly numUses: number;
   readonly type: 'service' | 'batch';
+  /** From where it may be used; from everywhere when empty or absent. */
+  readonly boundCidrs?: readonly string[];
   readonly displayName: string;
   readonly path: string;
   readonly metadata: Readonly<Record<string, string>> | null;

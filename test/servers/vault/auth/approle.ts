@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
-import { boolField, intField, secondsField, textField } from '../fields.js';
+import { admitsPeer, checkedCidrs } from '../cidr.js';
+import { boolField, has, intField, listField, secondsField, textField } from '../fields.js';
 import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
@@ -36,7 +37,8 @@ interface SecretId {
 interface Role {
   readonly roleId: string;
   readonly bindSecretId: boolean;
-  readonly isBoundToLoopback: boolean;
+  /** From where one may log in; from everywhere when empty. */
+  readonly secretIdBoundCidrs: readonly string[];
   readonly secretIdNumUses: number;
   readonly secretIdTtlSeconds: number;
   readonly parameters: TokenParameters;
@@ -70,7 +72,8 @@ export class AppRole implements Mount {
   handle(call: VaultCall): VaultAnswer {
     if (call.path === 'login') {
       if (!isWrite(call.operation)) throw unsupportedOperation();
-      return this.login(textField(call, 'role_id'), textField(call, 'secret_id'));
+      // Both without blanks at their ends (path_login.go).
+      return this.login(textField(call, 'role_id').trim(), textField(call, 'secret_id').trim());
     }
     const [folder, name = '', item = '', detail = ''] = call.path.split('/');
     if (folder !== 'role') throw unsupportedPath();
@@ -113,20 +116,22 @@ export class AppRole implements Mount {
   private writeRole(call: VaultCall, key: string, before: Role | undefined): void {
     const roleId = textField(call, 'role_id') || (before?.roleId ?? randomUUID());
     const bindSecretId = boolField(call, 'bind_secret_id') ?? before?.bindSecretId ?? true;
-    // A constraint of another sort; every caller here comes from loopback.
-    const cidrs = textField(call, 'token_bound_cidrs');
-    const isBoundToLoopback = cidrs === '' ? before?.isBoundToLoopback === true : cidrs === '127.0.0.1/32';
-    if (!bindSecretId && !isBoundToLoopback)
+    const secretIdBoundCidrs = has(call, 'secret_id_bound_cidrs')
+      ? checkedCidrs(listField(call, 'secret_id_bound_cidrs'))
+      : (before?.secretIdBoundCidrs ?? []);
+    const parameters = tokenParameters(call, before?.parameters);
+    // `validateRoleConstraints`
+    if (!bindSecretId && secretIdBoundCidrs.length === 0 && parameters.boundCidrs.length === 0)
       throw new BackendError(500, 'at least one constraint should be enabled on the role');
     const other = this.byRoleId(roleId);
     if (other !== undefined && other !== before) throw new BackendError(500, 'role_id already in use');
     this.roles.set(key, {
       roleId,
       bindSecretId,
-      isBoundToLoopback,
+      secretIdBoundCidrs,
       secretIdNumUses: intField(call, 'secret_id_num_uses') ?? before?.secretIdNumUses ?? 0,
       secretIdTtlSeconds: secondsField(call, 'secret_id_ttl') ?? before?.secretIdTtlSeconds ?? 0,
-      parameters: tokenParameters(call, before?.parameters),
+      parameters,
       secretIds: before?.secretIds ?? new Map(),
     });
   }
@@ -218,10 +223,16 @@ export class AppRole implements Mount {
   }
 
   private login(roleId: string, id: string): VaultAnswer {
+    // The look-ahead for the alias, which user lockout asks for first, fails with an error and no answer.
     if (roleId === '') throw new BackendError(500, 'missing role_id');
     const role = this.byRoleId(roleId);
     if (role === undefined) throw badRequest('invalid role or secret ID');
     const metadata = role.bindSecretId ? this.useSecretId(role, id) : {};
+    if (!admitsPeer(role.secretIdBoundCidrs)) {
+      throw badRequest(
+        'source address "127.0.0.1" unauthorized by CIDR restrictions on the role: %!w(<nil>)',
+      );
+    }
     const [name = ''] = [...this.roles].find(([, candidate]) => candidate === role) ?? [];
     return loginAnswer(this.context, {
       parameters: role.parameters,
@@ -255,7 +266,7 @@ function describe(role: Role): Record<string, unknown> {
   return {
     bind_secret_id: role.bindSecretId,
     local_secret_ids: false,
-    secret_id_bound_cidrs: null,
+    secret_id_bound_cidrs: role.secretIdBoundCidrs.length === 0 ? null : role.secretIdBoundCidrs,
     secret_id_num_uses: role.secretIdNumUses,
     secret_id_ttl: role.secretIdTtlSeconds,
     ...describeParameters(role.parameters),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { boolField, type Fields, has, intField, listField, secondsField, textField } from '../fields.js';
+import { checkedCidrs } from '../cidr.js';
 import { badRequest, type VaultAnswer } from '../protocol.js';
 import { authBlock, SYSTEM_TTL_SECONDS, type TokenStore } from '../tokens.js';
 
@@ -23,6 +24,8 @@ export interface TokenParameters {
   readonly numUses: number;
   readonly noDefaultPolicy: boolean;
   readonly type: 'service' | 'batch';
+  /** From where its tokens may be used; from everywhere when empty. */
+  readonly boundCidrs: readonly string[];
 }
 
 const NONE: TokenParameters = {
@@ -34,6 +37,7 @@ const NONE: TokenParameters = {
   numUses: 0,
   noDefaultPolicy: false,
   type: 'service',
+  boundCidrs: [],
 };
 
 /** Reads them by the names of the API, old names included; what was not sent stays as it was. */
@@ -55,6 +59,9 @@ export function tokenParameters(call: Fields, before: TokenParameters = NONE): T
     numUses: intField(call, 'token_num_uses') ?? before.numUses,
     noDefaultPolicy: boolField(call, 'token_no_default_policy') ?? before.noDefaultPolicy,
     type: type.endsWith('batch') ? 'batch' : 'service',
+    boundCidrs: has(call, 'token_bound_cidrs')
+      ? checkedCidrs(listField(call, 'token_bound_cidrs'))
+      : before.boundCidrs,
   };
   checkParameters(parameters);
   return parameters;
@@ -80,7 +87,7 @@ function checkParameters(parameters: TokenParameters): void {
 /** As a role shows them when it is read. */
 export function describeParameters(parameters: TokenParameters): Record<string, unknown> {
   return {
-    token_bound_cidrs: [],
+    token_bound_cidrs: parameters.boundCidrs,
     token_explicit_max_ttl: parameters.explicitMaxTtlSeconds,
     token_max_ttl: parameters.maxTtlSeconds,
     token_no_default_policy: parameters.noDefaultPolicy,
@@ -122,6 +129,7 @@ export function loginAnswer(context: AuthContext, login: Login): VaultAnswer {
     renewable: true,
     numUses: parameters.numUses,
     type: parameters.type,
+    boundCidrs: parameters.boundCidrs,
     displayName: `${mountPath.slice(0, -1).replace(/\//g, '-')}${login.displayName === '' ? '' : `-${login.displayName}`}`,
     path: `auth/${mountPath}${login.path}`,
     metadata: login.metadata,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import { admitsPeer } from '../cidr.js';
 import { textField } from '../fields.js';
 import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
@@ -62,6 +63,8 @@ export class Userpass implements Mount {
     const [folder = '', name = '', item] = call.path.split('/');
     // User names are folded, as Vault does.
     const key = name.toLowerCase();
+    // `framework.GenericNameRegex`: letters, digits, and - . _ between them.
+    if (name !== '' && !/^\w(?:[\w.-]*\w)?$/.test(name)) throw unsupportedPath();
     if (folder === 'login' && name !== '' && item === undefined) {
       if (!isWrite(call.operation)) throw unsupportedOperation();
       return this.login(key, textField(call, 'password'));
@@ -127,6 +130,7 @@ export class Userpass implements Mount {
       throw badRequest('invalid username or password');
     }
     this.failures.delete(key);
+    if (!admitsPeer(user.parameters.boundCidrs)) throw new VaultFault(403, ['permission denied']);
     return loginAnswer(this.context, {
       parameters: user.parameters,
       alias: key,
