@@ -1,11 +1,6 @@
 import { hostname } from 'node:os';
 
-import {
-  container as root,
-  type DependencyContainer,
-  type InjectionToken,
-  instanceCachingFactory,
-} from 'tsyringe';
+import { container as root, type DependencyContainer, instanceCachingFactory } from 'tsyringe';
 
 import { AllowedPaths } from '../api/allowed-paths.js';
 import { keyOf } from '../api/resource-key.js';
@@ -39,6 +34,7 @@ import { SecretOperator } from '../watch/secret-operator.js';
 import { registerFreshness } from './freshness.js';
 import { Lifecycle } from './lifecycle.js';
 import { registerReconcile } from './reconcile.js';
+import type { Register } from './register.js';
 import { TOKENS } from './tokens.js';
 
 /** A resource may have 50 failed keys, each with an event, and then something else to say. */
@@ -50,9 +46,6 @@ export interface Foundations {
   readonly kubeConfig: KubeConfig;
   readonly build: BuildInfo;
 }
-
-/** Registers a factory that runs once per container. */
-export type Register = <T>(token: InjectionToken<T>, make: (container: DependencyContainer) => T) => void;
 
 /**
  * A container with everything the operator is made of. Nothing is built before it is resolved, and a

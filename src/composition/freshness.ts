@@ -3,7 +3,7 @@ import { StallDetector } from '../runtime/stall-detector.js';
 import { bothGates } from '../runtime/write-gate.js';
 import { Freshness } from '../watch/freshness.js';
 import { DEFAULT_WATCH_LIMITS } from '../watch/watch-limits.js';
-import type { Register } from './container.js';
+import type { Register } from './register.js';
 import { TOKENS } from './tokens.js';
 
 /** What keeps the operator from writing to Vault out of an old cache. */

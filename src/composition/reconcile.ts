@@ -18,7 +18,7 @@ import { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import { SecretReconciler } from '../reconcile/secret-reconciler.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
 import { SyncMemory } from '../reconcile/sync-memory.js';
-import type { Register } from './container.js';
+import type { Register } from './register.js';
 import { TOKENS } from './tokens.js';
 
 /** The parts of step 3, which share memory, announcer and ownership. */

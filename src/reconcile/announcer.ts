@@ -4,7 +4,7 @@ import type { Resource } from '../api/resources.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
 import type { Clock } from '../runtime/clock.js';
 import type { Finding } from './findings.js';
-import type { KeyFailure } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 
 /** A warning that still stands is said again after this long: the API server drops events after an hour. */
 const REPEAT_AFTER_MS = 30 * 60 * 1000;

@@ -2,12 +2,11 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { KvSecret, KvVersion } from '../vault/kv-store.js';
 import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import type { Finding } from './findings.js';
+import { type Finding, findingsOf } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
-import { lastVersion } from './known-state.js';
-import { isOurs } from './kv-writer.js';
-import { findingsOf, type SyncRequest, type SyncResult } from './secret-sync.js';
+import { isOurs, lastVersion } from './known-state.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
 
 const READ_NEEDED: Finding = {
@@ -36,7 +35,7 @@ export class BlindSync {
     const { uid } = secret.metadata;
     const doubt = this.deps.memory.doubtOf(uid, place);
     if (!this.isDue(request, kv)) {
-      const version = this.lastVersion(request);
+      const version = lastVersion(request, this.deps.memory);
       return {
         state: 'synced',
         claims: true,
@@ -86,10 +85,6 @@ export class BlindSync {
     return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
   }
 
-  private lastVersion({ secret, place, known }: SyncRequest): KvVersion | undefined {
-    return lastVersion(this.deps.memory, { uid: secret.metadata.uid, place, known });
-  }
-
   private async write(
     request: SyncRequest,
     kv: KvSecret,
@@ -104,7 +99,8 @@ export class BlindSync {
       return undefined;
     }
     await request.claim('unknown');
-    const cas = request.secret.spec.kvSettings.casIndex ?? this.lastVersion(request)?.version ?? 0;
+    const cas =
+      request.secret.spec.kvSettings.casIndex ?? lastVersion(request, this.deps.memory)?.version ?? 0;
     try {
       const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, {
         guard: guard.send,

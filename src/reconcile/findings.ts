@@ -1,6 +1,6 @@
 import { listNames, printable } from '../api/printable.js';
 import { READY_REASONS, type ReadyReason } from '../api/reasons.js';
-import type { KeyFailure } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 import type { Aggregate, KeyConflict } from './secret-aggregator.js';
 
 /** One thing to say about a resource; the message carries names, never values. */
@@ -28,7 +28,16 @@ export function joinMessages(findings: readonly Finding[]): string {
     .slice(0, MESSAGE_LIMIT);
 }
 
-export function includeFindings(aggregate: Aggregate): Finding[] {
+/** Everything that is wrong with the inputs of a secret. */
+export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]): Finding[] {
+  return [
+    ...includeFindings(aggregate),
+    ...decryptionFindings(failures),
+    ...conflictFindings(aggregate.conflicts, aggregate.conflictsTotal),
+  ];
+}
+
+function includeFindings(aggregate: Aggregate): Finding[] {
   const missing = aggregate.unusableIncludes.filter((include) => include.why === 'missing');
   const findings: Finding[] = [];
   if (missing.length > 0) {
@@ -55,7 +64,7 @@ export function includeFindings(aggregate: Aggregate): Finding[] {
   return findings;
 }
 
-export function conflictFindings(conflicts: readonly KeyConflict[], total: number): Finding[] {
+function conflictFindings(conflicts: readonly KeyConflict[], total: number): Finding[] {
   if (conflicts.length === 0) return [];
   const texts = conflicts
     .slice(0, KEYS_IN_MESSAGE)
@@ -66,7 +75,7 @@ export function conflictFindings(conflicts: readonly KeyConflict[], total: numbe
   return [{ reason: 'KeyConflict', message: withRest(texts, total) }];
 }
 
-export function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {
+function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {
   if (failures.length === 0) return [];
   const texts = failures
     .slice(0, KEYS_IN_MESSAGE)

@@ -6,18 +6,9 @@ import type { Priority } from '../queue/work-queue.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { openGate, type WriteGate } from '../runtime/write-gate.js';
 import { textOf } from '../vault/secret-data.js';
+import type { KeyFailure } from './key-failure.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
-
-/** A key that keeps the value Vault has for it. */
-export interface KeyFailure {
-  readonly key: string;
-  /** Code and message of the {@link KmsError}. */
-  readonly code: string;
-  readonly message: string;
-  /** `wrong-input` is not asked of KMS again until the input changes. */
-  readonly failure: 'wrong-input' | 'administrator';
-}
 
 export interface DecryptedKeys {
   /** Key to the JSON text of its value. */

@@ -77,10 +77,19 @@ export function knownState(secret: KMSVaultSecret, place: Place, memory: SyncMem
   };
 }
 
+/** A place, and what the status says of it. */
+interface KnownPlace {
+  readonly secret: KMSVaultSecret;
+  readonly place: Place;
+  readonly known: KnownState;
+}
+
 /** The version that was last written or found equal at the place: memory is newer than the status. */
-export function lastVersion(
-  memory: SyncMemory,
-  { uid, place, known }: { readonly uid: string; readonly place: Place; readonly known: KnownState },
-): KvVersion | undefined {
-  return memory.version(uid, place) ?? known.version;
+export function lastVersion({ secret, place, known }: KnownPlace, memory: SyncMemory): KvVersion | undefined {
+  return memory.version(secret.metadata.uid, place) ?? known.version;
+}
+
+/** Whether this very place is shown to hold what this resource wrote or found equal. */
+export function isOurs({ secret, place, known }: KnownPlace, memory: SyncMemory): boolean {
+  return known.created || samePlace(memory.held(secret.metadata.uid)?.place, place);
 }

@@ -3,12 +3,11 @@ import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { Finding } from './findings.js';
-import type { KeyFailure } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 import { decideKv2, versionOf } from './kv2-decision.js';
-import { lastVersion } from './known-state.js';
-import { samePlace } from './place.js';
-import type { SyncRequest } from './secret-sync.js';
+import { isOurs, lastVersion } from './known-state.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { SyncRequest } from './sync-request.js';
 import { isTrulyEmpty } from './target-data.js';
 
 /** Vault holds the target. */
@@ -89,14 +88,14 @@ export class KvWriter {
     { reading, target, failures, vouched }: Wanted,
     signal?: AbortSignal,
   ): Promise<WriteResult> {
-    const { secret, place, known } = request;
+    const { secret } = request;
     const { casIndex } = secret.spec.kvSettings;
     const decision = decideKv2({
       casIndex,
       reading,
       target,
       vouched,
-      lastVersion: lastVersion(this.deps.memory, { uid: secret.metadata.uid, place, known }),
+      lastVersion: lastVersion(request, this.deps.memory),
     });
     const current = reading.state === 'absent' ? undefined : reading.version;
     if (decision.action === 'none') {
@@ -136,11 +135,6 @@ export class KvWriter {
       return 'raced';
     }
   }
-}
-
-/** Whether this very place is shown to hold what this resource wrote or found equal. */
-export function isOurs({ secret, place, known }: SyncRequest, memory: SyncMemory): boolean {
-  return known.created || samePlace(memory.held(secret.metadata.uid)?.place, place);
 }
 
 /** The version of a pinned resource would be used up by an incomplete secret. */

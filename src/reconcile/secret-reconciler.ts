@@ -12,7 +12,7 @@ import type { Outcome, Priority } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
-import type { Finding } from './findings.js';
+import { type Finding, findingsOf } from './findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
 import { type PathClaims, readClaim } from './path-claims.js';
@@ -20,8 +20,9 @@ import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
-import { findingsOf, type SecretSync, type SyncRequest, type SyncResult } from './secret-sync.js';
+import type { SecretSync } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
 
 /** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
 export interface Reconciled {

@@ -2,7 +2,7 @@ import type { ReadyReason } from '../api/reasons.js';
 import { isReady } from '../api/reasons.js';
 import type { Condition, KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { byImportance, type Finding, joinMessages } from './findings.js';
-import type { SyncRequest, SyncResult } from './secret-sync.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
 
 const FAILED_KEYS_SHOWN = 50;
 const READY = 'Ready';

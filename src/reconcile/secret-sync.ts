@@ -1,58 +1,19 @@
-import type { KMSVaultSecret } from '../api/resources.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
-import type { Priority } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
-import type { KvReading, KvSecret, KvStore, KvVersion } from '../vault/kv-store.js';
+import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import { type BlindSync } from './blind-sync.js';
-import type { WriteGuard } from './entitlement.js';
-import { conflictFindings, decryptionFindings, type Finding, includeFindings } from './findings.js';
-import type { KeyDecryption, KeyFailure } from './key-decryption.js';
+import type { BlindSync } from './blind-sync.js';
+import { type Finding, findingsOf } from './findings.js';
+import type { KeyDecryption } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 import { isVersion, versionOf } from './kv2-decision.js';
-import { isOurs, KvWriter, type Written } from './kv-writer.js';
-import type { KnownState } from './known-state.js';
-import type { Place } from './place.js';
+import { isOurs } from './known-state.js';
+import { KvWriter, type Written } from './kv-writer.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isTrulyEmpty, targetData } from './target-data.js';
-
-/** One resource, judged and aggregated, on its way to Vault. */
-export interface SyncRequest {
-  readonly secret: KMSVaultSecret;
-  readonly place: Place;
-  readonly aggregate: Aggregate;
-  readonly inputsHash: string;
-  readonly priority: Priority;
-  /** What the status says of this very place; empty when it tells of another one or nothing. */
-  readonly known: KnownState;
-  /** Asked right before each attempt of a write. */
-  readonly guard: WriteGuard;
-  /**
-   * Records in the status what the place held before the first write there.
-   *
-   * @throws SupersededError, KubeError: nothing may be written then.
-   */
-  readonly claim: (reading: KvReading | 'unknown') => Promise<void>;
-}
-
-export interface SyncResult {
-  /** `blocked`: it may not or cannot be written until somebody changes something. */
-  readonly state: 'synced' | 'blocked';
-  readonly findings: readonly Finding[];
-  readonly failures: readonly KeyFailure[];
-  /** The v2 version written or found equal; undefined on v1 or when blocked. */
-  readonly version?: KvVersion;
-  /**
-   * Something of this resource stands in Vault: it was written, or a value of its own was found equal.
-   * Only then may a finalizer delete it.
-   */
-  readonly claims: boolean;
-  /** Why a write happened, if one did. */
-  readonly wrote?: 'update' | 'drift';
-  /** A live version that nobody here wrote and that gave way. */
-  readonly replacedVersion?: number;
-}
 
 /** Somebody else keeps writing the same secret: after so many lost races the queue's backoff takes over. */
 const MAX_RACES = 5;
@@ -263,14 +224,6 @@ export class SecretSync {
 function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boolean {
   const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && ours;
   return isTrulyEmpty(aggregate) || withdraws;
-}
-
-export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]): Finding[] {
-  return [
-    ...includeFindings(aggregate),
-    ...decryptionFindings(failures),
-    ...conflictFindings(aggregate.conflicts, aggregate.conflictsTotal),
-  ];
 }
 
 function blockedBy(findings: readonly Finding[], failures: readonly KeyFailure[]): SyncResult {

@@ -5,7 +5,7 @@ import type { SecretData } from '../vault/secret-data.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
 import type { Finding } from './findings.js';
 import { valueIdentity } from './inputs-hash.js';
-import type { KeyFailure } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 import { type Place, samePlace } from './place.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 

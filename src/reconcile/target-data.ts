@@ -1,6 +1,6 @@
 import type { KvReading } from '../vault/kv-store.js';
 import type { SecretData } from '../vault/secret-data.js';
-import type { KeyFailure } from './key-decryption.js';
+import type { KeyFailure } from './key-failure.js';
 import type { Aggregate } from './secret-aggregator.js';
 
 /**

@@ -56,13 +56,48 @@ function violations(imports: readonly Import[]): string[] {
   });
 }
 
+/** Files that import each other, directly or around others; the type of an import makes no difference. */
+function circles(imports: readonly Import[]): string[] {
+  const targets = new Map<string, string[]>();
+  for (const { file, target } of imports) {
+    if (!target.startsWith('.')) continue;
+    const path = normalize(join(dirname(file), target)).replace(/\.js$/, '.ts');
+    targets.set(file, [...(targets.get(file) ?? []), path]);
+  }
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' -> '));
+    if (done.has(file) || way.includes(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...way, file]);
+    done.add(file);
+  };
+  for (const file of targets.keys()) visit(file, []);
+  return found;
+}
+
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
   .map((file) => `src/${file}`);
 
+const imports = files.flatMap((file) => importsOf(file, readFileSync(file, 'utf8')));
+
+describe('imports', () => {
+  it('make no circle', () => {
+    expect(circles(imports)).toEqual([]);
+  });
+
+  it('are seen to make one, around a third file and by types, too', () => {
+    const a = importsOf('src/x/a.ts', "import { b } from '../y/b.js';");
+    const b = importsOf('src/y/b.ts', "import type { C } from './c.js';");
+    const c = importsOf('src/y/c.ts', "export { a } from '../x/a.js';");
+    expect(circles([...a, ...b])).toEqual([]);
+    expect(circles([...a, ...b, ...c])).toEqual(['src/x/a.ts -> src/y/b.ts -> src/y/c.ts -> src/x/a.ts']);
+  });
+});
+
 describe('the boundaries between the folders', () => {
   it('are kept by every file', () => {
-    const imports = files.flatMap((file) => importsOf(file, readFileSync(file, 'utf8')));
     expect(imports.length).toBeGreaterThan(200);
     expect(violations(imports)).toEqual([]);
   });

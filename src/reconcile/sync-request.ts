@@ -1,0 +1,46 @@
+import type { KMSVaultSecret } from '../api/resources.js';
+import type { Priority } from '../queue/work-queue.js';
+import type { KvReading, KvVersion } from '../vault/kv-store.js';
+import type { WriteGuard } from './entitlement.js';
+import type { Finding } from './findings.js';
+import type { KeyFailure } from './key-failure.js';
+import type { KnownState } from './known-state.js';
+import type { Place } from './place.js';
+import type { Aggregate } from './secret-aggregator.js';
+
+/** One resource, judged and aggregated, on its way to Vault. */
+export interface SyncRequest {
+  readonly secret: KMSVaultSecret;
+  readonly place: Place;
+  readonly aggregate: Aggregate;
+  readonly inputsHash: string;
+  readonly priority: Priority;
+  /** What the status says of this very place; empty when it tells of another one or nothing. */
+  readonly known: KnownState;
+  /** Asked right before each attempt of a write. */
+  readonly guard: WriteGuard;
+  /**
+   * Records in the status what the place held before the first write there.
+   *
+   * @throws SupersededError, KubeError: nothing may be written then.
+   */
+  readonly claim: (reading: KvReading | 'unknown') => Promise<void>;
+}
+
+export interface SyncResult {
+  /** `blocked`: it may not or cannot be written until somebody changes something. */
+  readonly state: 'synced' | 'blocked';
+  readonly findings: readonly Finding[];
+  readonly failures: readonly KeyFailure[];
+  /** The v2 version written or found equal; undefined on v1 or when blocked. */
+  readonly version?: KvVersion;
+  /**
+   * Something of this resource stands in Vault: it was written, or a value of its own was found equal.
+   * Only then may a finalizer delete it.
+   */
+  readonly claims: boolean;
+  /** Why a write happened, if one did. */
+  readonly wrote?: 'update' | 'drift';
+  /** A live version that nobody here wrote and that gave way. */
+  readonly replacedVersion?: number;
+}
