@@ -25,3 +25,12 @@ export const onEndSignal: OnEndSignal = (stop) => {
     process.off(signal, leave);
   }
 };
+
+/**
+ * Lets a signal be taken that came while modules were read and evaluated. Node takes signals between two rounds of
+ * its event loop, and from version 22 on there is none between an import and what follows it. The first round may
+ * have collected its events before: the second one asks anew.
+ */
+export async function pendingSignals(): Promise<void> {
+  for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve));
+}
