@@ -17,12 +17,10 @@ export interface Rendering {
 
 /** Components on the base, as users put them together; each component stands in one of them at least. */
 export const COMBINATIONS: readonly (readonly string[])[] = [
-  ['auth-kubernetes'],
-  ['auth-token'],
-  ['auth-userpass'],
+  ...folders('kustomize/components')
+    .filter((name) => name.startsWith('auth-'))
+    .map((name) => [name]),
   ['auth-approle', 'vault-ca'],
-  ['auth-github'],
-  ['auth-iam'],
   ['vault-ca', 'leader-election', 'network-policy'],
   ['leader-election', 'namespaced'],
   ['namespaced'],

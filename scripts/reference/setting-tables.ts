@@ -1,6 +1,6 @@
 import { ENVIRONMENT_VARIABLES, type VariableGroup } from '../../src/config/environment-variables.js';
 import type { FlagSpec } from '../../src/config/flags.js';
-import { OPERATOR_FLAGS } from '../../src/config/operator-config.js';
+import { operatorFlags } from '../../src/config/operator-config.js';
 import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { code, plain, table } from './markdown.js';
@@ -29,7 +29,7 @@ export function flagTables(): string {
     'Flags follow the conventions of Go: `-flag`, `--flag`, `--flag=value` and `--flag value` are equal; a boolean ' +
       'takes a value only after `=`. `--help` prints all flags, `--version` prints version, commit and Node version.',
     '### kms-vault-operator',
-    flagTable('--', OPERATOR_FLAGS),
+    flagTable('--', operatorFlags(AUTH_METHODS)),
     '### kms-vault-validating-webhook',
     flagTable('-', WEBHOOK_FLAGS),
   ].join('\n\n');
@@ -72,8 +72,9 @@ export function authMethodTables(): string {
   return [
     'The value of `--vault-authentication-method` selects one of these. How to set each up in Vault: ' +
       '[vault.md](vault.md#logging-in).',
-    ...AUTH_METHODS.flatMap(({ name, variables }) => [
+    ...AUTH_METHODS.flatMap(({ name, description, variables }) => [
       `### ${code(name)}`,
+      description,
       table(
         ['variable', 'default', 'meaning'],
         variables.map(({ name: variable, default: value, required, secret, description }) => [

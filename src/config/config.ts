@@ -87,8 +87,13 @@ export interface VariableSpec {
 
 /** What the configuration needs to know of an auth method; `vault/auth/<method>.ts` implements it. */
 export interface AuthMethodSpec {
+  /** The value of `--vault-authentication-method`. */
   readonly name: string;
+  /** What the operator logs in with; a sentence of `docs/reference.md`. */
+  readonly description: string;
   readonly variables: readonly VariableSpec[];
+  /** What the method needs of the connection to Vault and does not find; a whole fault, naming variables. */
+  readonly connectionProblem?: (vault: VaultConfig) => string | undefined;
 }
 
 /** The chosen method and the values of its variables, defaults filled in; absent ones are missing. */

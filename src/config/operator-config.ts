@@ -23,13 +23,7 @@ const MAX_CONCURRENCY = 10_000;
 /** RFC 1123 label, as the API server demands of a namespace. */
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** The operator's flags; `docs/reference.md` is generated from this list. */
-export const OPERATOR_FLAGS: readonly FlagSpec[] = [
-  {
-    name: 'vault-authentication-method',
-    default: 'token',
-    description: 'How to log in to Vault: token, k8s, userpass, approle, github or iam.',
-  },
+const FLAGS: readonly FlagSpec[] = [
   {
     name: 'sync-period-seconds',
     default: '120',
@@ -76,6 +70,23 @@ export const OPERATOR_FLAGS: readonly FlagSpec[] = [
 ];
 
 /**
+ * The operator's flags; `docs/reference.md` is generated from them.
+ *
+ * @param authMethods whose names are the values of `--vault-authentication-method`.
+ */
+export function operatorFlags(authMethods: readonly Pick<AuthMethodSpec, 'name'>[]): readonly FlagSpec[] {
+  const names = authMethods.map(({ name }) => name);
+  return [
+    {
+      name: 'vault-authentication-method',
+      default: 'token',
+      description: `How to log in to Vault: ${names.join(', ').replace(/, ([^,]*)$/, ' or $1')}.`,
+    },
+    ...FLAGS,
+  ];
+}
+
+/**
  * Turns command line and environment into the operator's configuration. Every fault is reported at
  * once, one line each, naming the flag or variable and what to do; values of variables are not quoted.
  *
@@ -86,10 +97,11 @@ export function parseOperatorCommand(
   environment: Environment,
   rules: ConfigRules,
 ): CommandLine<OperatorConfig> {
-  const { values, faults: flagFaults, wants } = parseFlags(argv, OPERATOR_FLAGS);
+  const flags = operatorFlags(rules.authMethods);
+  const { values, faults: flagFaults, wants } = parseFlags(argv, flags);
   if (wants === 'help') {
     const purpose = "keeps Vault's K/V engine equal to KMS-encrypted secrets in Kubernetes resources";
-    return { action: 'print', text: helpText(PROGRAM, purpose, OPERATOR_FLAGS), exitCode: 0 };
+    return { action: 'print', text: helpText(PROGRAM, purpose, flags), exitCode: 0 };
   }
   if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
   const faults = new FaultList();
@@ -99,10 +111,15 @@ export function parseOperatorCommand(
   const env = withoutStrayCharacters(environment, chosen?.variables ?? [], faults);
   const count = (name: string, minimum: number, maximum: number, fallback: number): number =>
     faults.take(`--${name}`, parseCount(values[name] ?? '', minimum, maximum), fallback);
+  const shared = sharedConfig(values, rules, faults);
+  const auth = authConfig(method, env, rules.authMethods, faults);
+  const vault = vaultFromEnvironment(env, faults);
+  const connectionProblem = chosen?.connectionProblem?.(vault);
+  if (connectionProblem !== undefined) faults.add(connectionProblem);
   const config: OperatorConfig = {
-    ...sharedConfig(values, rules, faults),
-    auth: authConfig(method, env, rules.authMethods, faults),
-    vault: vaultFromEnvironment(env, faults),
+    ...shared,
+    auth,
+    vault,
     aws: awsFromEnvironment(env, faults),
     network: networkFromEnvironment(env, faults),
     metricsAddress: faults.take(

@@ -1,8 +1,11 @@
 import type { AuthConfig } from '../config/config.js';
 import { appRoleMethod } from './auth/approle.js';
+import { certMethod } from './auth/cert.js';
 import { githubMethod } from './auth/github.js';
 import { iamMethod } from './auth/iam.js';
+import { jwtMethod } from './auth/jwt.js';
 import { kubernetesMethod } from './auth/kubernetes.js';
+import { ldapMethod } from './auth/ldap.js';
 import { tokenMethod } from './auth/token.js';
 import { userpassMethod } from './auth/userpass.js';
 import type { AuthenticatorDeps, VaultAuthenticator, VaultAuthMethod } from './authenticator.js';
@@ -15,6 +18,9 @@ export const AUTH_METHODS: readonly VaultAuthMethod[] = [
   appRoleMethod,
   githubMethod,
   iamMethod,
+  ldapMethod,
+  jwtMethod,
+  certMethod,
 ];
 
 /** Makes the authenticator of the configured method. */

@@ -1,12 +1,28 @@
 import { errorsOf } from './vault-answers.js';
 
-/**
- * How the texts begin with which Vault and OpenBao refuse a login, from the source of their auth methods. Only
- * these beginnings are passed on, never what follows: it may repeat what was sent (approle: `invalid secret_id
- * "…"`; aws: the answer of STS).
- */
-const REFUSALS: readonly { readonly text: string; readonly advice?: string }[] = [
-  // kubernetes and jwt; the claims by hashicorp/cap, jwt/jwt.go.
+/** A text with which Vault refuses a login, and what to do about it. */
+export interface LoginRefusal {
+  /** How it begins; what follows is never passed on: it may repeat what was sent (`invalid secret_id "…"`). */
+  readonly text: string;
+  /** What is shown instead of {@link text}. */
+  readonly shown?: string;
+  readonly advice?: string;
+  /** Vault could not ask somebody else: the credentials were not judged, and the login is retried as in an outage. */
+  readonly isOutage?: boolean;
+}
+
+/** How Vault and OpenBao refuse the logins of one auth method, from the source of the method. */
+export interface LoginRefusals {
+  readonly known: readonly LoginRefusal[];
+  /** What a bare `permission denied` means with the method. */
+  readonly denied?: string;
+}
+
+/** For a method whose refusals say no more than their status. */
+export const NO_KNOWN_REFUSALS: LoginRefusals = { known: [] };
+
+/** Of claims in tokens (hashicorp/cap, `jwt/jwt.go`), with the methods kubernetes and jwt. */
+export const CLAIM_REFUSALS: readonly LoginRefusal[] = [
   {
     text: 'invalid audience (aud) claim',
     advice: 'the token is for another audience than the role in Vault asks for',
@@ -16,39 +32,22 @@ const REFUSALS: readonly { readonly text: string; readonly advice?: string }[] =
   { text: 'invalid expiration time (exp) claim', advice: 'the token has expired' },
   { text: 'invalid not before (nbf) claim', advice: 'compare the clocks' },
   { text: 'invalid issued at (iat) claim', advice: 'compare the clocks' },
-  { text: 'invalid role name', advice: 'Vault has no such role' },
-  { text: 'namespace not authorized', advice: 'the role is bound to other namespaces' },
-  { text: 'service account name not authorized', advice: 'the role is bound to other service accounts' },
-  { text: 'audience claim found in JWT but no audiences bound to the role' },
-  { text: 'error validating token' },
-  { text: 'error validating claims' },
-  { text: 'could not load configuration', advice: 'the auth method is not configured' },
-  // approle
-  { text: 'invalid role or secret ID' },
-  { text: 'invalid secret_id' },
-  { text: 'missing secret_id' },
-  { text: 'source address', advice: 'the role or the secret id is bound to other addresses' },
-  // aws
-  { text: 'error validating X-Vault-AWS-IAM-Server-ID header', advice: 'check VAULT_IAM_SERVER_ID' },
-  { text: 'error making upstream request', advice: 'Vault cannot ask STS, or STS refuses the request' },
-  { text: 'entry for role', advice: 'Vault has no such role' },
-  { text: 'IAM Principal', advice: 'the role is bound to other principals' },
 ];
 
 const DENIED = 'permission denied';
+/** What Go's multierror writes before the first error. */
+const LIST_OF_ERRORS = /^\d+ errors? occurred:\s*\* /;
 
-/**
- * The reason that Vault gives for a refused login, if its text begins as one of the closed list: `: invalid
- * audience (aud) claim; …`, else nothing. Holds nothing of the answer.
- *
- * @param denied what a bare `permission denied` means with the method.
- */
-export function loginRefusal(text: string, denied?: string): string {
-  const errors = errorsOf(text);
-  if (denied !== undefined && errors.includes(DENIED)) return `: ${DENIED}; ${denied}`;
-  const known = REFUSALS.find((refusal) => errors.some((error) => beginsWith(error, refusal.text)));
-  if (known === undefined) return '';
-  return known.advice === undefined ? `: ${known.text}` : `: ${known.text}; ${known.advice}`;
+/** The refusal of the closed list that the text of an answer begins with. Holds nothing of the answer. */
+export function loginRefusal(text: string, { known, denied }: LoginRefusals): LoginRefusal | undefined {
+  const errors = errorsOf(text).map((error) => error.replace(LIST_OF_ERRORS, ''));
+  if (denied !== undefined && errors.includes(DENIED)) return { text: DENIED, advice: denied };
+  return known.find((refusal) => errors.some((error) => beginsWith(error, refusal.text)));
+}
+
+/** For the end of a message: `: invalid audience (aud) claim; …`. */
+export function refusalText({ text, shown = text, advice }: LoginRefusal): string {
+  return advice === undefined ? `: ${shown}` : `: ${shown}; ${advice}`;
 }
 
 /** As a whole, or before a colon or a blank. */

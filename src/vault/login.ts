@@ -1,7 +1,7 @@
 import type { VaultToken } from './authenticator.js';
 import { VaultError } from './vault-error.js';
 import type { VaultRequests } from './vault-request.js';
-import { loginRefusal } from './login-refusals.js';
+import { loginRefusal, type LoginRefusals, refusalText } from './login-refusals.js';
 import { answerMembers, knownReason } from './vault-answers.js';
 
 /** Segments of an auth mount; the endpoint may lie at any depth. */
@@ -20,19 +20,24 @@ export function endpointProblem(value: string): string | undefined {
   return sound ? undefined : 'must be the path of a login endpoint, such as auth/kubernetes/login';
 }
 
+/** Checks a user name that becomes the last segment of a login endpoint. */
+export function userNameProblem(value: string): string | undefined {
+  return /^\.{1,2}$|[/\\]/.test(value) ? 'is not a user name' : undefined;
+}
+
 /**
  * Posts credentials to a login endpoint.
  *
  * @param path normalised, below `/v1/`.
- * @param denied what a bare `permission denied` means with this method.
+ * @param refusals what Vault is known to refuse logins of this method with.
  * @throws VaultError; nothing of the credentials or of the answer is part of it.
  */
 export async function postLogin(
   client: VaultRequests,
   path: string,
   credentials: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-  denied?: string,
+  signal: AbortSignal | undefined,
+  refusals: LoginRefusals,
 ): Promise<VaultToken> {
   const endpoint = path.replace(/^\/+|\/+$/g, '');
   const { status, text } = await client.request({
@@ -43,11 +48,16 @@ export async function postLogin(
     signal,
   });
   if (status !== 200) {
-    const failure = status === 403 ? 'forbidden' : 'rejected';
+    const refusal = loginRefusal(text, refusals);
+    const why = `HTTP ${String(status)}${refusal === undefined ? knownReason(text) : refusalText(refusal)}`;
+    const about = { status, operation: 'login' };
+    if (refusal?.isOutage === true) {
+      throw new VaultError('unavailable', `Vault could not check the login (${why})`, about);
+    }
     throw new VaultError(
-      failure,
-      `Vault refused the login (HTTP ${String(status)}${loginRefusal(text, denied) || knownReason(text)}); check the credentials, the role and the login endpoint`,
-      { status, operation: 'login' },
+      status === 403 ? 'forbidden' : 'rejected',
+      `Vault refused the login (${why}); check the credentials, the role and the login endpoint`,
+      about,
     );
   }
   return tokenOf(text);

@@ -19,7 +19,8 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { OPERATOR_FLAGS } from '../../src/config/operator-config.js';
+import { operatorFlags } from '../../src/config/operator-config.js';
+import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
 import { ImageStand } from './image-stand.js';
 import { ReadOnlyTree, whyNoTree } from './image-tree.js';
@@ -195,7 +196,7 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     const operator = tree.run(['/manager', '--help']);
     const webhook = tree.run(['/kms-vault-validating-webhook', '--help']);
     expect([operator.code, webhook.code]).toEqual([0, 0]);
-    for (const { name } of OPERATOR_FLAGS) expect(operator.out).toContain(name);
+    for (const { name } of operatorFlags(AUTH_METHODS)) expect(operator.out).toContain(name);
     for (const { name } of WEBHOOK_FLAGS) expect(webhook.out).toContain(name);
   });
 

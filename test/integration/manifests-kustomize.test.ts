@@ -111,6 +111,14 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
       { VAULT_IAM_ROLE: OPERATOR },
       [`${OPERATOR}-iam/access-key-id optional`, `${OPERATOR}-iam/secret-access-key optional`],
     ],
+    [
+      'auth-ldap',
+      'ldap',
+      { VAULT_LDAP_USERNAME: 'from-a-secret', VAULT_LDAP_PASSWORD: 'from-a-secret' },
+      [`${OPERATOR}-ldap/username`, `${OPERATOR}-ldap/password`],
+    ],
+    ['auth-jwt', 'jwt', { VAULT_JWT_ROLE: OPERATOR }, []],
+    ['auth-cert', 'cert', { VAULT_CERT_ROLE: OPERATOR }, []],
   ])('logs in with %s by %s', (components, method, values, secrets) => {
     const objects = objectsOf(`base with ${components}`);
     expect(operatorOf(objects).auth).toMatchObject({ method, values });
@@ -124,24 +132,44 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
     ).toEqual(secrets);
   });
 
-  it('logs in with a token that is made for Vault, at the path where it is mounted', () => {
-    const objects = objectsOf('base with auth-kubernetes');
-    const { pod } = deployment(objects, OPERATOR);
-    const { auth } = operatorOf(objects);
-    const token = auth.values['VAULT_K8S_TOKEN_PATH'] ?? '';
-    const mount = pod.containers[0]?.volumeMounts?.find(({ mountPath }) => token.startsWith(`${mountPath}/`));
-    const volume = pod.volumes?.find(({ name }) => name === mount?.name);
-    expect(volume?.projected?.sources).toEqual([
-      {
-        serviceAccountToken: {
-          path: token.slice((mount?.mountPath ?? '').length + 1),
-          audience: 'vault',
-          expirationSeconds: 3600,
+  it.each([
+    ['auth-kubernetes', 'VAULT_K8S_TOKEN_PATH'],
+    ['auth-jwt', 'VAULT_JWT_TOKEN_PATH'],
+  ])(
+    'logs in with %s by a token that is made for Vault, at the path where it is mounted',
+    (component, file) => {
+      const objects = objectsOf(`base with ${component}`);
+      const { pod } = deployment(objects, OPERATOR);
+      const { auth } = operatorOf(objects);
+      const token = auth.values[file] ?? '';
+      const mount = pod.containers[0]?.volumeMounts?.find(({ mountPath }) =>
+        token.startsWith(`${mountPath}/`),
+      );
+      const volume = pod.volumes?.find(({ name }) => name === mount?.name);
+      expect(volume?.projected?.sources).toEqual([
+        {
+          serviceAccountToken: {
+            path: token.slice((mount?.mountPath ?? '').length + 1),
+            audience: 'vault',
+            expirationSeconds: 3600,
+          },
         },
-      },
-    ]);
-    // The general token serves for the API server.
-    expect(pod.automountServiceAccountToken).toBe(true);
+      ]);
+      // The general token serves for the API server.
+      expect(pod.automountServiceAccountToken).toBe(true);
+    },
+  );
+
+  it('logs in with a client certificate that is mounted as a folder, so that a renewed one is seen', () => {
+    const objects = objectsOf('base with auth-cert');
+    const { pod } = deployment(objects, OPERATOR);
+    const { clientCertFile, clientKeyFile } = operatorOf(objects).vault;
+    const [mount] = pod.containers[0]?.volumeMounts ?? [];
+    expect(mount?.subPath).toBeUndefined();
+    expect([clientCertFile, clientKeyFile]).toEqual(
+      ['tls.crt', 'tls.key'].map((key) => `${String(mount?.mountPath)}/${key}`),
+    );
+    expect(pod.volumes).toEqual([{ name: mount?.name, secret: { secretName: 'kms-vault-operator-cert' } }]);
   });
 
   it('refuses two methods of login', async () => {

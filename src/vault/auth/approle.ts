@@ -1,9 +1,21 @@
 import type { VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
+import type { LoginRefusals } from '../login-refusals.js';
+
+/** From Vault's `builtin/credential/approle/path_login.go`. */
+const REFUSALS: LoginRefusals = {
+  known: [
+    { text: 'invalid role or secret ID' },
+    { text: 'invalid secret_id' },
+    { text: 'missing secret_id' },
+    { text: 'source address', advice: 'the role or the secret id is bound to other addresses' },
+  ],
+};
 
 /** A role id and a secret id. */
 export const appRoleMethod: VaultAuthMethod = {
   name: 'approle',
+  description: 'A role id and a secret id.',
   variables: [
     { name: 'VAULT_APPROLE_ROLE_ID', description: 'the role id', required: true },
     {
@@ -22,7 +34,8 @@ export const appRoleMethod: VaultAuthMethod = {
   ],
   create: (values, { client }) => ({
     locksOut: true,
-    login: (signal) => postLogin(client, values.VAULT_APPROLE_ENDPOINT ?? '', credentialsOf(values), signal),
+    login: (signal) =>
+      postLogin(client, values.VAULT_APPROLE_ENDPOINT ?? '', credentialsOf(values), signal, REFUSALS),
   }),
 };
 

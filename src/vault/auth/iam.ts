@@ -7,6 +7,7 @@ import { AwsRequestHandler } from '../../runtime/aws-request-handler.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
+import type { LoginRefusals } from '../login-refusals.js';
 import { VaultError } from '../vault-error.js';
 import { type StsEndpoint, stsEndpoints } from './sts-endpoint.js';
 
@@ -14,6 +15,15 @@ import { type StsEndpoint, stsEndpoints } from './sts-endpoint.js';
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 /** Where credentials are asked for when nothing names a region. */
 const DEFAULT_REGION = 'us-east-1';
+/** From Vault's `builtin/credential/aws/path_login.go`. */
+const REFUSALS: LoginRefusals = {
+  known: [
+    { text: 'error validating X-Vault-AWS-IAM-Server-ID header', advice: 'check VAULT_IAM_SERVER_ID' },
+    { text: 'error making upstream request', advice: 'Vault cannot ask STS, or STS refuses the request' },
+    { text: 'entry for role', advice: 'Vault has no such role' },
+    { text: 'IAM Principal', advice: 'the role is bound to other principals' },
+  ],
+};
 const SERVER_ID_HEADER = 'X-Vault-AWS-IAM-Server-ID';
 const MAX_SOCKETS = 2;
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -29,6 +39,7 @@ type Values = Readonly<Record<string, string>>;
 /** A signed `GetCallerIdentity` that Vault sends to STS to learn who we are. */
 export const iamMethod: VaultAuthMethod = {
   name: 'iam',
+  description: 'A signed `sts:GetCallerIdentity` request, which Vault sends to AWS to learn the identity.',
   variables: [
     {
       name: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
@@ -71,7 +82,7 @@ export const iamMethod: VaultAuthMethod = {
     return {
       login: async (signal) => {
         const request = await signedRequest(values, deps.clock, await endpoint(), await credentials());
-        return await postLogin(deps.client, values.VAULT_IAM_AUTH_ENDPOINT ?? '', request, signal);
+        return await postLogin(deps.client, values.VAULT_IAM_AUTH_ENDPOINT ?? '', request, signal, REFUSALS);
       },
     };
   },

@@ -6,6 +6,7 @@ import { VaultError } from '../vault-error.js';
 /** A token from the environment: nothing is logged in to, the token is looked at. */
 export const tokenMethod: VaultAuthMethod = {
   name: 'token',
+  description: 'A token that somebody else created.',
   variables: [
     {
       name: 'VAULT_TOKEN',

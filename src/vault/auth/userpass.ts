@@ -1,15 +1,17 @@
 import type { VaultAuthMethod } from '../authenticator.js';
-import { endpointProblem, postLogin } from '../login.js';
+import { endpointProblem, postLogin, userNameProblem } from '../login.js';
+import { NO_KNOWN_REFUSALS } from '../login-refusals.js';
 
 /** User name and password. The user name is part of the path and is escaped there. */
 export const userpassMethod: VaultAuthMethod = {
   name: 'userpass',
+  description: 'User name and password.',
   variables: [
     {
       name: 'VAULT_USERNAME',
       description: 'the user name',
       required: true,
-      check: (value) => (/^\.{1,2}$|[/\\]/.test(value) ? 'is not a user name' : undefined),
+      check: userNameProblem,
     },
     { name: 'VAULT_PASSWORD', description: 'the password', required: true, secret: true, verbatim: true },
     {
@@ -24,7 +26,7 @@ export const userpassMethod: VaultAuthMethod = {
     login: (signal) => {
       const endpoint = (values.VAULT_USERPASS_ENDPOINT ?? '').replace(/\/+$/, '');
       const path = `${endpoint}/${values.VAULT_USERNAME ?? ''}`;
-      return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal);
+      return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal, NO_KNOWN_REFUSALS);
     },
   }),
 };

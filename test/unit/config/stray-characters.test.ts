@@ -7,13 +7,15 @@ import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 
 const BUILD = { version: '1', commit: 'c' };
+/** Of every method that has a required one, and what `cert` asks of the connection. */
 const CREDENTIALS: Environment = {
-  VAULT_TOKEN: 'token',
-  VAULT_USERNAME: 'user',
-  VAULT_PASSWORD: 'password',
-  VAULT_APPROLE_ROLE_ID: 'role',
-  VAULT_APPROLE_SECRET_ID: 'secret',
-  VAULT_GITHUB_TOKEN: 'github',
+  ...Object.fromEntries(
+    AUTH_METHODS.flatMap(({ variables }) => variables)
+      .filter(({ required }) => required === true)
+      .map(({ name }) => [name, 'value']),
+  ),
+  VAULT_CLIENT_CERT: '/tls.crt',
+  VAULT_CLIENT_KEY: '/tls.key',
 };
 
 function parse(method: string, env: Environment): CommandLine<OperatorConfig> {
@@ -41,20 +43,12 @@ const VARIABLES: readonly (readonly [string, string, string])[] = [
   ['VAULT_PROXY_ADDR', 'http://proxy:1', 'token'],
   ['VAULT_RATE_LIMIT', '10', 'token'],
   ['VAULT_DISABLE_REDIRECTS', '1', 'token'],
-  ['VAULT_TOKEN', 'hvs.x', 'token'],
-  ['VAULT_K8S_ROLE', 'role', 'k8s'],
-  ['VAULT_K8S_LOGIN_ENDPOINT', 'auth/kubernetes/login', 'k8s'],
-  ['VAULT_K8S_TOKEN_PATH', '/token', 'k8s'],
-  ['VAULT_USERNAME', 'user', 'userpass'],
-  ['VAULT_USERPASS_ENDPOINT', 'auth/userpass/login', 'userpass'],
-  ['VAULT_APPROLE_ROLE_ID', 'id', 'approle'],
-  ['VAULT_APPROLE_SECRET_ID', 'id', 'approle'],
-  ['VAULT_APPROLE_ENDPOINT', 'auth/approle/login', 'approle'],
-  ['VAULT_GITHUB_TOKEN', 'ghp', 'github'],
-  ['VAULT_GITHUB_AUTH_ENDPOINT', 'auth/github/login', 'github'],
-  ['VAULT_IAM_ROLE', 'role', 'iam'],
-  ['VAULT_IAM_SERVER_ID', 'vault.example.com', 'iam'],
-  ['VAULT_IAM_AUTH_ENDPOINT', 'auth/aws/login', 'iam'],
+  ...AUTH_METHODS.flatMap(({ name: method, variables }) =>
+    variables
+      // A pair needs both, and a verbatim variable takes any character.
+      .filter(({ together, verbatim }) => together === undefined && verbatim !== true)
+      .map(({ name, default: value = 'value' }) => [name, value, method] as const),
+  ),
   ['AWS_REGION', 'eu-west-1', 'token'],
   ['AWS_DEFAULT_REGION', 'eu-west-1', 'token'],
   ['AWS_ENDPOINT_URL_KMS', 'http://kms:1', 'token'],
@@ -96,12 +90,14 @@ describe.each(VARIABLES)('%s', (name, good, method) => {
 });
 
 describe('variables with characters of any sort', () => {
-  it.each([' p ', 'p\n', '\tp\u0007', 'pässwörd', '\ufeffp'])(
-    'takes the password %j as it is',
-    (password) => {
-      expect(authOf('userpass', { VAULT_PASSWORD: password }).values.VAULT_PASSWORD).toBe(password);
-    },
+  const verbatim = AUTH_METHODS.flatMap(({ name: method, variables }) =>
+    variables.filter((variable) => variable.verbatim === true).map(({ name }) => [method, name] as const),
   );
+
+  it.each(verbatim)('%s takes any %s as it is', (method, name) => {
+    for (const password of [' p ', 'p\n', '\tp\u0007', 'pässwörd', '\ufeffp'])
+      expect(authOf(method, { [name]: password }).values[name]).toBe(password);
+  });
 
   it.each([
     ['VAULT_NAMESPACE', 'tëam', 'token'],
@@ -135,10 +131,15 @@ describe('variables with characters of any sort', () => {
 });
 
 describe('variables that are set and empty', () => {
-  it.each([
-    ['token', 'VAULT_TOKEN'],
-    ['approle', 'VAULT_APPROLE_SECRET_ID'],
-  ])('%s: %s is a value', (method, name) => {
+  const required = AUTH_METHODS.flatMap(({ name: method, variables }) =>
+    variables
+      .filter((variable) => variable.required === true)
+      .map(({ name, mayBeEmpty = false }) => ({ method, name, mayBeEmpty })),
+  );
+  const namesOf = (mayBeEmpty: boolean): (readonly [string, string])[] =>
+    required.filter((one) => one.mayBeEmpty === mayBeEmpty).map(({ method, name }) => [method, name]);
+
+  it.each(namesOf(true))('%s: %s is a value', (method, name) => {
     expect(authOf(method, { [name]: '' }).values[name]).toBe('');
     expect(authOf(method, { [name]: '\n' }).values[name]).toBe('');
     expect(parse(method, { [name]: undefined })).toMatchObject({
@@ -147,12 +148,7 @@ describe('variables that are set and empty', () => {
     });
   });
 
-  it.each([
-    ['userpass', 'VAULT_USERNAME'],
-    ['userpass', 'VAULT_PASSWORD'],
-    ['approle', 'VAULT_APPROLE_ROLE_ID'],
-    ['github', 'VAULT_GITHUB_TOKEN'],
-  ])('%s: an empty %s is a missing one', (method, name) => {
+  it.each(namesOf(false))('%s: an empty %s is a missing one', (method, name) => {
     expect(parse(method, { [name]: '' })).toMatchObject({ exitCode: 2, text: expect.stringContaining(name) });
   });
 

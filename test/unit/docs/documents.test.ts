@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { plainManifests } from '../../../scripts/manifests/rendering.js';
 import { ObjectSchemas } from '../../../scripts/manifests/object-schemas.js';
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
-import { OPERATOR_FLAGS } from '../../../src/config/operator-config.js';
+import { operatorFlags } from '../../../src/config/operator-config.js';
 import { WEBHOOK_FLAGS } from '../../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 import { labelsOfSeries } from '../monitoring/exported-series.js';
@@ -33,6 +33,7 @@ const MARKS: Readonly<Record<string, string>> = {
   vault: 'a Vault',
   'vault-aws': 'a Vault that can reach AWS',
   'vault-github': 'a Vault that can reach GitHub',
+  'vault-ldap': 'a Vault that can reach an LDAP server',
   'vault-outside': 'a Vault outside the cluster',
   github: 'a repository on GitHub',
 };
@@ -59,7 +60,7 @@ const CAPABILITIES = ['create', 'read', 'update', 'delete', 'list', 'deny', 'sud
 const VARIABLES = new Set(
   [...ENVIRONMENT_VARIABLES, ...AUTH_METHODS.flatMap(({ variables }) => variables)].map(({ name }) => name),
 );
-const FLAGS = new Set([...OPERATOR_FLAGS, ...WEBHOOK_FLAGS].map(({ name }) => name));
+const FLAGS = new Set([...operatorFlags(AUTH_METHODS), ...WEBHOOK_FLAGS].map(({ name }) => name));
 /** Flags of other programs that the documents speak of. */
 const FOREIGN_FLAGS = new Set([
   'flag',
@@ -72,6 +73,7 @@ const FOREIGN_FLAGS = new Set([
   'help',
   'version',
   'timeline',
+  'service-account-issuer',
 ]);
 
 /** The first words of a block's commands. */

@@ -7,7 +7,7 @@ import { plain, table } from '../../../scripts/reference/markdown.js';
 import type { Retry } from '../../../src/api/errors.js';
 import { REASON_GUIDE } from '../../../src/api/reason-guide.js';
 import { READY_REASONS } from '../../../src/api/reasons.js';
-import { OPERATOR_FLAGS } from '../../../src/config/operator-config.js';
+import { operatorFlags } from '../../../src/config/operator-config.js';
 import { KmsError, type KmsFailure } from '../../../src/kms/kms-error.js';
 import { VaultError, type VaultFailure } from '../../../src/vault/vault-error.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
@@ -20,7 +20,7 @@ describe('the reference', () => {
   it('has what the programs declare', async () => {
     const text = await renderReference();
     const names = [
-      ...OPERATOR_FLAGS.map(({ name }) => `--${name}`),
+      ...operatorFlags(AUTH_METHODS).map(({ name }) => `--${name}`),
       ...AUTH_METHODS.flatMap(({ name, variables }) => [name, ...variables.map((variable) => variable.name)]),
       ...READY_REASONS,
       'SecretKept',
