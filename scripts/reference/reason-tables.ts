@@ -1,6 +1,4 @@
-import type { Retry } from '../../src/api/errors.js';
-import { NORMAL_EVENTS, REASON_GUIDE, WARNING_EVENTS } from '../../src/api/reason-guide.js';
-import { isReady, READY_REASONS } from '../../src/api/reasons.js';
+import { EVENTS, isReady, READY_REASONS, REASONS, type Retry } from '../../src/api/reasons.js';
 import { readCiphertext } from '../../src/kms/ciphertext.js';
 import { KmsError } from '../../src/kms/kms-error.js';
 import { classifyKmsFailure, KNOWN_KMS_ERRORS } from '../../src/kms/kms-failures.js';
@@ -15,13 +13,10 @@ const RETRIED: Readonly<Record<Retry, string>> = {
 /** The reasons of the `Ready` condition in their order, those of failed keys, and the events. */
 export function reasonTables(): string {
   const reasons = READY_REASONS.map((reason) => {
-    const { meaning, actor, action, retry, alsoRetried } = REASON_GUIDE[reason];
+    const { meaning, actor, action, retry, alsoRetried } = REASONS[reason];
     const name =
       reason === 'Synced' ? code(reason) : `[${code(reason)}](runbooks.md#${reason.toLowerCase()})`;
-    const retried = [
-      ...retry.map((one) => RETRIED[one]),
-      ...(alsoRetried === undefined ? [] : [alsoRetried]),
-    ];
+    const retried = [RETRIED[retry], ...(alsoRetried === undefined ? [] : [alsoRetried])];
     return [
       name,
       isReady(reason) ? 'True' : 'False',
@@ -30,6 +25,11 @@ export function reasonTables(): string {
       isReady(reason) ? '' : retried.join('; '),
     ];
   });
+  const ownEvents = READY_REASONS.filter((reason) => REASONS[reason].event === 'own').map((reason) => [
+    code(reason),
+    'Warning',
+    'As the reason of the condition.',
+  ]);
   const keys = keyFailures().map((error) => [
     code(error.code),
     plain(error.message.replace(/; this one .*/, '')),
@@ -44,19 +44,14 @@ export function reasonTables(): string {
     table(['reason', 'message', 'tried again'], keys),
     '## Events',
     'The reporting component is `kms-vault-controller`. A repeated event increments the count of the existing one.',
-    table(
-      ['reason', 'type', 'meaning'],
-      [...eventRows('Normal', NORMAL_EVENTS), ...eventRows('Warning', WARNING_EVENTS)],
-    ),
+    table(['reason', 'type', 'meaning'], [...eventRows('Normal'), ...ownEvents, ...eventRows('Warning')]),
   ].join('\n\n');
 }
 
-function eventRows(type: string, events: Readonly<Record<string, string>>): string[][] {
-  return Object.entries(events).map(([reason, meaning]) => [
-    code(reason),
-    type,
-    meaning === reason ? 'As the reason of the condition.' : meaning,
-  ]);
+function eventRows(type: string): string[][] {
+  return Object.entries(EVENTS)
+    .filter(([, event]) => event.type === type)
+    .map(([reason, { meaning }]) => [code(reason), type, meaning]);
 }
 
 /** Every failure that a single key can have: found before KMS is asked, answered by KMS, found in its answer. */

@@ -86,11 +86,11 @@ export class ItemCheck {
           if (endsWithLineBreak) outcomes.tellOfLineBreak(index);
         } catch (error) {
           if (!(error instanceof KmsError)) throw error;
-          if (error.failure === 'transient') {
+          if (error.isOutage) {
             cause ??= error;
             giveUp.abort();
           }
-          outcomes.fail(index, error.failure === 'transient' ? (cause ?? error) : error);
+          outcomes.fail(index, error.isOutage ? (cause ?? error) : error);
         }
       }
     };

@@ -48,8 +48,8 @@ export function sortFailures(
   { problems, warnings, outages }: Sorted,
 ): void {
   for (const { key, error } of failures) {
-    const { code, failure } = error;
-    if (failure !== 'wrong-input') {
+    const { code } = error;
+    if (!error.isFinal) {
       outages.add(code, outageText(error), key);
     } else if (kind === PARTIAL_KIND && !CERTAIN.has(code)) {
       const text =
@@ -62,7 +62,7 @@ export function sortFailures(
   }
 }
 
-function outageText({ code, failure, message }: KmsError): string {
+function outageText({ code, isOutage, message }: KmsError): string {
   if (code === 'Abandoned') return 'KMS did not answer in time';
-  return failure === 'administrator' ? `${message} (${code})` : message;
+  return isOutage ? message : `${message} (${code})`;
 }

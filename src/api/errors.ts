@@ -1,10 +1,11 @@
-import type { ReadyReason } from './reasons.js';
+import { REASONS, type ReadyReason, type Retry } from './reasons.js';
 
-/**
- * When a failed reconcile is tried again: `soon` with the queue's backoff, `resync` at the next sync
- * period, `never` until the resource changes.
- */
-export type Retry = 'soon' | 'resync' | 'never';
+/** What a class of failures means for the resource. */
+export interface FailurePolicy {
+  readonly reason: ReadyReason;
+  /** Where it differs from that of the reason. */
+  readonly retry?: Retry;
+}
 
 /**
  * The root of every error that the operator raises on purpose. `reason` feeds condition, event and
@@ -13,14 +14,21 @@ export type Retry = 'soon' | 'resync' | 'never';
  * and headers on theirs.
  */
 export abstract class OperatorError extends Error {
-  abstract readonly reason: ReadyReason;
-  abstract readonly retry: Retry;
+  readonly reason: ReadyReason;
+  readonly retry: Retry;
   /** What the other side asked for with `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  protected constructor(message: string, retryAfterMs?: number) {
+  protected constructor(message: string, { reason, retry }: FailurePolicy, retryAfterMs?: number) {
     super(message);
     this.name = new.target.name;
+    this.reason = reason;
+    this.retry = retry ?? REASONS[reason].retry;
     this.retryAfterMs = retryAfterMs;
+  }
+
+  /** Nobody decided against the request: there was no answer, or one that says "not now". */
+  get isOutage(): boolean {
+    return REASONS[this.reason].outage;
   }
 }

@@ -1,39 +1,242 @@
 /**
- * Reasons of the `Ready` condition, the most important first: when several apply, the first of this
- * list is shown and the message tells of the others.
+ * When a failed reconcile is tried again without a change of the resource: `soon` with the queue's backoff,
+ * `resync` at the next sync period, `never` only when the resource changes, because the answer would be the same.
  */
-export const READY_REASONS = [
-  'Deleting',
-  'InvalidSpec',
-  'InvalidPath',
-  'PathNotAllowed',
-  'PathConflict',
-  'VaultUnavailable',
-  'VaultForbidden',
-  'EngineMismatch',
-  'KmsUnavailable',
-  'CasIndexStale',
-  'IncludeNotFound',
-  'DecryptionFailed',
-  'KeyConflict',
-  'Synced',
-] as const;
+export type Retry = 'soon' | 'resync' | 'never';
 
-export type ReadyReason = (typeof READY_REASONS)[number];
-
-/** Reasons with which everything desired stands in Vault. */
-export function isReady(reason: ReadyReason): boolean {
-  return reason === 'Synced' || reason === 'KeyConflict';
+/** Everything that follows from a reason of the `Ready` condition. */
+export interface ReasonPolicy {
+  /** Status of the condition: everything that the resource describes is in Vault. */
+  readonly ready: boolean;
+  /**
+   * A server gave no answer that says anything about this resource. The condition of a resource that is unchanged
+   * stays as it is, and a login is tried again as after an outage, not as after a refusal.
+   */
+  readonly outage: boolean;
+  /** The retry of an error with this reason; the error may know better. */
+  readonly retry: Retry;
+  /** Something else that makes the operator try again. */
+  readonly alsoRetried?: string;
+  /** The Warning event that reports it: `own` has the name of the reason, `none` leaves it to other events. */
+  readonly event: 'own' | 'none' | WarningOfItsOwn;
+  readonly meaning: string;
+  /** Who has to act before the resource becomes ready. */
+  readonly actor: 'nobody' | 'the author' | 'an administrator' | 'the author or an administrator';
+  readonly action: string;
 }
 
-export type NormalEventReason =
-  'SecretCreated' | 'SecretUpdated' | 'DriftRepaired' | 'SecretDeleted' | 'SecretKept' | 'PathChanged';
+interface EventGuide {
+  readonly type: 'Normal' | 'Warning';
+  readonly meaning: string;
+}
 
-export type WarningEventReason =
-  | Exclude<ReadyReason, 'Deleting' | 'Synced' | 'DecryptionFailed'>
-  | 'DecodingError'
-  | 'DecryptingError'
-  | 'ExistingValueReplaced'
-  | 'DeletionFailed';
+/** Every event that is not a reason of the `Ready` condition. */
+export const EVENTS = {
+  SecretCreated: { type: 'Normal', meaning: 'The secret was written for the first time.' },
+  SecretUpdated: { type: 'Normal', meaning: 'A change was written.' },
+  DriftRepaired: {
+    type: 'Normal',
+    meaning: 'Somebody had changed the value in Vault; it was restored.',
+  },
+  SecretDeleted: {
+    type: 'Normal',
+    meaning: 'The value was deleted from Vault, because the resource was deleted with the finalizer.',
+  },
+  SecretKept: {
+    type: 'Normal',
+    meaning: 'The resource was released and the value stays in Vault; the message says why.',
+  },
+  PathChanged: {
+    type: 'Normal',
+    meaning: '`spec.path` changed; the old value stays at the path that the message names.',
+  },
+  DecodingError: { type: 'Warning', meaning: 'A key is not base64.' },
+  DecryptingError: { type: 'Warning', meaning: 'A key cannot be decrypted; the message says why.' },
+  ExistingValueReplaced: {
+    type: 'Warning',
+    meaning:
+      'Vault held other data when the resource was first written; the message names the version that still has them.',
+  },
+  DeletionFailed: {
+    type: 'Warning',
+    meaning: 'The value cannot be deleted from Vault yet; the resource waits.',
+  },
+} as const satisfies Readonly<Record<string, EventGuide>>;
 
+type EventOfType<Type extends EventGuide['type']> = {
+  [Name in keyof typeof EVENTS]: (typeof EVENTS)[Name]['type'] extends Type ? Name : never;
+}[keyof typeof EVENTS];
+
+type WarningOfItsOwn = EventOfType<'Warning'>;
+
+/** The rows in the order of importance: of several reasons that apply, the condition has the first. */
+const POLICIES = {
+  Deleting: {
+    ready: false,
+    outage: false,
+    retry: 'soon',
+    event: 'DeletionFailed',
+    meaning: 'The resource is being deleted, and its value could not be removed from Vault yet.',
+    actor: 'an administrator',
+    action: 'Nothing if Vault is down. After a 403, grant `delete`, or release the resource by hand.',
+  },
+  InvalidSpec: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    event: 'own',
+    meaning: 'The spec passes the schema and cannot be used.',
+    actor: 'the author',
+    action: 'Correct the fields that the message names.',
+  },
+  InvalidPath: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    event: 'own',
+    meaning: '`spec.path` is not a path of a K/V engine.',
+    actor: 'the author',
+    action: 'Correct the path.',
+  },
+  PathNotAllowed: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    event: 'own',
+    meaning: '`spec.path` is outside `--allowed-vault-paths` for this namespace.',
+    actor: 'the author or an administrator',
+    action: 'Change the path, or the flag of both programs.',
+  },
+  PathConflict: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    alsoRetried: 'when the older resource gives up the path',
+    event: 'own',
+    meaning: 'An older resource has the same path and is the one that is written.',
+    actor: 'the author',
+    action: 'Remove one of the two resources, or change its path.',
+  },
+  VaultUnavailable: {
+    ready: false,
+    outage: true,
+    retry: 'soon',
+    event: 'own',
+    meaning: 'A change waits for Vault, which does not answer, is sealed, or has refused the login.',
+    actor: 'an administrator',
+    action: 'Restore Vault, the network or the login.',
+  },
+  VaultForbidden: {
+    ready: false,
+    outage: false,
+    retry: 'resync',
+    event: 'own',
+    meaning: 'Vault denies the path, or has no such mount. To a token the two look the same.',
+    actor: 'an administrator',
+    action: 'Extend the policy, or create the mount; otherwise correct the path.',
+  },
+  EngineMismatch: {
+    ready: false,
+    outage: false,
+    retry: 'resync',
+    event: 'own',
+    meaning: 'The path or `engineVersion` does not match the mount.',
+    actor: 'the author or an administrator',
+    action: 'Correct the resource, or the mount.',
+  },
+  KmsUnavailable: {
+    ready: false,
+    outage: true,
+    retry: 'soon',
+    event: 'own',
+    meaning: 'A change waits for KMS, which does not answer, throttles, or has no valid credentials from us.',
+    actor: 'an administrator',
+    action: 'Restore access to KMS: network, credentials, region or quota.',
+  },
+  CasIndexStale: {
+    ready: false,
+    outage: false,
+    retry: 'resync',
+    event: 'own',
+    meaning: 'The resource is pinned, and Vault is at a version that `casIndex` may not replace.',
+    actor: 'the author',
+    action: 'Set `casIndex` to the number in the message, or remove it.',
+  },
+  IncludeNotFound: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    alsoRetried: 'when the partial is created or changed',
+    event: 'own',
+    meaning:
+      'A partial in `includeSecrets` is missing or invalid. The rest is written, and nothing is removed.',
+    actor: 'the author',
+    action: 'Create or correct the partial, or remove its name.',
+  },
+  DecryptionFailed: {
+    ready: false,
+    outage: false,
+    // Of a key that KMS refuses for good, the error says `never`.
+    retry: 'resync',
+    alsoRetried: 'a key with wrong input only when the resource changes',
+    // Each key has an event: DecodingError or DecryptingError.
+    event: 'none',
+    meaning: 'Some keys cannot be decrypted. Vault keeps the value that it has for each of them.',
+    actor: 'the author or an administrator',
+    action: 'See the reason of each key in `status.failedKeys`.',
+  },
+  KeyConflict: {
+    ready: true,
+    outage: false,
+    retry: 'never',
+    event: 'own',
+    meaning:
+      'Everything is written, but a key is defined more than once. The message says which definition wins.',
+    actor: 'the author',
+    action: 'Remove the other definitions.',
+  },
+  Synced: {
+    ready: true,
+    outage: false,
+    retry: 'never',
+    event: 'none',
+    meaning: 'Vault holds what the resource describes.',
+    actor: 'nobody',
+    action: 'None.',
+  },
+} as const satisfies Readonly<Record<string, ReasonPolicy>>;
+
+export type ReadyReason = keyof typeof POLICIES;
+
+/**
+ * What each reason of the `Ready` condition means and what follows from it. The rest of the code and
+ * `docs/reference.md` ask this table; a reason without a complete row does not compile.
+ */
+export const REASONS: Readonly<Record<ReadyReason, ReasonPolicy>> = POLICIES;
+
+/** The most important first. */
+export const READY_REASONS = Object.keys(POLICIES) as readonly ReadyReason[];
+
+export function isReady(reason: ReadyReason): boolean {
+  return REASONS[reason].ready;
+}
+
+/** @param reason as a status has it, which another version may have written. */
+export function isOutage(reason: string | undefined): boolean {
+  return READY_REASONS.some((known) => known === reason && REASONS[known].outage);
+}
+
+type ReasonWithEvent = {
+  [Reason in ReadyReason]: (typeof POLICIES)[Reason]['event'] extends 'own' ? Reason : never;
+}[ReadyReason];
+
+export type NormalEventReason = EventOfType<'Normal'>;
+export type WarningEventReason = ReasonWithEvent | WarningOfItsOwn;
 export type EventReason = NormalEventReason | WarningEventReason;
+
+/** The event that reports a reason; undefined when other events do. */
+export function warningOf(reason: ReadyReason): WarningEventReason | undefined {
+  const { event } = REASONS[reason];
+  if (event === 'none') return undefined;
+  return event === 'own' ? (reason as ReasonWithEvent) : event;
+}

@@ -147,7 +147,7 @@ export class KmsDecryptor implements Decryptor {
       this.noteServed();
       this.settle(flight, bytes);
     } catch (error) {
-      if (!(error instanceof KmsError) || error.failure !== 'transient') {
+      if (!(error instanceof KmsError) || !error.isOutage) {
         this.noteServed();
         this.fail(flight, error);
       } else if (error.passing === 'throttled') {

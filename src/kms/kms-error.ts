@@ -1,5 +1,4 @@
-import { OperatorError, type Retry } from '../api/errors.js';
-import type { ReadyReason } from '../api/reasons.js';
+import { type FailurePolicy, OperatorError } from '../api/errors.js';
 
 /**
  * `wrong-input`: the resource must change (a closed list). `administrator`: key or permission must
@@ -13,17 +12,14 @@ export type KmsFailure = 'wrong-input' | 'administrator' | 'transient';
  */
 export type Passing = 'throttled' | 'momentary';
 
-const RETRY: Readonly<Record<KmsFailure, Retry>> = {
-  'wrong-input': 'never',
-  administrator: 'resync',
-  transient: 'soon',
+const POLICY: Readonly<Record<KmsFailure, FailurePolicy>> = {
+  'wrong-input': { reason: 'DecryptionFailed', retry: 'never' },
+  administrator: { reason: 'DecryptionFailed' },
+  transient: { reason: 'KmsUnavailable' },
 };
 
 /** A decryption that failed; built from the failure's class and code alone. */
 export class KmsError extends OperatorError {
-  readonly reason: ReadyReason;
-  readonly retry: Retry;
-
   /**
    * @param code short and stable, such as `InvalidCiphertext`, `NotBase64`, `AccessDenied` or
    *   `Throttling`; shown in `status.failedKeys[].reason`.
@@ -36,8 +32,11 @@ export class KmsError extends OperatorError {
     /** Undefined: asking again at once is no use. */
     readonly passing?: Passing,
   ) {
-    super(message, retryAfterMs);
-    this.reason = failure === 'transient' ? 'KmsUnavailable' : 'DecryptionFailed';
-    this.retry = RETRY[failure];
+    super(message, POLICY[failure], retryAfterMs);
+  }
+
+  /** The same input will always be refused. */
+  get isFinal(): boolean {
+    return this.retry === 'never';
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-import type { EventReason } from '../api/reasons.js';
+import type { EventReason, NormalEventReason, WarningEventReason } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
@@ -76,11 +76,11 @@ export class ApiEventRecorder implements EventRecorder {
     });
   }
 
-  normal(resource: Resource, reason: EventReason, message: string): void {
+  normal(resource: Resource, reason: NormalEventReason, message: string): void {
     this.record(resource, 'Normal', reason, message);
   }
 
-  warning(resource: Resource, reason: EventReason, message: string): void {
+  warning(resource: Resource, reason: WarningEventReason, message: string): void {
     this.record(resource, 'Warning', reason, message);
   }
 

@@ -1,4 +1,4 @@
-import type { EventReason } from '../api/reasons.js';
+import type { NormalEventReason, WarningEventReason } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
 
 /**
@@ -6,8 +6,8 @@ import type { Resource } from '../api/resources.js';
  * reconcile: what the API server refuses is logged once.
  */
 export interface EventRecorder {
-  normal(resource: Resource, reason: EventReason, message: string): void;
-  warning(resource: Resource, reason: EventReason, message: string): void;
+  normal(resource: Resource, reason: NormalEventReason, message: string): void;
+  warning(resource: Resource, reason: WarningEventReason, message: string): void;
   /** Resolves when everything recorded so far was sent, or `signal` aborts. */
   drain(signal?: AbortSignal): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+import { RESULTS } from '../queue/outcome.js';
 
 /**
  * Every metric of the operator, by the names of the contract. No label ever holds a key name, a path
@@ -47,7 +48,7 @@ export class OperatorMetrics {
 
     this.reconciles = counter(
       'reconcile_total',
-      'Reconciles by result: synced, deleted, waiting, blocked, error, superseded, stale or standby.',
+      `Reconciles by result: ${Object.keys(RESULTS).join(', ')}.`,
       ['result'],
     );
     this.reconcileDuration = histogram('reconcile_duration_seconds', 'Duration of one reconcile.');

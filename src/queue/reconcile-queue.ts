@@ -5,7 +5,8 @@ import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
 import { Lanes, type Waiting } from './lanes.js';
-import type { Outcome, Priority, Processor, WorkQueue } from './work-queue.js';
+import { type Outcome, RESULTS } from './outcome.js';
+import type { Priority, Processor, WorkQueue } from './work-queue.js';
 
 /** The first retry waits 0.5 to 1 s; later ones double up to a minute, half of the default sync period. */
 const BASE_BACKOFF_MS = 1_000;
@@ -165,23 +166,24 @@ export class ReconcileQueue implements WorkQueue {
     } catch {
       // A processor must not throw; a key is not lost because one did.
       this.options.logger.error('a processor broke its contract and threw', { key: id });
-      outcome = { retry: 'soon' };
+      outcome = { result: 'error' };
     }
     this.processing.delete(id);
-    this.settle(key, priority, outcome);
+    this.finish(key, priority, outcome);
     if (this.processing.size === 0) this.whenDrained?.();
     this.pump();
   }
 
-  private settle(key: ResourceKey, priority: Priority, outcome: Outcome): void {
+  private finish(key: ResourceKey, priority: Priority, outcome: Outcome): void {
     const id = keyString(key);
+    const { retry } = RESULTS[outcome.result];
     if (this.state === 'stopped') return;
-    if (outcome.retry === 'none') this.failures.delete(id);
+    if (!retry) this.failures.delete(id);
     const again = this.dirty.get(id);
     this.dirty.delete(id);
-    if (again !== undefined && (again.priority === 'edit' || outcome.retry === 'none')) {
+    if (again !== undefined && (again.priority === 'edit' || !retry)) {
       this.add(again.key, again.priority);
-    } else if (outcome.retry === 'soon') {
+    } else if (retry) {
       this.delay(key, priority, outcome.afterMs);
     }
   }

@@ -1,14 +1,8 @@
 import type { ResourceKey } from '../api/resource-key.js';
+import type { Outcome } from './outcome.js';
 
 /** `edit` overtakes `resync`: a person waits for it. */
 export type Priority = 'edit' | 'resync';
-
-/** What the processing of one key asks for. */
-export type Outcome =
-  /** Forget the key's failures. */
-  | { readonly retry: 'none' }
-  /** Process it again with backoff, or after `afterMs` when the other side named a time. */
-  | { readonly retry: 'soon'; readonly afterMs?: number };
 
 /** Keys that wait to be reconciled. */
 export interface WorkQueue {

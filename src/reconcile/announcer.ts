@@ -1,9 +1,9 @@
 import { printable } from '../api/printable.js';
-import type { EventReason } from '../api/reasons.js';
+import { type NormalEventReason, type WarningEventReason, warningOf } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
 import type { Clock } from '../runtime/clock.js';
-import type { Finding } from './findings.js';
+import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 
 /** A warning that still stands is said again after this long: the API server drops events after an hour. */
@@ -11,7 +11,7 @@ const REPEAT_AFTER_MS = 30 * 60 * 1000;
 const KEY_EVENTS = 50;
 
 export interface Warning {
-  readonly reason: EventReason;
+  readonly reason: WarningEventReason;
   readonly message: string;
 }
 
@@ -25,12 +25,12 @@ export class Announcer {
 
   constructor(private readonly deps: { readonly events: EventRecorder; readonly clock: Clock }) {}
 
-  normal(resource: Resource, reason: EventReason, message: string): void {
+  normal(resource: Resource, reason: NormalEventReason, message: string): void {
     this.deps.events.normal(resource, reason, message);
   }
 
   /** A warning about something that happened, not about a state. */
-  once(resource: Resource, reason: EventReason, message: string): void {
+  once(resource: Resource, reason: WarningEventReason, message: string): void {
     this.deps.events.warning(resource, reason, message);
   }
 
@@ -60,8 +60,8 @@ export class Announcer {
 export function warningsOf(findings: readonly Finding[], failures: readonly KeyFailure[]): Warning[] {
   const warnings: Warning[] = [];
   for (const { reason, message } of findings) {
-    if (reason === 'Deleting') warnings.push({ reason: 'DeletionFailed', message });
-    else if (reason !== 'DecryptionFailed' && reason !== 'Synced') warnings.push({ reason, message });
+    const event = warningOf(reason);
+    if (event !== undefined) warnings.push({ reason: event, message });
   }
   for (const { key, code, message } of failures.slice(0, KEY_EVENTS)) {
     const [reason, verb] =

@@ -1,10 +1,12 @@
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Finding } from '../queue/outcome.js';
 import type { KvSecret, KvVersion } from '../vault/kv-store.js';
 import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import { type Finding, findingsOf } from './findings.js';
+import { findingsOf } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import { isOurs, lastVersion } from './known-state.js';
+import { blocked } from './kv-writer.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
@@ -51,7 +53,7 @@ export class BlindSync {
     );
     const findings = findingsOf(aggregate, failures);
     if (!isComplete(aggregate, failures)) {
-      return { state: 'blocked', claims: false, findings: [READ_NEEDED, ...findings], failures };
+      return blocked([READ_NEEDED, ...findings], failures);
     }
     const changed = this.lastHash(request) !== inputsHash;
     const version = await this.write(request, kv, values, signal);

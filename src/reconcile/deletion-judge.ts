@@ -131,7 +131,7 @@ export class DeletionJudge {
       return await kv.read(signal);
     } catch (error) {
       if (!(error instanceof VaultError) || error.retry === 'soon') throw error;
-      return error.failure === 'forbidden' ? `the token may not read ${path}` : error.message;
+      return error.isDenied ? `the token may not read ${path}` : error.message;
     }
   }
 }

@@ -4,16 +4,28 @@ import { printable } from '../api/printable.js';
 import { keyOf, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
-import type { Outcome } from '../queue/work-queue.js';
+import type { Outcome } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
 import type { KvStore } from '../vault/kv-store.js';
-import { VaultError } from '../vault/vault-error.js';
+import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
 import { byHand, type DeletionJudge, type DeletionPlan, type KeptPlace } from './deletion-judge.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { judgedStatus } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
+
+/** What a removal that failed means: where there is nothing of ours to remove, the resource is released. */
+const AFTER_FAILED_REMOVAL: Readonly<
+  Record<VaultFailure, 'release' | 'mount-is-gone' | 'ask-whether-mount-is-gone' | 'wait'>
+> = {
+  'engine-mismatch': 'release',
+  'mount-gone': 'mount-is-gone',
+  // To a token, a missing mount looks like a missing permission.
+  forbidden: 'ask-whether-mount-is-gone',
+  rejected: 'wait',
+  unavailable: 'wait',
+};
 
 /** A live resource names the place: its value goes over to that one. */
 class HeirError extends Error {
@@ -52,9 +64,9 @@ export class FinalizerHandler {
       // The finalizer was removed by hand, or the resource is gone: nothing is to be known of it any more.
       this.deps.memory.forget(resource.metadata.uid);
       this.deps.announcer.forget(resource.metadata.uid);
-      return { retry: 'none' };
+      return { result: 'deleted' };
     }
-    if (fresh.metadata.deletionTimestamp === undefined) return { retry: 'none' };
+    if (fresh.metadata.deletionTimestamp === undefined) return { result: 'deleted' };
     if (this.deps.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
     let plan: DeletionPlan;
     try {
@@ -110,15 +122,16 @@ export class FinalizerHandler {
     error: VaultError,
     signal?: AbortSignal,
   ): Promise<Outcome> {
-    if (error.failure === 'engine-mismatch') return await this.release(secret, error.message, kept);
-    if (error.failure === 'mount-gone' || (await this.mountIsGone(path, error, signal))) {
+    const next = AFTER_FAILED_REMOVAL[error.failure];
+    if (next === 'release') return await this.release(secret, error.message, kept);
+    const asks = next === 'ask-whether-mount-is-gone';
+    if (next === 'mount-is-gone' || (asks && (await this.mountIsGone(path, signal)))) {
       return await this.release(secret, `the mount of ${path} is gone from Vault`, kept);
     }
-    const byHand =
-      error.failure === 'unavailable'
-        ? ''
-        : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
-          'from its metadata.finalizers (kubectl edit)';
+    const byHand = error.isOutage
+      ? ''
+      : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
+        'from its metadata.finalizers (kubectl edit)';
     return await this.wait(secret, `${path} is still in Vault: ${error.message}${byHand}`, error);
   }
 
@@ -126,14 +139,10 @@ export class FinalizerHandler {
   private async wait(secret: KMSVaultSecret, message: string, error: OperatorError): Promise<Outcome> {
     this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
-    return {
-      retry: 'soon',
-      ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }),
-    };
+    return failed(message, error.retryAfterMs);
   }
 
-  private async mountIsGone(path: string, error: VaultError, signal?: AbortSignal): Promise<boolean> {
-    if (error.failure !== 'forbidden') return false;
+  private async mountIsGone(path: string, signal?: AbortSignal): Promise<boolean> {
     try {
       return await this.deps.store.mountIsGone(path, signal);
     } catch (failure) {
@@ -164,12 +173,12 @@ export class FinalizerHandler {
     const { outcome } = await this.deps.client.removeFinalizer(key);
     if (outcome !== 'forbidden') {
       this.deps.memory.forget(secret.metadata.uid);
-      return { retry: 'none' };
+      return { result: 'deleted' };
     }
     const message = `the operator may not remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
     this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
-    return { retry: 'soon' };
+    return failed(message);
   }
 
   private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
@@ -182,6 +191,15 @@ export class FinalizerHandler {
       ),
     );
   }
+}
+
+/** The status says `Deleting` meanwhile. */
+function failed(message: string, afterMs?: number): Outcome {
+  return {
+    result: 'error',
+    findings: [{ reason: 'Deleting', message }],
+    ...(afterMs === undefined ? {} : { afterMs }),
+  };
 }
 
 function hasFinalizer({ metadata }: KMSVaultSecret): boolean {

@@ -1,13 +1,8 @@
 import { listNames, printable } from '../api/printable.js';
 import { READY_REASONS, type ReadyReason } from '../api/reasons.js';
+import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import type { Aggregate, KeyConflict } from './secret-aggregator.js';
-
-/** One thing to say about a resource; the message carries names, never values. */
-export interface Finding {
-  readonly reason: ReadyReason;
-  readonly message: string;
-}
 
 /** The most that a condition's message may hold; the API server refuses more (meta/v1.Condition). */
 const MESSAGE_LIMIT = 32_768;
@@ -16,8 +11,13 @@ const KEYS_IN_MESSAGE = 5;
 const MAX_INVALID_INCLUDES = 10;
 
 /** Sorted by importance: the first is the condition's reason. */
-export function byImportance(findings: readonly Finding[]): readonly Finding[] {
+function byImportance(findings: readonly Finding[]): readonly Finding[] {
   return [...findings].sort((a, b) => READY_REASONS.indexOf(a.reason) - READY_REASONS.indexOf(b.reason));
+}
+
+/** The reason of the `Ready` condition. */
+export function mainReason(findings: readonly Finding[]): ReadyReason {
+  return byImportance(findings)[0]?.reason ?? 'Synced';
 }
 
 /** The condition's message: the most important finding first, then the others. */

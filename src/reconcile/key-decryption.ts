@@ -63,13 +63,13 @@ export class KeyDecryption {
           owner.assertWanted?.();
           values.set(key.key, textOf(plaintext));
         } catch (error) {
-          if (!(error instanceof KmsError) || error.failure === 'transient') {
+          if (!(error instanceof KmsError) || error.isOutage) {
             cause ??= error instanceof Error ? error : new Error('the decryptor threw no error');
             giveUp.abort();
             return;
           }
-          const { code, message, failure } = error;
-          failures.push({ key: key.key, code, message, failure });
+          const { code, message, isFinal } = error;
+          failures.push({ key: key.key, code, message, isFinal });
         }
       }),
     );
@@ -94,7 +94,7 @@ export class KeyDecryption {
     try {
       return await this.withFallback({ ...value, owner: uid, urgency: priority }, signal);
     } catch (error) {
-      if (error instanceof KmsError && error.failure === 'wrong-input') {
+      if (error instanceof KmsError && error.isFinal) {
         this.deps.memory.rememberBadInput(uid, key, { code: error.code, message: error.message });
       }
       throw error;

@@ -4,6 +4,6 @@ export interface KeyFailure {
   /** Code and message of the {@link KmsError}. */
   readonly code: string;
   readonly message: string;
-  /** `wrong-input` is not asked of KMS again until the input changes. */
-  readonly failure: 'wrong-input' | 'administrator';
+  /** KMS is not asked again until the input changes. */
+  readonly isFinal: boolean;
 }

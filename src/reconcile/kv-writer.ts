@@ -2,30 +2,13 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import type { Finding } from './findings.js';
+import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import { decideKv2, versionOf } from './kv2-decision.js';
 import { isOurs, lastVersion } from './known-state.js';
 import type { SyncMemory } from './sync-memory.js';
-import type { SyncRequest } from './sync-request.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isTrulyEmpty } from './target-data.js';
-
-/** Vault holds the target. */
-export interface Written {
-  readonly state: 'synced';
-  readonly wrote: boolean;
-  readonly version?: KvVersion;
-  readonly replacedVersion?: number;
-  /** Written although equal, so that index and version stay in step. */
-  readonly keptInStep?: boolean;
-}
-
-export type WriteResult =
-  | Written
-  /** A pinned version is in the way; no finding where the ones of the keys say why. */
-  | { readonly state: 'blocked'; readonly findings: readonly Finding[] }
-  /** Somebody else wrote in between: read again, decide again. */
-  | 'raced';
 
 interface Wanted {
   readonly reading: KvReading;
@@ -33,9 +16,11 @@ interface Wanted {
   readonly failures: readonly KeyFailure[];
   /** The reading is known to be right for these inputs. */
   readonly vouched: boolean;
+  /** See {@link SyncResult.claims}, when nothing is written. */
+  readonly claims: boolean;
+  /** The inputs are those of the last sync: what differs in Vault, somebody else has changed. */
+  readonly sameInputs: boolean;
 }
-
-const UNCHANGED = { state: 'synced', wrote: false } as const;
 
 /** Writes a target where the engine's rules say so. */
 export class KvWriter {
@@ -46,49 +31,55 @@ export class KvWriter {
     },
   ) {}
 
-  async bring(
+  /**
+   * @returns `raced` when somebody else wrote in between: read again, decide again. Else with the findings of a
+   *   pinned version that is in the way; none where those of the keys say why.
+   */
+  async write(
     request: SyncRequest,
     kv: KvSecret,
     wanted: Wanted,
     signal?: AbortSignal,
-  ): Promise<WriteResult> {
+  ): Promise<SyncResult | 'raced'> {
     const { aggregate } = request;
     const nothingKnown =
       wanted.target.size === 0 && !isTrulyEmpty(aggregate) && aggregate.withdrawn.size === 0;
-    if (nothingKnown) return UNCHANGED;
+    if (nothingKnown) return unchanged(wanted);
     return kv.engine === 'v1'
-      ? await this.bringV1(request, kv, wanted, signal)
-      : await this.bringV2(request, kv, wanted, signal);
+      ? await this.writeV1(request, kv, wanted, signal)
+      : await this.writeV2(request, kv, wanted, signal);
   }
 
-  private async bringV1(
+  private async writeV1(
     request: SyncRequest,
     kv: KvSecret,
-    { reading, target, vouched }: Wanted,
+    wanted: Wanted,
     signal?: AbortSignal,
-  ): Promise<WriteResult> {
+  ): Promise<SyncResult> {
     const { guard } = request;
+    const { reading, target, vouched } = wanted;
     const present = reading.state === 'live' ? reading.data : new Map<string, string>();
-    if (vouched || (reading.state === 'live' && sameData(present, target))) return UNCHANGED;
+    if (vouched || (reading.state === 'live' && sameData(present, target))) return unchanged(wanted);
     if (target.size === 0) {
       // v1 takes no empty secret; what this resource never wrote is not its to delete.
-      if (reading.state === 'absent' || !isOurs(request, this.deps.memory)) return UNCHANGED;
+      if (reading.state === 'absent' || !isOurs(request, this.deps.memory)) return unchanged(wanted);
       await kv.remove({ guard: guard.send, signal });
     } else {
       await request.claim(reading);
       await kv.write(target, undefined, { guard: guard.send, signal });
     }
     this.deps.metrics.vaultWrites.inc({ engine: 'v1' });
-    return { state: 'synced', wrote: true };
+    return written(wanted, {});
   }
 
-  private async bringV2(
+  private async writeV2(
     request: SyncRequest,
     kv: KvSecret,
-    { reading, target, failures, vouched }: Wanted,
+    wanted: Wanted,
     signal?: AbortSignal,
-  ): Promise<WriteResult> {
+  ): Promise<SyncResult | 'raced'> {
     const { secret } = request;
+    const { reading, target, failures, vouched } = wanted;
     const { casIndex } = secret.spec.kvSettings;
     const decision = decideKv2({
       casIndex,
@@ -99,28 +90,29 @@ export class KvWriter {
     });
     const current = reading.state === 'absent' ? undefined : reading.version;
     if (decision.action === 'none') {
-      return current === undefined ? UNCHANGED : { ...UNCHANGED, version: current };
+      return { ...unchanged(wanted), ...(current === undefined ? {} : { version: current }) };
     }
     if (decision.action === 'stale') {
-      return { state: 'blocked', findings: [staleFinding(request, decision.current, decision.wouldDo)] };
+      return blocked([staleFinding(request, decision.current, decision.wouldDo)], failures);
     }
-    if (casIndex !== undefined && !mayUseUpAVersion(request, failures))
-      return { state: 'blocked', findings: [] };
+    if (casIndex !== undefined && !mayUseUpAVersion(request, failures)) return blocked([], failures);
     await request.claim(reading);
-    const version = await this.writeV2(request, kv, { target, cas: decision.cas, before: reading }, signal);
+    const version = await this.checkAndSet(
+      request,
+      kv,
+      { target, cas: decision.cas, before: reading },
+      signal,
+    );
     if (version === 'raced') return 'raced';
     this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
-    return {
-      state: 'synced',
-      wrote: true,
+    return written(wanted, {
       ...(version === undefined ? {} : { version }),
       ...(decision.replaces === undefined ? {} : { replacedVersion: decision.replaces }),
-      keptInStep: reading.state === 'live' && sameData(reading.data, target),
-    };
+    });
   }
 
   /** Vault answers 400 to a wrong index and to other faults of a write alike: a second read tells. */
-  private async writeV2(
+  private async checkAndSet(
     { guard }: SyncRequest,
     kv: KvSecret,
     { target, cas, before }: { target: SecretData; cas: number; before: KvReading },
@@ -137,11 +129,28 @@ export class KvWriter {
   }
 }
 
+function unchanged({ claims, failures }: Wanted): SyncResult {
+  return { state: 'synced', claims, findings: [], failures };
+}
+
+function written(
+  { reading, target, failures, sameInputs }: Wanted,
+  facts: Pick<SyncResult, 'version' | 'replacedVersion'>,
+): SyncResult {
+  // Equal data are written so that index and version stay in step; nobody had changed them.
+  const inStep = reading.state === 'live' && sameData(reading.data, target);
+  const wrote = sameInputs && !inStep ? 'drift' : 'update';
+  return { state: 'synced', claims: true, findings: [], failures, wrote, ...facts };
+}
+
+/** Nothing may or can be written until somebody changes something. */
+export function blocked(findings: readonly Finding[], failures: readonly KeyFailure[]): SyncResult {
+  return { state: 'blocked', claims: false, findings, failures };
+}
+
 /** The version of a pinned resource would be used up by an incomplete secret. */
 function mayUseUpAVersion({ aggregate }: SyncRequest, failures: readonly KeyFailure[]): boolean {
-  return (
-    aggregate.unusableIncludes.length === 0 && failures.every((failure) => failure.failure === 'wrong-input')
-  );
+  return aggregate.unusableIncludes.length === 0 && failures.every(({ isFinal }) => isFinal);
 }
 
 function staleFinding({ secret }: SyncRequest, current: number, wouldDo: number): Finding {

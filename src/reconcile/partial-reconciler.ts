@@ -4,13 +4,14 @@ import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js'
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import { listNames } from '../api/printable.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
-import type { Outcome, Priority } from '../queue/work-queue.js';
+import type { Outcome } from '../queue/outcome.js';
+import type { Priority } from '../queue/work-queue.js';
 import type { Announcer } from './announcer.js';
 import { inputsHash } from './inputs-hash.js';
 import { qualifiedName } from './path-ownership.js';
 import { placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
-import type { SyncMemory } from './sync-memory.js';
+import type { SyncMemory, SyncState } from './sync-memory.js';
 
 /**
  * Looks after a `PartialKMSVaultSecret`: its status, and its deletion. A partial is written nowhere by
@@ -47,7 +48,7 @@ export class PartialReconciler {
       includedBy: includers.length,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
     }));
-    return { retry: 'none' };
+    return { result: 'synced' };
   }
 
   private async withdraw(
@@ -62,31 +63,31 @@ export class PartialReconciler {
       if (state === 'unseen') this.deps.requeue({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
       if (state === 'unseen' || state === 'pending') waiting = true;
     }
-    if (waiting) return { retry: 'soon' };
+    if (waiting) return { result: 'waiting' };
     if (blocked.length > 0) {
       const names = listNames(blocked.map(qualifiedName));
       const message = `Its keys stay in Vault where ${names} put them, which may not be written now`;
       this.deps.announcer.normal(partial, 'SecretKept', message);
     }
     const { outcome } = await this.deps.client.removeFinalizer(keyOf(partial));
-    if (outcome !== 'forbidden') return { retry: 'none' };
+    if (outcome !== 'forbidden') return { result: 'synced' };
     const message = 'the operator may not remove its finalizer: grant it patch on partialkmsvaultsecrets';
     this.deps.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
-    return { retry: 'soon' };
+    return { result: 'waiting' };
   }
 
   /** Where an includer stands with the inputs that it has now, without this partial's keys. */
-  private async stateOf(includer: KMSVaultSecret): Promise<'synced' | 'blocked' | 'pending' | 'unseen'> {
+  private async stateOf(includer: KMSVaultSecret): Promise<SyncState | 'unseen'> {
     const { uid, generation, deletionTimestamp } = includer.metadata;
     if (deletionTimestamp !== undefined) return 'blocked';
     const checked = checkSecretSpec(includer.spec);
     const place = placeOf(includer);
     if (!checked.ok || place === undefined) return 'blocked';
-    const settlement = this.deps.memory.settlement(uid, place);
-    if (settlement === undefined || settlement.generation !== generation) return 'unseen';
-    if (settlement.inputsHash === undefined) return settlement.state;
+    const last = this.deps.memory.lastSync(uid, place);
+    if (last === undefined || last.inputs.generation !== generation) return 'unseen';
+    if (last.inputs.inputsHash === undefined) return last.state;
     const aggregate = await this.deps.aggregator.aggregate(includer);
     const current = inputsHash(place.path, checked.spec.kvSettings, aggregate);
-    return settlement.inputsHash === current ? settlement.state : 'unseen';
+    return last.inputs.inputsHash === current ? last.state : 'unseen';
   }
 }

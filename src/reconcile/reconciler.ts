@@ -7,13 +7,14 @@ import { KubeError } from '../kube/kube-error.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
-import type { Outcome, Priority } from '../queue/work-queue.js';
+import type { Finding, Outcome } from '../queue/outcome.js';
+import type { Priority } from '../queue/work-queue.js';
 import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js';
 import type { Announcer } from './announcer.js';
 import type { FinalizerHandler } from './finalizer-handler.js';
-import { byImportance } from './findings.js';
+import { mainReason } from './findings.js';
 import type { PartialReconciler } from './partial-reconciler.js';
-import type { Reconciled, SecretReconciler } from './secret-reconciler.js';
+import type { SecretReconciler } from './secret-reconciler.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** Brings the resource behind one key to its desired state; the queue's processor. Never throws. */
@@ -40,42 +41,32 @@ export class Reconciler {
   async reconcile(key: ResourceKey, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
     const stopTimer = this.deps.metrics.reconcileDuration.startTimer();
     const facts = { kind: key.kind, namespace: key.namespace, name: key.name };
-    try {
-      return await this.dispatch(key, priority, signal);
-    } catch (error) {
-      if (error instanceof WriteGateClosedError) {
-        this.deps.metrics.reconciles.inc({ result: 'standby' });
-        return { retry: 'none' };
-      }
-      // No state of the resource: the queue holds the key until the cache is fresh.
-      if (error instanceof StaleCacheError) {
-        this.deps.metrics.reconciles.inc({ result: 'stale' });
-        return { retry: 'soon' };
-      }
-      this.deps.metrics.reconciles.inc({ result: 'error' });
-      if (error instanceof KubeError) {
-        this.deps.metrics.reconcileErrors.inc({ reason: 'KubernetesUnavailable' });
-        this.deps.logger.warn('the API server did not answer as needed; will try again', {
-          ...facts,
-          status: error.status,
-          problem: error.message,
-        });
-        return {
-          retry: 'soon',
-          ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }),
-        };
-      }
-      this.deps.metrics.reconcileErrors.inc({ reason: 'Internal' });
-      // The message of an unforeseen error may hold anything: only its kind and place are safe to tell.
-      this.deps.logger.error('reconcile failed unexpectedly; will try again', {
-        ...facts,
-        ...placeOf(error),
-      });
-      return { retry: 'soon' };
-    } finally {
-      stopTimer();
-      this.deps.metrics.lastReconcile.setToCurrentTime();
+    const outcome = await this.dispatch(key, priority, signal).catch((error: unknown) =>
+      this.failed(error, facts),
+    );
+    this.deps.metrics.reconciles.inc({ result: outcome.result });
+    stopTimer();
+    this.deps.metrics.lastReconcile.setToCurrentTime();
+    return outcome;
+  }
+
+  /** Nothing of this is a state of the resource. */
+  private failed(error: unknown, facts: Readonly<Record<string, string>>): Outcome {
+    const { metrics, logger } = this.deps;
+    if (error instanceof WriteGateClosedError) return { result: 'standby' };
+    // The queue holds the key until the cache is fresh.
+    if (error instanceof StaleCacheError) return { result: 'stale' };
+    if (error instanceof KubeError) {
+      const { status, message, retryAfterMs } = error;
+      metrics.reconcileErrors.inc({ reason: 'KubernetesUnavailable' });
+      const text = 'the API server did not answer as needed; will try again';
+      logger.warn(text, { ...facts, status, problem: message });
+      return { result: 'error', ...(retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }) };
     }
+    metrics.reconcileErrors.inc({ reason: 'Internal' });
+    // The message of an unforeseen error may hold anything: only its kind and place are safe to tell.
+    logger.error('reconcile failed unexpectedly; will try again', { ...facts, ...placeOf(error) });
+    return { result: 'error' };
   }
 
   /** This replica leads anew: others may have written meanwhile. */
@@ -114,7 +105,7 @@ export class Reconciler {
     const resource = this.resourceOf(key);
     if (resource === undefined) {
       this.forget(key);
-      return { retry: 'none' };
+      return { result: 'gone' };
     }
     this.remember(key, resource.metadata.uid);
     try {
@@ -134,34 +125,26 @@ export class Reconciler {
     signal?: AbortSignal,
   ): Promise<Outcome> {
     if (resource.kind === PARTIAL_KIND) {
-      const outcome = await this.deps.partials.reconcile(resource);
-      this.deps.metrics.reconciles.inc({ result: outcome.retry === 'none' ? 'synced' : 'waiting' });
-      return outcome;
+      return await this.deps.partials.reconcile(resource);
     }
     if (resource.metadata.deletionTimestamp !== undefined) {
       const outcome = await this.deps.finalizers.handle(resource, signal);
-      this.deps.metrics.reconciles.inc({ result: outcome.retry === 'none' ? 'deleted' : 'error' });
-      if (outcome.retry !== 'none') {
+      if (outcome.findings !== undefined) {
         const { namespace, name } = key;
-        this.deps.metrics.reconcileErrors.inc({ reason: 'Deleting' });
+        this.deps.metrics.reconcileErrors.inc({ reason: mainReason(outcome.findings) });
         this.deps.metrics.resourceReady.set({ namespace, name }, 0);
       }
       return outcome;
     }
-    return this.account(resource, await this.deps.secrets.reconcile(resource, priority, signal));
+    const outcome = await this.deps.secrets.reconcile(resource, priority, signal);
+    if (outcome.findings !== undefined) this.account(resource, outcome.findings);
+    return outcome;
   }
 
-  private account(secret: KMSVaultSecret, { outcome, findings, error, superseded }: Reconciled): Outcome {
+  private account(secret: KMSVaultSecret, findings: readonly Finding[]): void {
     const { metrics, logger, cache } = this.deps;
     const { namespace, name, uid } = secret.metadata;
-    if (superseded === true) {
-      metrics.reconciles.inc({ result: 'superseded' });
-      return outcome;
-    }
-    const reason = byImportance(findings)[0]?.reason ?? 'Synced';
-    metrics.reconciles.inc({
-      result: isReady(reason) ? 'synced' : error?.retry === 'soon' ? 'error' : 'blocked',
-    });
+    const reason = mainReason(findings);
     if (!isReady(reason)) {
       metrics.reconcileErrors.inc({ reason });
       const problem = findings.map((finding) => finding.message).join('; ');
@@ -177,7 +160,6 @@ export class Reconciler {
     if (cache.secret(namespace, name)?.metadata.uid === uid) {
       metrics.resourceReady.set({ namespace, name }, ready ? 1 : 0);
     }
-    return outcome;
   }
 
   /** The same name with another uid is another resource, and nothing of the old one counts for it. */

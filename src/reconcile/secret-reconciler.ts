@@ -2,17 +2,19 @@ import type { AllowedPaths } from '../api/allowed-paths.js';
 import { OperatorError } from '../api/errors.js';
 import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
 import { listNames, printable } from '../api/printable.js';
+import { isOutage, isReady } from '../api/reasons.js';
 import { keyOf, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
-import type { Outcome, Priority } from '../queue/work-queue.js';
+import type { Finding, Outcome } from '../queue/outcome.js';
+import type { Priority } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
-import { type Finding, findingsOf } from './findings.js';
+import { findingsOf, mainReason } from './findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
 import { type PathClaims, readClaim } from './path-claims.js';
@@ -23,18 +25,6 @@ import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
 import type { SecretSync } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
-
-/** How one reconcile ended: what the queue shall do, and the reason for the metrics. */
-export interface Reconciled {
-  readonly outcome: Outcome;
-  readonly findings: readonly Finding[];
-  /** The failure that stopped it, if one did. */
-  readonly error?: OperatorError;
-  /** It may not be written any more; nothing is said on it. */
-  readonly superseded?: boolean;
-}
-
-const SUPERSEDED: Reconciled = { outcome: { retry: 'none' }, findings: [], superseded: true };
 
 /** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
 export class SecretReconciler {
@@ -60,7 +50,7 @@ export class SecretReconciler {
    * @param secret without a `deletionTimestamp`.
    * @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby.
    */
-  async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Reconciled> {
+  async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
     const judged = this.judge(secret);
     if ('refusal' in judged) return await this.refuse(secret, judged.refusal);
     const { place, rivals } = judged;
@@ -83,17 +73,16 @@ export class SecretReconciler {
     try {
       const result = await this.attempt(request, guard, signal);
       // What was written belongs to whoever has the place by now; they put their own value there.
-      if (guard.begun && this.deps.entitlement.isTaken(secret, place)) return SUPERSEDED;
+      if (guard.begun && this.deps.entitlement.isTaken(secret, place)) return { result: 'superseded' };
       return await this.succeed(request, result, rivals);
     } catch (error) {
       if (error instanceof SupersededError) {
         this.deps.entitlement.handOver(secret, place);
-        return SUPERSEDED;
+        return { result: 'superseded' };
       }
       if (!(error instanceof OperatorError)) throw error;
       // Given up because the operator ends: that is nobody's fault and no state of the resource.
-      if (signal?.aborted === true || isAbandoned(error))
-        return { outcome: { retry: 'soon' }, findings: [], error };
+      if (signal?.aborted === true || isAbandoned(error)) return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
       this.tellWithdrawnPartials(secret);
@@ -144,28 +133,28 @@ export class SecretReconciler {
     return { place: { path, engine: secret.spec.kvSettings.engineVersion }, rivals: others };
   }
 
-  private async refuse(secret: KMSVaultSecret, refusal: Finding): Promise<Reconciled> {
+  private async refuse(secret: KMSVaultSecret, refusal: Finding): Promise<Outcome> {
     const { generation, uid } = secret.metadata;
     const place = placeOf(secret);
     if (place !== undefined)
-      this.deps.memory.settle(uid, place, { generation, inputsHash: undefined, state: 'blocked' });
+      this.deps.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
     this.deps.announcer.warnings(secret, warningsOf([refusal], []));
     this.tellWithdrawnPartials(secret);
     await this.updateStatus(secret, (current) =>
       judgedStatus(current, secret, [refusal], this.deps.clock.now()),
     );
-    return { outcome: { retry: 'none' }, findings: [refusal] };
+    return outcomeOf([refusal]);
   }
 
   private async succeed(
     request: SyncRequest,
     result: SyncResult,
     rivals: readonly KMSVaultSecret[],
-  ): Promise<Reconciled> {
+  ): Promise<Outcome> {
     const { secret, place } = request;
     const { generation, uid } = secret.metadata;
     const { memory, clock } = this.deps;
-    memory.settle(uid, place, { generation, inputsHash: request.inputsHash, state: result.state });
+    memory.recordSync(uid, place, { generation, inputsHash: request.inputsHash }, result.state);
     this.announceWrite(request, result);
     if (result.claims) {
       const { version, wrote } = result;
@@ -180,22 +169,18 @@ export class SecretReconciler {
       syncedStatus(current, request, result, clock.now(), memory.untoldWrite(uid, place)),
     );
     memory.told(uid, place);
-    return { outcome: { retry: 'none' }, findings: result.findings };
+    return outcomeOf(result.findings);
   }
 
   private async fail(
     request: SyncRequest,
     error: OperatorError,
     rivals: readonly KMSVaultSecret[],
-  ): Promise<Reconciled> {
+  ): Promise<Outcome> {
     const { secret, place, inputsHash: hash, known } = request;
     const { generation, uid } = secret.metadata;
     const soon = error.retry === 'soon';
-    this.deps.memory.settle(uid, place, {
-      generation,
-      inputsHash: hash,
-      state: soon ? 'pending' : 'blocked',
-    });
+    this.deps.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
     const finding: Finding = { reason: error.reason, message: error.message };
     const unchanged = (this.deps.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage tells nothing about a resource that wants what it wanted before: metrics and alerts do.
@@ -211,22 +196,22 @@ export class SecretReconciler {
     } else {
       await this.takePendingBack(request);
     }
-    const outcome: Outcome = !soon
-      ? { retry: 'none' }
-      : { retry: 'soon', ...(error.retryAfterMs === undefined ? {} : { afterMs: error.retryAfterMs }) };
-    return { outcome, findings: [finding], error };
+    if (!soon) return outcomeOf([finding]);
+    const { retryAfterMs } = error;
+    const after = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs };
+    return { result: 'error', findings: [finding], ...after };
   }
 
   /** A change that waited for Vault or KMS was reverted: nothing is pending any more. */
   private async takePendingBack(request: SyncRequest): Promise<void> {
     const { secret, aggregate, known } = request;
     const reason = secret.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason;
-    if (reason !== 'VaultUnavailable' && reason !== 'KmsUnavailable') return;
+    if (!isOutage(reason)) return;
     const failures = (secret.status?.failedKeys ?? []).map(({ key, reason: code }) => ({
       key,
       code,
       message: `failed before with ${code}`,
-      failure: 'administrator' as const,
+      isFinal: false,
     }));
     const findings = findingsOf(aggregate, failures);
     await this.updateStatus(secret, (current) => ({
@@ -289,6 +274,11 @@ export class SecretReconciler {
       }
     }
   }
+}
+
+/** Of a reconcile that is not to be repeated before the next resync. */
+function outcomeOf(findings: readonly Finding[]): Outcome {
+  return { result: isReady(mainReason(findings)) ? 'synced' : 'blocked', findings };
 }
 
 function isAbandoned(error: OperatorError): boolean {

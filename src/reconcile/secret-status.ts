@@ -1,7 +1,7 @@
-import type { ReadyReason } from '../api/reasons.js';
 import { isReady } from '../api/reasons.js';
 import type { Condition, KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
-import { byImportance, type Finding, joinMessages } from './findings.js';
+import type { Finding } from '../queue/outcome.js';
+import { joinMessages, mainReason } from './findings.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
 const FAILED_KEYS_SHOWN = 50;
@@ -52,7 +52,7 @@ export function judgedStatus(
   now: Date,
   syncedText = 'everything is in Vault',
 ): KMSVaultSecretStatus {
-  const reason: ReadyReason = byImportance(findings)[0]?.reason ?? 'Synced';
+  const reason = mainReason(findings);
   const generation = secret.metadata.generation;
   const observed = generation === undefined ? {} : { observedGeneration: generation };
   const status = isReady(reason) ? 'True' : 'False';

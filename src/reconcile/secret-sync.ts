@@ -1,15 +1,16 @@
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Finding } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
 import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { BlindSync } from './blind-sync.js';
-import { type Finding, findingsOf } from './findings.js';
+import { findingsOf } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import type { KeyFailure } from './key-failure.js';
 import { isVersion, versionOf } from './kv2-decision.js';
 import { isOurs } from './known-state.js';
-import { KvWriter, type Written } from './kv-writer.js';
+import { blocked, KvWriter } from './kv-writer.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -76,11 +77,11 @@ export class SecretSync {
     firstReading: KvReading,
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
-    const { aggregate, secret } = request;
+    const { aggregate, secret, known } = request;
     const readAtMs = this.deps.clock.monotonicMs();
     const { uid } = secret.metadata;
-    const blocked = this.blockedAsBefore(request, firstReading);
-    if (blocked !== undefined) return blocked;
+    const asBefore = this.blockedAsBefore(request, firstReading);
+    if (asBefore !== undefined) return asBefore;
     const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
@@ -94,7 +95,7 @@ export class SecretSync {
     const findings = findingsOf(aggregate, failures);
     const nothingAtHand = trusted === undefined && values.size === 0;
     if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))) {
-      return blockedBy(findings, failures);
+      return blocked(findings, failures);
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
     const target =
@@ -102,15 +103,23 @@ export class SecretSync {
         ? targetData(aggregate, values, failures, reading)
         : new Map([...trusted.data, ...values]);
     const vouched = trusted !== undefined && values.size === 0;
-    const written = await this.writer.bring(request, kv, { reading, target, failures, vouched }, signal);
-    if (written === 'raced') return 'raced';
-    if (written.state === 'blocked') {
-      const pinFindings = written.findings;
-      this.rememberBlocked(request, { reading, failures, pinFindings });
-      return blockedBy([...findings, ...pinFindings], failures);
-    }
     const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
-    return this.finish(request, { target, values, failures, findings, written, claims });
+    const sameInputs = this.hasSameInputs(request) && !known.failedKeys.some((key) => values.has(key));
+    const wanted = { reading, target, failures, vouched, claims, sameInputs };
+    const result = await this.writer.write(request, kv, wanted, signal);
+    if (result === 'raced') return 'raced';
+    if (result.state === 'blocked') {
+      this.rememberBlocked(request, { reading, failures, pinFindings: result.findings });
+    } else {
+      this.rememberSynced(request, target, result);
+    }
+    return { ...result, findings: [...findings, ...result.findings] };
+  }
+
+  /** Whether the place was synced from exactly these inputs before. */
+  private hasSameInputs({ secret, place, inputsHash, known }: SyncRequest): boolean {
+    const fingerprint = this.deps.memory.fingerprint(secret.metadata.uid, place);
+    return known.created && (fingerprint?.inputsHash ?? known.inputsHash) === inputsHash;
   }
 
   private rememberBlocked(
@@ -122,19 +131,18 @@ export class SecretSync {
     },
   ): void {
     // Whatever KMS answered next, the pin would keep it from Vault.
-    const isFinal =
-      found.pinFindings.length > 0 || found.failures.every(({ failure }) => failure === 'wrong-input');
-    if (isFinal) this.deps.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
+    const isLasting = found.pinFindings.length > 0 || found.failures.every(({ isFinal }) => isFinal);
+    if (isLasting) this.deps.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
   }
 
   private blockedAsBefore(
     { aggregate, inputsHash, secret, place }: SyncRequest,
     reading: KvReading,
   ): SyncResult | undefined {
-    const blocked = this.deps.memory.blocked(secret.metadata.uid, place, inputsHash, reading);
-    if (blocked === undefined) return undefined;
-    const { failures, pinFindings } = blocked;
-    return blockedBy([...findingsOf(aggregate, failures), ...pinFindings], failures);
+    const before = this.deps.memory.blocked(secret.metadata.uid, place, inputsHash, reading);
+    if (before === undefined) return undefined;
+    const { failures, pinFindings } = before;
+    return blocked([...findingsOf(aggregate, failures), ...pinFindings], failures);
   }
 
   /** The same reading, or a new one where v1 changed during a long decryption. */
@@ -149,40 +157,19 @@ export class SecretSync {
     return sameReading(again, reading) ? reading : again;
   }
 
-  private finish(
-    request: SyncRequest,
-    outcome: {
-      target: SecretData;
-      values: ReadonlyMap<string, string>;
-      failures: readonly KeyFailure[];
-      findings: readonly Finding[];
-      written: Written;
-      claims: boolean;
-    },
-  ): SyncResult {
-    const { target, failures, findings, written, values } = outcome;
-    const { memory } = this.deps;
-    const { uid } = request.secret.metadata;
-    const { place } = request;
-    const before = memory.fingerprint(uid, place)?.inputsHash ?? request.known.inputsHash;
-    const recovered = request.known.failedKeys.some((key) => values.has(key));
-    const version = written.version === undefined ? {} : { version: written.version };
-    memory.remember(uid, place, {
-      inputsHash: request.inputsHash,
+  private rememberSynced(
+    { secret, place, inputsHash }: SyncRequest,
+    target: SecretData,
+    { failures, version, wrote }: SyncResult,
+  ): void {
+    const { memory, metrics } = this.deps;
+    memory.remember(secret.metadata.uid, place, {
+      inputsHash,
       dataMac: memory.mac(target),
       failedKeys: failures.map((failure) => failure.key),
-      ...version,
+      ...(version === undefined ? {} : { version }),
     });
-    const claims = outcome.claims || written.wrote;
-    const base: SyncResult = { state: 'synced', claims, findings, failures, ...version };
-    if (!written.wrote) return base;
-    const drift = request.known.created && before === request.inputsHash && !recovered && !written.keptInStep;
-    if (drift) this.deps.metrics.driftRepairs.inc();
-    return {
-      ...base,
-      wrote: drift ? 'drift' : 'update',
-      ...(written.replacedVersion === undefined ? {} : { replacedVersion: written.replacedVersion }),
-    };
+    if (wrote === 'drift') metrics.driftRepairs.inc();
   }
 
   /**
@@ -226,10 +213,6 @@ function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boole
   return isTrulyEmpty(aggregate) || withdraws;
 }
 
-function blockedBy(findings: readonly Finding[], failures: readonly KeyFailure[]): SyncResult {
-  return { state: 'blocked', claims: false, findings, failures };
-}
-
 function sameReading(a: KvReading, b: KvReading): boolean {
   return a.state === 'live' && b.state === 'live' ? sameData(a.data, b.data) : a.state === b.state;
 }
@@ -243,8 +226,7 @@ async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvRead
     return await kv.read(signal);
   } catch (error) {
     // What may pass soon is no policy: a write without reading could meet a value that is not known yet.
-    if (error instanceof VaultError && error.failure === 'forbidden' && error.retry !== 'soon')
-      return 'forbidden';
+    if (error instanceof VaultError && error.isDenied) return 'forbidden';
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import type { ClaimedPath } from '../api/resources.js';
 import type { SecretData } from '../vault/secret-data.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
-import type { Finding } from './findings.js';
+import type { Finding } from '../queue/outcome.js';
 import { valueIdentity } from './inputs-hash.js';
 import type { KeyFailure } from './key-failure.js';
 import { type Place, samePlace } from './place.js';
@@ -20,14 +20,18 @@ export interface Fingerprint {
   readonly version?: KvVersion;
 }
 
-/** How the last attempt to bring a resource to some inputs ended. */
-export interface Settlement {
-  /** `metadata.generation` that was looked at. */
+/**
+ * How far a sync got. `blocked`: it may not or cannot be written until somebody changes something. `pending`: it
+ * is tried again soon.
+ */
+export type SyncState = 'synced' | 'blocked' | 'pending';
+
+/** What a sync looked at. */
+export interface Inputs {
+  /** `metadata.generation` */
   readonly generation: number | undefined;
   /** Undefined when the resource was refused whatever its inputs are. */
   readonly inputsHash: string | undefined;
-  /** `blocked`: it may not or cannot be written until somebody changes something. */
-  readonly state: 'synced' | 'blocked' | 'pending';
 }
 
 /** A pin kept these inputs from this state of Vault; KMS could answer nothing that changes it. */
@@ -63,7 +67,7 @@ export interface HeldValue {
 interface AtPlace {
   readonly place: Place;
   fingerprint?: Fingerprint;
-  settlement?: Settlement;
+  lastSync?: { readonly inputs: Inputs; readonly state: SyncState };
   blocked?: BlockedResult;
   /** Somebody else may have written here; each doubt is another object. */
   doubt?: object;
@@ -104,12 +108,12 @@ export class SyncMemory {
     this.at(uid, place).fingerprint = fingerprint;
   }
 
-  settlement(uid: string, place: Place): Settlement | undefined {
-    return this.known(uid, place)?.settlement;
+  lastSync(uid: string, place: Place): AtPlace['lastSync'] {
+    return this.known(uid, place)?.lastSync;
   }
 
-  settle(uid: string, place: Place, settlement: Settlement): void {
-    this.at(uid, place).settlement = settlement;
+  recordSync(uid: string, place: Place, inputs: Inputs, state: SyncState): void {
+    this.at(uid, place).lastSync = { inputs, state };
   }
 
   /** What was found before, when the same inputs meet the same state of Vault again. */

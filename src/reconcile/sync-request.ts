@@ -2,11 +2,12 @@ import type { KMSVaultSecret } from '../api/resources.js';
 import type { Priority } from '../queue/work-queue.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
 import type { WriteGuard } from './entitlement.js';
-import type { Finding } from './findings.js';
+import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import type { KnownState } from './known-state.js';
 import type { Place } from './place.js';
 import type { Aggregate } from './secret-aggregator.js';
+import type { SyncState } from './sync-memory.js';
 
 /** One resource, judged and aggregated, on its way to Vault. */
 export interface SyncRequest {
@@ -27,9 +28,9 @@ export interface SyncRequest {
   readonly claim: (reading: KvReading | 'unknown') => Promise<void>;
 }
 
+/** What a sync did in Vault. */
 export interface SyncResult {
-  /** `blocked`: it may not or cannot be written until somebody changes something. */
-  readonly state: 'synced' | 'blocked';
+  readonly state: Exclude<SyncState, 'pending'>;
   readonly findings: readonly Finding[];
   readonly failures: readonly KeyFailure[];
   /** The v2 version written or found equal; undefined on v1 or when blocked. */

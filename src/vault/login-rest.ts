@@ -54,7 +54,7 @@ export class LoginRest {
     const { method, metrics, logger } = this.deps;
     const cause =
       error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
-    const isRefused = cause.failure !== 'unavailable';
+    const isRefused = !cause.isOutage;
     const waitMs = Math.max(
       isRefused ? this.backoff.afterRefusal() : this.backoff.afterOutage(),
       namedWaitMs(cause.retryAfterMs, 'vaultLogin'),

@@ -56,8 +56,7 @@ export class MountCheck {
     try {
       await this.settle(signal);
     } catch (error) {
-      if (!(error instanceof VaultError) || error.failure !== 'forbidden' || error.retry === 'soon')
-        throw error;
+      if (!(error instanceof VaultError) || !error.isDenied) throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
-import { OperatorError, type Retry } from '../api/errors.js';
-import type { ReadyReason } from '../api/reasons.js';
+import { type FailurePolicy, OperatorError } from '../api/errors.js';
+import type { Retry } from '../api/reasons.js';
 
 /**
  * `unavailable`: sealed, standby, 5xx, network, TLS, a login that was refused. `forbidden`: 403 with a
@@ -8,19 +8,16 @@ import type { ReadyReason } from '../api/reasons.js';
  */
 export type VaultFailure = 'unavailable' | 'forbidden' | 'engine-mismatch' | 'mount-gone' | 'rejected';
 
-const REASON: Readonly<Record<VaultFailure, ReadyReason>> = {
-  unavailable: 'VaultUnavailable',
-  forbidden: 'VaultForbidden',
-  'engine-mismatch': 'EngineMismatch',
-  'mount-gone': 'VaultForbidden',
-  rejected: 'VaultForbidden',
+const POLICY: Readonly<Record<VaultFailure, FailurePolicy>> = {
+  unavailable: { reason: 'VaultUnavailable' },
+  forbidden: { reason: 'VaultForbidden' },
+  'engine-mismatch': { reason: 'EngineMismatch' },
+  'mount-gone': { reason: 'VaultForbidden' },
+  rejected: { reason: 'VaultForbidden' },
 };
 
 /** A request to Vault that failed; built from status, operation and normalised path alone. */
 export class VaultError extends OperatorError {
-  readonly reason: ReadyReason;
-  readonly retry: Retry;
-
   constructor(
     readonly failure: VaultFailure,
     message: string,
@@ -29,8 +26,11 @@ export class VaultError extends OperatorError {
     /** Instead of what follows from the failure. */
     retry?: Retry,
   ) {
-    super(message, retryAfterMs);
-    this.reason = REASON[failure];
-    this.retry = retry ?? (failure === 'unavailable' ? 'soon' : 'resync');
+    super(message, retry === undefined ? POLICY[failure] : { ...POLICY[failure], retry }, retryAfterMs);
+  }
+
+  /** The token lacks a permission. A 403 that may pass soon, such as right after a login, is no such answer. */
+  get isDenied(): boolean {
+    return this.failure === 'forbidden' && this.retry !== 'soon';
   }
 }

@@ -108,13 +108,14 @@ describe('ApiEventRecorder', () => {
 
   it.each([
     ['object', resource('app', 'another'), 'Warning', 'VaultForbidden', 'no'],
-    ['type', resource(), 'Normal', 'VaultForbidden', 'no'],
+    ['type and reason', resource(), 'Normal', 'SecretKept', 'no'],
     ['reason', resource(), 'Warning', 'InvalidPath', 'no'],
     ['message', resource(), 'Warning', 'VaultForbidden', 'other'],
   ] as const)('counts apart what differs in its %s', async (_what, object, type, reason, message) => {
     const { recorder, events } = await startRecorder();
     recorder.warning(resource(), 'VaultForbidden', 'no');
-    recorder[type === 'Normal' ? 'normal' : 'warning'](object, reason, message);
+    if (type === 'Normal') recorder.normal(object, reason, message);
+    else recorder.warning(object, reason, message);
     await recorder.drain();
     expect([...events.values()].map(({ count }) => count)).toEqual([1, 1]);
   });

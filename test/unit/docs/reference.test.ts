@@ -4,12 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 
 import { REFERENCE_FILE, renderReference } from '../../../scripts/reference/reference.js';
 import { plain, table } from '../../../scripts/reference/markdown.js';
-import type { Retry } from '../../../src/api/errors.js';
-import { REASON_GUIDE } from '../../../src/api/reason-guide.js';
 import { READY_REASONS } from '../../../src/api/reasons.js';
 import { operatorFlags } from '../../../src/config/operator-config.js';
-import { KmsError, type KmsFailure } from '../../../src/kms/kms-error.js';
-import { VaultError, type VaultFailure } from '../../../src/vault/vault-error.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 
 describe('the reference', () => {
@@ -31,31 +27,6 @@ describe('the reference', () => {
       'delete.k8s.patoarvizu.dev',
     ];
     expect(names.filter((name) => !text.includes(name))).toEqual([]);
-  });
-
-  it('says of each reason when the errors that have it are tried again', () => {
-    const vault: readonly VaultFailure[] = [
-      'unavailable',
-      'forbidden',
-      'engine-mismatch',
-      'mount-gone',
-      'rejected',
-    ];
-    const kms: readonly KmsFailure[] = ['wrong-input', 'administrator', 'transient'];
-    const errors = [
-      ...vault.map((failure) => new VaultError(failure, '')),
-      ...kms.map((failure) => new KmsError(failure, 'Code', '')),
-    ];
-    const retries = new Map<string, Set<Retry>>();
-    for (const { reason, retry } of errors)
-      retries.set(reason, (retries.get(reason) ?? new Set()).add(retry));
-    expect(retries.size).toBe(5);
-    for (const [reason, found] of retries) {
-      expect({ reason, retry: [...found].sort() }).toEqual({
-        reason,
-        retry: [...REASON_GUIDE[reason as keyof typeof REASON_GUIDE].retry].sort(),
-      });
-    }
   });
 
   it('keeps text in its cell, and plain text plain', () => {

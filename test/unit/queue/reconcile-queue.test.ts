@@ -7,7 +7,7 @@ import type { ResourceKey } from '../../../src/api/resource-key.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
 import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
 import { ResyncTimer } from '../../../src/queue/resync-timer.js';
-import type { Outcome } from '../../../src/queue/work-queue.js';
+import type { Outcome } from '../../../src/queue/outcome.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { silentLogger } from '../../support/loggers.js';
 
@@ -29,7 +29,7 @@ function make(concurrency: number, isReady: (key: ResourceKey) => boolean = () =
       peak = Math.max(peak, running.size);
       order.push(name);
       try {
-        return (await behaviour.get(name)?.()) ?? { retry: 'none' };
+        return (await behaviour.get(name)?.()) ?? { result: 'synced' };
       } finally {
         running.delete(name);
       }
@@ -55,7 +55,7 @@ beforeEach(() => {
 function held(): { promise: Promise<Outcome>; release: (outcome?: Outcome) => void } {
   let release: (outcome?: Outcome) => void = () => undefined;
   const promise = new Promise<Outcome>((resolve) => {
-    release = (outcome = { retry: 'none' }) => {
+    release = (outcome = { result: 'synced' }) => {
       resolve(outcome);
     };
   });
@@ -139,7 +139,7 @@ describe('ReconcileQueue', () => {
   });
 
   it('brings a failed key back with growing waits, up to a minute', async () => {
-    behaviour.set('a', () => Promise.resolve({ retry: 'soon' }));
+    behaviour.set('a', () => Promise.resolve({ result: 'error' }));
     queue.start();
     queue.add(key('a'), 'resync');
     await settled();
@@ -153,7 +153,7 @@ describe('ReconcileQueue', () => {
   });
 
   it('waits as long as the other side asks, and not at all for an edit', async () => {
-    behaviour.set('a', () => Promise.resolve({ retry: 'soon', afterMs: 30_000 }));
+    behaviour.set('a', () => Promise.resolve({ result: 'error', afterMs: 30_000 }));
     queue.start();
     queue.add(key('a'), 'resync');
     await settled();
@@ -167,7 +167,7 @@ describe('ReconcileQueue', () => {
   });
 
   it('waits a minute when the other side asks for a day', async () => {
-    behaviour.set('a', () => Promise.resolve({ retry: 'soon', afterMs: 86_400_000 }));
+    behaviour.set('a', () => Promise.resolve({ result: 'error', afterMs: 86_400_000 }));
     queue.start();
     queue.add(key('a'), 'resync');
     await settled();
@@ -175,7 +175,7 @@ describe('ReconcileQueue', () => {
   });
 
   it('forgets a key and its failures', async () => {
-    behaviour.set('a', () => Promise.resolve({ retry: 'soon' }));
+    behaviour.set('a', () => Promise.resolve({ result: 'error' }));
     queue.start();
     queue.add(key('a'), 'resync');
     await settled();
@@ -196,7 +196,7 @@ describe('ReconcileQueue', () => {
     const stop = queue.stop().then(() => (stopped = true));
     await settled();
     expect(stopped).toBe(false);
-    first.release({ retry: 'soon' });
+    first.release({ result: 'error' });
     await stop;
     queue.add(key('c'), 'edit');
     await clock.advance(120_000);
@@ -207,7 +207,7 @@ describe('ReconcileQueue', () => {
     const step = fc.tuple(
       fc.constantFrom('a', 'b', 'c'),
       fc.constantFrom('edit' as const, 'resync' as const),
-      fc.constantFrom('none' as const, 'soon' as const),
+      fc.constantFrom('synced' as const, 'error' as const),
     );
     await fc.assert(
       fc.asyncProperty(
@@ -219,10 +219,10 @@ describe('ReconcileQueue', () => {
           running = new Set();
           const subject = make(concurrency);
           subject.start();
-          for (const [name, priority, retry] of steps) {
+          for (const [name, priority, result] of steps) {
             behaviour.set(name, () => {
               behaviour.delete(name);
-              return Promise.resolve({ retry });
+              return Promise.resolve({ result });
             });
             const before = order.length;
             subject.add(key(name), priority);

@@ -68,7 +68,7 @@ describe('what a resource may claim', () => {
     stand.vault.onChange = (): void => {
       stand.apiDown = true;
     };
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     stand.apiDown = false;
     stand.vault.onChange = (): void => undefined;
     await stand.reconcile('x');
@@ -135,7 +135,7 @@ describe('FinalizerHandler', () => {
   it('stays while Vault is down, says why, and finishes later', async () => {
     await deleting();
     stand.vault.down = true;
-    expect((await stand.reconcile('x', 'edit')).retry).toBe('soon');
+    expect((await stand.reconcile('x', 'edit')).result).toBe('error');
     expect(stand.ready('x')?.reason).toBe('Deleting');
     expect(reasons()).toContain('DeletionFailed');
     stand.vault.down = false;

@@ -202,7 +202,7 @@ describe('a claim', () => {
       stand.apiDown = down;
       return original(...parameters);
     };
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     expect(stand.vault.writes).toBe(0);
     down = false;
     stand.apiDown = false;
@@ -245,7 +245,7 @@ describe('a claim', () => {
     stand.delete(SECRET_KIND, 'x');
     for (const fault of [stand.kms, stand.vault]) {
       fault.down = true;
-      expect((await stand.reconcile('x', 'edit')).retry).toBe('soon');
+      expect((await stand.reconcile('x', 'edit')).result).toBe('error');
       expect(stand.ready('x')?.reason).toBe('Deleting');
       fault.down = false;
     }
@@ -341,7 +341,7 @@ describe('`created` without a path', () => {
     stand.restart();
     stand.vault.notReplicated = true;
     stand.delete(SECRET_KIND, 'x');
-    expect(await stand.reconcile('x', 'edit')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x', 'edit')).toMatchObject({ result: 'error' });
     expect(stand.find(SECRET_KIND, 'x')).toBeDefined();
     stand.vault.notReplicated = false;
     await remove();
@@ -386,9 +386,9 @@ describe('a finalizer', () => {
     stand.delete(SECRET_KIND, 'x');
     const original = stand.removeFinalizer.bind(stand);
     stand.removeFinalizer = () => Promise.resolve({ outcome: 'forbidden' });
-    expect((await stand.reconcile('x', 'edit')).retry).toBe('soon');
+    expect((await stand.reconcile('x', 'edit')).result).toBe('error');
     await original({ kind: SECRET_KIND, namespace: 'default', name: 'x' });
-    expect((await stand.reconcile('x')).retry).toBe('none');
+    expect((await stand.reconcile('x')).result).toBe('deleted');
     // The same uid again: whatever stands there now was not deleted by anybody.
     stand.vault.tamper(A, 'v2', new Map([['a', '"one"']]));
     const secret = stand.find(SECRET_KIND, 'x');

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion } from '../../../src/api/resources.js';
+import { KmsError } from '../../../src/kms/kms-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileStand } from '../../support/reconcile-stand.js';
 
@@ -126,10 +127,10 @@ describe('SecretReconciler', () => {
     stand.kms.down = true;
     stand.vault.tamper('secret/data/x', 'v2', new Map([['a', '"changed"']]));
     const { writes } = stand.vault;
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     expect(stand.ready('x')?.status).toBe('True');
     stand.secret('x', { secrets: [item('a', 'two'), item('b', 'new')] });
-    expect(await stand.reconcile('x', 'edit')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x', 'edit')).toMatchObject({ result: 'error' });
     expect(stand.ready('x')?.reason).toBe('KmsUnavailable');
     expect(stand.vault.writes).toBe(writes);
   });
@@ -142,7 +143,7 @@ describe('SecretReconciler', () => {
     await stand.reconcile('x', 'edit');
     expect(stand.ready('x')?.reason).toBe('VaultUnavailable');
     stand.secret('x', { secrets: [item('a', 'one')] });
-    expect(await stand.reconcile('x', 'edit')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x', 'edit')).toMatchObject({ result: 'error' });
     expect(stand.ready('x')).toMatchObject({ status: 'True', reason: 'Synced' });
     expect(stand.cache.secret('default', 'x')?.status?.keys).toBe('1/1');
   });
@@ -295,7 +296,7 @@ describe('SecretReconciler', () => {
     stand.vault.tamper(path, engineVersion, new Map([['b', '"before"']]));
     stand.secret('x', { path, kvSettings: { engineVersion }, secrets: [item('a', 'one'), bad('b')] });
     stand.vault.notReplicated = true;
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     expect(stand.vault.writes).toBe(0);
     stand.vault.notReplicated = false;
     await stand.reconcile('x');
@@ -376,15 +377,25 @@ describe('SecretReconciler', () => {
   it('takes a partial that cannot be read for a retry, never for a missing one', async () => {
     stand.secret('x', { secrets: [item('a', 'one')], includeSecrets: ['p'] });
     stand.apiDown = true;
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     expect(stand.vault.writes).toBe(0);
   });
 
   it('says of an unforeseen error only its kind', async () => {
     stand.secret('x', { secrets: [item('a', 'one')] });
     stand.vault.open = () => Promise.reject(new TypeError('canary-in-a-message'));
-    expect(await stand.reconcile('x')).toEqual({ retry: 'soon' });
+    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
     expect(JSON.stringify(stand.logger.entries)).not.toContain('canary');
     expect(JSON.stringify(stand.logger.entries)).toContain('TypeError');
+  });
+
+  it('says nothing of a resource that was given up because the operator stops', async () => {
+    stand.secret('x', { secrets: [item('a', 'one')] });
+    stand.kms.decrypt = () =>
+      Promise.reject(new KmsError('transient', 'Abandoned', 'the request was given up'));
+    expect(await stand.reconcile('x')).toEqual({ result: 'abandoned' });
+    expect(stand.ready('x')).toBeUndefined();
+    expect(stand.events).toEqual([]);
+    expect(stand.logger.entries).toEqual([]);
   });
 });

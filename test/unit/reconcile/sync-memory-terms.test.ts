@@ -8,10 +8,10 @@ describe('SyncMemory.forgetUnverifiable', () => {
   it('forgets what was written without a reading: another replica may have written since', () => {
     const memory = new SyncMemory();
     memory.remember('blind', PLACE, { inputsHash: 'h', dataMac: undefined, failedKeys: [] });
-    memory.settle('blind', PLACE, { generation: 1, inputsHash: 'h', state: 'synced' });
+    memory.recordSync('blind', PLACE, { generation: 1, inputsHash: 'h' }, 'synced');
     memory.forgetUnverifiable();
     expect(memory.fingerprint('blind', PLACE)).toBeUndefined();
-    expect(memory.settlement('blind', PLACE)).toBeUndefined();
+    expect(memory.lastSync('blind', PLACE)).toBeUndefined();
   });
 
   it('keeps what every sync compares with Vault', () => {
