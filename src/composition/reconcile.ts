@@ -6,7 +6,7 @@ import type { Priority } from '../queue/work-queue.js';
 import { Announcer } from '../reconcile/announcer.js';
 import { BlindSync } from '../reconcile/blind-sync.js';
 import { ContentProof } from '../reconcile/content-proof.js';
-import { DeletionJudge } from '../reconcile/deletion-judge.js';
+import { DeletionPlanner } from '../reconcile/deletion-planner.js';
 import { Entitlement } from '../reconcile/entitlement.js';
 import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../reconcile/key-decryption.js';
@@ -47,7 +47,7 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
     return new FinalizerHandler({
       client: c.resolve(TOKENS.resources),
       store,
-      judge: new DeletionJudge({ store, proof, allowedPaths, memory: shared.memory }),
+      planner: new DeletionPlanner({ store, proof, allowedPaths, memory: shared.memory }),
       clock: c.resolve(TOKENS.clock),
       ...shared,
     });

@@ -35,7 +35,7 @@ export class BlindSync {
   async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
     const { aggregate, inputsHash, secret, place } = request;
     const { uid } = secret.metadata;
-    const doubt = this.deps.memory.doubtOf(uid, place);
+    const suspicion = this.deps.memory.suspicionOf(uid, place);
     if (!this.isDue(request, kv)) {
       const version = lastVersion(request, this.deps.memory);
       return {
@@ -57,7 +57,7 @@ export class BlindSync {
     }
     const changed = this.lastHash(request) !== inputsHash;
     const version = await this.write(request, kv, values, signal);
-    this.deps.memory.endDoubt(uid, place, doubt);
+    this.deps.memory.clearSuspicion(uid, place, suspicion);
     this.deps.memory.remember(uid, place, {
       inputsHash,
       dataMac: undefined,
@@ -82,7 +82,7 @@ export class BlindSync {
   /** On v1 a restart counts as a change: what stands there now cannot be told. */
   private lastHash({ secret, place, known }: SyncRequest): string | undefined {
     const { uid } = secret.metadata;
-    if (this.deps.memory.doubtOf(uid, place) !== undefined) return undefined;
+    if (this.deps.memory.suspicionOf(uid, place) !== undefined) return undefined;
     const remembered = this.deps.memory.fingerprint(uid, place)?.inputsHash;
     return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
   }

@@ -79,7 +79,7 @@ export class Entitlement {
    */
   handOver(secret: KMSVaultSecret, place: Place): void {
     for (const other of this.deps.ownership.liveAt(place.path)) {
-      if (other.metadata.uid !== secret.metadata.uid) this.deps.memory.doubt(other.metadata.uid, place);
+      if (other.metadata.uid !== secret.metadata.uid) this.deps.memory.suspect(other.metadata.uid, place);
       this.deps.requeue(keyOf(other), 'edit');
     }
     const latest = this.deps.cache.secret(secret.metadata.namespace, secret.metadata.name);

@@ -9,10 +9,10 @@ import type { Clock } from '../runtime/clock.js';
 import type { KvStore } from '../vault/kv-store.js';
 import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
-import { byHand, type DeletionJudge, type DeletionPlan, type KeptPlace } from './deletion-judge.js';
+import { byHand, type DeletionPlanner, type DeletionPlan, type KeptPlace } from './deletion-planner.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
-import { judgedStatus } from './secret-status.js';
+import { statusOf } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** What a removal that failed means: where there is nothing of ours to remove, the resource is released. */
@@ -44,7 +44,7 @@ export class FinalizerHandler {
     private readonly deps: {
       readonly client: ResourceClient;
       readonly store: KvStore;
-      readonly judge: DeletionJudge;
+      readonly planner: DeletionPlanner;
       readonly ownership: PathOwnership;
       readonly entitlement: Entitlement;
       readonly memory: SyncMemory;
@@ -58,7 +58,7 @@ export class FinalizerHandler {
    * @throws KubeError when the API server cannot be reached.
    */
   async handle(resource: KMSVaultSecret, signal?: AbortSignal): Promise<Outcome> {
-    // What may be removed stands in the status: never judge by a copy that may be behind.
+    // What may be removed stands in the status: never decide by a copy that may be behind.
     const fresh = hasFinalizer(resource) ? await this.deps.client.fetch(keyOf(resource)) : resource;
     if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) {
       // The finalizer was removed by hand, or the resource is gone: nothing is to be known of it any more.
@@ -70,7 +70,7 @@ export class FinalizerHandler {
     if (this.deps.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
     let plan: DeletionPlan;
     try {
-      plan = await this.deps.judge.judge(fresh, signal);
+      plan = await this.deps.planner.plan(fresh, signal);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       return await this.wait(fresh, `what it wrote to Vault cannot be told now: ${error.message}`, error);
@@ -183,12 +183,7 @@ export class FinalizerHandler {
 
   private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
     await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
-      judgedStatus(
-        current,
-        latest as KMSVaultSecret,
-        [{ reason: 'Deleting', message }],
-        this.deps.clock.now(),
-      ),
+      statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.deps.clock.now()),
     );
   }
 }

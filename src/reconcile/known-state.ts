@@ -20,7 +20,7 @@ const NOTHING: KnownState = { created: false, failedKeys: [], failedKeysCut: fal
  * The place that the status names as written or found equal. A path without a version was written on v1.
  *
  * @returns undefined when the status names no path, as that of the Go operator. A path that is refused is
- *   returned as it stands: it is judged before anything is done with it.
+ *   returned as it stands: it is checked before anything is done with it.
  */
 export function statusPlace({ status }: KMSVaultSecret): Place | undefined {
   if (status?.created !== true || typeof status.path !== 'string') return undefined;

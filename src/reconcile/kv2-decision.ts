@@ -44,12 +44,12 @@ function decidePinned(
   current: number,
   equal: boolean,
 ): Kv2Decision {
-  const settled = equal || situation.vouched;
+  const upToDate = equal || situation.vouched;
   const stale: Kv2Decision = { action: 'stale', current, wouldDo: current };
-  if (current === casIndex + 1) return settled ? { action: 'none' } : stale;
+  if (current === casIndex + 1) return upToDate ? { action: 'none' } : stale;
   if (current === casIndex) return { action: 'write', cas: casIndex };
   if (current === 0) return { action: 'write', cas: 0 };
-  if (settled) return { action: 'none' };
+  if (upToDate) return { action: 'none' };
   const weRebuiltIt = current < casIndex && isVersion(situation.reading, situation.lastVersion);
   return weRebuiltIt ? { action: 'write', cas: current } : stale;
 }

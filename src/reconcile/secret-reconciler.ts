@@ -21,7 +21,7 @@ import { type PathClaims, readClaim } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
-import { judgedStatus, keysColumn, syncedStatus } from './secret-status.js';
+import { statusOf, keysColumn, syncedStatus } from './secret-status.js';
 import type { SecretSync } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -51,9 +51,9 @@ export class SecretReconciler {
    * @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby.
    */
   async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
-    const judged = this.judge(secret);
-    if ('refusal' in judged) return await this.refuse(secret, judged.refusal);
-    const { place, rivals } = judged;
+    const evaluated = this.evaluate(secret);
+    if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal);
+    const { place, rivals } = evaluated;
     const aggregate = await this.deps.aggregator.aggregate(secret);
     const guard = this.deps.entitlement.guard(secret, place);
     const request: SyncRequest = {
@@ -107,7 +107,7 @@ export class SecretReconciler {
     }
   }
 
-  private judge(
+  private evaluate(
     secret: KMSVaultSecret,
   ): { refusal: Finding } | { place: Place; rivals: readonly KMSVaultSecret[] } {
     const checked = checkSecretSpec(secret.spec);
@@ -140,9 +140,7 @@ export class SecretReconciler {
       this.deps.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
     this.deps.announcer.warnings(secret, warningsOf([refusal], []));
     this.tellWithdrawnPartials(secret);
-    await this.updateStatus(secret, (current) =>
-      judgedStatus(current, secret, [refusal], this.deps.clock.now()),
-    );
+    await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.deps.clock.now()));
     return outcomeOf([refusal]);
   }
 
@@ -190,7 +188,7 @@ export class SecretReconciler {
         ...rivalWarnings(place.path, rivals),
       ]);
       await this.updateStatus(secret, (current) => ({
-        ...judgedStatus(current, secret, [finding], this.deps.clock.now()),
+        ...statusOf(current, secret, [finding], this.deps.clock.now()),
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
     } else {
@@ -215,7 +213,7 @@ export class SecretReconciler {
     }));
     const findings = findingsOf(aggregate, failures);
     await this.updateStatus(secret, (current) => ({
-      ...judgedStatus(
+      ...statusOf(
         current,
         secret,
         findings,

@@ -17,18 +17,18 @@ export function syncedStatus(
   wroteAt: Date | undefined,
 ): KMSVaultSecretStatus {
   const { secret, place, inputsHash, aggregate } = request;
-  const judged = judgedStatus(current, secret, result.findings, now, syncedMessage(request));
+  const base = statusOf(current, secret, result.findings, now, syncedMessage(request));
   const failures = {
     keys: keysColumn(result.state === 'blocked' ? 0 : aggregate.keys.size - result.failures.length, request),
     ...failedKeys(result),
   };
   const written = wroteAt === undefined ? {} : { lastWriteTime: seconds(wroteAt) };
   if (result.state === 'blocked' || !result.claims) {
-    const { failedKeys: _, failedKeysCut: __, inputsHash: before, ...rest } = judged;
+    const { failedKeys: _, failedKeysCut: __, inputsHash: before, ...rest } = base;
     // The failed keys belong to these inputs; an older hash beside them would vouch for the wrong ones.
     return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
   }
-  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...told } = judged;
+  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...told } = base;
   // Whatever was claimed, it is told from now on where the value stands.
   const { claim: _____, ...rest } = told;
   return {
@@ -45,7 +45,7 @@ export function syncedStatus(
 }
 
 /** The status after a reconcile that was refused before it reached Vault, or failed there. */
-export function judgedStatus(
+export function statusOf(
   current: KMSVaultSecretStatus | undefined,
   secret: KMSVaultSecret,
   findings: readonly Finding[],

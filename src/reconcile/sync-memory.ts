@@ -69,8 +69,8 @@ interface AtPlace {
   fingerprint?: Fingerprint;
   lastSync?: { readonly inputs: Inputs; readonly state: SyncState };
   blocked?: BlockedResult;
-  /** Somebody else may have written here; each doubt is another object. */
-  doubt?: object;
+  /** Somebody else may have written here; each suspicion is another object. */
+  suspicion?: object;
 }
 
 interface Entry {
@@ -132,19 +132,19 @@ export class SyncMemory {
   }
 
   /** What stands at a place unread may be another's: it is to be written again. */
-  doubt(uid: string, place: Place): void {
+  suspect(uid: string, place: Place): void {
     const known = this.known(uid, place);
-    if (known !== undefined) known.doubt = {};
+    if (known !== undefined) known.suspicion = {};
   }
 
-  doubtOf(uid: string, place: Place): object | undefined {
-    return this.known(uid, place)?.doubt;
+  suspicionOf(uid: string, place: Place): object | undefined {
+    return this.known(uid, place)?.suspicion;
   }
 
-  /** Ends this doubt; one that came up meanwhile stays. */
-  endDoubt(uid: string, place: Place, doubt: object | undefined): void {
+  /** Clears this suspicion; one that came up meanwhile stays. */
+  clearSuspicion(uid: string, place: Place, suspicion: object | undefined): void {
     const known = this.known(uid, place);
-    if (known !== undefined && known.doubt === doubt) delete known.doubt;
+    if (known !== undefined && known.suspicion === suspicion) delete known.suspicion;
   }
 
   /** The value of the resource stands at this place now; a write stays untold until {@link told}. */

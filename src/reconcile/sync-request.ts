@@ -9,7 +9,7 @@ import type { Place } from './place.js';
 import type { Aggregate } from './secret-aggregator.js';
 import type { SyncState } from './sync-memory.js';
 
-/** One resource, judged and aggregated, on its way to Vault. */
+/** One resource, validated and aggregated, on its way to Vault. */
 export interface SyncRequest {
   readonly secret: KMSVaultSecret;
   readonly place: Place;

@@ -26,10 +26,10 @@ export class KvV1Secret implements KvSecret {
       return { state: 'live', data: parseSecretData(members.get('data') ?? '{}') };
     }
     if (answer.status === 404 && notFound(answer.text) === 'secret') {
-      mount.doubt();
+      mount.invalidate();
       return { state: 'absent' };
     }
-    if (answer.status === 403) mount.question();
+    if (answer.status === 403) mount.requireCheck();
     return this.fail(answer, 'read');
   }
 
@@ -39,7 +39,7 @@ export class KvV1Secret implements KvSecret {
     { guard, signal }: ChangeOptions = {},
   ): Promise<undefined> {
     const { session, path, mount } = this.deps;
-    await mount.settle(signal);
+    await mount.verify(signal);
     const body = serializeSecretData(data);
     const answer = await session.request({
       method: 'POST',
@@ -69,7 +69,7 @@ export class KvV1Secret implements KvSecret {
   }
 
   private fail(answer: VaultResponse, operation: 'read' | 'write' | 'delete'): never {
-    if (answer.status === 400 || answer.status === 404) this.deps.mount.doubt();
+    if (answer.status === 400 || answer.status === 404) this.deps.mount.invalidate();
     throw refusal(answer, operation, this.deps.path);
   }
 }

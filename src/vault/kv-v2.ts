@@ -35,11 +35,11 @@ export class KvV2Secret implements KvSecret {
       // A deleted or destroyed version is answered with 404 and its metadata (tried).
       if (hasMetadata(answer.text)) return this.readingOf(answer);
       if (notFound(answer.text) === 'secret') {
-        mount.doubt();
+        mount.invalidate();
         return { state: 'absent' };
       }
     }
-    if (answer.status === 403) mount.question();
+    if (answer.status === 403) mount.requireCheck();
     return this.fail(answer, 'read', path);
   }
 
@@ -52,7 +52,7 @@ export class KvV2Secret implements KvSecret {
     // Without check-and-set Vault would overwrite whatever stands there.
     if (cas === undefined)
       throw new VaultError('rejected', 'a K/V v2 secret is written by version only', { path });
-    await mount.settle(signal);
+    await mount.verify(signal);
     const answer = await session.request({
       method: 'POST',
       path,
@@ -101,7 +101,7 @@ export class KvV2Secret implements KvSecret {
   }
 
   private fail(answer: VaultResponse, operation: 'read' | 'write' | 'delete', path: string): never {
-    if (answer.status === 400 || answer.status === 404) this.deps.mount.doubt();
+    if (answer.status === 400 || answer.status === 404) this.deps.mount.invalidate();
     throw refusal(answer, operation, path);
   }
 }

@@ -7,7 +7,7 @@ export interface LoginRefusal {
   /** What is shown instead of {@link text}. */
   readonly shown?: string;
   readonly advice?: string;
-  /** Vault could not ask somebody else: the credentials were not judged, and the login is retried as in an outage. */
+  /** Vault could not ask somebody else: the credentials were not checked, and the login is retried as in an outage. */
   readonly isOutage?: boolean;
 }
 

@@ -108,7 +108,7 @@ export class VaultClient implements VaultRequests {
   private async attempt(request: VaultRequest, url: string, budget: Budget): Promise<VaultResponse | Failed> {
     const first = await this.exchange(request, url, budget);
     if ('error' in first) return first;
-    if (!isRedirect(first)) return this.judge(request, first);
+    if (!isRedirect(first)) return this.classify(request, first);
     if (this.isStopping && !FOLLOWED_TO_THE_END.has(request.operation)) {
       return redirectFailure(request, first, 'while the operator stops');
     }
@@ -119,7 +119,7 @@ export class VaultClient implements VaultRequests {
     if (isRedirect(second)) {
       return redirectFailure(request, second, 'more than once: point VAULT_ADDR at the active node');
     }
-    return this.judge(request, second);
+    return this.classify(request, second);
   }
 
   private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
@@ -187,7 +187,10 @@ export class VaultClient implements VaultRequests {
   }
 
   /** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
-  private judge({ operation }: VaultRequest, { status, text, headers }: RawResponse): VaultResponse | Failed {
+  private classify(
+    { operation }: VaultRequest,
+    { status, text, headers }: RawResponse,
+  ): VaultResponse | Failed {
     if (status >= 500 || notNow(status, text) !== undefined) {
       const error = serverFailure(status, headers, operation, text, this.deps.clock.now());
       return { error, again: status !== 501 };

@@ -63,7 +63,7 @@ export class VaultKvStore implements KvStore {
   }
 }
 
-/** Asked again right before any request: no path of a resource reaches Vault unjudged. */
+/** Asked again right before any request: no path of a resource reaches Vault unchecked. */
 function guard(path: string): void {
   const parsed = parseVaultPath(path);
   if (!parsed.ok) throw new VaultError('engine-mismatch', `the path ${parsed.problem}`);

@@ -98,7 +98,7 @@ export class VaultSession implements SessionRequests {
     // Another request may have replaced the token while this one was on its way.
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) return answer;
-      this.bury(session);
+      this.discard(session);
     }
     const fresh = await this.session();
     const second = await this.send(fresh, request);
@@ -270,7 +270,7 @@ export class VaultSession implements SessionRequests {
   }
 
   /** Gives up a token that Vault does not know any more. */
-  private bury(session: Session): void {
+  private discard(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.drop(session);
     this.rest.died(this.deps.clock.monotonicMs() - session.loggedInMs);

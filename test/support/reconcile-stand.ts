@@ -19,7 +19,7 @@ import type { Priority } from '../../src/queue/work-queue.js';
 import { Announcer } from '../../src/reconcile/announcer.js';
 import { BlindSync } from '../../src/reconcile/blind-sync.js';
 import { ContentProof } from '../../src/reconcile/content-proof.js';
-import { DeletionJudge } from '../../src/reconcile/deletion-judge.js';
+import { DeletionPlanner } from '../../src/reconcile/deletion-planner.js';
 import { Entitlement } from '../../src/reconcile/entitlement.js';
 import { FinalizerHandler } from '../../src/reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../../src/reconcile/key-decryption.js';
@@ -242,7 +242,7 @@ export class ReconcileStand implements ResourceClient {
       finalizers: new FinalizerHandler({
         client: this,
         store: this.vault,
-        judge: new DeletionJudge({ store: this.vault, memory, proof, allowedPaths }),
+        planner: new DeletionPlanner({ store: this.vault, memory, proof, allowedPaths }),
         ownership,
         entitlement,
         memory,

@@ -221,7 +221,7 @@ async function apply(stand: ReconcileStand, step: Command): Promise<void> {
   }
 }
 
-async function settle(stand: ReconcileStand): Promise<void> {
+async function reconcileAll(stand: ReconcileStand): Promise<void> {
   stand.kms.down = false;
   stand.vault.down = false;
   stand.apiDown = false;
@@ -316,7 +316,7 @@ describe('any sequence of edits, drifts, partial changes, deletions and failures
         const stand = new ReconcileStand();
         guard(stand);
         for (const step of commands) await apply(stand, step);
-        await settle(stand);
+        await reconcileAll(stand);
         expect(stand.logger.entries.filter((entry) => entry.level === 'error')).toEqual([]);
         for (const one of NAMES) expectDesired(stand, one);
       }),

@@ -8,7 +8,7 @@ import { FakeKms } from '../../support/fake-kms.js';
 /** More requests than any of these operations makes. */
 const MANY = 40;
 const ENGINES: EngineVersion[] = ['v1', 'v2'];
-const AFTERWARDS = ['settles', 'is deleted at once', 'settles and is deleted'] as const;
+const AFTERWARDS = ['converges', 'is deleted at once', 'converges and is deleted'] as const;
 const THEIRS = { theirs: 'precious' };
 const cases = ENGINES.flatMap((engine) =>
   [false, true].flatMap((stranger) => AFTERWARDS.map((afterwards) => ({ engine, stranger, afterwards }))),
@@ -43,16 +43,16 @@ function watchWrites(stand: MortalStand): Set<string> {
   return written;
 }
 
-async function settle(stand: MortalStand): Promise<void> {
+async function reconcileAll(stand: MortalStand): Promise<void> {
   for (let round = 0; round < 4; round += 1) await stand.reconcile('x');
 }
 
 async function goOn(stand: MortalStand, afterwards: (typeof AFTERWARDS)[number]): Promise<void> {
   stand.restart();
-  if (afterwards !== 'is deleted at once') await settle(stand);
-  if (afterwards === 'settles') return;
+  if (afterwards !== 'is deleted at once') await reconcileAll(stand);
+  if (afterwards === 'converges') return;
   stand.delete(SECRET_KIND, 'x');
-  await settle(stand);
+  await reconcileAll(stand);
   expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
 }
 
@@ -89,7 +89,7 @@ describe('a process that is killed after any of its requests', () => {
         await stand.reconcile('x');
         const died = stand.isDead;
         await goOn(stand, afterwards);
-        if (afterwards === 'settles') expectSynced(stand, engine, 'b');
+        if (afterwards === 'converges') expectSynced(stand, engine, 'b');
         else {
           const stays = stranger && !written.has(pathOf(engine, 'b'));
           expect(stand.values(pathOf(engine, 'b'), engine)).toEqual(stays ? THEIRS : undefined);
@@ -105,7 +105,7 @@ describe('a process that is killed after any of its requests', () => {
       await forEveryRequest(async (requests) => {
         const stand = new MortalStand();
         put(stand, engine, 'a');
-        await settle(stand);
+        await reconcileAll(stand);
         if (stranger) strangerAt(stand, engine, 'b');
         const written = watchWrites(stand);
         put(stand, engine, 'b');
@@ -114,7 +114,7 @@ describe('a process that is killed after any of its requests', () => {
         const died = stand.isDead;
         await goOn(stand, afterwards);
         const [older, newer] = [pathOf(engine, 'a'), pathOf(engine, 'b')];
-        if (afterwards === 'settles') {
+        if (afterwards === 'converges') {
           expectSynced(stand, engine, 'b');
           expect(stand.values(older, engine)).toEqual({ a: 'ours' });
         } else if (written.has(newer)) {
@@ -137,13 +137,13 @@ describe('a process that is killed after any of its requests', () => {
     await forEveryRequest(async (requests) => {
       const stand = new MortalStand();
       put(stand, engine, 'a');
-      await settle(stand);
+      await reconcileAll(stand);
       stand.delete(SECRET_KIND, 'x');
       stand.killAfter(requests);
       await stand.reconcile('x', 'edit');
       const died = stand.isDead;
       stand.restart();
-      await settle(stand);
+      await reconcileAll(stand);
       expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
       expect(stand.values(pathOf(engine, 'a'), engine)).toBeUndefined();
       return { died };

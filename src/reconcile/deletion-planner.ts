@@ -25,9 +25,9 @@ export type DeletionPlan =
 /**
  * Decides what a finalizer may delete: only what is shown to be the resource's own. This process's memory
  * is the newest witness, then the status; a claim tells of a write that neither knows the end of, and is
- * settled by reading what the place holds.
+ * resolved by reading what the place holds.
  */
-export class DeletionJudge {
+export class DeletionPlanner {
   constructor(
     private readonly deps: {
       readonly store: KvStore;
@@ -38,7 +38,7 @@ export class DeletionJudge {
   ) {}
 
   /** @throws VaultError, KmsError, KubeError when it cannot be told now. */
-  async judge(secret: KMSVaultSecret, signal?: AbortSignal): Promise<DeletionPlan> {
+  async plan(secret: KMSVaultSecret, signal?: AbortSignal): Promise<DeletionPlan> {
     const { memory } = this.deps;
     const { uid } = secret.metadata;
     const spec = placeOf(secret);
@@ -50,8 +50,8 @@ export class DeletionJudge {
       if (created !== undefined && samePlace(created, spec)) {
         return this.removal(secret, created, [{ place: claimed, why: 'the path was changed back' }]);
       }
-      const settled = await this.settle(secret, { claim, claimed, created }, signal);
-      if (settled !== undefined) return settled;
+      const planned = await this.planForClaim(secret, { claim, claimed, created }, signal);
+      if (planned !== undefined) return planned;
     }
     if (created !== undefined) return this.removal(secret, created, []);
     if (secret.status?.created === true) return await this.unnamed(secret, spec, signal);
@@ -59,7 +59,7 @@ export class DeletionJudge {
   }
 
   /** @returns undefined when nothing was written under the claim, so that the rest of the status counts. */
-  private async settle(
+  private async planForClaim(
     secret: KMSVaultSecret,
     { claim, claimed, created }: { claim: ClaimedPath; claimed: Place; created: Place | undefined },
     signal?: AbortSignal,
