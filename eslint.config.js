@@ -7,8 +7,13 @@ const CLIENTS = [
   { name: '@aws-sdk/client-sts', folders: ['vault'] },
   { name: 'hashi-vault-js', folders: ['vault'] },
   { name: '@kubernetes/client-node', folders: ['watch', 'kube'] },
-  { name: 'tsyringe', folders: ['composition'] },
 ];
+/** Services say what they need; only src/composition registers, only it and the entry points resolve. */
+const DECORATORS_ONLY = {
+  name: 'tsyringe',
+  allowImportNames: ['inject', 'injectAll', 'injectable'],
+  message: 'Only src/composition uses a container.',
+};
 const FOLDERS = [
   'admission',
   'api',
@@ -17,6 +22,7 @@ const FOLDERS = [
   'kms',
   'kube',
   'observability',
+  'program',
   'queue',
   'reconcile',
   'runtime',
@@ -27,13 +33,13 @@ const FOLDERS = [
 const FORBIDDEN = {
   api: FOLDERS.filter((folder) => folder !== 'api'),
   config: FOLDERS.filter((folder) => folder !== 'config'),
-  kms: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'vault', 'kube'],
-  vault: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'kube'],
-  kube: ['reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'vault'],
-  queue: ['reconcile', 'watch', 'composition', 'admission', 'kms', 'vault', 'kube'],
-  reconcile: ['watch', 'composition', 'admission'],
-  watch: ['reconcile', 'composition', 'admission', 'kms', 'vault'],
-  admission: ['reconcile', 'watch', 'queue', 'composition', 'vault', 'kube'],
+  kms: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'vault', 'kube'],
+  vault: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'kube'],
+  kube: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'vault'],
+  queue: ['program', 'reconcile', 'watch', 'composition', 'admission', 'kms', 'vault', 'kube'],
+  reconcile: ['program', 'watch', 'composition', 'admission'],
+  watch: ['program', 'reconcile', 'composition', 'admission', 'kms', 'vault'],
+  admission: ['program', 'reconcile', 'watch', 'queue', 'composition', 'vault', 'kube'],
 };
 
 export default tseslint.config(
@@ -111,10 +117,13 @@ export default tseslint.config(
       'no-restricted-imports': [
         'error',
         {
-          paths: CLIENTS.filter(({ folders }) => !folders.includes(folder)).map(({ name, folders }) => ({
-            name,
-            message: `Only src/${folders.join(', src/')} imports it.`,
-          })),
+          paths: [
+            ...CLIENTS.filter(({ folders }) => !folders.includes(folder)).map(({ name, folders }) => ({
+              name,
+              message: `Only src/${folders.join(', src/')} imports it.`,
+            })),
+            ...(folder === 'composition' ? [] : [DECORATORS_ONLY]),
+          ],
           patterns: [
             { group: ['**/test/**'], message: 'src never imports test.' },
             ...(FORBIDDEN[folder] ?? []).map((other) => ({

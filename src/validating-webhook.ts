@@ -2,15 +2,17 @@ import 'reflect-metadata';
 
 import { patternProblem } from './api/allowed-paths.js';
 import { buildInfo } from './build-info.js';
-import { createWebhookContainer, WEBHOOK_TOKENS } from './composition/webhook-container.js';
-import { WebhookProgram } from './composition/webhook-program.js';
+import { createWebhookContainer } from './composition/webhook-container.js';
 import type { WebhookConfig } from './config/config.js';
 import { faultText } from './config/operator-config.js';
 import { secretVariables } from './config/secret-variables.js';
 import { parseWebhookCommand } from './config/webhook-config.js';
 import type { OnEndSignal } from './early-signals.js';
 import { ListenError } from './observability/http-endpoint.js';
+import type { Logger } from './observability/logger.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
+import type { WebhookProgram } from './program/webhook-program.js';
+import { TOKENS } from './tokens.js';
 
 const PROGRAM = 'kms-vault-validating-webhook';
 
@@ -31,10 +33,10 @@ export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
 async function run(config: WebhookConfig, onEndSignal: OnEndSignal): Promise<void> {
   guardProcess(secretVariables(process.env, [], { childrenNeedAws: false }));
   const container = createWebhookContainer({ config, build: buildInfo });
-  const logger = container.resolve(WEBHOOK_TOKENS.logger);
+  const logger = container.resolve<Logger>(TOKENS.logger);
   exitOnUnforeseen(logger);
   logNodeWarnings(logger);
-  const program = new WebhookProgram(container);
+  const program = container.resolve<WebhookProgram>(TOKENS.webhookProgram);
   onEndSignal(() => program.stop());
   logger.info('starting', { version: buildInfo.version, commit: buildInfo.commit, node: process.version });
   try {

@@ -1,8 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
+import { TOKENS } from '../tokens.js';
 import {
   type AdmissionAnswer,
   type AdmissionRequest,
@@ -24,6 +27,7 @@ const MAX_PARSED_BYTES_IN_FLIGHT = 80 * 1024 * 1024;
 const MAX_REVIEWS_IN_FLIGHT = 256;
 
 /** Turns one HTTP request into one answer: HTTP errors for what is no review, an `AdmissionReview` else. */
+@injectable()
 export class AdmissionHandler {
   private readonly bodies = new ByteBudget(MAX_BYTES_IN_FLIGHT);
   private readonly parsed = new ByteBudget(MAX_PARSED_BYTES_IN_FLIGHT);
@@ -31,13 +35,12 @@ export class AdmissionHandler {
   private draining = false;
 
   constructor(
-    private readonly deps: {
-      readonly reviewer: Pick<ResourceReviewer, 'review'>;
-      readonly metrics: Pick<WebhookMetrics, 'admissions' | 'admissionDuration' | 'rejectedRequests'>;
-      readonly logger: Logger;
-      /** Aborts when requests in flight are to be answered at once. */
-      readonly givingUp: AbortSignal;
-    },
+    @inject(TOKENS.reviewer) private readonly reviewer: Pick<ResourceReviewer, 'review'>,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<WebhookMetrics, 'admissions' | 'admissionDuration' | 'rejectedRequests'>,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    /** Aborts when requests in flight are to be answered at once. */
+    @inject(TOKENS.givingUp) private readonly givingUp: AbortSignal,
   ) {}
 
   /** From now on every answer is the last on its connection. */
@@ -51,7 +54,7 @@ export class AdmissionHandler {
     response.once('close', () => {
       gone.abort();
     });
-    const deadline = new LinkedAbort([gone.signal, this.deps.givingUp], answerWithinMs(request.url ?? ''));
+    const deadline = new LinkedAbort([gone.signal, this.givingUp], answerWithinMs(request.url ?? ''));
     try {
       const body = await this.judge(request, deadline.signal);
       this.send(response, 200, { 'content-type': 'application/json' }, body);
@@ -64,12 +67,12 @@ export class AdmissionHandler {
   }
 
   private async judge(request: IncomingMessage, signal: AbortSignal): Promise<string> {
-    const stopTimer = this.deps.metrics.admissionDuration.startTimer();
+    const stopTimer = this.metrics.admissionDuration.startTimer();
     checkHead(request);
     const { review, parsedBytes } = await this.read(request);
     this.reviewsInFlight += 1;
     try {
-      const answer = await this.deps.reviewer.review(review, signal);
+      const answer = await this.reviewer.review(review, signal);
       this.count(review, answer);
       stopTimer();
       return answerBody(review, answer);
@@ -102,7 +105,7 @@ export class AdmissionHandler {
   }
 
   private count({ kind, operation }: AdmissionRequest, { allowed }: AdmissionAnswer): void {
-    this.deps.metrics.admissions.inc({ kind, operation, allowed: String(allowed) });
+    this.metrics.admissions.inc({ kind, operation, allowed: String(allowed) });
   }
 
   private refuse(response: ServerResponse, error: unknown): void {
@@ -113,12 +116,12 @@ export class AdmissionHandler {
           ? overloaded()
           : new RequestProblem(500, 'internal error');
     const { status, message, headers } = problem;
-    this.deps.metrics.rejectedRequests.inc({ status: String(status) });
+    this.metrics.rejectedRequests.inc({ status: String(status) });
     if (status === 500) {
       const name = error instanceof Error ? error.name : typeof error;
-      this.deps.logger.error('a review failed', { error: name });
+      this.logger.error('a review failed', { error: name });
     } else {
-      this.deps.logger.debug('rejected a request', { status, problem: message });
+      this.logger.debug('rejected a request', { status, problem: message });
     }
     this.send(response, status, { 'content-type': 'text/plain; charset=utf-8', ...headers }, `${message}\n`);
   }

@@ -2,10 +2,13 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { ListenAddress } from '../config/config.js';
 import { ListenError } from '../observability/http-endpoint.js';
 import type { Logger } from '../observability/logger.js';
 import { closeIdleBeyond } from '../runtime/idle-connections.js';
+import { TOKENS } from '../tokens.js';
 import type { AdmissionHandler } from './admission-handler.js';
 import type { CertificateStore } from './certificate-store.js';
 
@@ -23,17 +26,15 @@ const MAX_CONNECTIONS = 1_000;
 const TLS = { minVersion: 'TLSv1.2' } as const;
 
 /** The HTTPS server that the API server calls. */
+@injectable()
 export class AdmissionServer {
   private readonly server: Server;
 
   constructor(
-    private readonly deps: {
-      readonly address: ListenAddress;
-      readonly handler: AdmissionHandler;
-      readonly certificates: CertificateStore;
-      readonly logger: Logger;
-      readonly maxIdleConnections?: number;
-    },
+    @inject(TOKENS.listenAddress) private readonly address: ListenAddress,
+    @inject(TOKENS.admissionHandler) private readonly handler: AdmissionHandler,
+    @inject(TOKENS.certificates) private readonly certificates: CertificateStore,
+    @inject(TOKENS.logger) private readonly logger: Logger,
   ) {
     const limits = {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -43,10 +44,10 @@ export class AdmissionServer {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     };
     this.server = createServer({ ...TLS, ...limits }, (request, response) => {
-      void deps.handler.serve(request, response);
+      void handler.serve(request, response);
     });
     this.server.maxConnections = MAX_CONNECTIONS;
-    closeIdleBeyond(this.server, deps.maxIdleConnections ?? MAX_IDLE_KEPT, 'secureConnection');
+    closeIdleBeyond(this.server, MAX_IDLE_KEPT, 'secureConnection');
   }
 
   /**
@@ -55,7 +56,7 @@ export class AdmissionServer {
    * @throws ListenError when the address cannot be bound.
    */
   async start(): Promise<void> {
-    const { address, certificates, logger } = this.deps;
+    const { address, certificates, logger } = this;
     // Connections that are open keep the certificate they were made with.
     await certificates.start(({ cert, key }) => {
       this.server.setSecureContext({ ...TLS, cert, key });
@@ -75,8 +76,8 @@ export class AdmissionServer {
 
   /** Accepts no more and waits until every request in flight is answered. */
   async drain(): Promise<void> {
-    this.deps.certificates.stop();
-    this.deps.handler.drain();
+    this.certificates.stop();
+    this.handler.drain();
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');
     this.server.close();

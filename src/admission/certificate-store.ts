@@ -1,8 +1,12 @@
 import { readFile } from 'node:fs/promises';
 
+import { inject, injectable } from 'tsyringe';
+
+import type { ReadinessCheck } from '../observability/health.js';
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import { type CertificatePair, fingerprint, judgePair } from './certificate-pair.js';
 
 /** Files are compared by content: whatever way a mount changes them is noticed. */
@@ -12,7 +16,10 @@ const POLL_MS = 1_000;
  * The serving certificate, read again and again from two files. As long as the files hold no pair that is
  * whole, fits together and is valid now, the last good one stays.
  */
-export class CertificateStore {
+@injectable()
+export class CertificateStore implements ReadinessCheck {
+  /** As a readiness check. */
+  readonly name = 'certificate';
   private serving: { readonly pair: CertificatePair; readonly id: string } | undefined;
   private complaint = '';
   private expiryWasSaid = false;
@@ -20,13 +27,12 @@ export class CertificateStore {
   private running = false;
 
   constructor(
-    private readonly deps: {
-      readonly certFile: string;
-      readonly keyFile: string;
-      readonly clock: Clock;
-      readonly logger: Logger;
-      readonly metrics: Pick<WebhookMetrics, 'certificateExpiry' | 'certificateReloads'>;
-    },
+    @inject(TOKENS.tlsCertFile) private readonly certFile: string,
+    @inject(TOKENS.tlsKeyFile) private readonly keyFile: string,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<WebhookMetrics, 'certificateExpiry' | 'certificateReloads'>,
   ) {}
 
   /** The pair that serves; undefined before the first good one. */
@@ -37,7 +43,7 @@ export class CertificateStore {
   /** Why there is no valid certificate; undefined when there is one. */
   problem(): string | undefined {
     if (this.serving === undefined) return 'no usable certificate yet';
-    return this.serving.pair.notAfter <= this.deps.clock.now() ? 'the certificate has expired' : undefined;
+    return this.serving.pair.notAfter <= this.clock.now() ? 'the certificate has expired' : undefined;
   }
 
   /** Reads the files now and then for ever; `use` gets every new good pair, the first one included. */
@@ -54,13 +60,13 @@ export class CertificateStore {
   private async poll(use: (pair: CertificatePair) => void): Promise<void> {
     await this.refresh(use);
     if (!this.running) return;
-    this.cancelPoll = this.deps.clock.setTimer(POLL_MS, () => {
+    this.cancelPoll = this.clock.setTimer(POLL_MS, () => {
       void this.poll(use);
     });
   }
 
   private async refresh(use: (pair: CertificatePair) => void): Promise<void> {
-    const { certFile, keyFile, clock, logger, metrics } = this.deps;
+    const { certFile, keyFile, clock, logger, metrics } = this;
     const [cert, key] = await Promise.all([read(certFile), read(keyFile)]);
     if (cert === undefined || key === undefined) {
       this.complain(`${cert === undefined ? certFile : keyFile} cannot be read`);
@@ -93,13 +99,13 @@ export class CertificateStore {
     const complaint = `${problem} ${id}`;
     if (complaint === this.complaint) return;
     this.complaint = complaint;
-    this.deps.metrics.certificateReloads.inc({ result: 'failure' });
-    const { certFile, keyFile } = this.deps;
+    this.metrics.certificateReloads.inc({ result: 'failure' });
+    const { certFile, keyFile } = this;
     const facts = { certFile, keyFile, problem };
     if (this.serving === undefined) {
-      this.deps.logger.error('no usable serving certificate; TLS handshakes fail until there is one', facts);
+      this.logger.error('no usable serving certificate; TLS handshakes fail until there is one', facts);
     } else {
-      this.deps.logger.warn('the serving certificate was not replaced; the last good one serves on', facts);
+      this.logger.warn('the serving certificate was not replaced; the last good one serves on', facts);
     }
   }
 
@@ -107,7 +113,7 @@ export class CertificateStore {
     if (this.expiryWasSaid || this.problem() === undefined || this.serving === undefined) return;
     this.expiryWasSaid = true;
     const { notAfter } = this.serving.pair;
-    this.deps.logger.error('the serving certificate has expired and there is no new one', { notAfter });
+    this.logger.error('the serving certificate has expired and there is no new one', { notAfter });
   }
 }
 

@@ -1,12 +1,18 @@
+import { inject, injectable } from 'tsyringe';
+
 import { decodeBase64 } from '../api/base64.js';
 import type { EncryptionContext } from '../api/resources.js';
 import { readCiphertext } from '../kms/ciphertext.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { PlaintextInspector } from '../kms/plaintext-inspector.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
+import { TOKENS } from '../tokens.js';
 
 /** Far more than anybody writes; what is larger would be sorted and sent for each item that it counts for. */
 const MAX_CONTEXT_CHARACTERS = 65_536;
+
+/** Reviews that wait for KMS at a time; those beyond are told to come again. */
+const MAX_REVIEWS = 128;
 
 /** One item as it would be decrypted at a sync. */
 export interface ItemToCheck {
@@ -36,17 +42,17 @@ export class TooManyReviews extends Error {
  * Finds out which items can be decrypted, side by side; the plaintexts are dropped. One review never has
  * more requests waiting than KMS takes at a time, so a large resource does not hold up a small one.
  */
+@injectable()
 export class ItemCheck {
   private asking = 0;
   private reviews = 0;
 
   constructor(
-    private readonly deps: {
-      readonly inspector: Pick<PlaintextInspector, 'inspect'>;
-      readonly maxConcurrentRequests: number;
-      /** Reviews that wait for KMS at a time. */
-      readonly maxReviews: number;
-    },
+    @inject(TOKENS.inspector) private readonly inspector: Pick<PlaintextInspector, 'inspect'>,
+    @inject(TOKENS.maxConcurrentKmsRequests) private readonly maxConcurrentRequests: number,
+    /** Reviews that wait for KMS at a time. */
+    @inject(TOKENS.maxReviewsAtKms, { isOptional: true })
+    private readonly maxReviews: number = MAX_REVIEWS,
   ) {}
 
   /**
@@ -68,7 +74,7 @@ export class ItemCheck {
   }
 
   private async ask(items: readonly ItemToCheck[], signal: AbortSignal, outcomes: Outcomes): Promise<void> {
-    if (this.asking >= this.deps.maxReviews) throw new TooManyReviews();
+    if (this.asking >= this.maxReviews) throw new TooManyReviews();
     this.asking += 1;
     this.reviews += 1;
     const owner = `review ${String(this.reviews)}`;
@@ -82,7 +88,7 @@ export class ItemCheck {
         if (item === undefined) return;
         try {
           if (cause !== undefined) throw cause;
-          const { endsWithLineBreak } = await this.deps.inspector.inspect({ ...item, owner }, giveUp.signal);
+          const { endsWithLineBreak } = await this.inspector.inspect({ ...item, owner }, giveUp.signal);
           if (endsWithLineBreak) outcomes.tellOfLineBreak(index);
         } catch (error) {
           if (!(error instanceof KmsError)) throw error;
@@ -95,7 +101,7 @@ export class ItemCheck {
       }
     };
     try {
-      await Promise.all(Array.from({ length: this.deps.maxConcurrentRequests }, askOneByOne));
+      await Promise.all(Array.from({ length: this.maxConcurrentRequests }, askOneByOne));
     } finally {
       giveUp.abort();
       giveUp.dispose();

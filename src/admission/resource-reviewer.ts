@@ -1,7 +1,10 @@
+import { inject, injectable } from 'tsyringe';
+
 import { SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import type { Logger } from '../observability/logger.js';
+import { TOKENS } from '../tokens.js';
 import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
 import { asMessage, asWarnings, type Finding, Findings } from './findings.js';
 import type { ItemCheck } from './item-check.js';
@@ -14,14 +17,13 @@ import type { VaultPathRules } from './vault-path-rules.js';
 const ALLOWED: AdmissionAnswer = { allowed: true, warnings: [] };
 
 /** Decides whether a resource may be stored: whether the operator could sync it. */
+@injectable()
 export class ResourceReviewer {
   constructor(
-    private readonly deps: {
-      readonly items: ItemCheck;
-      readonly paths: VaultPathRules;
-      readonly onKmsError: 'deny' | 'allow';
-      readonly logger: Logger;
-    },
+    @inject(TOKENS.itemCheck) private readonly items: ItemCheck,
+    @inject(TOKENS.pathRules) private readonly paths: VaultPathRules,
+    @inject(TOKENS.onKmsError) private readonly onKmsError: 'deny' | 'allow',
+    @inject(TOKENS.logger) private readonly logger: Logger,
   ) {}
 
   /**
@@ -50,7 +52,7 @@ export class ResourceReviewer {
       warnOf(kind, spec, items, warnings);
     }
     const oldSpec = request.operation === 'UPDATE' ? oldObject?.spec : undefined;
-    const checked = await this.deps.items.check(itemsToCheck(items, itemsOf(oldSpec)), signal);
+    const checked = await this.items.check(itemsToCheck(items, itemsOf(oldSpec)), signal);
     sortFailures(kind, checked.failures(), { problems, warnings, outages });
     warnOfLineBreaks(checked.withLineBreak(), warnings);
     return this.decide(request, problems, outages, warnings);
@@ -60,7 +62,7 @@ export class ResourceReviewer {
     const { path, kvSettings } = spec;
     if (typeof path !== 'string') return;
     const engineVersion = isRecord(kvSettings) ? kvSettings.engineVersion : undefined;
-    this.deps.paths.check(path, engineVersion, namespace, problems);
+    this.paths.check(path, engineVersion, namespace, problems);
   }
 
   private decide(
@@ -69,7 +71,7 @@ export class ResourceReviewer {
     outages: Findings,
     warnings: Findings,
   ): AdmissionAnswer {
-    const { logger, onKmsError } = this.deps;
+    const { logger, onKmsError } = this;
     const facts = {
       kind: request.kind,
       namespace: printable(request.namespace),

@@ -1,10 +1,14 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { parseVaultPath } from '../api/vault-path.js';
+import { TOKENS } from '../tokens.js';
 import { type Findings, quoted } from './findings.js';
 
 /** Judges `spec.path` by name: mounts are not known here, only Vault itself could say more. */
+@injectable()
 export class VaultPathRules {
-  constructor(private readonly allowed: AllowedPaths) {}
+  constructor(@inject(TOKENS.allowedPaths) private readonly allowed: AllowedPaths) {}
 
   /** @param engineVersion as in the spec; anything but `v2` has no rule of its own. */
   check(path: string, engineVersion: unknown, namespace: string, problems: Findings): void {

@@ -2,7 +2,9 @@ import type { DependencyContainer } from 'tsyringe';
 
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import type { ResourceKey } from '../api/resource-key.js';
-import type { Priority } from '../queue/work-queue.js';
+import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
+import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Priority, Requeue } from '../queue/work-queue.js';
 import { Announcer } from '../reconcile/announcer.js';
 import { BlindSync } from '../reconcile/blind-sync.js';
 import { ContentProof } from '../reconcile/content-proof.js';
@@ -18,14 +20,19 @@ import { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import { SecretReconciler } from '../reconcile/secret-reconciler.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
 import { SyncMemory } from '../reconcile/sync-memory.js';
-import type { Register } from './register.js';
-import { TOKENS } from './tokens.js';
+import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
+import type { KvStore } from '../vault/kv-store.js';
+import { registerFactory } from './registration.js';
 
 /** The parts of step 3, which share memory, announcer and ownership. */
-export function registerReconcile(register: Register, allowedPaths: AllowedPaths): void {
+export function registerReconcile(container: DependencyContainer): void {
+  const register = (token: symbol, make: (c: DependencyContainer) => unknown): void => {
+    registerFactory(container, token, make);
+  };
   const shared = new WeakMap<DependencyContainer, ReturnType<typeof makeShared>>();
   const sharedOf = (c: DependencyContainer): ReturnType<typeof makeShared> => {
-    const parts = shared.get(c) ?? makeShared(c, allowedPaths);
+    const parts = shared.get(c) ?? makeShared(c);
     shared.set(c, parts);
     return parts;
   };
@@ -34,20 +41,25 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
     (c) => new SecretAggregator({ cache: c.resolve(TOKENS.cache), client: c.resolve(TOKENS.resources) }),
   );
   register(TOKENS.secretSync, (c) => {
-    const metrics = c.resolve(TOKENS.metrics);
+    const metrics = c.resolve<OperatorMetrics>(TOKENS.metrics);
     const { memory, decryption } = sharedOf(c);
     const blind = new BlindSync({ decryption, memory, metrics });
-    const clock = c.resolve(TOKENS.clock);
+    const clock = c.resolve<Clock>(TOKENS.clock);
     return new SecretSync({ store: c.resolve(TOKENS.kvStore), decryption, blind, memory, clock, metrics });
   });
   register(TOKENS.finalizers, (c) => {
     const shared = sharedOf(c);
-    const store = c.resolve(TOKENS.kvStore);
+    const store = c.resolve<KvStore>(TOKENS.kvStore);
     const proof = new ContentProof({ aggregator: c.resolve(TOKENS.aggregator), ...shared });
     return new FinalizerHandler({
       client: c.resolve(TOKENS.resources),
       store,
-      planner: new DeletionPlanner({ store, proof, allowedPaths, memory: shared.memory }),
+      planner: new DeletionPlanner({
+        store,
+        proof,
+        allowedPaths: c.resolve(TOKENS.allowedPaths),
+        memory: shared.memory,
+      }),
       clock: c.resolve(TOKENS.clock),
       ...shared,
     });
@@ -55,9 +67,9 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
   register(TOKENS.reconciler, (c) => {
     const { memory, announcer, ownership, entitlement, requeue } = sharedOf(c);
     const common = {
-      cache: c.resolve(TOKENS.cache),
-      client: c.resolve(TOKENS.resources),
-      aggregator: c.resolve(TOKENS.aggregator),
+      cache: c.resolve<ResourceCache>(TOKENS.cache),
+      client: c.resolve<ResourceClient>(TOKENS.resources),
+      aggregator: c.resolve<SecretAggregator>(TOKENS.aggregator),
       memory,
       announcer,
       requeue,
@@ -70,7 +82,7 @@ export function registerReconcile(register: Register, allowedPaths: AllowedPaths
         ownership,
         entitlement,
         claims: new PathClaims(common),
-        allowedPaths,
+        allowedPaths: c.resolve(TOKENS.allowedPaths),
         clock: c.resolve(TOKENS.clock),
       }),
       partials: new PartialReconciler(common),
@@ -90,13 +102,14 @@ interface Shared {
   readonly requeue: (key: ResourceKey, priority: Priority) => void;
 }
 
-function makeShared(c: DependencyContainer, allowedPaths: AllowedPaths): Shared {
-  const cache = c.resolve(TOKENS.cache);
+function makeShared(c: DependencyContainer): Shared {
+  const cache = c.resolve<ResourceCache>(TOKENS.cache);
+  const allowedPaths = c.resolve<AllowedPaths>(TOKENS.allowedPaths);
   const memory = new SyncMemory();
   const ownership = new PathOwnership({ cache, allowedPaths });
-  // The queue processes by the reconciler: it is resolved when it is needed.
+  const queue = c.resolve<Requeue>(TOKENS.queue);
   const requeue = (key: ResourceKey, priority: Priority): void => {
-    c.resolve(TOKENS.queue).add(key, priority);
+    queue.add(key, priority);
   };
   return {
     memory,

@@ -5,12 +5,14 @@ import {
   type KMSClientConfig,
 } from '@aws-sdk/client-kms';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { inject, injectable } from 'tsyringe';
 
 import type { EncryptionContext } from '../api/resources.js';
 import type { AwsConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
+import { TOKENS } from '../tokens.js';
 import { KmsError } from './kms-error.js';
 import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
 import { wipeAnswers } from './wiped-answers.js';
@@ -30,6 +32,7 @@ export interface KmsApi {
 }
 
 /** KMS through the AWS SDK, with the default credential chain. */
+@injectable()
 export class AwsKmsApi implements KmsApi {
   private readonly client: KMSClient;
   /** By the input of the command that is sent. */
@@ -37,15 +40,14 @@ export class AwsKmsApi implements KmsApi {
   /** The HTTP requests that go to KMS. */
   private readonly requests = new WeakSet();
 
-  constructor(options: {
-    readonly aws: AwsConfig;
-    readonly agents: AgentFactory;
-    readonly maxSockets: number;
-    readonly metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>;
+  constructor(
+    @inject(TOKENS.aws) aws: AwsConfig,
+    @inject(TOKENS.agents) agents: AgentFactory,
+    @inject(TOKENS.maxConcurrentKmsRequests) maxSockets: number,
+    @inject(TOKENS.metrics) metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
     /** How long a kept connection may say nothing before a fresh one is tried, in milliseconds. */
-    readonly silentMs?: number;
-  }) {
-    const { aws, agents, maxSockets, metrics } = options;
+    @inject(TOKENS.silentMs, { isOptional: true }) silentMs?: number,
+  ) {
     const requestHandler = new AwsRequestHandler({
       agents,
       maxSockets,
@@ -55,7 +57,7 @@ export class AwsKmsApi implements KmsApi {
         // STS, which is asked for credentials, shares the handler.
         if (this.requests.has(request)) countRequest(metrics, error);
       },
-      ...(options.silentMs === undefined ? {} : { silentMs: options.silentMs }),
+      ...(silentMs === undefined ? {} : { silentMs }),
     });
     const config: KMSClientConfig = {
       maxAttempts: MAX_ATTEMPTS,

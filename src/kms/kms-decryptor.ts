@@ -1,6 +1,9 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import { readCiphertext } from './ciphertext.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
 import { FairQueue, type Urgency } from './fair-queue.js';
@@ -37,15 +40,10 @@ interface Flight {
   settled: boolean;
 }
 
-export interface KmsDecryptorDeps {
-  readonly kms: KmsApi;
-  readonly maxConcurrentRequests: number;
-  readonly clock: Clock;
-  readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'kmsThrottled'>;
-  /** Aborted when the process begins to end: what waits for a quota is given up. */
-  readonly stopping?: AbortSignal;
-  /** Told how many owners wait because of a quota of KMS. */
-  readonly onWaiting?: (owners: number) => void;
+/** What has places for work, some of which only waits for a quota. */
+export interface PlaceLender {
+  /** @param owners how many wait now. */
+  lend(owners: number): void;
 }
 
 /**
@@ -54,6 +52,7 @@ export interface KmsDecryptorDeps {
  * waits and is asked again; it fails only when KMS serves nobody for a minute, or its caller gives up.
  * Plaintext buffers are zeroed once their text is taken; nothing is cached.
  */
+@injectable()
 export class KmsDecryptor implements Decryptor {
   private readonly queue = new FairQueue<Flight>();
   private readonly pacer: RequestPacer;
@@ -65,11 +64,21 @@ export class KmsDecryptor implements Decryptor {
   private cancelTimer: (() => void) | undefined;
   private toldWaiting = 0;
 
-  constructor(private readonly deps: KmsDecryptorDeps) {
-    this.pacer = new RequestPacer(deps.clock);
+  constructor(
+    @inject(TOKENS.kmsApi) private readonly kms: KmsApi,
+    @inject(TOKENS.maxConcurrentKmsRequests) private readonly maxConcurrentRequests: number,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'kmsThrottled'>,
+    /** Aborted when the process begins to end: what waits for a quota is given up. */
+    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
+    /** Told how many owners wait because of a quota of KMS; absent in the webhook. */
+    @inject(TOKENS.queue, { isOptional: true }) private readonly lender?: PlaceLender,
+  ) {
+    this.pacer = new RequestPacer(clock);
     this.spareTries = this.maxSpareTries;
-    this.lastServedAt = deps.clock.monotonicMs();
-    deps.stopping?.addEventListener('abort', () => this.pump(), { once: true });
+    this.lastServedAt = clock.monotonicMs();
+    stopping?.addEventListener('abort', () => this.pump(), { once: true });
   }
 
   async decrypt(request: DecryptRequest, signal?: AbortSignal): Promise<string> {
@@ -78,7 +87,7 @@ export class KmsDecryptor implements Decryptor {
     const id = identity(request, ciphertext);
     const joined = this.flights.get(id);
     if (joined !== undefined) {
-      this.deps.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });
+      this.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });
       if (request.urgency === 'edit') this.queue.raise(joined);
     }
     return await this.wait(joined ?? this.begin(id, request, ciphertext), signal);
@@ -93,7 +102,7 @@ export class KmsDecryptor implements Decryptor {
       urgency,
       ciphertext,
       context,
-      since: this.deps.clock.monotonicMs(),
+      since: this.clock.monotonicMs(),
       giveUp: new AbortController(),
       plaintext: promise,
       resolve,
@@ -115,13 +124,13 @@ export class KmsDecryptor implements Decryptor {
   private pump(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    if (this.deps.stopping?.aborted === true && this.pacer.limiting) {
+    if (this.stopping?.aborted === true && this.pacer.limiting) {
       for (const flight of this.queue.removeAll(() => true)) this.fail(flight, abandoned());
     }
-    while (!this.queue.isEmpty && this.inFlight < this.deps.maxConcurrentRequests) {
+    while (!this.queue.isEmpty && this.inFlight < this.maxConcurrentRequests) {
       const delayMs = this.pacer.delayMs();
       if (delayMs > 0) {
-        this.cancelTimer = this.deps.clock.setTimer(delayMs, () => {
+        this.cancelTimer = this.clock.setTimer(delayMs, () => {
           this.pump();
         });
         break;
@@ -136,14 +145,14 @@ export class KmsDecryptor implements Decryptor {
     const waiting = this.pacer.limiting ? this.queue.owners : 0;
     if (waiting === this.toldWaiting) return;
     this.toldWaiting = waiting;
-    this.deps.onWaiting?.(waiting);
+    this.lender?.lend(waiting);
   }
 
   private async send(flight: Flight): Promise<void> {
     this.inFlight += 1;
     const ticket = this.pacer.sent();
     try {
-      const bytes = await this.deps.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
+      const bytes = await this.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
       this.noteServed();
       this.settle(flight, bytes);
     } catch (error) {
@@ -151,7 +160,7 @@ export class KmsDecryptor implements Decryptor {
         this.noteServed();
         this.fail(flight, error);
       } else if (error.passing === 'throttled') {
-        this.deps.metrics.kmsThrottled.inc();
+        this.metrics.kmsThrottled.inc();
         this.pacer.wasThrottled(ticket);
         this.waitForQuota(flight, error);
       } else {
@@ -165,20 +174,20 @@ export class KmsDecryptor implements Decryptor {
 
   private noteServed(): void {
     this.pacer.wasServed();
-    this.lastServedAt = this.deps.clock.monotonicMs();
+    this.lastServedAt = this.clock.monotonicMs();
     this.spareTries = Math.min(this.maxSpareTries, this.spareTries + 1);
   }
 
   /** As many as may be lost at once, when every connection is cut. */
   private get maxSpareTries(): number {
-    return 2 * this.deps.maxConcurrentRequests;
+    return 2 * this.maxConcurrentRequests;
   }
 
   private waitForQuota(flight: Flight, error: KmsError): void {
     if (flight.settled) return;
     flight.throttled = error;
     this.queue.putBack(flight);
-    const stalledSince = this.deps.clock.monotonicMs() - MAX_STALL_MS;
+    const stalledSince = this.clock.monotonicMs() - MAX_STALL_MS;
     if (this.lastServedAt > stalledSince) return;
     for (const waiting of this.queue.removeAll(({ since }) => since <= stalledSince))
       this.fail(waiting, error);
@@ -187,13 +196,13 @@ export class KmsDecryptor implements Decryptor {
   private tryAgain(flight: Flight, error: KmsError): void {
     flight.tries += 1;
     const worthwhile = error.passing === 'momentary' && flight.tries < MAX_TRIES && this.spareTries > 0;
-    if (flight.settled || !worthwhile || this.deps.stopping?.aborted === true) {
+    if (flight.settled || !worthwhile || this.stopping?.aborted === true) {
       this.fail(flight, error);
       return;
     }
     this.spareTries -= 1;
     const pauseMs = backoffMs(flight.tries - 1, { baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS });
-    flight.cancelPause = this.deps.clock.setTimer(pauseMs, () => {
+    flight.cancelPause = this.clock.setTimer(pauseMs, () => {
       delete flight.cancelPause;
       this.queue.putBack(flight);
       this.pump();

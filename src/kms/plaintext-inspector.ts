@@ -1,3 +1,6 @@
+import { inject, injectable } from 'tsyringe';
+
+import { TOKENS } from '../tokens.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
 
 /** What may be known of a value by those who must not have it. */
@@ -10,8 +13,9 @@ export interface PlaintextFacts {
 }
 
 /** Finds out whether something can be decrypted. Tells facts; the value itself never leaves this folder. */
+@injectable()
 export class PlaintextInspector {
-  constructor(private readonly decryptor: Decryptor) {}
+  constructor(@inject(TOKENS.decryptor) private readonly decryptor: Decryptor) {}
 
   /** @throws KmsError */
   async inspect(request: DecryptRequest, signal?: AbortSignal): Promise<PlaintextFacts> {

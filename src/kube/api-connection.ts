@@ -1,15 +1,18 @@
-import type { KubeConfig } from '@kubernetes/client-node';
 import { createHash } from 'node:crypto';
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
+import type { KubeConfig } from '@kubernetes/client-node';
+import { inject, injectable } from 'tsyringe';
+
 import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionLimits, type ConnectionUse, connectionUse } from '../runtime/connector.js';
 import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
+import { TOKENS } from '../tokens.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
@@ -18,16 +21,12 @@ const MAX_FREE_SOCKETS = 16;
 /** The head of an answer comes at once, that of a large list after it has been read from the store. */
 const SILENT_MS = 5_000;
 
-export interface ApiConnectionOptions {
-  readonly kubeConfig: KubeConfig;
+/** What the environment adds to a kubeconfig. */
+export interface Surroundings {
   /** The proxy for a URL by the environment; one in the kubeconfig comes first. */
-  readonly proxyFor?: (url: URL) => string | undefined;
+  proxyFor?(url: URL): string | undefined;
   /** PEM roots trusted beside those of the kubeconfig; asked at every connect. */
-  readonly extraRoots?: () => readonly string[];
-  readonly clock?: Pick<Clock, 'monotonicMs'>;
-  readonly limits?: ConnectionLimits;
-  /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
-  readonly silentMs?: number;
+  extraRoots?(): readonly string[];
 }
 
 export interface ApiRequest {
@@ -46,22 +45,20 @@ export interface ApiRequest {
  * Opens requests to the API server of a kubeconfig: keep-alive, proxies, a server URL with a path, and
  * the credentials as their files are now.
  */
+@injectable()
 export class ApiConnection {
-  readonly kubeConfig: KubeConfig;
   private readonly credentials: ApiCredentials;
-  private readonly proxyFor: (url: URL) => string | undefined;
-  private readonly extraRoots: () => readonly string[];
-  private readonly limits: ConnectionLimits;
-  private readonly silentMs: number;
   private made: { readonly key: string; readonly pool: ConnectionPool } | undefined;
 
-  constructor(options: ApiConnectionOptions) {
-    this.kubeConfig = options.kubeConfig;
-    this.extraRoots = options.extraRoots ?? (() => []);
-    this.credentials = new ApiCredentials(options.kubeConfig, this.extraRoots, options.clock);
-    this.proxyFor = options.proxyFor ?? (() => undefined);
-    this.limits = options.limits ?? {};
-    this.silentMs = options.silentMs ?? SILENT_MS;
+  constructor(
+    @inject(TOKENS.kubeConfig) readonly kubeConfig: KubeConfig,
+    @inject(TOKENS.agents) private readonly surroundings: Surroundings = {},
+    @inject(TOKENS.clock) clock?: Pick<Clock, 'monotonicMs'>,
+    @inject(TOKENS.connectionLimits, { isOptional: true }) private readonly limits: ConnectionLimits = {},
+    /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+    @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
+  ) {
+    this.credentials = new ApiCredentials(kubeConfig, () => this.extraRoots(), clock);
   }
 
   /** The server's URL, without a trailing slash. */
@@ -110,6 +107,10 @@ export class ApiConnection {
   close(): void {
     this.made?.pool.destroy();
     this.made = undefined;
+  }
+
+  private extraRoots(): readonly string[] {
+    return this.surroundings.extraRoots?.() ?? [];
   }
 
   private send(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
@@ -182,7 +183,7 @@ export class ApiConnection {
       },
       servername,
       rejectUnauthorized,
-      proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.proxyFor(url),
+      proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.surroundings.proxyFor?.(url),
       limits: this.limits,
     });
     this.made = { key: digest, pool };

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { EventReason, NormalEventReason, WarningEventReason } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
@@ -7,6 +9,7 @@ import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { sharedAbort } from '../runtime/shared-abort.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
+import { TOKENS } from '../tokens.js';
 import { eventBody, eventTime } from './event-body.js';
 import { EventBudget } from './event-budget.js';
 import type { EventRecorder } from './event-recorder.js';
@@ -16,23 +19,11 @@ import { KubeError } from './kube-error.js';
 import { isRecord } from './status-body.js';
 
 const MAX_ATTEMPTS = 4;
+/** A resource may have 50 failed keys, each with an event, and then something else to say. */
+const EVENT_BURST = 100;
+/** The default of client-go. */
+const REFILL_MS = 300_000;
 const BACKOFF = { baseMs: 500, capMs: 10_000 };
-
-export interface ApiEventRecorderOptions {
-  readonly client: KubeClient;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** `reportingInstance`: the pod's name. */
-  readonly hostname: string;
-  /** Different events that may wait to be sent; further ones are dropped. */
-  readonly maxQueued?: number;
-  /** Events whose repeats are counted. */
-  readonly maxKnown?: number;
-  /** Per object: so many at once, then one per interval. Defaults of client-go: 25, 5 minutes. */
-  readonly burst?: number;
-  readonly refillMs?: number;
-}
-
 type EventType = 'Normal' | 'Warning';
 
 interface Waiting {
@@ -52,7 +43,19 @@ interface Known {
   count: number;
 }
 
+/** How much is held and sent. */
+export interface EventLimits {
+  /** Different events that may wait to be sent; further ones are dropped. */
+  readonly maxQueued?: number;
+  /** Events whose repeats are counted. */
+  readonly maxKnown?: number;
+  /** Per object: so many at once, then one per interval. */
+  readonly burst?: number;
+  readonly refillMs?: number;
+}
+
 /** Writes core/v1 Events one after the other, in the order in which they were recorded. */
+@injectable()
 export class ApiEventRecorder implements EventRecorder {
   private readonly queue = new Map<string, Waiting>();
   /** By what makes two events the same, the least recently sent first. */
@@ -65,13 +68,20 @@ export class ApiEventRecorder implements EventRecorder {
   /** Aborted by a drain that ran out of time. */
   private readonly givenUp = sharedAbort();
 
-  constructor(private readonly options: ApiEventRecorderOptions) {
-    this.maxQueued = options.maxQueued ?? 1_000;
-    this.maxKnown = options.maxKnown ?? 4_096;
+  constructor(
+    @inject(TOKENS.kubeClient) private readonly client: KubeClient,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    /** `reportingInstance`: the pod's name. */
+    @inject(TOKENS.hostname) private readonly hostname: string,
+    @inject(TOKENS.eventLimits, { isOptional: true }) limits: EventLimits = {},
+  ) {
+    this.maxQueued = limits.maxQueued ?? 1_000;
+    this.maxKnown = limits.maxKnown ?? 4_096;
     this.budget = new EventBudget({
-      clock: options.clock,
-      burst: options.burst ?? 25,
-      refillMs: options.refillMs ?? 300_000,
+      clock: clock,
+      burst: limits.burst ?? EVENT_BURST,
+      refillMs: limits.refillMs ?? REFILL_MS,
       maxObjects: this.maxKnown,
     });
   }
@@ -103,7 +113,7 @@ export class ApiEventRecorder implements EventRecorder {
     const { kind, apiVersion, metadata } = resource;
     const message = eventMessage(text);
     const id = JSON.stringify([metadata.uid, type, reason, message]);
-    const now = this.options.clock.now();
+    const now = this.clock.now();
     const waiting = this.queue.get(id);
     if (waiting !== undefined) {
       waiting.count += 1;
@@ -111,7 +121,7 @@ export class ApiEventRecorder implements EventRecorder {
       return;
     }
     if (!this.budget.take(metadata.uid)) {
-      this.options.logger.debug('event dropped, its object has too many', {
+      this.logger.debug('event dropped, its object has too many', {
         namespace: metadata.namespace,
         name: metadata.name,
         reason,
@@ -155,7 +165,7 @@ export class ApiEventRecorder implements EventRecorder {
       } catch (error) {
         if (!this.worthRetry(event, error)) return;
         const askedMs = namedWaitMs((error as KubeError).retryAfterMs, 'event');
-        await sleep(this.options.clock, Math.max(askedMs, backoffMs(attempt, BACKOFF)), signal);
+        await sleep(this.clock, Math.max(askedMs, backoffMs(attempt, BACKOFF)), signal);
       }
     }
     if (!signal.aborted) this.once('lost', 'events lost, the API server does not take them', {});
@@ -164,7 +174,7 @@ export class ApiEventRecorder implements EventRecorder {
   private async write(event: Waiting): Promise<void> {
     const known = this.known.get(event.id);
     const collection = `/api/v1/namespaces/${encodeURIComponent(event.resource.metadata.namespace)}/events`;
-    const { client } = this.options;
+    const { client } = this;
     const { signal } = this.givenUp;
     if (known !== undefined) {
       const count = known.count + event.count;
@@ -198,7 +208,7 @@ export class ApiEventRecorder implements EventRecorder {
   private async createAnew(event: Waiting, collection: string): Promise<void> {
     const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
     const { signal } = this.givenUp;
-    await this.options.client.request('POST', collection, { body: this.bodyOf(event, name), signal });
+    await this.client.request('POST', collection, { body: this.bodyOf(event, name), signal });
     this.remember(event.id, { name, count: event.count });
   }
 
@@ -206,7 +216,7 @@ export class ApiEventRecorder implements EventRecorder {
   private async countOn(event: Waiting, collection: string, name: string): Promise<void> {
     const path = `${collection}/${encodeURIComponent(name)}`;
     const patch = async (body: object): Promise<unknown> =>
-      await this.options.client.request('PATCH', path, {
+      await this.client.request('PATCH', path, {
         body,
         contentType: MERGE_PATCH,
         signal: this.givenUp.signal,
@@ -227,7 +237,7 @@ export class ApiEventRecorder implements EventRecorder {
 
   private bodyOf(event: Waiting, name: string): Record<string, unknown> {
     const { resource: subject, type, reason, message, count, first, last } = event;
-    const instance = this.options.hostname;
+    const instance = this.hostname;
     return eventBody({ name, subject, type, reason, message, count, first, last, instance });
   }
 
@@ -242,7 +252,7 @@ export class ApiEventRecorder implements EventRecorder {
   private worthRetry(event: Waiting, error: unknown): boolean {
     if (!(error instanceof KubeError)) {
       // A closed gate: the new leader records its own events.
-      this.options.logger.debug('event dropped', {
+      this.logger.debug('event dropped', {
         error: error instanceof Error ? error.name : typeof error,
       });
       return false;
@@ -262,6 +272,6 @@ export class ApiEventRecorder implements EventRecorder {
   private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
     if (this.said.has(id)) return;
     this.said.add(id);
-    this.options.logger.warn(message, facts);
+    this.logger.warn(message, facts);
   }
 }

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { Clock } from '../runtime/clock.js';
 import type { WriteGate } from '../runtime/write-gate.js';
 import { WriteGateClosedError } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
 import type { ApiConnection } from './api-connection.js';
 import { AnswerTooLargeError, KubeError, NoAnswerError } from './kube-error.js';
 import { errorOfAnswer, parseJson } from './status-body.js';
@@ -24,31 +27,35 @@ export interface KubeRequestOptions {
   readonly maxAnswerBytes?: number;
 }
 
-export interface KubeClientOptions {
-  readonly connection: ApiConnection;
-  readonly gate: WriteGate;
-  readonly clock: Clock;
-  /** For one whole exchange, body included. */
-  readonly timeoutMs?: number;
-  /** Aborted when the operator ends: every request in flight is given up. */
-  readonly givingUp?: AbortSignal;
-  /** Larger answers are refused; a page of a list is far below. */
-  readonly maxAnswerBytes?: number;
-}
-
 export const MERGE_PATCH = 'application/merge-patch+json';
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 
+/** Limits of one exchange with the API server. */
+export interface KubeLimits {
+  /** For one whole exchange, body included. */
+  readonly timeoutMs?: number;
+  /** Larger answers are refused; a page of a list is far below. */
+  readonly maxAnswerBytes?: number;
+}
+
 /** One request to the API server, one answer. */
+@injectable()
 export class KubeClient {
   private readonly timeoutMs: number;
   private readonly maxAnswerBytes: number;
 
-  constructor(private readonly options: KubeClientOptions) {
-    this.timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    this.maxAnswerBytes = options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
+  constructor(
+    @inject(TOKENS.connection) private readonly connection: ApiConnection,
+    @inject(TOKENS.gate) private readonly gate: WriteGate,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    /** Aborted when the operator ends: every request in flight is given up. */
+    @inject(TOKENS.givingUp, { isOptional: true }) private readonly givingUp?: AbortSignal,
+    @inject(TOKENS.kubeLimits, { isOptional: true }) limits: KubeLimits = {},
+  ) {
+    this.timeoutMs = limits.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.maxAnswerBytes = limits.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES;
   }
 
   /**
@@ -59,7 +66,7 @@ export class KubeClient {
    * @throws WriteGateClosedError when the verb changes something and the gate is closed.
    */
   async request(verb: KubeVerb, path: string, options: KubeRequestOptions = {}): Promise<unknown> {
-    const { gate, connection } = this.options;
+    const { gate, connection } = this;
     const operation = `${verb} ${path}`;
     const changes = verb !== 'GET';
     const assertOpen = (): void => {
@@ -82,7 +89,7 @@ export class KubeClient {
       const text = await readAnswer(operation, response, limits.signal, maxBytes, limits.progress);
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return parseJson(text);
-      throw errorOfAnswer(operation, status, response.headers, text, this.options.clock.now());
+      throw errorOfAnswer(operation, status, response.headers, text, this.clock.now());
     } finally {
       limits.release();
     }
@@ -94,7 +101,7 @@ export class KubeClient {
     options: KubeRequestOptions,
     gateSignal: AbortSignal | undefined,
   ): { readonly signal: AbortSignal; readonly progress: () => void; readonly release: () => void } {
-    const { clock, connection } = this.options;
+    const { clock, connection } = this;
     const abort = new AbortController();
     const timeoutMs = options.inactivityMs ?? options.timeoutMs ?? this.timeoutMs;
     const setTimer = (): (() => void) =>
@@ -109,7 +116,7 @@ export class KubeClient {
       follow(options.signal, () => {
         abort.abort(new KubeError(`${operation}: given up`, undefined));
       }),
-      follow(this.options.givingUp, () => {
+      follow(this.givingUp, () => {
         abort.abort(new KubeError(`${operation}: given up because the operator ends`, undefined));
       }),
       follow(gateSignal, () => {

@@ -1,15 +1,19 @@
 import { randomUUID } from 'node:crypto';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
 import type { WriteGate } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
 import type { KubeClient } from './kube-client.js';
 import { KubeError } from './kube-error.js';
 import { LEASE_NAME, LeaseClient } from './lease-client.js';
 import { LeaseEvents } from './lease-events.js';
 import { LeaseGate } from './lease-gate.js';
+import { leaseProblem, LeaseProblems } from './lease-problem.js';
 import {
   heldSpec,
   isReleased,
@@ -18,12 +22,13 @@ import {
   recordOf,
   releasedSpec,
 } from './lease-record.js';
-import { leaseProblem, LeaseProblems } from './lease-problem.js';
+import {
+  LEASE_DURATION_MS,
+  type LeaseSettings,
+  RENEW_DEADLINE_MS,
+  RETRY_PERIOD_MS,
+} from './lease-settings.js';
 
-/** The defaults of client-go's users. */
-const LEASE_DURATION_MS = 15_000;
-const RENEW_DEADLINE_MS = 10_000;
-const RETRY_PERIOD_MS = 2_000;
 /** A longer duration in somebody's lease is rubbish: no elector in use asks for more than minutes. */
 const MAX_FOREIGN_DURATION_MS = 10 * 60_000;
 /**
@@ -36,25 +41,6 @@ const UNKNOWN_HOLDER = 'unknown';
 /** So many lost races in a row, then the next round. */
 const MAX_CONFLICTS = 3;
 
-export interface LeaseElectorOptions {
-  /** Its own, with a gate that is always open: the lease is written while the write gate is closed. */
-  readonly client: Pick<KubeClient, 'request'>;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'leader' | 'leaderTransitions' | 'leaderLastRenewal'>;
-  readonly namespace: string;
-  readonly hostname: string;
-  /** `<hostname>_<uuid>` when absent. */
-  readonly identity?: string;
-  readonly leaseDurationMs?: number;
-  /** Shorter than the lease: what is in flight has the difference to settle. */
-  readonly renewDeadlineMs?: number;
-  /** The longest pause between two looks at the lease; jitter makes it up to half shorter. */
-  readonly retryPeriodMs?: number;
-  /** In [0, 1), for the jitter. */
-  readonly random?: () => number;
-}
-
 /** Who wants to know; called each time. Must not throw. */
 export interface LeadershipListener {
   readonly onLeading: () => void;
@@ -66,6 +52,7 @@ export interface LeadershipListener {
  * other replicas are never compared with the own clock: a foreign record counts for as long as it has
  * been seen unchanged. Losing the lease makes a standby of the leader, nothing more.
  */
+@injectable()
 export class LeaseElector {
   readonly identity: string;
   private readonly leaseGate: LeaseGate;
@@ -88,13 +75,22 @@ export class LeaseElector {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
 
-  constructor(private readonly options: LeaseElectorOptions) {
-    const { client, clock, logger, namespace, hostname } = options;
-    this.identity = options.identity ?? `${hostname}_${randomUUID()}`;
-    this.leaseDurationMs = options.leaseDurationMs ?? LEASE_DURATION_MS;
-    this.renewDeadlineMs = options.renewDeadlineMs ?? RENEW_DEADLINE_MS;
-    this.retryPeriodMs = options.retryPeriodMs ?? RETRY_PERIOD_MS;
-    this.random = options.random ?? Math.random;
+  constructor(
+    /** Its own, with a gate that is always open: the lease is written while the write gate is closed. */
+    @inject(TOKENS.leaseClient) private readonly client: Pick<KubeClient, 'request'>,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'leader' | 'leaderTransitions' | 'leaderLastRenewal'>,
+    @inject(TOKENS.leaseNamespace) private readonly namespace: string,
+    @inject(TOKENS.hostname) hostname: string,
+    @inject(TOKENS.leaseSettings, { isOptional: true }) settings: LeaseSettings = {},
+  ) {
+    this.identity = settings.identity ?? `${hostname}_${randomUUID()}`;
+    this.leaseDurationMs = settings.leaseDurationMs ?? LEASE_DURATION_MS;
+    this.renewDeadlineMs = settings.renewDeadlineMs ?? RENEW_DEADLINE_MS;
+    this.retryPeriodMs = settings.retryPeriodMs ?? RETRY_PERIOD_MS;
+    this.random = settings.random ?? Math.random;
     this.lease = new LeaseClient({ client, namespace });
     this.events = new LeaseEvents({ client, clock, logger, hostname });
     this.problems = new LeaseProblems({ logger, namespace });
@@ -104,7 +100,7 @@ export class LeaseElector {
         this.lose('the lease was not renewed in time');
       },
     });
-    options.metrics.leader.set(0);
+    metrics.leader.set(0);
   }
 
   /**
@@ -122,7 +118,7 @@ export class LeaseElector {
   /** Begins to strive for the lease; the API server may be down. */
   start(listener: LeadershipListener): void {
     this.listener = listener;
-    const { namespace, logger } = this.options;
+    const { namespace, logger } = this;
     logger.info('standing by for the lease', { lease: LEASE_NAME, namespace, identity: this.identity });
     this.running ??= this.run();
   }
@@ -153,7 +149,7 @@ export class LeaseElector {
   }
 
   private async run(): Promise<void> {
-    const { clock } = this.options;
+    const { clock } = this;
     while (!this.stopping.signal.aborted) {
       let pauseMs = this.retryPeriodMs * (0.5 + this.random() / 2);
       try {
@@ -206,7 +202,7 @@ export class LeaseElector {
   }
 
   private async take(found: LeaseObject | undefined): Promise<void> {
-    const { clock } = this.options;
+    const { clock } = this;
     const before = found === undefined ? undefined : recordOf(found);
     const { identity, leaseDurationMs } = this;
     const spec = heldSpec(before, { identity, leaseDurationMs, now: clock.now() });
@@ -222,7 +218,7 @@ export class LeaseElector {
   }
 
   private won(lease: LeaseObject, sentMs: number): void {
-    const { metrics, clock, logger } = this.options;
+    const { metrics, clock, logger } = this;
     // False in a process that was frozen meanwhile: the next round renews before anything else.
     if (!this.leaseGate.openUntil(sentMs + this.renewDeadlineMs)) return;
     this.lastRenewalMs = sentMs;
@@ -240,7 +236,7 @@ export class LeaseElector {
     if (!this.leading) return;
     this.leading = false;
     this.leaseGate.close();
-    const { metrics, logger } = this.options;
+    const { metrics, logger } = this;
     metrics.leader.set(0);
     const facts = { identity: this.identity, why };
     if (this.stopping.signal.aborted) logger.info('no longer the leader', facts);
@@ -251,7 +247,7 @@ export class LeaseElector {
 
   private see(record: LeaseRecord): void {
     if (this.seen?.record.fingerprint === record.fingerprint) return;
-    this.seen = { record, sinceMs: this.options.clock.monotonicMs() };
+    this.seen = { record, sinceMs: this.clock.monotonicMs() };
   }
 
   /**
@@ -271,7 +267,7 @@ export class LeaseElector {
     if (record.holderIdentity === this.identity || isReleased(record)) return false;
     // Rubbish over the own lease is put right; over another's it is waited out.
     if (record.holderIdentity === '' && this.leading) return false;
-    return this.options.clock.monotonicMs() < this.freeAtMs(this.seen);
+    return this.clock.monotonicMs() < this.freeAtMs(this.seen);
   }
 
   private freeAtMs({ record, sinceMs }: { record: LeaseRecord; sinceMs: number }): number {
@@ -282,20 +278,20 @@ export class LeaseElector {
   /** So that an expired lease is taken when it expires and not a pause later. */
   private untilFree(): number {
     if (this.leading || this.seen === undefined || this.retired) return Infinity;
-    const leftMs = this.freeAtMs(this.seen) - this.options.clock.monotonicMs();
+    const leftMs = this.freeAtMs(this.seen) - this.clock.monotonicMs();
     return leftMs > 0 ? leftMs : Infinity;
   }
 
   /** A request that hangs leaves time for another before the deadline. */
   private limits(): { readonly timeoutMs: number; readonly signal: AbortSignal } {
     const shareMs = this.renewDeadlineMs / 2;
-    const leftMs = this.lastRenewalMs + this.renewDeadlineMs - this.options.clock.monotonicMs();
+    const leftMs = this.lastRenewalMs + this.renewDeadlineMs - this.clock.monotonicMs();
     const timeoutMs = this.leading ? Math.max(1, Math.min(shareMs, leftMs)) : shareMs;
     return { timeoutMs, signal: this.stopping.signal };
   }
 
   private async release(signal: AbortSignal | undefined): Promise<void> {
-    const { clock, logger } = this.options;
+    const { clock, logger } = this;
     const limits = { timeoutMs: this.retryPeriodMs, ...(signal === undefined ? {} : { signal }) };
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -307,7 +303,7 @@ export class LeaseElector {
         return;
       } catch (error) {
         if (isStatus(error, 409) && attempt < MAX_CONFLICTS) continue;
-        const problem = leaseProblem(error, this.options.namespace);
+        const problem = leaseProblem(error, this.namespace);
         logger.warn('could not release the lease; another replica takes it when it ends', { problem });
         return;
       }

@@ -1,7 +1,10 @@
+import { inject, injectable } from 'tsyringe';
+
 import { API_VERSION, DELETE_FINALIZER, GROUP, type Kind, PLURALS, VERSION } from '../api/group.js';
 import { keyString, type ResourceKey } from '../api/resource-key.js';
 import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
+import { TOKENS } from '../tokens.js';
 import { DroppedFields } from './dropped-fields.js';
 import { type KubeClient, MERGE_PATCH } from './kube-client.js';
 import { KubeError } from './kube-error.js';
@@ -11,34 +14,32 @@ import { isRecord } from './status-body.js';
 
 /** A conflict means that somebody else was faster; so often in a row it is a fight, not bad luck. */
 const MAX_ATTEMPTS = 6;
-
-export interface ApiResourceClientOptions {
-  readonly client: KubeClient;
-  readonly cache: IndexedResourceCache;
-  readonly logger: Logger;
-}
-
 /** What one patch is to change; `nothing` when the object is as it should be. */
 type Change = { readonly body: Record<string, unknown> } | 'nothing';
 
 /** Reads and patches our resources; every patch names the version that it was computed from. */
+@injectable()
 export class ApiResourceClient implements ResourceClient {
   private readonly dropped = new DroppedFields();
   private readonly said = new Set<string>();
 
-  constructor(private readonly options: ApiResourceClientOptions) {}
+  constructor(
+    @inject(TOKENS.kubeClient) private readonly client: KubeClient,
+    @inject(TOKENS.cache) private readonly cache: IndexedResourceCache,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+  ) {}
 
   async fetch(key: ResourceKey): Promise<Resource | undefined> {
     let body: unknown;
     try {
-      body = await this.options.client.request('GET', pathOf(key));
+      body = await this.client.request('GET', pathOf(key));
     } catch (error) {
       // A server without the CRD answers 404 as well, but names no object.
       if (isMissing(error) && error.facts.objectName === key.name) return undefined;
       throw error;
     }
     const resource = this.resourceIn(body, key, 'GET');
-    this.options.cache.refresh(resource);
+    this.cache.refresh(resource);
     return resource;
   }
 
@@ -61,7 +62,7 @@ export class ApiResourceClient implements ResourceClient {
         const stored = plain(isRecord(answer.status) ? answer.status : {});
         const fresh = this.dropped.learn(key.kind, object, patch ?? {}, stored);
         if (fresh.length > 0) {
-          this.options.logger.warn('API server drops status fields: update the CRDs', {
+          this.logger.warn('API server drops status fields: update the CRDs', {
             kind: key.kind,
             fields: fresh,
           });
@@ -69,7 +70,7 @@ export class ApiResourceClient implements ResourceClient {
       },
     );
     // Deleted, perhaps while the answer was on its way.
-    if (this.options.cache.get(key) === undefined) this.dropped.forget(object);
+    if (this.cache.get(key) === undefined) this.dropped.forget(object);
     return outcome;
   }
 
@@ -92,7 +93,7 @@ export class ApiResourceClient implements ResourceClient {
     change: (resource: Resource) => Change,
     onAnswer: (answer: Resource) => void = () => undefined,
   ): Promise<PatchOutcome> {
-    const { cache, client } = this.options;
+    const { cache, client } = this;
     const path = pathOf(key) + subresource;
     let current = cache.get(key) ?? (await this.fetch(key));
     for (let attempt = 1; ; attempt += 1) {
@@ -145,7 +146,7 @@ export class ApiResourceClient implements ResourceClient {
   private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
     if (this.said.has(id)) return;
     this.said.add(id);
-    this.options.logger.warn(message, facts);
+    this.logger.warn(message, facts);
   }
 
   /** @throws KubeError when the answer is not the object that was asked for. */

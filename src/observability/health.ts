@@ -3,9 +3,9 @@ import { type Answer, type Routes, text } from './http-endpoint.js';
 /** One condition of readiness: what is missing, or undefined when nothing is. */
 export interface ReadinessCheck {
   readonly name: string;
-  readonly problem: () => string | undefined;
+  problem(): string | undefined;
   /** What is worth knowing although it does not count. */
-  readonly note?: () => string | undefined;
+  note?(): string | undefined;
 }
 
 /** `/healthz` answers while the process turns its event loop; `/readyz` lists what is missing, if anything. */
@@ -17,9 +17,10 @@ export function healthRoutes(checks: readonly ReadinessCheck[]): Routes {
 }
 
 function readiness(checks: readonly ReadinessCheck[]): Answer {
-  const lines = checks.map(({ name, problem, note }) => {
-    const missing = problem();
-    const said = missing ?? note?.();
+  const lines = checks.map((check) => {
+    const { name } = check;
+    const missing = check.problem();
+    const said = missing ?? check.note?.();
     return {
       ok: missing === undefined,
       line: `[${missing === undefined ? '+' : '-'}] ${name}${said === undefined ? '' : `: ${said}`}`,

@@ -1,4 +1,8 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { inject, injectable } from 'tsyringe';
+
+import type { BuildInfo } from '../config/config.js';
+import { TOKENS } from '../tokens.js';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 import { RESULTS } from '../queue/outcome.js';
@@ -7,6 +11,7 @@ import { RESULTS } from '../queue/outcome.js';
  * Every metric of the operator, by the names of the contract. No label ever holds a key name, a path
  * or free text.
  */
+@injectable()
 export class OperatorMetrics {
   readonly reconciles;
   readonly reconcileDuration;
@@ -37,7 +42,12 @@ export class OperatorMetrics {
   readonly leaderLastRenewal;
   readonly buildInfo;
 
-  constructor(registry: Registry) {
+  constructor(
+    @inject(TOKENS.registry) registry: Registry,
+    @inject(TOKENS.build, { isOptional: true }) build?: BuildInfo,
+    @inject(TOKENS.syncPeriodMs, { isOptional: true }) syncPeriodMs?: number,
+    @inject(TOKENS.leaseNamespace, { isOptional: true }) leaseNamespace?: string,
+  ) {
     const registers = [registry];
     const counter = <L extends string>(name: string, help: string, labelNames: L[] = []): Counter<L> =>
       new Counter({ name: `kms_vault_operator_${name}`, help, labelNames, registers });
@@ -127,5 +137,9 @@ export class OperatorMetrics {
       'When this replica last took or renewed the lease, as Unix time; 0 when it never did.',
     );
     this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+    if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);
+    if (syncPeriodMs !== undefined) this.syncPeriod.set(syncPeriodMs / 1_000);
+    // Without leader election every replica writes; with it none does before it holds the lease.
+    this.leader.set(leaseNamespace === undefined ? 1 : 0);
   }
 }

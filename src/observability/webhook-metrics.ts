@@ -1,9 +1,14 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { inject, injectable } from 'tsyringe';
+
+import type { BuildInfo } from '../config/config.js';
+import { TOKENS } from '../tokens.js';
 
 /** Up to the longest time that the API server waits. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Every metric of the webhook, by the names of the contract. No label holds a name of a resource or key. */
+@injectable()
 export class WebhookMetrics {
   readonly admissions;
   readonly admissionDuration;
@@ -16,7 +21,10 @@ export class WebhookMetrics {
   readonly certificateReloads;
   readonly buildInfo;
 
-  constructor(registry: Registry) {
+  constructor(
+    @inject(TOKENS.registry) registry: Registry,
+    @inject(TOKENS.build, { isOptional: true }) build?: BuildInfo,
+  ) {
     const registers = [registry];
     const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
       new Counter({ name: `kms_vault_webhook_${name}`, help, labelNames, registers });
@@ -57,5 +65,6 @@ export class WebhookMetrics {
     );
     for (const result of ['success', 'failure']) this.certificateReloads.inc({ result }, 0);
     this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+    if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);
   }
 }

@@ -1,9 +1,12 @@
+import { inject, injectable } from 'tsyringe';
+
 import { type ResourceKey, keyString } from '../api/resource-key.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
+import { TOKENS } from '../tokens.js';
 import { Lanes, type Waiting } from './lanes.js';
 import { type Outcome, RESULTS } from './outcome.js';
 import type { Priority, Processor, WorkQueue } from './work-queue.js';
@@ -17,20 +20,13 @@ const MAX_BACKOFF_MS = 60_000;
  */
 const MAX_LENT = { resync: 1, edit: 4 };
 
-export interface ReconcileQueueOptions {
-  readonly process: Processor;
-  /** Whether a key may be processed now; one that may not is held until {@link ReconcileQueue.wake}. */
-  readonly isReady?: (key: ResourceKey) => boolean;
-  readonly concurrency: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'queueDepth' | 'queueWait' | 'queueRetries'>;
-  /** In [0, 1); for the jitter. */
-  readonly random?: () => number;
-}
-
 interface Delayed {
   readonly cancel: () => void;
+}
+
+/** Whether a key may be processed now; one that may not is held until {@link ReconcileQueue.wake}. */
+export interface Readiness {
+  mayProcess(key: ResourceKey): boolean;
 }
 
 /**
@@ -39,6 +35,7 @@ interface Delayed {
  * sets of client-go). Failed keys come back with exponential backoff, capped and with jitter; an edit
  * ends the wait. Nothing is processed before {@link start}.
  */
+@injectable()
 export class ReconcileQueue implements WorkQueue {
   private readonly lanes = new Lanes();
   /** Keys added while they were being processed. */
@@ -48,15 +45,26 @@ export class ReconcileQueue implements WorkQueue {
   private readonly processing = new Set<string>();
   private readonly delayed = new Map<string, Delayed>();
   private readonly failures = new Map<string, number>();
+  private process: Processor = () => Promise.resolve({ result: 'waiting' });
   private state: 'idle' | 'running' | 'stopped' = 'idle';
   private whenDrained: (() => void) | undefined;
   private lent = 0;
 
-  constructor(private readonly options: ReconcileQueueOptions) {}
+  constructor(
+    @inject(TOKENS.maxConcurrentReconciles) private readonly concurrency: number,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'queueDepth' | 'queueWait' | 'queueRetries'>,
+    @inject(TOKENS.freshness, { isOptional: true }) private readonly freshness?: Readiness,
+    /** In [0, 1); for the jitter. */
+    @inject(TOKENS.random, { isOptional: true }) private readonly random: () => number = Math.random,
+  ) {}
 
   /** Begins, or goes on, to process. */
-  start(): void {
+  start(process: Processor): void {
     if (this.state === 'stopped') return;
+    this.process = process;
     this.state = 'running';
     this.pump();
   }
@@ -90,7 +98,7 @@ export class ReconcileQueue implements WorkQueue {
       if (priority === 'edit') this.held.set(id, { ...held, priority });
       return;
     }
-    this.lanes.add(key, priority, this.options.clock.monotonicMs());
+    this.lanes.add(key, priority, this.clock.monotonicMs());
     this.reportDepth();
     this.pump();
   }
@@ -141,19 +149,19 @@ export class ReconcileQueue implements WorkQueue {
     while (this.state === 'running' && this.hasPlaceFor('edit')) {
       const next = this.lanes.take(this.hasPlaceFor('resync') ? undefined : 'edit');
       if (next === undefined) return;
-      if (this.options.isReady?.(next.key) === false) {
+      if (this.freshness?.mayProcess(next.key) === false) {
         this.held.set(keyString(next.key), next);
         continue;
       }
-      const waitedMs = this.options.clock.monotonicMs() - next.since;
-      this.options.metrics.queueWait.observe(waitedMs / 1000);
+      const waitedMs = this.clock.monotonicMs() - next.since;
+      this.metrics.queueWait.observe(waitedMs / 1000);
       this.reportDepth();
       void this.run(next.key, next.priority);
     }
   }
 
   private hasPlaceFor(priority: Priority): boolean {
-    const { concurrency } = this.options;
+    const { concurrency } = this;
     return this.processing.size < concurrency + Math.min(this.lent, concurrency * MAX_LENT[priority]);
   }
 
@@ -162,10 +170,10 @@ export class ReconcileQueue implements WorkQueue {
     this.processing.add(id);
     let outcome: Outcome;
     try {
-      outcome = await this.options.process(key, priority);
+      outcome = await this.process(key, priority);
     } catch {
       // A processor must not throw; a key is not lost because one did.
-      this.options.logger.error('a processor broke its contract and threw', { key: id });
+      this.logger.error('a processor broke its contract and threw', { key: id });
       outcome = { result: 'error' };
     }
     this.processing.delete(id);
@@ -192,11 +200,11 @@ export class ReconcileQueue implements WorkQueue {
     const id = keyString(key);
     const failures = this.failures.get(id) ?? 0;
     this.failures.set(id, failures + 1);
-    const random = this.options.random === undefined ? {} : { random: this.options.random };
-    const backoff = backoffMs(failures, { baseMs: BASE_BACKOFF_MS, capMs: MAX_BACKOFF_MS, ...random });
-    const cancel = this.options.clock.setTimer(Math.max(backoff, namedWaitMs(afterMs, 'resource')), () => {
+    const { random } = this;
+    const backoff = backoffMs(failures, { baseMs: BASE_BACKOFF_MS, capMs: MAX_BACKOFF_MS, random });
+    const cancel = this.clock.setTimer(Math.max(backoff, namedWaitMs(afterMs, 'resource')), () => {
       this.delayed.delete(id);
-      this.options.metrics.queueRetries.inc();
+      this.metrics.queueRetries.inc();
       // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
       this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
     });
@@ -209,6 +217,6 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   private reportDepth(): void {
-    this.options.metrics.queueDepth.set(this.lanes.size + this.held.size);
+    this.metrics.queueDepth.set(this.lanes.size + this.held.size);
   }
 }

@@ -1,38 +1,51 @@
 import { createHash } from 'node:crypto';
 
-import { keyString, type ResourceKey } from '../api/resource-key.js';
+import { inject, injectable } from 'tsyringe';
+
+import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
+import type { KMSVaultSecret } from '../api/resources.js';
 import type { Clock } from '../runtime/clock.js';
-import type { WorkQueue } from './work-queue.js';
+import { TOKENS } from '../tokens.js';
+import type { Requeue } from './work-queue.js';
 
 /** How often due keys are looked for; a slot is never missed, only late by this much. */
 const TICKS_PER_PERIOD = 120;
 const MIN_TICK_MS = 250;
 
-export interface ResyncTimerOptions {
-  /** 0: off. */
-  readonly periodMs: number;
-  readonly clock: Clock;
-  readonly queue: Pick<WorkQueue, 'add'>;
-  /** Every known `KMSVaultSecret`. */
-  readonly keys: () => Iterable<ResourceKey>;
-  /** Called once per period, for caches that live as long. */
-  readonly onPeriod: () => void;
+/** Holds every known `KMSVaultSecret`. */
+export interface KnownSecrets {
+  secrets(): Iterable<KMSVaultSecret>;
+}
+
+/** Remembers mounts for a period at most. */
+export interface PeriodicMemory {
+  forgetMounts(): void;
 }
 
 /**
  * Queues every known `KMSVaultSecret` once per period. Each key has a slot within the period, given by
  * a hash of its name: the load is level, also after a restart, and a key that is new finds its place.
  */
+@injectable()
 export class ResyncTimer {
   private cancel: (() => void) | undefined;
   private startedAt = 0;
   private lastMs = 0;
 
-  constructor(private readonly options: ResyncTimerOptions) {}
+  constructor(
+    /** 0: off. */
+    @inject(TOKENS.syncPeriodMs) private readonly periodMs: number,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.queue) private readonly queue: Requeue,
+    /** Every known `KMSVaultSecret`. */
+    @inject(TOKENS.cache) private readonly cache: KnownSecrets,
+    /** Told once per period. */
+    @inject(TOKENS.kvStore) private readonly store: PeriodicMemory,
+  ) {}
 
   start(): void {
-    if (this.options.periodMs === 0 || this.cancel !== undefined) return;
-    this.startedAt = this.options.clock.monotonicMs();
+    if (this.periodMs === 0 || this.cancel !== undefined) return;
+    this.startedAt = this.clock.monotonicMs();
     this.lastMs = 0;
     this.schedule();
   }
@@ -43,8 +56,8 @@ export class ResyncTimer {
   }
 
   private schedule(): void {
-    const tickMs = Math.max(MIN_TICK_MS, this.options.periodMs / TICKS_PER_PERIOD);
-    this.cancel = this.options.clock.setTimer(tickMs, () => {
+    const tickMs = Math.max(MIN_TICK_MS, this.periodMs / TICKS_PER_PERIOD);
+    this.cancel = this.clock.setTimer(tickMs, () => {
       this.tick();
       this.schedule();
     });
@@ -52,12 +65,13 @@ export class ResyncTimer {
 
   /** Queues the keys whose slots lie in (last tick, now]; after a long pause every key, once. */
   private tick(): void {
-    const { periodMs, clock, queue, keys, onPeriod } = this.options;
+    const { periodMs, clock, queue, cache, store } = this;
     const nowMs = clock.monotonicMs() - this.startedAt;
     const fromMs = Math.max(this.lastMs, nowMs - periodMs);
-    if (Math.floor(nowMs / periodMs) > Math.floor(this.lastMs / periodMs)) onPeriod();
+    if (Math.floor(nowMs / periodMs) > Math.floor(this.lastMs / periodMs)) store.forgetMounts();
     this.lastMs = nowMs;
-    for (const key of keys()) {
+    for (const secret of cache.secrets()) {
+      const key = keyOf(secret);
       const slotMs = slot(key) * periodMs;
       // The slot's first instant after `fromMs`: due when that is not later than now.
       const next = slotMs + Math.ceil((fromMs - slotMs) / periodMs) * periodMs;

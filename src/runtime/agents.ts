@@ -2,8 +2,11 @@ import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, type SecureContext } from 'node:tls';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { AwsConfig, NetworkConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
+import { TOKENS } from '../tokens.js';
 import { ConnectionPool } from './connection-pool.js';
 import type { ConnectionLimits } from './connector.js';
 import { proxyFor } from './proxy.js';
@@ -42,28 +45,40 @@ export function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
 }
 
 /** Makes keep-alive connections that honour proxies and added roots, the same way for every peer. */
+@injectable()
 export class AgentFactory {
+  private added: { readonly trust: TrustStore | undefined } | undefined;
+
   constructor(
-    private readonly options: {
-      readonly network: NetworkConfig;
-      readonly logger: Logger;
-      readonly limits?: ConnectionLimits;
-    },
+    @inject(TOKENS.network) private readonly network: NetworkConfig,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.connectionLimits, { isOptional: true }) private readonly limits: ConnectionLimits = {},
   ) {}
 
   /** The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` add, and further ones; undefined when there are none. */
   trust(extraFiles: readonly string[] = []): TrustStore | undefined {
-    const { sslCertFile, sslCertDirs } = this.options.network;
+    const { sslCertFile, sslCertDirs } = this.network;
     const files = [...(sslCertFile === undefined ? [] : [sslCertFile]), ...extraFiles];
     if (files.length === 0 && sslCertDirs.length === 0) return undefined;
-    return new TrustStore({ files, directories: sslCertDirs, builtIn: true }, this.options.logger);
+    return new TrustStore({ files, directories: sslCertDirs, builtIn: true }, this.logger);
+  }
+
+  /** The proxy that the environment names for a URL. */
+  proxyFor(url: URL): string | undefined {
+    return proxyFor(url, this.network);
+  }
+
+  /** What {@link trust} adds without further files, as PEM texts, read again when the files change. */
+  extraRoots(): readonly string[] {
+    this.added ??= { trust: this.trust() };
+    return this.added.trust?.roots() ?? [];
   }
 
   pool({ proxy, ...request }: PoolRequest): ConnectionPool {
-    const { network, limits = {} } = this.options;
+    const { limits } = this;
     return new ConnectionPool({
       ...request,
-      proxyFor: proxy === undefined ? (url) => proxyFor(url, network) : () => proxy,
+      proxyFor: proxy === undefined ? (url) => this.proxyFor(url) : () => proxy,
       limits,
     });
   }

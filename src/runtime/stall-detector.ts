@@ -1,32 +1,39 @@
+import { inject, injectable } from 'tsyringe';
+
+import { TOKENS } from '../tokens.js';
 import type { Clock } from './clock.js';
 
 const BEAT_MS = 1_000;
 /** A pause of a loaded machine is shorter; what is missed in one as short is no more than a slow network's. */
-const DEFAULT_LIMIT_MS = 5_000;
+const LIMIT_MS = 5_000;
 
-export interface StallDetectorOptions {
-  readonly clock: Clock;
+/** Who wants to know of stalls. */
+export interface StallListener {
   /** Called with the length of the stall, before {@link StallDetector.check} returns. */
   readonly onStall: (stalledMs: number) => void;
   /** Called at every beat, about once a second. */
   readonly onBeat?: () => void;
-  readonly limitMs?: number;
-  /** CPU time that this process has used. */
-  readonly cpuMs?: () => number;
 }
 
 /**
  * Notices that the process did not run for a while: stopped by a signal, or together with its machine.
  * Time that it spent computing does not count: parsing a large list is no stall.
  */
+@injectable()
 export class StallDetector {
   private last: { readonly monotonicMs: number; readonly wallMs: number; readonly cpuMs: number } | undefined;
+  private listener: StallListener | undefined;
   private cancel: (() => void) | undefined;
 
-  constructor(private readonly options: StallDetectorOptions) {}
+  constructor(
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    /** CPU time that this process has used. */
+    @inject(TOKENS.usedCpuMs, { isOptional: true }) private readonly usedCpuMs: () => number = cpuTimeMs,
+  ) {}
 
-  start(): void {
+  start(listener: StallListener): void {
     if (this.cancel !== undefined) return;
+    this.listener = listener;
     this.last = this.reading();
     this.schedule();
   }
@@ -46,19 +53,19 @@ export class StallDetector {
     // The monotonic clock of a suspended machine stands still; the wall clock does not.
     const passedMs = Math.max(now.monotonicMs - before.monotonicMs, now.wallMs - before.wallMs);
     const stalledMs = passedMs - (now.cpuMs - before.cpuMs);
-    if (stalledMs > (this.options.limitMs ?? DEFAULT_LIMIT_MS)) this.options.onStall(stalledMs);
+    if (stalledMs > LIMIT_MS) this.listener?.onStall(stalledMs);
   }
 
   private reading(): { monotonicMs: number; wallMs: number; cpuMs: number } {
-    const { clock, cpuMs = cpuTimeMs } = this.options;
-    return { monotonicMs: clock.monotonicMs(), wallMs: clock.now().getTime(), cpuMs: cpuMs() };
+    const { clock, usedCpuMs } = this;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.now().getTime(), cpuMs: usedCpuMs() };
   }
 
   private schedule(): void {
-    this.cancel = this.options.clock.setTimer(BEAT_MS, () => {
+    this.cancel = this.clock.setTimer(BEAT_MS, () => {
       this.schedule();
       this.check();
-      this.options.onBeat?.();
+      this.listener?.onBeat?.();
     });
   }
 }

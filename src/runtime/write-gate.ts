@@ -1,3 +1,6 @@
+import { inject, injectable } from 'tsyringe';
+
+import { TOKENS } from '../tokens.js';
 import { sharedAbort } from './shared-abort.js';
 
 /**
@@ -37,14 +40,19 @@ const never = sharedAbort().signal;
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };
 
 /** Open while both are; `first` alone gives up what is in flight. */
-export function bothGates(first: WriteGate, second: Pick<WriteGate, 'assertOpen'>): WriteGate {
-  return {
-    assertOpen: () => {
-      first.assertOpen();
-      second.assertOpen();
-    },
-    get signal() {
-      return first.signal;
-    },
-  };
+@injectable()
+export class BothGates implements WriteGate {
+  constructor(
+    @inject(TOKENS.gate) private readonly first: WriteGate,
+    @inject(TOKENS.freshness) private readonly second: Pick<WriteGate, 'assertOpen'>,
+  ) {}
+
+  assertOpen(): void {
+    this.first.assertOpen();
+    this.second.assertOpen();
+  }
+
+  get signal(): AbortSignal {
+    return this.first.signal;
+  }
 }

@@ -1,3 +1,4 @@
+import type { ReadinessCheck } from '../observability/health.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { Alarm } from '../runtime/alarm.js';
@@ -21,7 +22,9 @@ const STOPPED = new VaultError('unavailable', 'the Vault session has ended becau
  * is always a request on its way or a timer set (but for a token that never ends): {@link plan} sets it
  * by what is so, after everything that happens.
  */
-export class VaultSession implements SessionRequests {
+export class VaultSession implements SessionRequests, ReadinessCheck {
+  /** As a readiness check. */
+  readonly name = 'vault';
   private current: Session | undefined;
   /** When the current token is to be renewed or replaced, in monotonic milliseconds. */
   private attendAtMs = 0;

@@ -1,11 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
+import { inject, injectable } from 'tsyringe';
+
 import { type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
 import type { ResourceKey } from '../api/resource-key.js';
+import type { ReadinessCheck } from '../observability/health.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Clock } from '../runtime/clock.js';
+import type { StallDetector } from '../runtime/stall-detector.js';
 import { StaleCacheError, type WriteGate } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
+import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
 import { WatchState } from './watch-state.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
@@ -18,16 +24,6 @@ const PATIENCE_MS = 10_000;
 export interface WatchKey {
   readonly kind: Kind;
   readonly namespace: string;
-}
-
-export interface FreshnessOptions {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Pick<OperatorMetrics, 'watchSynced'>;
-  /** Undefined: all namespaces with one watch per kind. */
-  readonly namespaces: readonly string[] | undefined;
-  /** A watch without a sign of life for so long counts as behind. */
-  readonly limitMs: number;
 }
 
 interface Scope {
@@ -49,20 +45,33 @@ interface Scope {
  * As a gate it is asked from within {@link during}: the work is judged by its own namespace, and by
  * whether it began before the cache was behind.
  */
-export class Freshness implements Pick<WriteGate, 'assertOpen'> {
+@injectable()
+export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck {
   private readonly scopes: ReadonlyMap<string, Scope>;
   private readonly work = new AsyncLocalStorage<{ readonly scope: Scope; readonly epoch: number }>();
   private demandedMs: number;
   private relist: (watch: WatchKey) => void = () => undefined;
   private changed: () => void = () => undefined;
-  /** Asked before each write, too: whether the process was stopped meanwhile. */
-  checkStall: () => void = () => undefined;
+  private readonly inactivityMs: number;
+  /** As a readiness check. */
+  readonly name = 'watches';
 
-  constructor(private readonly options: FreshnessOptions) {
-    this.demandedMs = options.clock.monotonicMs();
-    const namespaces = options.namespaces === undefined ? [''] : [...new Set(options.namespaces)];
+  constructor(
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'watchSynced'>,
+    /** Asked before each write: whether the process was stopped meanwhile. */
+    @inject(TOKENS.stalls) private readonly stalls: Pick<StallDetector, 'check'>,
+    /** Undefined: all namespaces with one watch per kind. */
+    @inject(TOKENS.watchNamespaces, { isOptional: true }) private readonly namespaces?: readonly string[],
+    /** A watch that shows no sign of life for `inactivityMs` counts as behind. */
+    @inject(TOKENS.watchLimits, { isOptional: true }) limits: Partial<WatchLimits> = {},
+  ) {
+    this.inactivityMs = limits.inactivityMs ?? DEFAULT_WATCH_LIMITS.inactivityMs;
+    this.demandedMs = clock.monotonicMs();
+    const watched = namespaces === undefined ? [''] : [...new Set(namespaces)];
     this.scopes = new Map(
-      namespaces.map((namespace) => [
+      watched.map((namespace) => [
         namespace,
         {
           namespace,
@@ -74,7 +83,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
         },
       ]),
     );
-    for (const watch of this.watches()) this.options.metrics.watchSynced.set({ ...watch }, 0);
+    for (const watch of this.watches()) this.metrics.watchSynced.set({ ...watch }, 0);
   }
 
   /** @param relist lists a collection anew, ending its watch. */
@@ -89,7 +98,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
 
   /** Every namespace is to be listed anew before anything is written from it. */
   demand(): void {
-    this.demandedMs = this.options.clock.monotonicMs();
+    this.demandedMs = this.clock.monotonicMs();
     for (const scope of this.scopes.values()) {
       for (const state of scope.watches.values()) state.demand();
       this.settle(scope);
@@ -105,14 +114,14 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
 
   listed(watch: WatchKey): void {
     this.update(watch, (state) => {
-      state.complete(this.options.clock.monotonicMs());
+      state.complete(this.clock.monotonicMs());
     });
   }
 
   /** The watch was opened, or had something to say. */
   alive(watch: WatchKey): void {
     const state = this.stateOf(watch);
-    if (state !== undefined) state.aliveMs = this.options.clock.monotonicMs();
+    if (state !== undefined) state.aliveMs = this.clock.monotonicMs();
   }
 
   /** Something may have happened that the watch did not tell. */
@@ -164,11 +173,11 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
   }
 
   private look(): void {
-    this.checkStall();
-    const nowMs = this.options.clock.monotonicMs();
+    this.stalls.check();
+    const nowMs = this.clock.monotonicMs();
     for (const scope of this.scopes.values()) {
       for (const [kind, state] of scope.watches) {
-        if (state.ageOut(nowMs - this.options.limitMs)) this.relist({ kind, namespace: scope.namespace });
+        if (state.ageOut(nowMs - this.inactivityMs)) this.relist({ kind, namespace: scope.namespace });
       }
       this.settle(scope);
       this.sayBehind(scope, nowMs);
@@ -209,7 +218,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
   }
 
   private settle(scope: Scope): void {
-    const { metrics, clock, logger } = this.options;
+    const { metrics, clock, logger } = this;
     for (const [kind, { stage }] of scope.watches) {
       metrics.watchSynced.set({ kind, namespace: scope.namespace }, stage === 'fresh' ? 1 : 0);
     }
@@ -230,13 +239,13 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
     // A refusal is a line of its own already.
     if (isRefused(scope)) return;
     scope.saidBehind = true;
-    this.options.logger.warn('not listed completely; nothing is written to Vault from what may be old', {
+    this.logger.warn('not listed completely; nothing is written to Vault from what may be old', {
       namespace: scope.namespace,
     });
   }
 
   private isSettled(): boolean {
-    if (this.options.clock.monotonicMs() - this.demandedMs >= SETTLE_MS) return true;
+    if (this.clock.monotonicMs() - this.demandedMs >= SETTLE_MS) return true;
     return [...this.scopes.values()].every(({ watches }) =>
       [...watches.values()].every(({ attempted }) => attempted),
     );
@@ -253,7 +262,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'> {
   }
 
   private scopeOf(namespace: string): Scope | undefined {
-    return this.scopes.get(this.options.namespaces === undefined ? '' : namespace);
+    return this.scopes.get(this.namespaces === undefined ? '' : namespace);
   }
 }
 

@@ -1,27 +1,29 @@
+import { inject, injectable, injectAll } from 'tsyringe';
+
 import { GROUP, type Kind, PARTIAL_KIND, PLURALS, SECRET_KIND, VERSION } from '../api/group.js';
 import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret, Resource } from '../api/resources.js';
+import type { ApiConnection } from '../kube/api-connection.js';
+import type { KubeClient } from '../kube/kube-client.js';
 import type { IndexedResourceCache } from '../kube/resource-cache.js';
+import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Priority, WorkQueue } from '../queue/work-queue.js';
+import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import { type ResourceEvent, ResourceEventType } from './framework.js';
 import type { Freshness, WatchKey } from './freshness.js';
-import { ListWatchOperator, type ListWatchOptions } from './list-watch-operator.js';
+import { ListWatchOperator } from './list-watch-operator.js';
 import { differs, type Observation, observationOf } from './observation.js';
 import type { NextStep } from './watch-failure.js';
+import type { WatchLimits } from './watch-limits.js';
 import type { WatchedResource } from './watched-resource.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 
-export interface SecretOperatorOptions extends ListWatchOptions {
-  readonly cache: IndexedResourceCache;
-  readonly queue: WorkQueue;
-  readonly freshness: Freshness;
-  /** Each is watched by itself; absent: all namespaces at once. */
-  readonly namespaces?: readonly string[] | undefined;
-  /** A resource is gone: what is held in memory or shown in metrics about it goes, too. */
-  readonly onForgotten: (key: ResourceKey) => void;
-  readonly metrics: Pick<OperatorMetrics, 'watchRestarts' | 'watchMalformedLines' | 'resources'>;
+/** Holds in memory, or shows in metrics, what goes with a resource. */
+export interface ResourceMemory {
+  forget(key: ResourceKey): void;
 }
 
 /**
@@ -29,8 +31,8 @@ export interface SecretOperatorOptions extends ListWatchOptions {
  * key is queued before both kinds have been listed completely in its namespace: a partial that is not
  * listed yet would look missing.
  */
+@injectable()
 export class SecretOperator extends ListWatchOperator {
-  private readonly own: SecretOperatorOptions;
   private readonly observations = new Map<string, Observation>();
   /** Watches whose first list is not complete; undefined until {@link init} has set them up. */
   private unlisted: Set<string> | undefined;
@@ -39,16 +41,31 @@ export class SecretOperator extends ListWatchOperator {
   private readonly sync: Promise<void>;
   private resolveSync: () => void = () => undefined;
 
-  constructor(options: SecretOperatorOptions) {
-    super(options);
-    this.own = options;
+  constructor(
+    @inject(TOKENS.connection) connection: ApiConnection,
+    @inject(TOKENS.kubeClient) client: KubeClient,
+    @inject(TOKENS.logger) logger: Logger,
+    @inject(TOKENS.clock) clock: Clock,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'watchRestarts' | 'watchMalformedLines' | 'resources'>,
+    @inject(TOKENS.cache) private readonly cache: IndexedResourceCache,
+    @inject(TOKENS.queue) private readonly queue: WorkQueue,
+    @inject(TOKENS.freshness) private readonly freshness: Freshness,
+    /** A resource is gone: what they hold about it goes, too. */
+    @injectAll(TOKENS.resourceMemories) private readonly memories: readonly ResourceMemory[],
+    /** Each is watched by itself; absent: all namespaces at once. */
+    @inject(TOKENS.watchNamespaces, { isOptional: true }) private readonly namespaces?: readonly string[],
+    @inject(TOKENS.watchLimits, { isOptional: true }) limits: Partial<WatchLimits> = {},
+    @inject(TOKENS.random, { isOptional: true }) random: () => number = Math.random,
+  ) {
+    super({ connection, client, logger, clock, metrics, limits, random });
     this.sync = new Promise((resolve) => {
       this.resolveSync = resolve;
     });
-    options.freshness.onBehind(({ kind, namespace }) => {
+    freshness.onBehind(({ kind, namespace }) => {
       this.relist(PLURALS[kind], namespace === '' ? undefined : namespace);
     });
-    for (const kind of KINDS) options.metrics.resources.set({ kind }, 0);
+    for (const kind of KINDS) metrics.resources.set({ kind }, 0);
   }
 
   /** Whether every object of both kinds has been listed once. */
@@ -62,7 +79,7 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   protected override async init(): Promise<void> {
-    const namespaces = this.own.namespaces === undefined ? [undefined] : [...new Set(this.own.namespaces)];
+    const namespaces = this.namespaces === undefined ? [undefined] : [...new Set(this.namespaces)];
     const watches = KINDS.flatMap((kind) =>
       namespaces.map((namespace) => ({ plural: PLURALS[kind], namespace })),
     );
@@ -77,38 +94,38 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   protected override listing(resource: WatchedResource): void {
-    this.own.freshness.listing(this.watchKey(resource));
+    this.freshness.listing(this.watchKey(resource));
   }
 
   protected override listed(resource: WatchedResource, present: ReadonlySet<string> | undefined): void {
     if (present !== undefined) this.forgetAbsent(resource, present);
     const first = this.unlisted?.delete(watchId(resource)) === true;
-    this.own.freshness.listed(this.watchKey(resource));
+    this.freshness.listed(this.watchKey(resource));
     if (!first) return;
     for (const [id, { key, priority }] of this.waiting) {
       if (!this.isListed(key.namespace)) continue;
       this.waiting.delete(id);
-      this.own.queue.add(key, priority);
+      this.queue.add(key, priority);
     }
     if (this.synced()) this.resolveSync();
   }
 
   protected override alive(resource: WatchedResource): void {
-    this.own.freshness.alive(this.watchKey(resource));
+    this.freshness.alive(this.watchKey(resource));
   }
 
   protected override mustList(resource: WatchedResource): boolean {
-    return this.own.freshness.mustList(this.watchKey(resource));
+    return this.freshness.mustList(this.watchKey(resource));
   }
 
   protected override failed(resource: WatchedResource, step: NextStep): void {
     const watch = this.watchKey(resource);
-    if (step.missed === true) this.own.freshness.missed(watch);
-    else this.own.freshness.failed(watch, step.forbidden === true);
+    if (step.missed === true) this.freshness.missed(watch);
+    else this.freshness.failed(watch, step.forbidden === true);
   }
 
   protected override rewound(resource: WatchedResource): void {
-    this.own.cache.rewind(this.kindOf(resource.plural) as Kind, resource.namespace);
+    this.cache.rewind(this.kindOf(resource.plural) as Kind, resource.namespace);
   }
 
   /**
@@ -118,7 +135,7 @@ export class SecretOperator extends ListWatchOperator {
   private forgetAbsent({ plural, namespace }: WatchedResource, present: ReadonlySet<string>): void {
     const kind = this.kindOf(plural) as Kind;
     const cached: readonly Resource[] = [
-      ...(kind === PARTIAL_KIND ? this.own.cache.partials() : this.own.cache.secrets()),
+      ...(kind === PARTIAL_KIND ? this.cache.partials() : this.cache.secrets()),
     ];
     for (const resource of cached) {
       const { metadata } = resource;
@@ -129,7 +146,7 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   private countResources(kind: Kind): void {
-    this.own.metrics.resources.set({ kind }, this.own.cache.size(kind));
+    this.metrics.resources.set({ kind }, this.cache.size(kind));
   }
 
   private watchKey({ plural, namespace }: WatchedResource): WatchKey {
@@ -151,7 +168,7 @@ export class SecretOperator extends ListWatchOperator {
     const before = this.observations.get(keyString(key));
     const after = observationOf(resource);
     this.observations.set(keyString(key), after);
-    this.own.cache.apply(resource);
+    this.cache.apply(resource);
     if (before !== undefined && !differs(before, after)) return;
     const priority = this.priorityFor(resource);
     this.enqueue(key, priority);
@@ -165,10 +182,10 @@ export class SecretOperator extends ListWatchOperator {
     const id = keyString(key);
     const before = this.observations.get(id);
     this.observations.delete(id);
-    this.own.cache.remove(key, resource.metadata.uid);
+    this.cache.remove(key, resource.metadata.uid);
     this.waiting.delete(id);
-    this.own.queue.forget(key);
-    this.own.onForgotten(key);
+    this.queue.forget(key);
+    for (const memory of this.memories) memory.forget(key);
     if (resource.kind === PARTIAL_KIND) this.enqueueOwners(resource);
     else this.enqueueNeighbours(key, before, undefined);
   }
@@ -176,7 +193,7 @@ export class SecretOperator extends ListWatchOperator {
   /** The includers of a partial. */
   private enqueueOwners(partial: PartialKMSVaultSecret): void {
     const { namespace, name } = partial.metadata;
-    this.enqueueAll(this.own.cache.includersOf(namespace, name), this.priorityFor(partial));
+    this.enqueueAll(this.cache.includersOf(namespace, name), this.priorityFor(partial));
   }
 
   /**
@@ -189,11 +206,11 @@ export class SecretOperator extends ListWatchOperator {
     after: Observation | undefined,
   ): void {
     for (const path of pathsConcerned(before, after)) {
-      const others = this.own.cache.secretsAtPath(path).filter(({ metadata }) => !isNamed(metadata, key));
+      const others = this.cache.secretsAtPath(path).filter(({ metadata }) => !isNamed(metadata, key));
       this.enqueueAll(others, 'edit');
     }
     for (const name of changed(before?.includes ?? [], after?.includes ?? [])) {
-      const partial = this.own.cache.partial(key.namespace, name);
+      const partial = this.cache.partial(key.namespace, name);
       if (partial !== undefined) this.enqueue(keyOf(partial), 'resync');
     }
   }
@@ -204,7 +221,7 @@ export class SecretOperator extends ListWatchOperator {
 
   private enqueue(key: ResourceKey, priority: Priority): void {
     if (this.isListed(key.namespace)) {
-      this.own.queue.add(key, priority);
+      this.queue.add(key, priority);
       return;
     }
     const id = keyString(key);
@@ -213,7 +230,7 @@ export class SecretOperator extends ListWatchOperator {
 
   /** Whether both kinds have been listed once where the namespace is watched. */
   private isListed(namespace: string): boolean {
-    const scope = this.own.namespaces === undefined ? undefined : namespace;
+    const scope = this.namespaces === undefined ? undefined : namespace;
     return KINDS.every(
       (kind) => this.unlisted?.has(watchId({ plural: PLURALS[kind], namespace: scope })) === false,
     );
@@ -221,7 +238,7 @@ export class SecretOperator extends ListWatchOperator {
 
   /** A person waits for what changes after the first list of its watch. */
   private priorityFor({ kind, metadata }: Resource): Priority {
-    const namespace = this.own.namespaces === undefined ? undefined : metadata.namespace;
+    const namespace = this.namespaces === undefined ? undefined : metadata.namespace;
     return this.unlisted?.has(watchId({ plural: PLURALS[kind], namespace })) === true ? 'resync' : 'edit';
   }
 }

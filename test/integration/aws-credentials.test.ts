@@ -47,16 +47,16 @@ async function startKms(
   const kms = await startKmsServer(options);
   cleanups.push(() => kms.close());
   const metrics = new OperatorMetrics(new Registry());
-  const api = new AwsKmsApi({
-    aws: { region: kms.region, kmsEndpoint: kms.url },
-    agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
-    maxSockets: 2,
+  const api = new AwsKmsApi(
+    { region: kms.region, kmsEndpoint: kms.url },
+    new AgentFactory({ sslCertDirs: [] }, silentLogger),
+    2,
     metrics,
-  });
+  );
   cleanups.push(() => {
     api.close();
   });
-  const decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 2, clock: systemClock, metrics });
+  const decryptor = new KmsDecryptor(api, 2, systemClock, metrics);
   const request = { encryptedSecret: Buffer.from(CIPHERTEXT).toString('base64'), context: {} };
   return { kms, decrypt: async () => await decryptor.decrypt(request) };
 }

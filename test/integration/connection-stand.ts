@@ -62,13 +62,13 @@ interface KmsOptions {
 
 export function kmsApi(options: KmsOptions): AwsKmsApi {
   const { aws, network = {}, limits = {}, maxSockets = 8, registry = new Registry(), silentMs } = options;
-  const api = new AwsKmsApi({
-    aws: { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, ...aws },
-    agents: new AgentFactory({ network: { sslCertDirs: [], ...network }, logger: silentLogger, limits }),
+  const api = new AwsKmsApi(
+    { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, ...aws },
+    new AgentFactory({ sslCertDirs: [], ...network }, silentLogger, limits),
     maxSockets,
-    metrics: new OperatorMetrics(registry),
-    ...(silentMs === undefined ? {} : { silentMs }),
-  });
+    new OperatorMetrics(registry),
+    silentMs,
+  );
   return closing(api);
 }
 
@@ -77,13 +77,14 @@ export function kubeClient(
   network: Partial<NetworkConfig> = {},
   limits = {},
 ): KubeClient {
-  const connection = new ApiConnection({
+  const connection = new ApiConnection(
     kubeConfig,
-    proxyFor: (url) => proxyFor(url, { sslCertDirs: [], ...network }),
+    { proxyFor: (url) => proxyFor(url, { sslCertDirs: [], ...network }) },
+    undefined,
     limits,
-  });
+  );
   closing(connection);
-  return new KubeClient({ connection, gate: openGate, clock: systemClock });
+  return new KubeClient(connection, openGate, systemClock);
 }
 
 export function kubeConfigOf(server: string, ca: string): KubeConfig {

@@ -136,11 +136,10 @@ describe('a peer that no connection reaches', () => {
   it('lets those try that waited for a place', async () => {
     const hole = closing(await UnansweringListener.start());
     const { pool } = {
-      pool: new AgentFactory({
-        network: { sslCertDirs: [] },
-        logger: silentLogger,
-        limits: { connectMs: 50 },
-      }).pool({ maxSockets: 1, context: () => createSecureContext() }),
+      pool: new AgentFactory({ sslCertDirs: [] }, silentLogger, { connectMs: 50 }).pool({
+        maxSockets: 1,
+        context: () => createSecureContext(),
+      }),
     };
     const failures = await Promise.all(
       [1, 2, 3].map(
@@ -240,8 +239,8 @@ describe('connections that the network has forgotten', () => {
     const server = await apiServer();
     const nat = closing(await ForgetfulProxy.start(server.port));
     const kubeConfig = plainKubeConfig(`http://127.0.0.1:${String(nat.port)}`);
-    const connection = closing(new ApiConnection({ kubeConfig, silentMs: 200 }));
-    const kube = new KubeClient({ connection, gate: openGate, clock: systemClock });
+    const connection = closing(new ApiConnection(kubeConfig, undefined, undefined, undefined, 200));
+    const kube = new KubeClient(connection, openGate, systemClock);
     await Promise.all(BURST.map(() => kube.request('GET', '/x')));
     nat.forget('silence');
     expect(await kube.request('GET', '/x')).toEqual({});

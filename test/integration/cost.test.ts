@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { keyOf } from '../../src/api/resource-key.js';
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { IndexedResourceCache } from '../../src/kube/resource-cache.js';
+import type { ReconcileQueue } from '../../src/queue/reconcile-queue.js';
+import { TOKENS } from '../../src/tokens.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
@@ -40,9 +42,9 @@ async function allSynced(count: number): Promise<void> {
   await eventually(
     `${String(count)} resources are synced`,
     () => {
-      const secrets = [...stand.container.resolve(TOKENS.cache).secrets()];
+      const secrets = [...stand.container.resolve<IndexedResourceCache>(TOKENS.cache).secrets()];
       const synced = secrets.filter((secret) => secret.status?.conditions?.[0]?.reason === 'Synced');
-      return synced.length === count && stand.container.resolve(TOKENS.queue).size === 0;
+      return synced.length === count && stand.container.resolve<ReconcileQueue>(TOKENS.queue).size === 0;
     },
     90_000,
   );
@@ -54,8 +56,9 @@ describe('what it costs when nothing changes', () => {
     await stand.start(['--sync-period-seconds=0', '--max-concurrent-reconciles=20']);
     await allSynced(1_000);
     stand.clearRecords();
-    const queue = stand.container.resolve(TOKENS.queue);
-    for (const secret of stand.container.resolve(TOKENS.cache).secrets()) queue.add(keyOf(secret), 'resync');
+    const queue = stand.container.resolve<ReconcileQueue>(TOKENS.queue);
+    for (const secret of stand.container.resolve<IndexedResourceCache>(TOKENS.cache).secrets())
+      queue.add(keyOf(secret), 'resync');
     await eventually('the queue is empty', () => queue.size === 0, 90_000);
     expect(stand.servers.kms.decrypts).toBe(0);
     expect(stand.vaultReads).toBe(1_000);
@@ -72,7 +75,7 @@ describe('what it costs when nothing changes', () => {
     await stand.start(['--sync-period-seconds=0']);
     await eventually(
       'everything was looked at',
-      () => stand.vaultReads >= 500 && stand.container.resolve(TOKENS.queue).size === 0,
+      () => stand.vaultReads >= 500 && stand.container.resolve<ReconcileQueue>(TOKENS.queue).size === 0,
       60_000,
     );
     expect(stand.servers.kms.decrypts).toBe(0);

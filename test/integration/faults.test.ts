@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { ReconcileQueue } from '../../src/queue/reconcile-queue.js';
+import type { Registry } from 'prom-client';
+import { TOKENS } from '../../src/tokens.js';
 import type { Json } from '../support/http-json.js';
 import { canary, OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
@@ -61,7 +63,7 @@ describe('Kubernetes API', () => {
     await stand.reason('a', 'Synced');
     const metric = async (): Promise<string> =>
       await stand.container
-        .resolve(TOKENS.registry)
+        .resolve<Registry>(TOKENS.registry)
         .getSingleMetricAsString('kms_vault_operator_resource_ready');
     expect(await metric()).toContain('name="a"');
     const { kubernetes } = stand.servers;
@@ -88,7 +90,7 @@ describe('Kubernetes API', () => {
   it('a status patch of our own causes nothing more', async () => {
     await apply('a', 'value-a');
     await stand.reason('a', 'Synced');
-    await eventually('it rests', () => stand.container.resolve(TOKENS.queue).size === 0);
+    await eventually('it rests', () => stand.container.resolve<ReconcileQueue>(TOKENS.queue).size === 0);
     const patches = stand.statusPatches;
     const resynced = stand.vaultReads + 2;
     await eventually('it was synced again twice', () => stand.vaultReads >= resynced);
@@ -369,7 +371,7 @@ describe('secrecy and hostile input', () => {
       stand.logger.entries,
       await stand.get('hostile'),
       await stand.kube.list('Event', 'default'),
-      await stand.container.resolve(TOKENS.registry).metrics(),
+      await stand.container.resolve<Registry>(TOKENS.registry).metrics(),
     ]);
     expect(everywhere.includes(value)).toBe(false);
     expect(everywhere.includes(stand.token)).toBe(false);

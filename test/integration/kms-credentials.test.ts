@@ -57,12 +57,12 @@ describe('a web identity that STS refuses', () => {
   });
 
   it('is not taken for a denial by KMS', async () => {
-    const api = new AwsKmsApi({
-      aws: { region: kms.region, kmsEndpoint: kms.url },
-      agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
-      maxSockets: 4,
-      metrics: new OperatorMetrics(new Registry()),
-    });
+    const api = new AwsKmsApi(
+      { region: kms.region, kmsEndpoint: kms.url },
+      new AgentFactory({ sslCertDirs: [] }, silentLogger),
+      4,
+      new OperatorMetrics(new Registry()),
+    );
     await expect(api.decrypt(new Uint8Array(10), {})).rejects.toMatchObject({
       failure: 'transient',
       reason: 'KmsUnavailable',

@@ -47,13 +47,13 @@ beforeAll(async () => {
   process.env.AWS_SECRET_ACCESS_KEY = DEMO_ACCESS_KEY.secretAccessKey;
   metrics = new OperatorMetrics(new Registry());
   const network = { sslCertDirs: [] };
-  api = new AwsKmsApi({
-    aws: { region: kms.region, kmsEndpoint: kms.url },
-    agents: new AgentFactory({ network, logger: silentLogger }),
-    maxSockets: 4,
+  api = new AwsKmsApi(
+    { region: kms.region, kmsEndpoint: kms.url },
+    new AgentFactory(network, silentLogger),
+    4,
     metrics,
-  });
-  decryptor = new KmsDecryptor({ kms: api, maxConcurrentRequests: 4, clock: systemClock, metrics });
+  );
+  decryptor = new KmsDecryptor(api, 4, systemClock, metrics);
 });
 
 afterEach(() => {
@@ -203,17 +203,17 @@ describe('KmsDecryptor against the KMS protocol', () => {
       action: { kind: 'answer', status: 400, body: '{"__type":"ThrottlingException"}' },
     });
     const signals: AbortSignal[] = [];
-    const watched = new KmsDecryptor({
-      kms: {
+    const watched = new KmsDecryptor(
+      {
         decrypt: async (ciphertext, context, signal) => {
           if (signal !== undefined) signals.push(signal);
           return await api.decrypt(ciphertext, context, signal);
         },
       },
-      maxConcurrentRequests: 4,
-      clock: systemClock,
+      4,
+      systemClock,
       metrics,
-    });
+    );
     expect(await watched.decrypt({ encryptedSecret: encrypt('patient'), context: {} })).toBe('patient');
     expect(signals).toHaveLength(16);
     const [signal] = signals;

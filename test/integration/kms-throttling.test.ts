@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { OperatorMetrics } from '../../src/observability/operator-metrics.js';
+import { TOKENS } from '../../src/tokens.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
@@ -39,7 +40,7 @@ async function apply(name: string, values: Readonly<Record<string, string>>): Pr
 const served = (): number => stand.servers.kms.requests.count(({ status }) => status === 200);
 
 async function reconciles(): Promise<Record<string, number>> {
-  const { values } = await stand.container.resolve(TOKENS.metrics).reconciles.get();
+  const { values } = await stand.container.resolve<OperatorMetrics>(TOKENS.metrics).reconciles.get();
   return Object.fromEntries(values.map(({ labels, value }) => [String(labels.result), value]));
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { ApiConnection } from '../../src/kube/api-connection.js';
-import { KubeClient, type KubeClientOptions } from '../../src/kube/kube-client.js';
+import { KubeClient, type KubeLimits } from '../../src/kube/kube-client.js';
 import type { KubeError } from '../../src/kube/kube-error.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
 import { systemClock } from '../../src/runtime/clock.js';
@@ -23,6 +23,8 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+type KubeClientOptions = KubeLimits & { readonly gate?: WriteGate; readonly givingUp?: AbortSignal };
+
 const ok: Handler = (_seen, _request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
 };
@@ -33,15 +35,15 @@ async function serve(handler: Handler = ok, tls?: { cert: string; key: string })
   return server;
 }
 
-function clientOf(connection: ApiConnection, options: Partial<KubeClientOptions> = {}): KubeClient {
+function clientOf(connection: ApiConnection, options: KubeClientOptions = {}): KubeClient {
   cleanups.push(() => {
     connection.close();
   });
-  return new KubeClient({ connection, gate: openGate, clock: systemClock, ...options });
+  return new KubeClient(connection, options.gate ?? openGate, systemClock, options.givingUp, options);
 }
 
-const plain = (server: LoopbackServer, options: Partial<KubeClientOptions> = {}): KubeClient =>
-  clientOf(new ApiConnection({ kubeConfig: plainKubeConfig(server.url) }), options);
+const plain = (server: LoopbackServer, options: KubeClientOptions = {}): KubeClient =>
+  clientOf(new ApiConnection(plainKubeConfig(server.url)), options);
 
 function scratch(): string {
   const directory = mkdtempSync(join(tmpdir(), 'kube-'));
@@ -85,7 +87,7 @@ describe('KubeClient', () => {
   it('works below a server URL with a path', async () => {
     const server = await serve();
     const kubeConfig = plainKubeConfig(`${server.url}/clusters/root:org/`);
-    await clientOf(new ApiConnection({ kubeConfig })).request('GET', '/api/v1/x');
+    await clientOf(new ApiConnection(kubeConfig)).request('GET', '/api/v1/x');
     expect(server.requests.all[0]?.url).toBe('/clusters/root:org/api/v1/x');
   });
 
@@ -253,13 +255,13 @@ describe('KubeClient', () => {
     const server = await serve();
     const kubeConfig = plainKubeConfig(server.url);
     kubeConfig.users.splice(0, 1, { name: 'nobody', token: 'canary' });
-    await clientOf(new ApiConnection({ kubeConfig })).request('GET', '/x');
+    await clientOf(new ApiConnection(kubeConfig)).request('GET', '/x');
     expect(JSON.stringify(server.requests.all)).not.toContain('canary');
   });
 
   it('uses a rotated service-account token from the next request on, and the last one while it is away', async () => {
     const { directory, server, kubeConfig } = await inCluster(await TestAuthority.create());
-    const client = clientOf(new ApiConnection({ kubeConfig }));
+    const client = clientOf(new ApiConnection(kubeConfig));
     await client.request('GET', '/1');
     writeFileSync(join(directory, 'token'), 'second\n');
     await client.request('GET', '/2');
@@ -283,7 +285,7 @@ describe('KubeClient', () => {
       TestAuthority.create('second'),
     ]);
     const { directory, server, kubeConfig } = await inCluster(first);
-    const client = clientOf(new ApiConnection({ kubeConfig }));
+    const client = clientOf(new ApiConnection(kubeConfig));
     await client.request('GET', '/1');
     const { port } = server;
     await server.close();
@@ -305,7 +307,7 @@ describe('KubeClient', () => {
     const request = async (url: string, roots: string[]) => {
       const cluster = kubeConfig.getCurrentCluster();
       kubeConfig.clusters.splice(0, 1, { ...cluster!, server: url });
-      await clientOf(new ApiConnection({ kubeConfig, extraRoots: () => roots })).request('GET', '/x');
+      await clientOf(new ApiConnection(kubeConfig, { extraRoots: () => roots })).request('GET', '/x');
     };
     await request(server.url, [extra.cert]);
     await request(other.url, [extra.cert]);
@@ -331,7 +333,7 @@ describe('KubeClient', () => {
       proxy.close();
     });
     const proxyUrl = `http://127.0.0.1:${String((proxy.address() as AddressInfo).port)}`;
-    const client = clientOf(new ApiConnection({ kubeConfig, proxyFor: () => proxyUrl }));
+    const client = clientOf(new ApiConnection(kubeConfig, { proxyFor: () => proxyUrl }));
     await client.request('GET', '/1');
     await client.request('PATCH', '/2', { body: {} });
     expect(server.requests.all.map(({ url }) => url)).toEqual(['/1', '/2']);

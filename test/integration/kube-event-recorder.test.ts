@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { API_VERSION, SECRET_KIND } from '../../src/api/group.js';
 import type { Resource } from '../../src/api/resources.js';
 import { ApiConnection } from '../../src/kube/api-connection.js';
-import { ApiEventRecorder, type ApiEventRecorderOptions } from '../../src/kube/api-event-recorder.js';
+import { ApiEventRecorder, type EventLimits } from '../../src/kube/api-event-recorder.js';
 import { KubeClient } from '../../src/kube/kube-client.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { openGate, type WriteGate, WriteGateClosedError } from '../../src/runtime/write-gate.js';
@@ -33,7 +33,7 @@ function resource(name = 'app', uid = `uid-${name}`): Resource {
 }
 
 /** Stores events as the API server does; `now` moves by itself only when a test moves it. */
-async function startRecorder(options: Partial<ApiEventRecorderOptions> = {}, gate: WriteGate = openGate) {
+async function startRecorder(limits: EventLimits = {}, gate: WriteGate = openGate) {
   const events = new Map<string, StoredEvent>();
   const server = await LoopbackServer.start((seen, _request, response) => {
     const name = seen.url.split('/').at(-1) ?? '';
@@ -55,9 +55,9 @@ async function startRecorder(options: Partial<ApiEventRecorderOptions> = {}, gat
     setTimer: (ms: number, callback: () => void) =>
       systemClock.setTimer(ms < 20_000 ? ms / 100 : ms, callback),
   };
-  const connection = new ApiConnection({ kubeConfig: plainKubeConfig(server.url) });
-  const client = new KubeClient({ connection, gate, clock: systemClock });
-  const recorder = new ApiEventRecorder({ client, clock, logger, hostname: 'pod-1', ...options });
+  const connection = new ApiConnection(plainKubeConfig(server.url));
+  const client = new KubeClient(connection, gate, systemClock);
+  const recorder = new ApiEventRecorder(client, clock, logger, 'pod-1', limits);
   return { recorder, events, server, logger, time };
 }
 

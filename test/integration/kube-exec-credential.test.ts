@@ -54,8 +54,8 @@ async function start(expires: boolean): Promise<void> {
     contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
     currentContext: 'x',
   });
-  connection = new ApiConnection({ kubeConfig, clock });
-  client = new KubeClient({ connection, gate: openGate, clock });
+  connection = new ApiConnection(kubeConfig, undefined, clock);
+  client = new KubeClient(connection, openGate, clock);
 }
 
 const runs = (): number => readFileSync(join(directory, 'runs'), 'utf8').length;

@@ -136,7 +136,7 @@ describe('the Kubernetes client against an API server', () => {
     await install();
     await create('app', ['example.com/foreign', DELETE_FINALIZER]);
     const cache = new IndexedResourceCache();
-    const client = new ApiResourceClient({ client: parts.client, cache, logger: parts.logger });
+    const client = new ApiResourceClient(parts.client, cache, parts.logger);
     expect(await client.fetch({ ...KEY, name: 'none' })).toBeUndefined();
     const seen = await client.fetch(KEY);
     // As a watch does: what is read shows the cache only what a watch has shown before.
@@ -161,11 +161,9 @@ describe('the Kubernetes client against an API server', () => {
     await install();
     await create('app');
     const cache = new IndexedResourceCache();
-    const resource = await new ApiResourceClient({ client: parts.client, cache, logger: parts.logger }).fetch(
-      KEY,
-    );
+    const resource = await new ApiResourceClient(parts.client, cache, parts.logger).fetch(KEY);
     if (resource === undefined) throw new Error('no resource');
-    const recorder = new ApiEventRecorder({ ...parts, hostname: 'pod-1' });
+    const recorder = new ApiEventRecorder(parts.client, parts.clock, parts.logger, 'pod-1');
     for (let round = 0; round < 3; round += 1) {
       recorder.warning(resource, 'VaultForbidden', 'no\npermission');
       await recorder.drain();

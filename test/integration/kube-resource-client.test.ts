@@ -74,11 +74,11 @@ async function startClient(
     answer(200, next);
   });
   cleanups.push(() => server.close());
-  const connection = new ApiConnection({ kubeConfig: plainKubeConfig(server.url) });
+  const connection = new ApiConnection(plainKubeConfig(server.url));
   const cache = new IndexedResourceCache();
   const logger = new RecordingLogger();
-  const kube = new KubeClient({ connection, gate: openGate, clock: systemClock });
-  const client = new ApiResourceClient({ client: kube, cache, logger });
+  const kube = new KubeClient(connection, openGate, systemClock);
+  const client = new ApiResourceClient(kube, cache, logger);
   const methods = (): string[] => server.requests.all.map(({ method }) => method);
   return { client, cache, logger, server, store, methods };
 }

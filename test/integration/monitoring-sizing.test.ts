@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { keyOf } from '../../src/api/resource-key.js';
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { IndexedResourceCache } from '../../src/kube/resource-cache.js';
+import type { ReconcileQueue } from '../../src/queue/reconcile-queue.js';
+import { TOKENS } from '../../src/tokens.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
@@ -28,7 +30,10 @@ describe('what one resource costs', () => {
   };
 
   const cost = async (): Promise<object> => {
-    await eventually('the queue is empty', () => stand.container.resolve(TOKENS.queue).size === 0);
+    await eventually(
+      'the queue is empty',
+      () => stand.container.resolve<ReconcileQueue>(TOKENS.queue).size === 0,
+    );
     const events = stand.servers.kubernetes.requests.count(
       ({ method, url }) => method !== 'GET' && url.includes('/events'),
     );
@@ -42,9 +47,10 @@ describe('what one resource costs', () => {
   };
 
   const resync = async (): Promise<void> => {
-    const queue = stand.container.resolve(TOKENS.queue);
+    const queue = stand.container.resolve<ReconcileQueue>(TOKENS.queue);
     const reads = stand.vaultReads;
-    for (const secret of stand.container.resolve(TOKENS.cache).secrets()) queue.add(keyOf(secret), 'resync');
+    for (const secret of stand.container.resolve<IndexedResourceCache>(TOKENS.cache).secrets())
+      queue.add(keyOf(secret), 'resync');
     await eventually('it had its turn', () => stand.vaultReads > reads);
   };
 

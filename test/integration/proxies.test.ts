@@ -54,7 +54,7 @@ describe('a proxy', () => {
     );
 
     // One client of the AWS SDK asks several hosts: KMS, and STS for its credentials.
-    const agents = new AgentFactory({ network, logger: silentLogger, limits });
+    const agents = new AgentFactory(network, silentLogger, limits);
     const caBundle = join(folder, 'root.pem');
     writeFileSync(caBundle, authority.cert);
     const { httpsAgent } = agents.forAws(2, { caBundle });

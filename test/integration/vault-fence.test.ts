@@ -59,7 +59,7 @@ async function standOf(secure: boolean) {
     disableRedirects: false,
     ...(secure ? { caCertBytes: authority.cert } : {}),
   };
-  const agents = new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger });
+  const agents = new AgentFactory({ sslCertDirs: [] }, silentLogger);
   const transport = new VaultTransport({ config, agents, logger: silentLogger });
   cleanups.push(() => {
     transport.close();

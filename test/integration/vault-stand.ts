@@ -50,7 +50,7 @@ export class VaultStand {
     };
     const stopping = options.stopping === undefined ? {} : { stopping: options.stopping };
     const { network = { sslCertDirs: [] }, limits = {}, silentMs } = options;
-    const agents = new AgentFactory({ network, logger: this.logger, limits });
+    const agents = new AgentFactory(network, this.logger, limits);
     const metrics = new OperatorMetrics(this.registry);
     this.transport = new VaultTransport({
       config,

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { Freshness } from '../../src/watch/freshness.js';
+import type { Registry } from 'prom-client';
+import { TOKENS } from '../../src/tokens.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
@@ -35,10 +37,11 @@ it('syncs a watched namespace although another is forbidden, and that one as soo
   await stand.start(['--watch-namespace=a,b']);
   await stand.inVault('kv/a', { value: 'plain' });
   expect(await stand.vault.read('kv/b')).toBeUndefined();
-  const freshness = stand.container.resolve(TOKENS.freshness);
+  const freshness = stand.container.resolve<Freshness>(TOKENS.freshness);
   await eventually('ready', () => freshness.problem() === undefined);
   expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
-  const scrape = async (): Promise<string> => await stand.container.resolve(TOKENS.registry).metrics();
+  const scrape = async (): Promise<string> =>
+    await stand.container.resolve<Registry>(TOKENS.registry).metrics();
   expect(await scrape()).toContain('watch_synced{kind="KMSVaultSecret",namespace="b"} 0');
   expect(await scrape()).toContain('watch_synced{kind="KMSVaultSecret",namespace="a"} 1');
   const refusals = stand.logger.entries.filter(({ message }) => message.startsWith('RBAC does not allow'));

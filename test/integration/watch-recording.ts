@@ -87,9 +87,9 @@ export function operatorParts(
   random: () => number = Math.random,
 ) {
   const registry = new Registry();
-  const connection = new ApiConnection({ kubeConfig });
+  const connection = new ApiConnection(kubeConfig);
   const clock = new ImpatientClock();
-  const client = new KubeClient({ connection, gate: openGate, clock });
+  const client = new KubeClient(connection, openGate, clock);
   return {
     connection,
     client,

@@ -45,15 +45,30 @@ async function startOperator(api: ScriptedApi, namespaces?: readonly string[]) {
   const cache = new IndexedResourceCache();
   const queue = new RecordingQueue();
   const forgotten: string[] = [];
-  const freshness = new Freshness({ ...parts, namespaces, limitMs: 10_000 });
-  const operator = new SecretOperator({
-    ...parts,
+  const freshness = new Freshness(
+    parts.clock,
+    parts.logger,
+    parts.metrics,
+    { check: () => undefined },
+    namespaces,
+    {
+      inactivityMs: 10_000,
+    },
+  );
+  const operator = new SecretOperator(
+    parts.connection,
+    parts.client,
+    parts.logger,
+    parts.clock,
+    parts.metrics,
     cache,
     queue,
     freshness,
+    [{ forget: (key) => forgotten.push(keyString(key)) }],
     namespaces,
-    onForgotten: (key) => forgotten.push(keyString(key)),
-  });
+    parts.limits,
+    parts.random,
+  );
   cleanups.push(async () => {
     operator.stop();
     await operator.whenStopped();
@@ -327,7 +342,7 @@ describe('SecretOperator', () => {
       const api = await startApi();
       api.put(SECRET_KIND, 'team', 'owner', spec('secret/owner', 'brief'));
       const { cache, parts, queue } = await startSynced(api);
-      const resources = new ApiResourceClient({ client: parts.client, cache, logger: parts.logger });
+      const resources = new ApiResourceClient(parts.client, cache, parts.logger);
       const lift = api.server.faults.inject({
         matches: ({ url }) => url.includes('watch=true') || url.includes('limit='),
         action: { kind: 'answer', status: 503 },

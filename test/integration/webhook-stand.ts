@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import type { DependencyContainer } from 'tsyringe';
 
 import { patternProblem } from '../../src/api/allowed-paths.js';
-import { createWebhookContainer, WEBHOOK_TOKENS } from '../../src/composition/webhook-container.js';
-import { WebhookProgram } from '../../src/composition/webhook-program.js';
+import { createWebhookContainer } from '../../src/composition/webhook-container.js';
+import type { WebhookProgram } from '../../src/program/webhook-program.js';
+import { TOKENS } from '../../src/tokens.js';
 import { parseWebhookCommand } from '../../src/config/webhook-config.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
@@ -82,8 +83,8 @@ export class WebhookStand {
     if (command.action !== 'run') throw new Error(command.text);
     this.logger.entries.length = 0;
     this.container = createWebhookContainer({ config: command.config, build: BUILD });
-    this.container.register(WEBHOOK_TOKENS.logger, { useValue: this.logger });
-    this.program = new WebhookProgram(this.container);
+    this.container.register(TOKENS.logger, { useValue: this.logger });
+    this.program = this.container.resolve<WebhookProgram>(TOKENS.webhookProgram);
     await this.program.start();
     this.port = this.portOf('serving admission reviews');
     this.metricsUrl = `http://127.0.0.1:${String(this.portOf('serving metrics and health'))}`;

@@ -115,12 +115,12 @@ describe('buffers of an answer of KMS', () => {
   let kms: AwsKmsApi;
 
   beforeEach(() => {
-    kms = new AwsKmsApi({
-      aws: { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, kmsEndpoint: server.url },
-      agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
-      maxSockets: 2,
-      metrics: new OperatorMetrics(new Registry()),
-    });
+    kms = new AwsKmsApi(
+      { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, kmsEndpoint: server.url },
+      new AgentFactory({ sslCertDirs: [] }, silentLogger),
+      2,
+      new OperatorMetrics(new Registry()),
+    );
   });
 
   afterEach(() => {

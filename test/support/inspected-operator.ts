@@ -5,7 +5,8 @@ import { writeHeapSnapshot } from 'node:v8';
 
 import { patternProblem } from '../../src/api/allowed-paths.js';
 import { createOperatorContainer } from '../../src/composition/container.js';
-import { OperatorProgram } from '../../src/composition/operator-program.js';
+import type { OperatorProgram } from '../../src/program/operator-program.js';
+import { TOKENS } from '../../src/tokens.js';
 import { parseOperatorCommand } from '../../src/config/operator-config.js';
 import { secretVariables } from '../../src/config/secret-variables.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
@@ -35,7 +36,9 @@ const { config } = command;
 const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
 const variables = AUTH_METHODS.flatMap((method) => method.variables);
 guardProcess(secretVariables(process.env, variables, { childrenNeedAws: false }));
-const program = new OperatorProgram(createOperatorContainer({ config, kubeConfig, build }));
+const program = createOperatorContainer({ config, kubeConfig, build }).resolve<OperatorProgram>(
+  TOKENS.program,
+);
 
 /** Kept on purpose: shows that what is kept is found. */
 const held: { texts: string[]; buffers: Buffer[] } = { texts: [], buffers: [] };

@@ -4,8 +4,8 @@ import type { DependencyContainer } from 'tsyringe';
 
 import { patternProblem } from '../../src/api/allowed-paths.js';
 import { createOperatorContainer } from '../../src/composition/container.js';
-import { OperatorProgram } from '../../src/composition/operator-program.js';
-import { TOKENS } from '../../src/composition/tokens.js';
+import type { OperatorProgram } from '../../src/program/operator-program.js';
+import { TOKENS } from '../../src/tokens.js';
 import { parseOperatorCommand } from '../../src/config/operator-config.js';
 import { KubeConfig } from '@kubernetes/client-node';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
@@ -88,7 +88,7 @@ export class OperatorStand {
       build: { version: 'test', commit: 'test' },
     });
     this.container.register(TOKENS.logger, { useValue: this.logger });
-    this.program = new OperatorProgram(this.container);
+    this.program = this.container.resolve<OperatorProgram>(TOKENS.program);
     await this.program.start();
   }
 

@@ -6,6 +6,8 @@ import { describe, expect, it } from '@jest/globals';
 interface Import {
   readonly file: string;
   readonly target: string;
+  /** What is imported by name. */
+  readonly names?: readonly string[];
 }
 
 /** Third-party clients and the only folders that import them. */
@@ -15,13 +17,16 @@ const CLIENTS: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-kms': ['kms'],
   '@aws-sdk/client-sts': ['vault'],
   'hashi-vault-js': ['vault'],
-  tsyringe: ['composition'],
 };
 
+/** What a service needs of tsyringe; only `composition/` registers and makes containers. */
+const DECORATORS = ['inject', 'injectAll', 'injectable'];
+
 function importsOf(file: string, text: string): Import[] {
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => ({
+  return [...text.matchAll(/(?:\{([^{}]*)\}\s*)?(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => ({
     file,
-    target: match[1] ?? '',
+    target: match[2] ?? '',
+    names: (match[1] ?? '').split(',').flatMap((name) => name.trim().split(/\s+as\s+/)[0] || []),
   }));
 }
 
@@ -30,8 +35,21 @@ function folderOf(path: string): string {
   return /^src\/([^/]+)\//.exec(path)?.[1] ?? '';
 }
 
+/** Who may know of containers and of what is made by them. */
+function wiringProblems({ target, names = [] }: Import, from: string, to: string): string[] {
+  const found: string[] = [];
+  const entry = from === '';
+  if (target === 'tsyringe' && from !== 'composition' && names.some((name) => !DECORATORS.includes(name)))
+    found.push('only composition registers and resolves');
+  if (to === 'program' && !entry && from !== 'composition' && from !== 'program')
+    found.push('only composition and the entry points know the programs');
+  if (to === 'composition' && !entry && from !== 'composition')
+    found.push('only entry points use composition');
+  return found;
+}
+
 function violations(imports: readonly Import[]): string[] {
-  return imports.flatMap(({ file, target }) => {
+  return imports.flatMap(({ file, target, names = [] }) => {
     const from = folderOf(file);
     const relative = target.startsWith('.') ? normalize(join(dirname(file), target)) : undefined;
     const to = relative === undefined ? '' : folderOf(relative);
@@ -47,12 +65,10 @@ function violations(imports: readonly Import[]): string[] {
       found.push(say(`${from} does no I/O`));
     if (['kms', 'vault', 'kube'].includes(from) && to === 'reconcile')
       found.push(say('nothing imports reconcile back'));
-    if (from !== '' && from !== 'composition' && to === 'composition')
-      found.push(say('only entry points use composition'));
     const webhook = ['src/webhook.ts', 'src/validating-webhook.ts'].includes(file) || from === 'admission';
     if (webhook && ['watch', 'queue', 'vault'].includes(to))
       found.push(say('the webhook has no watchers and no Vault'));
-    return found;
+    return [...found, ...wiringProblems({ file, target, names }, from, to).map(say)];
   });
 }
 
@@ -106,13 +122,21 @@ describe('the boundaries between the folders', () => {
     ['src/api/x.ts', '../vault/y.js'],
     ['src/config/x.ts', 'node:fs'],
     ['src/reconcile/x.ts', '@aws-sdk/client-kms'],
-    ['src/queue/x.ts', 'tsyringe'],
     ['src/vault/auth/x.ts', '../../reconcile/y.js'],
+    ['src/queue/x.ts', '../program/y.js'],
     ['src/admission/x.ts', '../vault/y.js'],
     ['src/kube/x.ts', '../composition/tokens.js'],
     ['src/main.ts', '../test/support/wait.js'],
   ])('are seen to be broken when %s imports %s', (file, target) => {
     expect(violations([{ file, target }])).toHaveLength(1);
+  });
+
+  it('are seen to be broken by a service that uses a container', () => {
+    const of = (names: string): Import[] =>
+      importsOf('src/queue/x.ts', `import { ${names} } from 'tsyringe';`);
+    expect(violations(of('inject, injectable'))).toEqual([]);
+    expect(violations(of('container, inject'))).toHaveLength(1);
+    expect(violations(of('type DependencyContainer'))).toHaveLength(1);
   });
 
   it('have no folder and no file with a name that says nothing', () => {

@@ -38,13 +38,13 @@ beforeEach(() => {
   logger = new RecordingLogger();
   registry = new Registry();
   used = [];
-  store = new CertificateStore({
-    certFile: join(directory, 'tls.crt'),
-    keyFile: join(directory, 'tls.key'),
+  store = new CertificateStore(
+    join(directory, 'tls.crt'),
+    join(directory, 'tls.key'),
     clock,
     logger,
-    metrics: new WebhookMetrics(registry),
-  });
+    new WebhookMetrics(registry),
+  );
 });
 
 afterEach(() => {

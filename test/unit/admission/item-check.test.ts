@@ -45,11 +45,7 @@ const never = new AbortController().signal;
 describe('ItemCheck', () => {
   it('asks of one review no more at a time than KMS takes, so that a small one gets its turn', async () => {
     const decryptor = new HeldDecryptor();
-    const check = new ItemCheck({
-      inspector: new PlaintextInspector(decryptor),
-      maxConcurrentRequests: 2,
-      maxReviews: 9,
-    });
+    const check = new ItemCheck(new PlaintextInspector(decryptor), 2, 9);
     const large = check.check(items(5), never);
     await settled();
     expect(decryptor.waiting).toHaveLength(2);
@@ -66,11 +62,7 @@ describe('ItemCheck', () => {
 
   it('asks no more after a transient failure, and gives it as the reason for all that is left', async () => {
     const decryptor = new HeldDecryptor();
-    const check = new ItemCheck({
-      inspector: new PlaintextInspector(decryptor),
-      maxConcurrentRequests: 2,
-      maxReviews: 9,
-    });
+    const check = new ItemCheck(new PlaintextInspector(decryptor), 2, 9);
     const checked = check.check([...items(4), { key: 'bad', encryptedSecret: '!', context: {} }], never);
     await settled();
     decryptor.waiting[1]?.reject(new KmsError('transient', 'Throttling', 'KMS is busy'));
@@ -86,11 +78,7 @@ describe('ItemCheck', () => {
 
   it('goes on after failures that concern one key only', async () => {
     const decryptor = new HeldDecryptor();
-    const check = new ItemCheck({
-      inspector: new PlaintextInspector(decryptor),
-      maxConcurrentRequests: 4,
-      maxReviews: 9,
-    });
+    const check = new ItemCheck(new PlaintextInspector(decryptor), 4, 9);
     const checked = check.check(items(3), never);
     await settled();
     decryptor.waiting[0]?.reject(new KmsError('administrator', 'AccessDenied', 'denied'));
@@ -104,11 +92,7 @@ describe('ItemCheck', () => {
 
   it('ends at once when the caller waits no longer', async () => {
     const decryptor = new HeldDecryptor();
-    const check = new ItemCheck({
-      inspector: new PlaintextInspector(decryptor),
-      maxConcurrentRequests: 1,
-      maxReviews: 9,
-    });
+    const check = new ItemCheck(new PlaintextInspector(decryptor), 1, 9);
     const giveUp = new AbortController();
     const checked = check.check(items(2), giveUp.signal);
     await settled();
@@ -118,11 +102,7 @@ describe('ItemCheck', () => {
 
   it('turns reviews away beyond its limit, but never those that need no KMS', async () => {
     const decryptor = new HeldDecryptor();
-    const check = new ItemCheck({
-      inspector: new PlaintextInspector(decryptor),
-      maxConcurrentRequests: 1,
-      maxReviews: 1,
-    });
+    const check = new ItemCheck(new PlaintextInspector(decryptor), 1, 1);
     const first = check.check(items(1), never);
     await settled();
     await expect(check.check(items(1), never)).rejects.toThrow(TooManyReviews);

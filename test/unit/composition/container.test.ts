@@ -1,12 +1,16 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { describe, expect, it } from '@jest/globals';
-import type { InjectionToken } from 'tsyringe';
+import type { DependencyContainer } from 'tsyringe';
 
 import { patternProblem } from '../../../src/api/allowed-paths.js';
 import { createOperatorContainer } from '../../../src/composition/container.js';
-import { TOKENS } from '../../../src/composition/tokens.js';
+import { createWebhookContainer } from '../../../src/composition/webhook-container.js';
 import type { OperatorConfig } from '../../../src/config/config.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
+import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
+import type { Decryptor } from '../../../src/kms/decryptor.js';
+import type { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
+import { TOKENS } from '../../../src/tokens.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 import { FakeKms } from '../../support/fake-kms.js';
 
@@ -35,22 +39,99 @@ function kubeConfig(): KubeConfig {
   return config;
 }
 
-describe('createOperatorContainer', () => {
-  it.each(Object.entries(TOKENS))('resolves %s, once', (_name, token) => {
-    const container = createOperatorContainer({ config: configOf(), kubeConfig: kubeConfig(), build });
-    const any: InjectionToken<unknown> = token;
-    expect(container.resolve(any)).toBe(container.resolve(any));
-  });
+const EVERYTHING = ['--enable-leader-election', '--leader-election-namespace=vault', '--watch-namespace=a'];
 
-  it('lets a child container put a fake in the place of any service', async () => {
-    const container = createOperatorContainer({ config: configOf(), kubeConfig: kubeConfig(), build });
+function operatorContainer(...flags: readonly string[]): DependencyContainer {
+  return createOperatorContainer({ config: configOf(...flags), kubeConfig: kubeConfig(), build });
+}
+
+function webhookContainer(): DependencyContainer {
+  const command = parseWebhookCommand(
+    ['--tls-cert-file=cert.pem', '--tls-key-file=key.pem'],
+    { AWS_REGION: 'eu-west-1' },
+    { patternProblem, build },
+  );
+  if (command.action !== 'run') throw new Error(command.text);
+  return createWebhookContainer({ config: command.config, build });
+}
+
+const tokensOf = (container: DependencyContainer): [string, symbol][] =>
+  Object.entries(TOKENS).filter(([, token]) => container.isRegistered(token, true));
+
+/** Several services stand behind them. */
+const COLLECTIONS: readonly symbol[] = [TOKENS.readinessChecks, TOKENS.resourceMemories];
+/** Constructors have defaults for them. */
+const LIMITS: readonly symbol[] = [
+  TOKENS.random,
+  TOKENS.silentMs,
+  TOKENS.connectionLimits,
+  TOKENS.kubeLimits,
+  TOKENS.eventLimits,
+  TOKENS.leaseSettings,
+  TOKENS.watchLimits,
+  TOKENS.maxReviewsAtKms,
+  TOKENS.usedCpuMs,
+];
+
+describe.each([
+  ['createOperatorContainer', () => operatorContainer(...EVERYTHING)],
+  ['createWebhookContainer', webhookContainer],
+])('%s', (_name, create) => {
+  it.each(tokensOf(create()).filter(([, token]) => !COLLECTIONS.includes(token)))(
+    'resolves %s, once',
+    (_token, token) => {
+      const container = create();
+      expect(container.resolve(token)).toBe(container.resolve(token));
+    },
+  );
+
+  it('shares no service with a child container', () => {
+    const container = create();
+    const child = container.createChildContainer();
+    for (const token of [TOKENS.decryptor, TOKENS.kmsApi, TOKENS.metrics, TOKENS.stopping, TOKENS.registry]) {
+      expect(child.resolve(token)).not.toBe(container.resolve(token));
+    }
+  });
+});
+
+describe('the tokens', () => {
+  it('stand each for something in one of the programs', () => {
+    const registered = [...tokensOf(operatorContainer(...EVERYTHING)), ...tokensOf(webhookContainer())];
+    const known = new Set([...registered.map(([, token]) => token), ...LIMITS]);
+    expect(Object.entries(TOKENS).filter(([, token]) => !known.has(token))).toEqual([]);
+  });
+});
+
+describe('a child container', () => {
+  it('replaces a service for all that depend on it, and leaves its parent as it was', async () => {
+    const container = operatorContainer();
+    const program = container.resolve(TOKENS.program);
+    const child = container.createChildContainer();
     const kms = new FakeKms();
-    container.register(TOKENS.decryptor, { useValue: kms });
+    child.register(TOKENS.decryptor, { useValue: kms });
     const request = { encryptedSecret: FakeKms.encrypt('plain'), context: {} };
-    expect(await container.resolve(TOKENS.decryptor).decrypt(request)).toBe('plain');
-    expect(kms.asked).toBe(1);
+    expect(await child.resolve<Decryptor>(TOKENS.decryptor).decrypt(request)).toBe('plain');
+    expect(container.resolve(TOKENS.decryptor)).not.toBe(kms);
+    expect(child.resolve(TOKENS.program)).not.toBe(program);
+    expect(child.resolve(TOKENS.reconciler)).not.toBe(container.resolve(TOKENS.reconciler));
+    expect(container.resolve(TOKENS.program)).toBe(program);
   });
 
+  it('replaces a part of the configuration', async () => {
+    const child = operatorContainer().createChildContainer();
+    child.register(TOKENS.syncPeriodMs, { useValue: 7_000 });
+    const { syncPeriod } = child.resolve<OperatorMetrics>(TOKENS.metrics);
+    expect((await syncPeriod.get()).values).toEqual([{ labels: {}, value: 7 }]);
+  });
+
+  it('sets a limit that has a default', () => {
+    const child = operatorContainer().createChildContainer();
+    child.register(TOKENS.kubeLimits, { useValue: { timeoutMs: 5 } });
+    expect(child.resolve(TOKENS.kubeClient)).toMatchObject({ timeoutMs: 5 });
+  });
+});
+
+describe('createOperatorContainer', () => {
   it.each([
     ['1 without leader election', 1, []],
     [
@@ -61,7 +142,7 @@ describe('createOperatorContainer', () => {
   ])('shows right gauges before anything else is made: leader is %s', async (_what, leader, flags) => {
     const config = configOf('--watch-namespace=a', ...flags);
     const container = createOperatorContainer({ config, kubeConfig: kubeConfig(), build });
-    const metrics = container.resolve(TOKENS.metrics);
+    const metrics = container.resolve<OperatorMetrics>(TOKENS.metrics);
     expect((await metrics.leader.get()).values).toEqual([{ labels: {}, value: leader }]);
     container.resolve(TOKENS.operator);
     expect((await metrics.resources.get()).values.map(({ value }) => value)).toEqual([0, 0]);
@@ -72,9 +153,9 @@ describe('createOperatorContainer', () => {
   });
 
   it('has no endpoints that flags switch off', () => {
-    const config = configOf('--metrics-addr=0', '--health-addr=0');
-    const container = createOperatorContainer({ config, kubeConfig: kubeConfig(), build });
-    expect(container.resolve(TOKENS.metricsEndpoint)).toBeUndefined();
-    expect(container.resolve(TOKENS.healthEndpoint)).toBeUndefined();
+    const container = operatorContainer('--metrics-addr=0', '--health-addr=0');
+    expect(container.isRegistered(TOKENS.metricsEndpoint, true)).toBe(false);
+    expect(container.isRegistered(TOKENS.healthEndpoint, true)).toBe(false);
+    expect(container.resolve(TOKENS.program)).toBeDefined();
   });
 });

@@ -13,13 +13,7 @@ let kms: VirtualKms;
 let metrics: OperatorMetrics;
 
 function decryptorOf(options: { concurrency?: number; stopping?: AbortSignal } = {}): KmsDecryptor {
-  return new KmsDecryptor({
-    kms,
-    maxConcurrentRequests: options.concurrency ?? 20,
-    clock,
-    metrics,
-    ...(options.stopping === undefined ? {} : { stopping: options.stopping }),
-  });
+  return new KmsDecryptor(kms, options.concurrency ?? 20, clock, metrics, options.stopping);
 }
 
 function request(text: string, more: Partial<DecryptRequest> = {}): DecryptRequest {
@@ -153,12 +147,8 @@ describe('KmsDecryptor under a quota', () => {
   it('tells how many owners wait, and that none does any more', async () => {
     kms = new VirtualKms(clock, 50);
     const told: number[] = [];
-    const decryptor = new KmsDecryptor({
-      kms,
-      maxConcurrentRequests: 20,
-      clock,
-      metrics,
-      onWaiting: (owners) => told.push(owners),
+    const decryptor = new KmsDecryptor(kms, 20, clock, metrics, undefined, {
+      lend: (owners) => told.push(owners),
     });
     const work = Promise.all([
       all(decryptor, resource('a', 100)),

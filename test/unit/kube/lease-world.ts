@@ -2,7 +2,9 @@ import { Registry } from 'prom-client';
 
 import type { KubeRequestOptions, KubeVerb } from '../../../src/kube/kube-client.js';
 import { KubeError } from '../../../src/kube/kube-error.js';
-import { LeaseElector, type LeaseElectorOptions } from '../../../src/kube/lease-elector.js';
+import type { KubeClient } from '../../../src/kube/kube-client.js';
+import { LeaseElector } from '../../../src/kube/lease-elector.js';
+import type { LeaseSettings } from '../../../src/kube/lease-settings.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
 import { RecordingLogger } from '../../support/loggers.js';
 import { type SimulatedClock, SimulatedTime } from './simulated-time.js';
@@ -30,7 +32,7 @@ export class LeaseWorld {
   private version = 0;
   readonly replicas: Replica[] = [];
 
-  replica(name: string, options: Partial<LeaseElectorOptions> & { wallOffsetMs?: number } = {}): Replica {
+  replica(name: string, options: LeaseSettings & { wallOffsetMs?: number } = {}): Replica {
     const replica = new Replica(this, name, options);
     this.replicas.push(replica);
     return replica;
@@ -55,7 +57,7 @@ export class LeaseWorld {
     this.store({ ...this.lease, metadata: { ...(this.lease?.metadata ?? this.newMetadata()) }, spec });
   }
 
-  clientFor(clock: SimulatedClock): LeaseElectorOptions['client'] {
+  clientFor(clock: SimulatedClock): Pick<KubeClient, 'request'> {
     return {
       request: (verb, path, options = {}) =>
         new Promise((resolve, reject) => {
@@ -140,20 +142,18 @@ export class Replica {
   constructor(
     world: LeaseWorld,
     readonly name: string,
-    { wallOffsetMs = 0, ...options }: Partial<LeaseElectorOptions> & { wallOffsetMs?: number },
+    { wallOffsetMs = 0, ...options }: LeaseSettings & { wallOffsetMs?: number },
   ) {
     this.clock = world.time.clock(wallOffsetMs);
-    this.elector = new LeaseElector({
-      client: world.clientFor(this.clock),
-      clock: this.clock,
-      logger: this.logger,
-      metrics: new OperatorMetrics(this.registry),
-      namespace: 'vault',
-      hostname: name,
-      identity: name,
-      random: () => 0.5,
-      ...options,
-    });
+    this.elector = new LeaseElector(
+      world.clientFor(this.clock),
+      this.clock,
+      this.logger,
+      new OperatorMetrics(this.registry),
+      'vault',
+      name,
+      { identity: name, random: () => 0.5, ...options },
+    );
   }
 
   start(): this {

@@ -2,16 +2,25 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
 
-import { SECRET_KIND } from '../../../src/api/group.js';
+import { API_VERSION, SECRET_KIND } from '../../../src/api/group.js';
 import type { ResourceKey } from '../../../src/api/resource-key.js';
+import type { KMSVaultSecret } from '../../../src/api/resources.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
 import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
 import { ResyncTimer } from '../../../src/queue/resync-timer.js';
 import type { Outcome } from '../../../src/queue/outcome.js';
+import type { Processor } from '../../../src/queue/work-queue.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { silentLogger } from '../../support/loggers.js';
 
 const key = (name: string): ResourceKey => ({ kind: SECRET_KIND, namespace: 'default', name });
+
+const secret = (name: string): KMSVaultSecret => ({
+  apiVersion: API_VERSION,
+  kind: SECRET_KIND,
+  metadata: { namespace: 'default', name, uid: name, resourceVersion: '1' },
+  spec: { path: name, kvSettings: { engineVersion: 'v1' } },
+});
 
 let clock: FakeClock;
 let order: string[];
@@ -21,26 +30,27 @@ let peak: number;
 let behaviour: Map<string, () => Promise<Outcome>>;
 let queue: ReconcileQueue;
 
+const process: Processor = async ({ name }) => {
+  if (running.has(name)) throw new Error(`${name} is processed twice at once`);
+  running.add(name);
+  peak = Math.max(peak, running.size);
+  order.push(name);
+  try {
+    return (await behaviour.get(name)?.()) ?? { result: 'synced' };
+  } finally {
+    running.delete(name);
+  }
+};
+
 function make(concurrency: number, isReady: (key: ResourceKey) => boolean = () => true): ReconcileQueue {
-  return new ReconcileQueue({
-    process: async ({ name }) => {
-      if (running.has(name)) throw new Error(`${name} is processed twice at once`);
-      running.add(name);
-      peak = Math.max(peak, running.size);
-      order.push(name);
-      try {
-        return (await behaviour.get(name)?.()) ?? { result: 'synced' };
-      } finally {
-        running.delete(name);
-      }
-    },
-    isReady,
+  return new ReconcileQueue(
     concurrency,
     clock,
-    logger: silentLogger,
-    metrics: new OperatorMetrics(new Registry()),
-    random: () => 1,
-  });
+    silentLogger,
+    new OperatorMetrics(new Registry()),
+    { mayProcess: isReady },
+    () => 1,
+  );
 }
 
 beforeEach(() => {
@@ -70,7 +80,7 @@ describe('ReconcileQueue', () => {
       behaviour.set(name, () => gate.promise);
     }
     for (let index = 0; index < 5; index += 1) queue.add(key(`big-${String(index)}`), 'resync');
-    queue.start();
+    queue.start(process);
     await settled();
     expect(order).toEqual(['big-0', 'big-1']);
     queue.lend(4);
@@ -89,7 +99,7 @@ describe('ReconcileQueue', () => {
     for (const name of ['a', 'b', 'a', 'a']) queue.add(key(name), 'resync');
     await settled();
     expect(order).toEqual([]);
-    queue.start();
+    queue.start(process);
     await settled();
     expect(order).toEqual(['a', 'b']);
   });
@@ -98,7 +108,7 @@ describe('ReconcileQueue', () => {
     const first = held();
     behaviour.set('a', () => first.promise);
     queue = make(4);
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'edit');
     await settled();
     queue.add(key('a'), 'edit');
@@ -115,7 +125,7 @@ describe('ReconcileQueue', () => {
     for (let index = 0; index < 3; index += 1) queue.add(key(`resync-${String(index)}`), 'resync');
     for (let index = 0; index < 25; index += 1) queue.add(key(`edit-${String(index)}`), 'edit');
     queue.add(key('resync-2'), 'edit');
-    queue.start();
+    queue.start(process);
     await settled();
     expect(order[0]).toBe('edit-0');
     expect(order.indexOf('resync-0')).toBeLessThan(order.indexOf('edit-24'));
@@ -128,7 +138,7 @@ describe('ReconcileQueue', () => {
     const gates = Array.from({ length: 9 }, () => held());
     gates.forEach((gate, index) => behaviour.set(String(index), () => gate.promise));
     gates.forEach((_, index) => queue.add(key(String(index)), 'resync'));
-    queue.start();
+    queue.start(process);
     for (const gate of gates) {
       await settled();
       gate.release();
@@ -140,7 +150,7 @@ describe('ReconcileQueue', () => {
 
   it('brings a failed key back with growing waits, up to a minute', async () => {
     behaviour.set('a', () => Promise.resolve({ result: 'error' }));
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'resync');
     await settled();
     const waits: number[] = [];
@@ -154,7 +164,7 @@ describe('ReconcileQueue', () => {
 
   it('waits as long as the other side asks, and not at all for an edit', async () => {
     behaviour.set('a', () => Promise.resolve({ result: 'error', afterMs: 30_000 }));
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'resync');
     await settled();
     expect(clock.waiting).toEqual([30_000]);
@@ -168,7 +178,7 @@ describe('ReconcileQueue', () => {
 
   it('waits a minute when the other side asks for a day', async () => {
     behaviour.set('a', () => Promise.resolve({ result: 'error', afterMs: 86_400_000 }));
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'resync');
     await settled();
     expect(clock.waiting).toEqual([60_000]);
@@ -176,7 +186,7 @@ describe('ReconcileQueue', () => {
 
   it('forgets a key and its failures', async () => {
     behaviour.set('a', () => Promise.resolve({ result: 'error' }));
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'resync');
     await settled();
     queue.forget(key('a'));
@@ -188,7 +198,7 @@ describe('ReconcileQueue', () => {
   it('stops when what is in flight has finished, and begins nothing more', async () => {
     const first = held();
     behaviour.set('a', () => first.promise);
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'edit');
     queue.add(key('b'), 'edit');
     await settled();
@@ -218,7 +228,7 @@ describe('ReconcileQueue', () => {
           order = [];
           running = new Set();
           const subject = make(concurrency);
-          subject.start();
+          subject.start(process);
           for (const [name, priority, result] of steps) {
             behaviour.set(name, () => {
               behaviour.delete(name);
@@ -241,23 +251,23 @@ describe('ReconcileQueue', () => {
 
 describe('ResyncTimer', () => {
   it('queues every key exactly once per period, spread over it', async () => {
-    const keys = Array.from({ length: 200 }, (_, index) => key(`key-${String(index)}`));
+    const secrets = Array.from({ length: 200 }, (_, index) => secret(`key-${String(index)}`));
     const perTick: number[] = [];
     const seen = new Map<string, number>();
     let periods = 0;
-    const timer = new ResyncTimer({
-      periodMs: 120_000,
+    const timer = new ResyncTimer(
+      120_000,
       clock,
-      queue: {
+      {
         add: ({ name }) => {
           seen.set(name, (seen.get(name) ?? 0) + 1);
           perTick[Math.floor(clock.monotonicMs() / 12_000)] =
             (perTick[Math.floor(clock.monotonicMs() / 12_000)] ?? 0) + 1;
         },
       },
-      keys: () => keys,
-      onPeriod: () => (periods += 1),
-    });
+      { secrets: () => secrets },
+      { forgetMounts: () => (periods += 1) },
+    );
     timer.start();
     await clock.advance(120_000);
     expect([...seen.values()].every((count) => count === 1)).toBe(true);
@@ -272,13 +282,13 @@ describe('ResyncTimer', () => {
   });
 
   it('is off with a period of 0', () => {
-    const timer = new ResyncTimer({
-      periodMs: 0,
+    const timer = new ResyncTimer(
+      0,
       clock,
-      queue: { add: () => undefined },
-      keys: () => [],
-      onPeriod: () => undefined,
-    });
+      { add: () => undefined },
+      { secrets: () => [] },
+      { forgetMounts: () => undefined },
+    );
     timer.start();
     expect(clock.waiting).toEqual([]);
   });
@@ -288,7 +298,7 @@ describe('a key that is not ready', () => {
   it('is held without being processed, and processed once when it is woken', async () => {
     const ready = new Set<string>();
     queue = make(2, ({ name }) => ready.has(name));
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'resync');
     queue.add(key('b'), 'resync');
     queue.add(key('a'), 'edit');
@@ -309,7 +319,7 @@ describe('a key that is not ready', () => {
 
   it('holds up no other', async () => {
     queue = make(1, ({ name }) => name !== 'held');
-    queue.start();
+    queue.start(process);
     queue.add(key('held'), 'edit');
     queue.add(key('a'), 'resync');
     await settled();
@@ -319,7 +329,7 @@ describe('a key that is not ready', () => {
   it('keeps its place before what came later, as an edit', async () => {
     let open = false;
     queue = make(1, () => open);
-    queue.start();
+    queue.start(process);
     queue.add(key('resync'), 'resync');
     queue.add(key('edit'), 'resync');
     queue.add(key('edit'), 'edit');
@@ -332,7 +342,7 @@ describe('a key that is not ready', () => {
 
   it('is forgotten and given up like any other', async () => {
     queue = make(1, () => false);
-    queue.start();
+    queue.start(process);
     queue.add(key('a'), 'edit');
     queue.add(key('b'), 'edit');
     queue.forget(key('a'));

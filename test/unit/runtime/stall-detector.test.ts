@@ -24,8 +24,8 @@ beforeEach(() => {
   clock = new StoppableClock();
   cpuMs = 0;
   stalls = [];
-  detector = new StallDetector({ clock, cpuMs: () => cpuMs, onStall: (ms) => stalls.push(ms) });
-  detector.start();
+  detector = new StallDetector(clock, () => cpuMs);
+  detector.start({ onStall: (ms) => stalls.push(ms) });
 });
 
 describe('StallDetector', () => {

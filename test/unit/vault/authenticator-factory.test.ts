@@ -22,7 +22,7 @@ const DEPS: AuthenticatorDeps = {
     },
   },
   aws: {},
-  agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
+  agents: new AgentFactory({ sslCertDirs: [] }, silentLogger),
   clock: systemClock,
 };
 

@@ -46,7 +46,7 @@ async function loginWith(values: Record<string, string>, aws: AwsConfig = {}): P
         },
       },
       aws,
-      agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
+      agents: new AgentFactory({ sslCertDirs: [] }, silentLogger),
       clock: new FakeClock(NOW),
     },
   );

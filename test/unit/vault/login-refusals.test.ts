@@ -26,7 +26,7 @@ async function refusal(method: VaultAuthMethod, text: string, status = 400): Pro
   const authenticator = method.create(VALUES, {
     client: { request: () => Promise.resolve({ status, text }) },
     aws: { region: 'eu-west-1' },
-    agents: new AgentFactory({ network: { sslCertDirs: [] }, logger: silentLogger }),
+    agents: new AgentFactory({ sslCertDirs: [] }, silentLogger),
     clock: systemClock,
   });
   try {

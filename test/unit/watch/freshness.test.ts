@@ -25,7 +25,9 @@ beforeEach(() => {
 });
 
 function make(namespaces?: readonly string[]): Freshness {
-  const freshness = new Freshness({ clock, logger, metrics, namespaces, limitMs: LIMIT_MS });
+  const freshness = new Freshness(clock, logger, metrics, { check: () => undefined }, namespaces, {
+    inactivityMs: LIMIT_MS,
+  });
   freshness.onBehind(({ kind, namespace }) => relisted.push(`${kind} ${namespace}`));
   freshness.onChange(() => (changes += 1));
   return freshness;

@@ -1,7 +1,13 @@
-import { sharedAbort } from '../runtime/shared-abort.js';
+import { injectable } from 'tsyringe';
+
+import type { ReadinessCheck } from '../observability/health.js';
+import { sharedAbort } from './shared-abort.js';
 
 /** The two steps of ending: first nothing new begins, then what is still in flight is given up. */
-export class Lifecycle {
+@injectable()
+export class Lifecycle implements ReadinessCheck {
+  /** As a readiness check. */
+  readonly name = 'running';
   private readonly stop = sharedAbort();
   private readonly giveUp = sharedAbort();
 
@@ -16,5 +22,9 @@ export class Lifecycle {
 
   giveUpNow(): void {
     this.giveUp.abort();
+  }
+
+  problem(): string | undefined {
+    return this.stopping.aborted ? 'shutting down' : undefined;
   }
 }

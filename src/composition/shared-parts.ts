@@ -1,0 +1,44 @@
+import type { DependencyContainer } from 'tsyringe';
+
+import { AllowedPaths } from '../api/allowed-paths.js';
+import type { BuildInfo, OperatorConfig, WebhookConfig } from '../config/config.js';
+import { AwsKmsApi } from '../kms/kms-client.js';
+import { KmsDecryptor } from '../kms/kms-decryptor.js';
+import { createRegistry } from '../observability/metrics-routes.js';
+import { createLogger } from '../observability/pino-logger.js';
+import { AgentFactory } from '../runtime/agents.js';
+import { systemClock } from '../runtime/clock.js';
+import { Lifecycle } from '../runtime/lifecycle.js';
+import { TOKENS } from '../tokens.js';
+import { registerFactory, registerServices, registerValues, type Service } from './registration.js';
+
+const SERVICES: readonly Service[] = [
+  [TOKENS.lifecycle, Lifecycle],
+  [TOKENS.agents, AgentFactory],
+  [TOKENS.kmsApi, AwsKmsApi],
+  [TOKENS.decryptor, KmsDecryptor],
+];
+
+/** What both programs are made of. */
+export function registerSharedParts(
+  container: DependencyContainer,
+  config: OperatorConfig | WebhookConfig,
+  build: BuildInfo,
+): void {
+  registerServices(container, SERVICES);
+  registerValues(container, [
+    [TOKENS.build, build],
+    [TOKENS.clock, systemClock],
+    [TOKENS.network, config.network],
+    [TOKENS.aws, config.aws],
+    [TOKENS.allowedPaths, AllowedPaths.of(config.allowedVaultPaths)],
+    [TOKENS.maxConcurrentKmsRequests, config.maxConcurrentKmsRequests],
+    [TOKENS.metricsAddress, config.metricsAddress],
+    [TOKENS.shutdownGraceMs, config.shutdownGraceMs],
+    [TOKENS.warnings, config.warnings],
+  ]);
+  registerFactory(container, TOKENS.logger, () => createLogger(config.log));
+  registerFactory(container, TOKENS.registry, () => createRegistry());
+  registerFactory(container, TOKENS.stopping, (c) => c.resolve<Lifecycle>(TOKENS.lifecycle).stopping);
+  registerFactory(container, TOKENS.givingUp, (c) => c.resolve<Lifecycle>(TOKENS.lifecycle).givingUp);
+}

@@ -1,0 +1,100 @@
+import { inject, injectable } from 'tsyringe';
+
+import { keyOf } from '../api/resource-key.js';
+import type { LeaseElector } from '../kube/lease-elector.js';
+import type { IndexedResourceCache } from '../kube/resource-cache.js';
+import type { Logger } from '../observability/logger.js';
+import type { ReconcileQueue } from '../queue/reconcile-queue.js';
+import type { ResyncTimer } from '../queue/resync-timer.js';
+import type { Processor } from '../queue/work-queue.js';
+import type { Reconciler } from '../reconcile/reconciler.js';
+import { TOKENS } from '../tokens.js';
+import type { Freshness } from '../watch/freshness.js';
+
+/** Lets the queue work while this replica may write. */
+@injectable()
+export class OperatorWork {
+  private saidWorking = false;
+  private saidStandingBy = false;
+
+  constructor(
+    @inject(TOKENS.queue) private readonly queue: ReconcileQueue,
+    @inject(TOKENS.resync) private readonly resync: ResyncTimer,
+    @inject(TOKENS.reconciler) private readonly reconciler: Reconciler,
+    @inject(TOKENS.freshness) private readonly freshness: Freshness,
+    @inject(TOKENS.cache) private readonly cache: IndexedResourceCache,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.stopping) private readonly stopping: AbortSignal,
+    @inject(TOKENS.givingUp) private readonly givingUp: AbortSignal,
+    @inject(TOKENS.elector, { isOptional: true }) private readonly elector?: LeaseElector,
+  ) {
+    freshness.onChange(() => {
+      queue.wake();
+      this.sayWhenListed();
+    });
+  }
+
+  /** Begins at once, or at each term when there is an election. */
+  start(): void {
+    if (this.elector === undefined) this.work();
+    else {
+      this.elector.start({
+        onLeading: () => {
+          this.lead();
+        },
+        onStandby: () => {
+          this.rest();
+        },
+      });
+    }
+  }
+
+  /** Begins nothing more; resolves when what is in flight has ended. */
+  async stop(): Promise<void> {
+    this.resync.stop();
+    await this.queue.stop();
+  }
+
+  /**
+   * Begins a term. What this replica knows may be older than what the last leader did: both kinds are
+   * listed again, and the queue holds every key until that is done.
+   */
+  private lead(): void {
+    if (this.stopping.aborted) return;
+    this.freshness.demand();
+    this.reconciler.beginTerm();
+    for (const partial of this.cache.partials()) this.queue.add(keyOf(partial), 'resync');
+    for (const secret of this.cache.secrets()) this.queue.add(keyOf(secret), 'resync');
+    this.work();
+  }
+
+  /** Begins to sync what is known and fresh. */
+  private work(): void {
+    this.saidWorking = false;
+    this.queue.start(this.process);
+    this.resync.start();
+    this.sayWhenListed();
+  }
+
+  /** Another replica may lead from now on: begins nothing more; what is in flight has been given up. */
+  private rest(): void {
+    this.resync.stop();
+    this.queue.pause();
+    this.reconciler.endTerm();
+  }
+
+  private readonly process: Processor = (key, priority) =>
+    this.freshness.during(key.namespace, () => this.reconciler.reconcile(key, priority, this.givingUp));
+
+  private sayWhenListed(): void {
+    if (!this.freshness.allFresh()) return;
+    const leads = this.elector?.isLeading() !== false;
+    if (leads && !this.saidWorking) {
+      this.saidWorking = true;
+      this.logger.info('all resources are known; syncing begins');
+    } else if (!leads && !this.saidStandingBy) {
+      this.saidStandingBy = true;
+      this.logger.info('all resources are known; standing by');
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What can be injected: services, parts of the configuration, and limits that a test may set. They import nothing, so
+ * that every layer can name what it needs without importing who provides it. `src/composition` registers them.
+ */
+export const TOKENS = {
+  // Parts of the configuration.
+  build: Symbol('BuildInfo'),
+  warnings: Symbol('Warnings'),
+  network: Symbol('NetworkConfig'),
+  aws: Symbol('AwsConfig'),
+  kubeConfig: Symbol('KubeConfig'),
+  hostname: Symbol('Hostname'),
+  maxConcurrentKmsRequests: Symbol('MaxConcurrentKmsRequests'),
+  maxConcurrentReconciles: Symbol('MaxConcurrentReconciles'),
+  shutdownGraceMs: Symbol('ShutdownGraceMs'),
+  syncPeriodMs: Symbol('SyncPeriodMs'),
+  /** Not registered: all namespaces. */
+  watchNamespaces: Symbol('WatchNamespaces'),
+  /** Not registered without leader election. */
+  leaseNamespace: Symbol('LeaseNamespace'),
+  /** Not registered where a flag switches the endpoint off. */
+  metricsAddress: Symbol('MetricsAddress'),
+  healthAddress: Symbol('HealthAddress'),
+  listenAddress: Symbol('ListenAddress'),
+  tlsCertFile: Symbol('TlsCertFile'),
+  tlsKeyFile: Symbol('TlsKeyFile'),
+  onKmsError: Symbol('OnKmsError'),
+  allowedPaths: Symbol('AllowedPaths'),
+
+  // Limits with defaults: registered by tests only.
+  random: Symbol('Random'),
+  silentMs: Symbol('SilentMs'),
+  connectionLimits: Symbol('ConnectionLimits'),
+  kubeLimits: Symbol('KubeLimits'),
+  eventLimits: Symbol('EventLimits'),
+  leaseSettings: Symbol('LeaseSettings'),
+  watchLimits: Symbol('WatchLimits'),
+  maxReviewsAtKms: Symbol('MaxReviewsAtKms'),
+  usedCpuMs: Symbol('UsedCpuMs'),
+
+  // What every part of a process shares.
+  lifecycle: Symbol('Lifecycle'),
+  /** Aborted when the process begins to end: no new attempts from here on. */
+  stopping: Symbol('Stopping'),
+  /** Aborted when the grace period is over. */
+  givingUp: Symbol('GivingUp'),
+  clock: Symbol('Clock'),
+  logger: Symbol('Logger'),
+  registry: Symbol('MetricsRegistry'),
+  metrics: Symbol('Metrics'),
+  readinessChecks: Symbol('ReadinessChecks'),
+  metricsEndpoint: Symbol('MetricsEndpoint'),
+  healthEndpoint: Symbol('HealthEndpoint'),
+  agents: Symbol('AgentFactory'),
+  kmsApi: Symbol('KmsApi'),
+  decryptor: Symbol('Decryptor'),
+
+  // The operator.
+  program: Symbol('OperatorProgram'),
+  work: Symbol('OperatorWork'),
+  operator: Symbol('SecretOperator'),
+  queue: Symbol('ReconcileQueue'),
+  resync: Symbol('ResyncTimer'),
+  reconciler: Symbol('Reconciler'),
+  aggregator: Symbol('SecretAggregator'),
+  secretSync: Symbol('SecretSync'),
+  finalizers: Symbol('FinalizerHandler'),
+  vaultClient: Symbol('VaultClient'),
+  authenticator: Symbol('VaultAuthenticator'),
+  vaultSession: Symbol('VaultSession'),
+  kvStore: Symbol('KvStore'),
+  connection: Symbol('ApiConnection'),
+  kubeClient: Symbol('KubeClient'),
+  cache: Symbol('ResourceCache'),
+  resources: Symbol('ResourceClient'),
+  events: Symbol('EventRecorder'),
+  /** Told of each resource that is gone. */
+  resourceMemories: Symbol('ResourceMemories'),
+  stalls: Symbol('StallDetector'),
+  freshness: Symbol('Freshness'),
+  /** For changes in the cluster: whether this replica may write. */
+  gate: Symbol('WriteGate'),
+  /** For changes in Vault: asks for the freshness of the cache, too. */
+  vaultGate: Symbol('VaultGate'),
+  /** Not registered without leader election. */
+  elector: Symbol('LeaseElector'),
+  /** Writes the lease while the write gate is closed. */
+  leaseClient: Symbol('LeaseClient'),
+
+  // The webhook.
+  webhookProgram: Symbol('WebhookProgram'),
+  server: Symbol('AdmissionServer'),
+  admissionHandler: Symbol('AdmissionHandler'),
+  certificates: Symbol('CertificateStore'),
+  reviewer: Symbol('ResourceReviewer'),
+  itemCheck: Symbol('ItemCheck'),
+  inspector: Symbol('PlaintextInspector'),
+  pathRules: Symbol('VaultPathRules'),
+} as const;
