@@ -19,6 +19,8 @@ export interface VaultToken {
 export interface VaultAuthenticator {
   /** Vault locks the account out after a few refused logins (userpass, ldap, approle). */
   readonly locksOut?: boolean;
+  /** What a login may use up, so that the same login is refused afterwards: approle's `secret id`. */
+  readonly usesUp?: string;
   /** @throws VaultError; `forbidden` or `rejected` when Vault refuses the credentials. */
   login(signal?: AbortSignal): Promise<VaultToken>;
 }

@@ -9,11 +9,15 @@ import { VaultError } from './vault-error.js';
 export class LoginRest {
   private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
   private readonly backoff: LoginBackoff;
+  /** Since the last login that succeeded, the answer to one was lost: Vault may have taken it. */
+  private isAnswerLost = false;
 
   constructor(
     private readonly deps: {
       readonly method: string;
       readonly locksOut: boolean;
+      /** What a login may use up. */
+      readonly usesUp?: string | undefined;
       readonly clock: Clock;
       readonly logger: Logger;
       readonly metrics: Pick<OperatorMetrics, 'vaultLogins'>;
@@ -46,6 +50,7 @@ export class LoginRest {
   succeeded(): void {
     this.deps.metrics.vaultLogins.inc({ method: this.deps.method, result: 'success' });
     this.backoff.succeeded();
+    this.isAnswerLost = false;
     this.rest = undefined;
   }
 
@@ -55,6 +60,8 @@ export class LoginRest {
     const cause =
       error instanceof VaultError ? error : new VaultError('unavailable', 'the login failed unexpectedly');
     const isRefused = !cause.isOutage;
+    if (cause.facts.maybeDone === true) this.isAnswerLost = true;
+    const problem = isRefused ? `${cause.message}${this.afterLostAnswer()}` : cause.message;
     const waitMs = Math.max(
       isRefused ? this.backoff.afterRefusal() : this.backoff.afterOutage(),
       namedWaitMs(cause.retryAfterMs, 'vaultLogin'),
@@ -62,11 +69,11 @@ export class LoginRest {
     metrics.vaultLogins.inc({ method, result: isRefused ? 'refused' : 'error' });
     logger.error('cannot log in to Vault; will try again', {
       method,
-      problem: cause.message,
+      problem,
       failures: this.backoff.failures,
       waitSeconds: Math.round(waitMs / 1_000),
     });
-    return this.begin(waitMs, `not logged in to Vault: ${cause.message}`, cause.facts);
+    return this.begin(waitMs, `not logged in to Vault: ${problem}`, cause.facts);
   }
 
   /** A token died; when tokens keep dying right after the login, the next one waits. */
@@ -80,6 +87,12 @@ export class LoginRest {
     this.deps.logger.error('the Vault token does not live; will log in again later', {
       method: this.deps.method,
     });
+  }
+
+  private afterLostAnswer(): string {
+    const { usesUp } = this.deps;
+    if (!this.isAnswerLost || usesUp === undefined) return '';
+    return `; the answer to an earlier login was lost: a ${usesUp} that is good for one use may be used up`;
   }
 
   private begin(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {

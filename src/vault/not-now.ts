@@ -56,3 +56,25 @@ export function notNow(status: number, text: string): string | undefined {
   return ofStatus.find(({ begins }) => begins === undefined || errors.some((error) => begins.test(error)))
     ?.means;
 }
+
+/**
+ * Errors of 503 by which Vault says that it has not begun with a request (`respondStandby` in http/handler.go,
+ * sdk/helper/consts/error.go). A page of a gateway proves nothing, nor does `internal error`: Vault may have
+ * worked on the request before.
+ */
+const NOT_BEGUN: readonly string[] = [
+  'Vault is sealed',
+  'Vault is in standby mode',
+  'node is not active',
+  'no active Vault instance found',
+  'overloaded, try again later',
+];
+
+/** Whether Vault itself says of an answer that counts as an outage that the request was not worked on. */
+export function wasNotBegun(status: number, text: string): boolean {
+  if (notNow(status, text) !== undefined) return true;
+  const errors = errorsOf(text);
+  // The leader cannot be found (`respondStandby`).
+  if (errors.includes('local node not active but active cluster node not found')) return true;
+  return status === 503 && errors.some((error) => NOT_BEGUN.includes(error));
+}

@@ -51,9 +51,12 @@ export function notFound(text: string): NotFound {
  * permission with `1 error occurred: * permission denied` or another text.
  */
 export function tellsOfDeadToken(text: string): boolean {
-  return errorsOf(text).some(
-    (error) => error === 'permission denied' || /\b(invalid|bad) token\b/.test(error),
-  );
+  return namesUnknownToken(text) || errorsOf(text).includes('permission denied');
+}
+
+/** Whether a 403 says that the token itself is not known. */
+export function namesUnknownToken(text: string): boolean {
+  return errorsOf(text).some((error) => /\b(invalid|bad) token\b/.test(error));
 }
 
 /** The reason that Vault gives, if it is one of the closed list: `: check VAULT_NAMESPACE` and the like. */

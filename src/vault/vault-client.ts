@@ -193,12 +193,17 @@ export class VaultClient implements VaultRequests {
   ): VaultResponse | Failed {
     if (status >= 500 || notNow(status, text) !== undefined) {
       const error = serverFailure(status, headers, operation, text, this.deps.clock.now());
-      return { error, again: status !== 501 };
+      // Credentials of a login may be good for one use.
+      const isSafe = operation !== 'login' || error.facts.maybeDone !== true;
+      return { error, again: status !== 501 && isSafe };
     }
     if (status === 407) return { error: proxyAsksForCredentials(operation), again: false };
     if (status === 204 || isJsonObject(text)) return { status, text };
     const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
-    return { error: new VaultError('unavailable', message, { status, operation }), again: false };
+    return {
+      error: new VaultError('unavailable', message, { status, operation, maybeDone: true }),
+      again: false,
+    };
   }
 
   /** The last guard before the wire: no path climbs out of its mount, whoever made it. */

@@ -21,7 +21,13 @@ export class VaultError extends OperatorError {
   constructor(
     readonly failure: VaultFailure,
     message: string,
-    readonly facts: { readonly status?: number; readonly operation?: string; readonly path?: string } = {},
+    readonly facts: {
+      readonly status?: number;
+      readonly operation?: string;
+      readonly path?: string;
+      /** Vault may have worked on the request: nothing says that it did not. */
+      readonly maybeDone?: boolean;
+    } = {},
     retryAfterMs?: number,
     /** Instead of what follows from the failure. */
     retry?: Retry,

@@ -2,7 +2,7 @@ import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import type { VaultOperation } from './vault-request.js';
 import { knownReason } from './vault-answers.js';
-import { notNow } from './not-now.js';
+import { notNow, wasNotBegun } from './not-now.js';
 import { VaultError } from './vault-error.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
@@ -23,7 +23,11 @@ export function networkFailure(code: string, operation: VaultOperation, error?: 
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined)
     return new VaultError('unavailable', `no way to Vault: ${proxy.message}`, { operation });
-  return new VaultError('unavailable', networkMessage(code), { operation });
+  const maybeDone = !NEVER_SENT.has(code) && !CERTIFICATE_CODE.test(code);
+  return new VaultError('unavailable', networkMessage(code), {
+    operation,
+    ...(maybeDone ? { maybeDone } : {}),
+  });
 }
 
 /**
@@ -78,10 +82,11 @@ export function serverFailure(
   const means = notNow(status, text);
   const known = knownReason(text);
   const reason = known === '' && means !== undefined ? `: ${means}` : known;
+  const maybeDone = !wasNotBegun(status, text);
   return new VaultError(
     'unavailable',
     `Vault answered HTTP ${String(status)}${reason}`,
-    { status, operation },
+    { status, operation, ...(maybeDone ? { maybeDone } : {}) },
     retryAfterMs(headers['retry-after'], now),
   );
 }

@@ -7,6 +7,7 @@ import { sharedAbort } from '../runtime/shared-abort.js';
 import type { VaultAuthenticator } from './authenticator.js';
 import { EndOfToken } from './end-of-token.js';
 import { LoginRest } from './login-rest.js';
+import { NewTokens, notKnownYet } from './new-token.js';
 import { keepingAlive, type Session, sessionOf } from './session-life.js';
 import { TokenApi } from './token-api.js';
 import { TokenUses } from './token-uses.js';
@@ -37,9 +38,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private readonly uses: TokenUses;
   private readonly end: EndOfToken;
   private readonly rest: LoginRest;
-
-  /** Whose token Vault has taken: one that is refused from then on was revoked. */
-  private readonly accepted = new WeakSet<Session>();
+  private readonly newTokens: NewTokens;
 
   constructor(
     private readonly deps: {
@@ -66,7 +65,9 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
         if (!this.ended.signal.aborted) throw error;
       }
     }, deps.logger);
-    this.rest = new LoginRest({ ...deps, locksOut: deps.authenticator.locksOut === true });
+    const { locksOut = false, usesUp } = deps.authenticator;
+    this.rest = new LoginRest({ ...deps, locksOut, usesUp });
+    this.newTokens = new NewTokens(deps.clock, () => this.rest.patienceMs);
     deps.stopping?.addEventListener('abort', () => {
       this.alarm.clear();
     });
@@ -96,16 +97,21 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     const answer = await this.send(session, request);
     if (answer.status !== 403) return answer;
     if (this.isStopping) throw STOPPED;
-    const isGone = tellsOfDeadToken(answer.text) && this.accepted.has(session);
-    if (this.isFresh(session) && !isGone) return notKnownYet(answer, request.operation);
+    const { newTokens } = this;
+    const isNew = newTokens.isNew(session);
+    if (isNew && newTokens.isPlain(session, answer)) return notKnownYet(answer, request.operation);
     // Another request may have replaced the token while this one was on its way.
     if (this.current?.token === session.token) {
-      if (!(await this.isDead(session, answer.text))) return answer;
+      if (!(await this.isDead(session, answer.text))) {
+        newTokens.taken(session);
+        return isNew ? notKnownYet(answer, request.operation, true) : answer;
+      }
+      if (isNew && newTokens.mayLive(session)) return notKnownYet(answer, request.operation);
       this.discard(session);
     }
     const fresh = await this.session();
     const second = await this.send(fresh, request);
-    return second.status === 403 && this.isFresh(fresh) ? notKnownYet(second, request.operation) : second;
+    return second.status === 403 && newTokens.isNew(fresh) ? notKnownYet(second, request.operation) : second;
   }
 
   /** Ends renewals; revokes the tokens that logins of ours obtained. Never throws. */
@@ -130,7 +136,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private async send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
     const { token } = session;
     const answer = await this.uses.during(token, () => this.deps.client.request({ ...request, token }));
-    if (answer.status !== 403) this.accepted.add(session);
+    if (answer.status !== 403) this.newTokens.taken(session);
     return answer;
   }
 
@@ -246,15 +252,6 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     }
   }
 
-  /**
-   * A token is written by the active node and known elsewhere once that has been replicated (Vault
-   * documentation, "Vault eventual consistency"): until then it is refused like one that never was.
-   */
-  private isFresh(session: Session): boolean {
-    const ageMs = this.deps.clock.monotonicMs() - session.loggedInMs;
-    return session.ours && ageMs < this.rest.patienceMs;
-  }
-
   /** Tells a dead token from a missing permission; one look-up for all who ask. */
   private async isDead(session: Session, answer: string): Promise<boolean> {
     // Without the permission to look itself up, only the text of the 403 tells.
@@ -292,19 +289,4 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private isOver({ endsAtMs }: Session): boolean {
     return endsAtMs !== undefined && this.deps.clock.monotonicMs() >= endsAtMs;
   }
-}
-
-/**
- * What a 403 to a token that was obtained a moment ago means. A token that is not known is no answer at
- * all; a permission that is missing may be one of a group or policy that is not known yet.
- *
- * @throws VaultError `unavailable` for the former.
- */
-function notKnownYet(answer: VaultResponse, operation: VaultRequest['operation']): VaultResponse {
-  if (!tellsOfDeadToken(answer.text)) return { ...answer, mayPass: true };
-  throw new VaultError(
-    'unavailable',
-    'Vault does not know the token of the last login yet (HTTP 403); this passes when it has been replicated',
-    { status: 403, operation },
-  );
 }

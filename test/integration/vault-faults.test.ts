@@ -4,7 +4,7 @@ import type { KvSecret } from '../../src/vault/kv-store.js';
 import { textOf } from '../../src/vault/secret-data.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
-import { FakeClock, settled } from '../support/fake-clock.js';
+import { FakeClock } from '../support/fake-clock.js';
 import { eventually } from '../support/wait.js';
 import { failureOf, VaultStand, type StandOptions } from './vault-stand.js';
 
@@ -100,7 +100,7 @@ describe('Vault unavailable', () => {
     await eventually('the problem', () => stand.session.problem()?.includes('ECONNREFUSED'));
     await vault.restart();
     await eventually('the session', async () => {
-      await time.advance(500);
+      await time.advance(500, () => stand.quiet());
       return stand.session.problem() === undefined;
     });
   });
@@ -249,7 +249,7 @@ describe('"not now" with a status below 500', () => {
         failure: 'unavailable',
         retry: 'soon',
       });
-      await clock.advance(1_000);
+      await clock.advance(1_000, () => stand.quiet());
     }
     const kv = await stand.store.open('kv/lagging', 'v1');
     vault.lagBehind(0);
@@ -264,7 +264,7 @@ describe('tokens', () => {
     const stand = await userStand({}, { clock });
     await stand.session.request(READ);
     // A token that is refused sooner may be one that is not known yet.
-    await clock.advance(60_000);
+    await clock.advance(60_000, () => stand.quiet());
     for (const token of vault.tokens.all())
       if (token.displayName.startsWith('userpass')) vault.tokens.revoke(token.id);
     vault.requests.clear();
@@ -283,11 +283,7 @@ describe('tokens', () => {
     const stand = await userStand({ token_ttl: '10m', token_max_ttl: '30m' }, { clock });
     stand.session.start();
     for (let minute = 0; minute < 120; minute += 1) {
-      await clock.advance(60_000);
-      // Renewals and logins go over a real socket.
-      const busy = (): boolean => vault.requests.all.some(({ status }) => status === undefined);
-      await eventually('no request in flight', () => !busy());
-      await settled();
+      await clock.advance(60_000, () => stand.quiet());
       expect((await stand.session.request(READ)).status).toBe(404);
     }
     const renewals = vault.requests.count(({ url }) => url.includes('renew-self'));
@@ -313,7 +309,7 @@ describe('tokens', () => {
     vault.requests.clear();
     const stand = standOf({ values: { VAULT_TOKEN: token }, clock });
     expect((await stand.session.request(READ)).status).toBe(404);
-    for (let minute = 0; minute < 30; minute += 1) await clock.advance(60_000);
+    for (let minute = 0; minute < 30; minute += 1) await clock.advance(60_000, () => stand.quiet());
     expect((await stand.session.request(READ)).status).toBe(404);
     expect((await stand.session.request({ ...READ, path: 'kv2/data/x' })).status).toBe(
       request === undefined ? 404 : 403,
@@ -343,11 +339,7 @@ describe('tokens', () => {
       expect(error.message).toBe(
         'not logged in to Vault: Vault refused the login (HTTP 400: invalid username or password); check the credentials, the role and the login endpoint',
       );
-      await clock.advance(60_000);
-      await eventually('no request in flight', () =>
-        vault.requests.all.every(({ status }) => status !== undefined),
-      );
-      await settled();
+      await clock.advance(60_000, () => stand.quiet());
     }
     expect(logins()).toBeGreaterThan(3);
     expect(logins()).toBeLessThanOrEqual(11);

@@ -10,8 +10,10 @@ import { AUTH_METHODS, VaultAuthenticatorFactory } from '../../src/vault/authent
 import { VaultClient } from '../../src/vault/vault-client.js';
 import { VaultKvStore } from '../../src/vault/vault-kv-store.js';
 import { VaultSession } from '../../src/vault/vault-session.js';
-import { VaultTransport } from '../../src/vault/vault-transport.js';
+import { type RawRequest, type RawResponse, VaultTransport } from '../../src/vault/vault-transport.js';
+import { settled } from '../support/fake-clock.js';
 import { RecordingLogger } from '../support/loggers.js';
+import { eventually } from '../support/wait.js';
 
 export interface StandOptions {
   readonly config?: Partial<VaultConfig>;
@@ -36,6 +38,7 @@ export class VaultStand {
   readonly client: VaultClient;
   readonly session: VaultSession;
   readonly store: VaultKvStore;
+  private inFlight = 0;
 
   constructor(address: string, options: StandOptions) {
     const { method = 'token', clock = systemClock } = options;
@@ -60,7 +63,7 @@ export class VaultStand {
     });
     this.client = new VaultClient({
       config,
-      transport: this.transport,
+      transport: { send: (request) => this.counted(request) },
       gate: openGate,
       clock,
       metrics,
@@ -80,6 +83,27 @@ export class VaultStand {
       ...stopping,
     });
     this.store = new VaultKvStore({ session: this.session });
+  }
+
+  /**
+   * No request is on its way and none follows from the last: for a clock that is moved by hand, which must not
+   * run into the time limits of requests on real sockets.
+   */
+  async quiet(): Promise<void> {
+    await settled();
+    while (this.inFlight > 0) {
+      await eventually('the answers', () => this.inFlight === 0, 20_000, 1);
+      await settled();
+    }
+  }
+
+  private async counted(request: RawRequest): Promise<RawResponse> {
+    this.inFlight += 1;
+    try {
+      return await this.transport.send(request);
+    } finally {
+      this.inFlight -= 1;
+    }
   }
 
   async close(): Promise<void> {

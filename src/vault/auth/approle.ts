@@ -34,6 +34,7 @@ export const appRoleMethod: VaultAuthMethod = {
   ],
   create: (values, { client }) => ({
     locksOut: true,
+    usesUp: 'secret id',
     login: (signal) =>
       postLogin(client, values.VAULT_APPROLE_ENDPOINT ?? '', credentialsOf(values), signal, REFUSALS),
   }),

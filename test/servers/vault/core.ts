@@ -35,6 +35,16 @@ const UPGRADING = {
     'Waiting for the primary to upgrade from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service when the primary is finished.',
 } as const;
 
+/** What a node lacks of the latest tokens. */
+export interface Lag {
+  /** A token is unknown for so long after its login. */
+  readonly ms: number;
+  /** Two nodes behind one address take requests in turns; the second one is behind. */
+  readonly everyOther?: boolean;
+  /** An unknown token is refused by the bare `permission denied`, as by OpenBao and by Vault before 1.10. */
+  readonly bare?: boolean;
+}
+
 interface Found {
   readonly mount: Mount;
   readonly rest: string;
@@ -45,7 +55,9 @@ export class VaultCore {
   readonly tokens: TokenStore;
   readonly namespaces: Namespaces;
   /** How far this node is behind the one that serves logins. */
-  replicationLagMs = 0;
+  lag: Lag = { ms: 0 };
+  /** With {@link Lag.everyOther}: whether the node that is behind has its turn. */
+  private isTurnOfNodeBehind = true;
   /** Every K/V v2 mount answers that it is being upgraded, here or on the primary cluster. */
   upgrading: keyof typeof UPGRADING | undefined;
 
@@ -134,7 +146,10 @@ export class VaultCore {
     namespace: VaultNamespace,
   ): { readonly token: Token; readonly acl: ReturnType<Namespaces['aclOf']> } {
     if (id === '') throw new VaultFault(403, ['permission denied']);
-    if (this.replicated(this.tokens.peek(id)) === undefined) throw invalidToken();
+    this.isTurnOfNodeBehind = !this.isTurnOfNodeBehind;
+    if (this.replicated(this.tokens.peek(id)) === undefined) {
+      throw this.lag.bare === true ? new VaultFault(403, ['permission denied']) : invalidToken();
+    }
     // Before it is used (`fetchACLTokenEntryAndEntity`).
     if (!admitsPeer(this.tokens.peek(id)?.boundCidrs ?? [])) throw new VaultFault(403, ['permission denied']);
     const token = this.tokens.use(id);
@@ -145,7 +160,8 @@ export class VaultCore {
   /** A token is unknown to a node until what made it has been replicated. */
   private replicated(token: Token | undefined): Token | undefined {
     const ageMs = token === undefined ? 0 : this.now().getTime() - token.createdMs;
-    return ageMs < this.replicationLagMs ? undefined : token;
+    const isBehind = this.lag.everyOther !== true || this.isTurnOfNodeBehind;
+    return isBehind && ageMs < this.lag.ms ? undefined : token;
   }
 
   private async route(mount: Mount, call: VaultCall): Promise<VaultAnswer> {

@@ -4,7 +4,7 @@ import type { ServerOptions } from 'node:https';
 
 import { LoopbackServer } from '../shared/loopback-server.js';
 import type { SeenRequest } from '../shared/request-log.js';
-import { VaultCore } from './core.js';
+import { type Lag, VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
 import { answersSealed, NodeStatus } from './node-status.js';
@@ -105,8 +105,8 @@ export class LoopbackVault {
   }
 
   /** This node learns of a token so much after its login, as a standby or another cluster does. */
-  lagBehind(ms: number): void {
-    this.core.replicationLagMs = ms;
+  lagBehind(ms: number, options: Omit<Lag, 'ms'> = {}): void {
+    this.core.lag = { ms, ...options };
   }
 
   /** Every K/V v2 mount is being upgraded, by this cluster or by the primary; undefined: done. */
