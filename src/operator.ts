@@ -5,9 +5,9 @@ import { buildInfo } from './build-info.js';
 import { createOperatorContainer } from './composition/container.js';
 import type { OperatorConfig } from './config/config.js';
 import { faultText, parseOperatorCommand } from './config/operator-config.js';
-import { secretVariables } from './config/secret-variables.js';
+import { secretsOfOtherPrograms, secretVariables } from './config/secret-variables.js';
 import type { OnEndSignal } from './early-signals.js';
-import { KubeConfigError, loadKubeConfig } from './kube/kubeconfig.js';
+import { KubeConfigError, loadKubeConfig, passToExecPlugin } from './kube/kubeconfig.js';
 import { ListenError } from './observability/http-endpoint.js';
 import type { Logger } from './observability/logger.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
@@ -36,8 +36,8 @@ async function run(config: OperatorConfig, onEndSignal: OnEndSignal): Promise<vo
   try {
     const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
     const variables = AUTH_METHODS.flatMap((method) => method.variables);
-    const childrenNeedAws = kubeConfig.getCurrentUser()?.exec !== undefined;
-    guardProcess(secretVariables(process.env, variables, { childrenNeedAws }));
+    passToExecPlugin(kubeConfig, secretsOfOtherPrograms(process.env));
+    guardProcess(secretVariables(process.env, variables));
     const container = createOperatorContainer({ config, kubeConfig, build: buildInfo });
     const logger = container.resolve<Logger>(TOKENS.logger);
     exitOnUnforeseen(logger);

@@ -31,7 +31,7 @@ export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
 }
 
 async function run(config: WebhookConfig, onEndSignal: OnEndSignal): Promise<void> {
-  guardProcess(secretVariables(process.env, [], { childrenNeedAws: false }));
+  guardProcess(secretVariables(process.env, []));
   const container = createWebhookContainer({ config, build: buildInfo });
   const logger = container.resolve<Logger>(TOKENS.logger);
   exitOnUnforeseen(logger);

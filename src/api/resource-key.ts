@@ -14,3 +14,16 @@ export function keyString(key: ResourceKey): string {
 export function keyOf(resource: { kind: Kind; metadata: { namespace: string; name: string } }): ResourceKey {
   return { kind: resource.kind, namespace: resource.metadata.namespace, name: resource.metadata.name };
 }
+
+/** One object, not whatever has its name: deleted and created again it has another uid. */
+export interface ResourceRef extends ResourceKey {
+  readonly uid: string;
+}
+
+export function refOf<K extends Kind>(resource: {
+  kind: K;
+  metadata: { namespace: string; name: string; uid: string };
+}): ResourceRef & { readonly kind: K } {
+  const { namespace, name, uid } = resource.metadata;
+  return { kind: resource.kind, namespace, name, uid };
+}

@@ -42,6 +42,8 @@ export interface AwsConfig {
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
+  /** `AWS_CONTAINER_AUTHORIZATION_TOKEN`: held here, so that it need not stay in the environment. */
+  readonly containerToken?: string;
 }
 
 /** Connection settings of the official Vault client, with its meanings and defaults. */

@@ -154,7 +154,8 @@ const AWS: readonly Omit<EnvironmentVariable, 'group'>[] = [
   },
   {
     name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN',
-    library: true,
+    ascii: true,
+    wiped: 'always',
     description: 'Token for the credentials endpoint.',
   },
 ];

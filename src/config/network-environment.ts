@@ -29,6 +29,7 @@ export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConf
     kmsEndpoint: endpoint,
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
     staticCredentials: staticCredentials(env),
+    containerToken: nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN),
   });
 }
 

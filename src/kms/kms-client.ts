@@ -4,13 +4,14 @@ import {
   KMSClient,
   type KMSClientConfig,
 } from '@aws-sdk/client-kms';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import type { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { inject, injectable } from 'tsyringe';
 
 import type { EncryptionContext } from '../api/resources.js';
 import type { AwsConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { AgentFactory } from '../runtime/agents.js';
+import { awsCredentialChain } from '../runtime/aws-credential-chain.js';
 import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { TOKENS } from '../tokens.js';
 import { KmsError } from './kms-error.js';
@@ -65,7 +66,7 @@ export class AwsKmsApi implements KmsApi {
       cacheMiddleware: true,
       // Named where it happens: by its name alone, a denial by STS looks like one by KMS.
       credentialDefaultProvider: (init: Parameters<typeof fromNodeProviderChain>[0]) => {
-        const chain = fromNodeProviderChain(init);
+        const chain = awsCredentialChain(aws, init);
         return async (properties?: Parameters<typeof chain>[0]) => {
           try {
             return await chain(properties);

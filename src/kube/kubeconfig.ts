@@ -251,3 +251,18 @@ function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : 'unreadable';
 }
+
+/**
+ * Hands variables to the exec plugin of the current user, if it has one, beside those that the kubeconfig
+ * names: they leave the environment of this process, which the plugin would inherit.
+ */
+export function passToExecPlugin(
+  kubeConfig: KubeConfig,
+  variables: readonly { readonly name: string; readonly value: string }[],
+): void {
+  const exec: unknown = kubeConfig.getCurrentUser()?.exec;
+  if (typeof exec !== 'object' || exec === null) return;
+  const named = (exec as { env?: { name: string }[] | null }).env ?? [];
+  const others = variables.filter(({ name }) => !named.some((variable) => variable.name === name));
+  Object.assign(exec, { env: [...named, ...others] });
+}

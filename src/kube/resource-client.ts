@@ -1,7 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import { API_VERSION, DELETE_FINALIZER, GROUP, type Kind, PLURALS, VERSION } from '../api/group.js';
-import { keyString, type ResourceKey } from '../api/resource-key.js';
+import { keyString, type ResourceKey, type ResourceRef } from '../api/resource-key.js';
 import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
 import { TOKENS } from '../tokens.js';
@@ -17,7 +17,7 @@ const MAX_ATTEMPTS = 6;
 /** What one patch is to change; `nothing` when the object is as it should be. */
 type Change = { readonly body: Record<string, unknown> } | 'nothing';
 
-/** Reads and patches our resources; every patch names the version that it was computed from. */
+/** Reads and patches our resources; every patch names the version of the object that it was computed from. */
 @injectable()
 export class ApiResourceClient implements ResourceClient {
   private readonly dropped = new DroppedFields();
@@ -44,7 +44,7 @@ export class ApiResourceClient implements ResourceClient {
   }
 
   async updateStatus<K extends Kind>(
-    key: ResourceKey & { kind: K },
+    key: ResourceRef & { kind: K },
     desired: (current: StatusOf[K] | undefined, resource: Resource) => StatusOf[K],
   ): Promise<PatchOutcome> {
     const object = keyString(key);
@@ -79,7 +79,7 @@ export class ApiResourceClient implements ResourceClient {
     this.dropped.forget(keyString(key));
   }
 
-  removeFinalizer(key: ResourceKey): Promise<PatchOutcome> {
+  removeFinalizer(key: ResourceRef): Promise<PatchOutcome> {
     return this.patch(key, '', ({ metadata }) => {
       const finalizers = Array.isArray(metadata.finalizers) ? metadata.finalizers : [];
       if (!finalizers.includes(DELETE_FINALIZER)) return 'nothing';
@@ -88,7 +88,7 @@ export class ApiResourceClient implements ResourceClient {
   }
 
   private async patch(
-    key: ResourceKey,
+    key: ResourceRef,
     subresource: '' | '/status',
     change: (resource: Resource) => Change,
     onAnswer: (answer: Resource) => void = () => undefined,
@@ -97,7 +97,7 @@ export class ApiResourceClient implements ResourceClient {
     const path = pathOf(key) + subresource;
     let current = cache.get(key) ?? (await this.fetch(key));
     for (let attempt = 1; ; attempt += 1) {
-      if (current === undefined) return { outcome: 'gone' };
+      if (current?.metadata.uid !== key.uid) return { outcome: 'gone' };
       const wanted = change(current);
       if (wanted === 'nothing') return { outcome: 'unchanged' };
       const { resourceVersion } = current.metadata;
@@ -118,7 +118,7 @@ export class ApiResourceClient implements ResourceClient {
         if (error.status === 409 && attempt < MAX_ATTEMPTS) {
           current = await this.fetch(key);
         } else if (error.status === 404) {
-          if ((await this.fetch(key)) === undefined) return { outcome: 'gone' };
+          if ((await this.fetch(key))?.metadata.uid !== key.uid) return { outcome: 'gone' };
           return this.notServed(key, subresource, error);
         } else throw error;
       }

@@ -1,5 +1,5 @@
 import type { Kind } from '../api/group.js';
-import type { ResourceKey } from '../api/resource-key.js';
+import type { ResourceKey, ResourceRef } from '../api/resource-key.js';
 import type {
   KMSVaultSecret,
   KMSVaultSecretStatus,
@@ -25,7 +25,7 @@ export interface ResourceCache {
 
 export type PatchOutcome =
   | { readonly outcome: 'patched' | 'unchanged' }
-  /** The object does not exist any more. */
+  /** The object does not exist any more; another one may have its name. */
   | { readonly outcome: 'gone' }
   /** RBAC does not allow it (the Go operator's role, say); logged once per kind and verb. */
   | { readonly outcome: 'forbidden' };
@@ -51,7 +51,7 @@ export interface ResourceClient {
    * @throws KubeError when the API server cannot be reached.
    */
   updateStatus<K extends Kind>(
-    key: ResourceKey & { kind: K },
+    object: ResourceRef & { kind: K },
     desired: (current: StatusOf[K] | undefined, resource: Resource) => StatusOf[K],
   ): Promise<PatchOutcome>;
   /**
@@ -59,7 +59,7 @@ export interface ResourceClient {
    * reads again and retries.
    * @throws KubeError when the API server cannot be reached.
    */
-  removeFinalizer(key: ResourceKey): Promise<PatchOutcome>;
+  removeFinalizer(object: ResourceRef): Promise<PatchOutcome>;
   /** Drops what is remembered of a resource that is gone. */
   forget(key: ResourceKey): void;
 }

@@ -1,7 +1,7 @@
 import { OperatorError } from '../api/errors.js';
 import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
-import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
@@ -169,8 +169,7 @@ export class FinalizerHandler {
   }
 
   private async releaseFinalizer(secret: KMSVaultSecret): Promise<Outcome> {
-    const key: ResourceKey = keyOf(secret);
-    const { outcome } = await this.deps.client.removeFinalizer(key);
+    const { outcome } = await this.deps.client.removeFinalizer(refOf(secret));
     if (outcome !== 'forbidden') {
       this.deps.memory.forget(secret.metadata.uid);
       return { result: 'deleted' };
@@ -182,7 +181,7 @@ export class FinalizerHandler {
   }
 
   private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
-    await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
+    await this.deps.client.updateStatus(refOf(secret), (current, latest) =>
       statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.deps.clock.now()),
     );
   }

@@ -1,5 +1,5 @@
-import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
-import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import { SECRET_KIND } from '../api/group.js';
+import { keyOf, refOf, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import { listNames } from '../api/printable.js';
@@ -43,7 +43,7 @@ export class PartialReconciler {
         : [{ reason: 'InvalidSpec', message: listNames(problems, 5, checked.ok ? 0 : checked.total) }],
     );
     const { generation } = partial.metadata;
-    await this.deps.client.updateStatus({ kind: PARTIAL_KIND, namespace, name }, (current) => ({
+    await this.deps.client.updateStatus(refOf(partial), (current) => ({
       ...current,
       includedBy: includers.length,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
@@ -69,7 +69,7 @@ export class PartialReconciler {
       const message = `Its keys stay in Vault where ${names} put them, which may not be written now`;
       this.deps.announcer.normal(partial, 'SecretKept', message);
     }
-    const { outcome } = await this.deps.client.removeFinalizer(keyOf(partial));
+    const { outcome } = await this.deps.client.removeFinalizer(refOf(partial));
     if (outcome !== 'forbidden') return { result: 'synced' };
     const message = 'the operator may not remove its finalizer: grant it patch on partialkmsvaultsecrets';
     this.deps.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);

@@ -1,6 +1,5 @@
-import { SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
-import { keyOf } from '../api/resource-key.js';
+import { refOf } from '../api/resource-key.js';
 import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { KvReading } from '../vault/kv-store.js';
@@ -32,7 +31,7 @@ export class PathClaims {
   ) {}
 
   /**
-   * Patches once per place. A claim that stands is never renewed: after a write whose answer was lost,
+   * Patches once per place and term. A claim that stands is never renewed: after a write whose answer was lost,
    * what the place holds now may be ours.
    *
    * @throws SupersededError when the resource does not want this place any more; KubeError when the API
@@ -44,10 +43,10 @@ export class PathClaims {
     const { memory, client } = this.deps;
     const { uid } = secret.metadata;
     if (known.created || samePlace(memory.held(uid)?.place, place)) return;
-    if (samePlace(claimedPlace(memory.claim(uid)), place)) return;
+    if (memory.claimStands(uid, place)) return;
     let claim = claimOf(request, reading);
     let wanted = true;
-    await client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) => {
+    await client.updateStatus(refOf(secret), (current, latest) => {
       wanted = stillWants(latest as KMSVaultSecret, uid, place);
       const standing = readClaim(current?.claim);
       if (!wanted) return current ?? {};

@@ -1,9 +1,9 @@
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { OperatorError } from '../api/errors.js';
-import { PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
+import { PARTIAL_KIND } from '../api/group.js';
 import { listNames, printable } from '../api/printable.js';
 import { isOutage, isReady } from '../api/reasons.js';
-import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import { type ResourceKey, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
@@ -254,10 +254,7 @@ export class SecretReconciler {
     secret: KMSVaultSecret,
     desired: (current: KMSVaultSecretStatus | undefined) => KMSVaultSecretStatus,
   ): Promise<void> {
-    await this.deps.client.updateStatus({ ...keyOf(secret), kind: SECRET_KIND }, (current, latest) =>
-      // Somebody deleted and re-created it meanwhile: this result is about the old one.
-      latest.metadata.uid === secret.metadata.uid ? desired(current) : (current ?? {}),
-    );
+    await this.deps.client.updateStatus(refOf(secret), desired);
   }
 
   /** A partial that is being deleted waits until its keys have left Vault through everybody. */

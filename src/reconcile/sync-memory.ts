@@ -77,6 +77,8 @@ interface Entry {
   at?: AtPlace;
   held?: HeldValue;
   claim?: ClaimedPath;
+  /** The claim was put into the status, as far as it takes one, in this term. */
+  claimStands?: boolean;
   /** The value is deleted, the finalizer not yet removed. */
   deleted?: boolean;
   /** Inputs that KMS refuses for good, by a hash of the input. */
@@ -183,14 +185,21 @@ export class SyncMemory {
     void wroteAt;
     entry.held = held;
     delete entry.claim;
+    delete entry.claimStands;
   }
 
   claim(uid: string): ClaimedPath | undefined {
     return this.entries.get(uid)?.claim;
   }
 
+  /** Whether nobody else can have taken the claim out of the status: it was put there in this term. */
+  claimStands(uid: string, place: Place): boolean {
+    const { claim, claimStands } = this.entries.get(uid) ?? {};
+    return claimStands === true && claim?.path === place.path && claim.engineVersion === place.engine;
+  }
+
   noteClaim(uid: string, claim: ClaimedPath): void {
-    this.entry(uid).claim = claim;
+    Object.assign(this.entry(uid), { claim, claimStands: true });
   }
 
   noteDeleted(uid: string): void {
@@ -220,12 +229,14 @@ export class SyncMemory {
 
   /**
    * Drops what cannot be checked against Vault or the status: another replica may have written since.
-   * What is compared with a reading of Vault stays good, and so does what a place held when it was claimed.
+   * What is compared with a reading of Vault stays good, and so does what a place held when it was claimed;
+   * whether the status still says so is asked again.
    */
   forgetUnverifiable(): void {
     for (const entry of this.entries.values()) {
       delete entry.held;
       delete entry.deleted;
+      delete entry.claimStands;
       const { at } = entry;
       if (at === undefined) continue;
       const { dataMac, failedKeys, inputsHash } = at.fingerprint ?? {};

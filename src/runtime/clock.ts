@@ -30,7 +30,7 @@ const nodeHost: TimerHost = {
 };
 
 /**
- * The clock of a process, and the one place that sets timers of Node. Node counts from the beginning of
+ * The clock of a process. Every wait that a peer or a variable decides on is set here. Node counts from the beginning of
  * its event loop's turn in whole milliseconds, so that a timer may fire early: what is left then is
  * waited for. Times beyond {@link MAX_TIMER_MS} are waited for in pieces.
  */

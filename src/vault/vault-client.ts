@@ -90,6 +90,14 @@ export class VaultClient implements VaultRequests {
     }
   }
 
+  /** Waits for VAULT_RATE_LIMIT; what still waits for it when the operator stops is not begun any more. */
+  private async isItsTurn({ signal }: VaultRequest): Promise<boolean> {
+    if (this.limiter === undefined) return signal?.aborted !== true;
+    const wasStopping = this.isStopping;
+    await this.limiter.take(signal);
+    return signal?.aborted !== true && (wasStopping || !this.isStopping);
+  }
+
   private get isStopping(): boolean {
     return this.deps.stopping?.aborted === true;
   }
@@ -124,9 +132,8 @@ export class VaultClient implements VaultRequests {
 
   private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
     const { transport, gate, metrics, clock } = this.deps;
-    await this.limiter?.take(request.signal);
     const { guard } = request;
-    if (request.signal?.aborted === true)
+    if (!(await this.isItsTurn(request)))
       return { error: networkFailure('ABORTED', request.operation), again: false };
     if (request.mutates === true) gate.assertOpen();
     guard?.();

@@ -5,7 +5,7 @@ import { runChaos } from './run.js';
 
 /** `CHAOS_SEED=7 CHAOS_SECONDS=60 npm run jest -- test/chaos` runs another one; `npm run test:chaos` a longer one. */
 const SEED = Number(process.env.CHAOS_SEED ?? 20_261);
-const SECONDS = Number(process.env.CHAOS_SECONDS ?? 40);
+const SECONDS = Number(process.env.CHAOS_SECONDS ?? 60);
 
 it(
   'keeps every promise through a minute of random changes and faults',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { API_VERSION, DELETE_FINALIZER, GROUP, PLURALS, SECRET_KIND, VERSION } from '../../src/api/group.js';
+import { refOf } from '../../src/api/resource-key.js';
 import type { KMSVaultSecret } from '../../src/api/resources.js';
 import { ApiEventRecorder } from '../../src/kube/api-event-recorder.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
@@ -146,9 +147,10 @@ describe('the Kubernetes client against an API server', () => {
       contentType: 'application/merge-patch+json',
     });
     const desired = () => ({ created: true, path: 'secret/app' });
-    expect(await client.updateStatus(KEY, desired)).toEqual({ outcome: 'patched' });
-    expect(await client.updateStatus(KEY, desired)).toEqual({ outcome: 'unchanged' });
-    expect(await client.removeFinalizer(KEY)).toEqual({ outcome: 'patched' });
+    const object = refOf(seen as KMSVaultSecret);
+    expect(await client.updateStatus(object, desired)).toEqual({ outcome: 'patched' });
+    expect(await client.updateStatus(object, desired)).toEqual({ outcome: 'unchanged' });
+    expect(await client.removeFinalizer(object)).toEqual({ outcome: 'patched' });
     const stored = server.peek(SECRET_KIND, 'default', 'app');
     expect(stored).toMatchObject({
       metadata: { finalizers: ['example.com/foreign'], labels: { a: 'b' }, generation: 1 },

@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-const KEY = { kind: SECRET_KIND, namespace: 'team', name: 'app' } as const;
+const KEY = { kind: SECRET_KIND, namespace: 'team', name: 'app', uid: 'u' } as const;
 const URL_OF_APP = '/apis/k8s.patoarvizu.dev/v1alpha1/namespaces/team/kmsvaultsecrets/app';
 
 interface StoredObject {
@@ -257,7 +257,7 @@ describe('ApiResourceClient.updateStatus', () => {
       'was deleted while it was patched',
       (client: ApiResourceClient, cache: IndexedResourceCache) => {
         cache.remove(KEY);
-        return client.updateStatus(KEY, () => ({ failedKeys: [{ key: 'a', reason: 'two' }] }));
+        return client.updateStatus(KEY, () => ({ failedKeys: [{ key: 'a', reason: 'one' }] }));
       },
     ],
   ])('forgets what was altered of the status of a resource that %s', async (_how, leave) => {
@@ -283,6 +283,42 @@ describe('ApiResourceClient.updateStatus', () => {
     });
     expect(seen).toEqual([undefined]);
     expect(store.object?.status).toEqual({ created: true });
+  });
+});
+
+describe('an object that was deleted and created again under its name', () => {
+  const other = { uid: 'another', finalizers: [DELETE_FINALIZER] };
+
+  it.each([
+    ['as the cache has it', (cache: IndexedResourceCache) => cache.apply(secret(other))],
+    ['as the API server says', () => undefined],
+    [
+      'while the cache still has the old one',
+      (cache: IndexedResourceCache) =>
+        cache.apply(secret({ resourceVersion: '9', finalizers: [DELETE_FINALIZER] })),
+    ],
+  ])('keeps its status and its finalizer, %s', async (_, see) => {
+    const { client, cache, store, logger } = await startClient(secret(other));
+    see(cache);
+    expect(await client.updateStatus(KEY, () => ({ created: true }))).toEqual({ outcome: 'gone' });
+    expect(await client.removeFinalizer(KEY)).toEqual({ outcome: 'gone' });
+    expect(store.object).toEqual(secret(other));
+    expect(logger.entries).toEqual([]);
+  });
+
+  it('is not taken for a CRD without a status', async () => {
+    const { client, cache, server, logger } = await startClient(secret(other));
+    cache.apply(secret());
+    server.faults.inject({
+      matches: ({ method }) => method === 'PATCH',
+      action: {
+        kind: 'answer',
+        status: 404,
+        body: JSON.stringify({ kind: 'Status', reason: 'NotFound', details: { name: 'app' } }),
+      },
+    });
+    expect(await client.updateStatus(KEY, () => ({ created: true }))).toEqual({ outcome: 'gone' });
+    expect(logger.entries).toEqual([]);
   });
 });
 

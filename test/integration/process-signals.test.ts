@@ -161,6 +161,7 @@ describe.each(['operator', 'webhook'])('a process report of the %s', (name) => {
       AWS_ACCESS_KEY: 'canary4',
       AWS_SECRET_KEY: 'canary5',
       VAULT_HEADERS: '{"X-Key":"canary6"}',
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: 'canary8',
       HTTPS_PROXY: 'http://user:canary7@127.0.0.1:1',
       ...(name === 'operator' ? secretsOfMethods() : {}),
     };

@@ -340,7 +340,8 @@ describe('SecretOperator', () => {
     'forgets a %s that was created and deleted while the watch was down and read in between',
     async (kind) => {
       const api = await startApi();
-      api.put(SECRET_KIND, 'team', 'owner', spec('secret/owner', 'brief'));
+      const { metadata: ofOwner } = api.put(SECRET_KIND, 'team', 'owner', spec('secret/owner', 'brief'));
+      const owner = { kind: SECRET_KIND, namespace: 'team', name: 'owner', uid: ofOwner.uid ?? '' } as const;
       const { cache, parts, queue } = await startSynced(api);
       const resources = new ApiResourceClient(parts.client, cache, parts.logger);
       const lift = api.server.faults.inject({
@@ -358,7 +359,7 @@ describe('SecretOperator', () => {
       const { metadata } = api.put(kind, 'team', 'brief', spec('secret/brief'));
       const read = await resources.fetch({ kind, namespace: 'team', name: 'brief' });
       expect(read?.metadata.uid).toBe(metadata.uid);
-      await resources.updateStatus({ kind: SECRET_KIND, namespace: 'team', name: 'owner' }, () => ({}));
+      await resources.updateStatus(owner, () => ({}));
       api.delete(kind, 'team', 'brief');
       lift();
       await until('both streams', () => api.openStreams === 2);

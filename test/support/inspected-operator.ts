@@ -35,7 +35,7 @@ if (command.action !== 'run') throw new Error(command.text);
 const { config } = command;
 const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
 const variables = AUTH_METHODS.flatMap((method) => method.variables);
-guardProcess(secretVariables(process.env, variables, { childrenNeedAws: false }));
+guardProcess(secretVariables(process.env, variables));
 const program = createOperatorContainer({ config, kubeConfig, build }).resolve<OperatorProgram>(
   TOKENS.program,
 );

@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 
 import { AllowedPaths } from '../../src/api/allowed-paths.js';
 import { API_VERSION, DELETE_FINALIZER, type Kind, PARTIAL_KIND, SECRET_KIND } from '../../src/api/group.js';
-import { keyOf, keyString, type ResourceKey } from '../../src/api/resource-key.js';
+import { keyOf, keyString, type ResourceKey, type ResourceRef } from '../../src/api/resource-key.js';
 import type {
   KMSVaultSecret,
   KMSVaultSecretSpec,
@@ -56,6 +56,18 @@ export class ReconcileStand implements ResourceClient {
   /** A new process: everything that is in memory only is gone. */
   restart(): void {
     this.reconciler = this.build();
+  }
+
+  /** The process that leads now. */
+  replica(): Reconciler {
+    return this.reconciler;
+  }
+
+  /** Another process takes the lease over. */
+  lead(replica: Reconciler): void {
+    this.reconciler.endTerm();
+    this.reconciler = replica;
+    replica.beginTerm();
   }
 
   secret(
@@ -134,12 +146,12 @@ export class ReconcileStand implements ResourceClient {
   }
 
   updateStatus<K extends Kind>(
-    key: ResourceKey & { kind: K },
+    object: ResourceRef & { kind: K },
     desired: (current: StatusOf[K] | undefined, resource: Resource) => StatusOf[K],
   ): Promise<PatchOutcome> {
     if (this.apiDown) return Promise.reject(new KubeError('PATCH failed', 503));
-    const resource = this.find(key.kind, key.name);
-    if (resource === undefined) return Promise.resolve({ outcome: 'gone' });
+    const resource = this.find(object.kind, object.name);
+    if (resource?.metadata.uid !== object.uid) return Promise.resolve({ outcome: 'gone' });
     const status = desired(resource.status, resource);
     if (JSON.stringify(sorted(status)) === JSON.stringify(sorted(resource.status ?? {})))
       return Promise.resolve({ outcome: 'unchanged' });
@@ -152,10 +164,10 @@ export class ReconcileStand implements ResourceClient {
     // Remembers nothing.
   }
 
-  removeFinalizer(key: ResourceKey): Promise<PatchOutcome> {
+  removeFinalizer(object: ResourceRef): Promise<PatchOutcome> {
     if (this.apiDown) return Promise.reject(new KubeError('PATCH failed', 503));
-    const resource = this.find(key.kind, key.name);
-    if (resource === undefined) return Promise.resolve({ outcome: 'gone' });
+    const resource = this.find(object.kind, object.name);
+    if (resource?.metadata.uid !== object.uid) return Promise.resolve({ outcome: 'gone' });
     const finalizers = (resource.metadata.finalizers ?? []).filter((name) => name !== DELETE_FINALIZER);
     const released = { ...resource, metadata: { ...resource.metadata, finalizers } };
     if (finalizers.length === 0 && resource.metadata.deletionTimestamp !== undefined) this.remove(resource);

@@ -1,8 +1,8 @@
 import { Sha256 } from '@aws-crypto/sha256-js';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { SignatureV4 } from '@smithy/signature-v4';
 
 import { classifyCredentialsFailure } from '../../runtime/aws-credentials-failure.js';
+import { awsCredentialChain } from '../../runtime/aws-credential-chain.js';
 import { AwsRequestHandler } from '../../runtime/aws-request-handler.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
@@ -141,7 +141,7 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
   const { staticCredentials } = aws;
   if (staticCredentials !== undefined) return () => Promise.resolve(staticCredentials);
   const region = aws.region ?? DEFAULT_REGION;
-  const chain = fromNodeProviderChain({
+  const chain = awsCredentialChain(aws, {
     clientConfig: {
       region,
       requestHandler: new AwsRequestHandler({

@@ -7,7 +7,7 @@ import type { Environment } from '../../../src/config/config.js';
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
 import { FaultList } from '../../../src/config/fault-list.js';
 import { awsFromEnvironment, networkFromEnvironment } from '../../../src/config/network-environment.js';
-import { secretVariables } from '../../../src/config/secret-variables.js';
+import { secretsOfOtherPrograms, secretVariables } from '../../../src/config/secret-variables.js';
 import { withoutStrayCharacters } from '../../../src/config/stray-characters.js';
 import { vaultFromEnvironment } from '../../../src/config/vault-environment.js';
 import { loadKubeConfig } from '../../../src/kube/kubeconfig.js';
@@ -27,7 +27,7 @@ function namesRead(values: Environment): Set<string> {
   vaultFromEnvironment(environment, new FaultList());
   awsFromEnvironment(environment, new FaultList());
   networkFromEnvironment(environment, new FaultList());
-  secretVariables(environment, [], { childrenNeedAws: false });
+  secretVariables(environment, []);
   const nowhere = join(import.meta.dirname, 'no-such-folder');
   expect(() =>
     loadKubeConfig({ file: undefined, environment, home: nowhere, serviceAccountDir: nowhere }),
@@ -73,5 +73,23 @@ describe('environment variables', () => {
     const users = files.filter((file) => readFileSync(join('src', file), 'utf8').includes('process.env'));
     // `process-guard.ts` removes the secret ones.
     expect(users.sort()).toEqual(['operator.ts', 'process-guard.ts', 'validating-webhook.ts']);
+  });
+});
+
+describe('secretsOfOtherPrograms', () => {
+  it('are those that leave the environment and are set, and none of Vault', () => {
+    const environment = {
+      AWS_ACCESS_KEY_ID: 'id',
+      AWS_SECRET_ACCESS_KEY: 'secret',
+      AWS_REGION: 'eu-west-1',
+      HTTPS_PROXY: 'http://user:word@proxy:3128',
+      HTTP_PROXY: 'http://proxy:3128',
+      VAULT_HEADERS: '{}',
+    };
+    expect(
+      secretsOfOtherPrograms(environment)
+        .map(({ name }) => name)
+        .sort(),
+    ).toEqual(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'HTTPS_PROXY']);
   });
 });

@@ -3,12 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
+import { KubeConfig } from '@kubernetes/client-node';
+
 import { tokenFileOf } from '../../../src/kube/api-credentials.js';
 import {
   KubeConfigError,
   type KubeConfigSources,
   loadKubeConfig,
   namespaceOf,
+  passToExecPlugin,
 } from '../../../src/kube/kubeconfig.js';
 
 let home: string;
@@ -174,5 +177,41 @@ describe('loadKubeConfig', () => {
     ['nothing at all', {}, /give --kubeconfig or KUBECONFIG/],
   ])('says which file is missing: %s', (_what, sources, message) => {
     expect(() => load(sources)).toThrow(message);
+  });
+});
+
+describe('passToExecPlugin', () => {
+  const exec = {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    command: 'plugin',
+    env: [{ name: 'A', value: '1' }],
+  };
+  const loaded = (user: object): KubeConfig => {
+    const config = new KubeConfig();
+    config.loadFromOptions({
+      clusters: [{ name: 'c', server: 'https://x' }],
+      users: [{ name: 'u', ...user }],
+      contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
+      currentContext: 'x',
+    });
+    return config;
+  };
+
+  it('gives it what leaves the environment, and the kubeconfig has the last word', () => {
+    const config = loaded({ exec });
+    passToExecPlugin(config, [
+      { name: 'A', value: 'of the environment' },
+      { name: 'AWS_SECRET_ACCESS_KEY', value: 'b' },
+    ]);
+    expect((config.getCurrentUser()?.exec as { env: unknown }).env).toEqual([
+      { name: 'A', value: '1' },
+      { name: 'AWS_SECRET_ACCESS_KEY', value: 'b' },
+    ]);
+  });
+
+  it('leaves a user without one alone', () => {
+    const config = loaded({ token: 't' });
+    passToExecPlugin(config, [{ name: 'AWS_SECRET_ACCESS_KEY', value: 'b' }]);
+    expect(config.getCurrentUser()).toEqual(loaded({ token: 't' }).getCurrentUser());
   });
 });

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
+import { refOf } from '../../../src/api/resource-key.js';
 import type { EngineVersion, KMSVaultSecret } from '../../../src/api/resources.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
@@ -313,10 +314,9 @@ describe('`created` without a path', () => {
     stand.vault.tamper(A, 'v2', new Map([['a', '"by the Go operator"']]));
     put(A);
     const secret = stand.cache.secret('default', 'x');
-    await stand.updateStatus({ kind: SECRET_KIND, namespace: 'default', name: 'x' }, () => ({
-      created: true,
-    }));
-    expect(secret?.metadata.generation).toBe(1);
+    if (secret === undefined) throw new Error('there is no x');
+    await stand.updateStatus(refOf(secret), () => ({ created: true }));
+    expect(secret.metadata.generation).toBe(1);
     await remove();
     expect(stand.values(A)).toBeUndefined();
   });
@@ -387,7 +387,7 @@ describe('a finalizer', () => {
     const original = stand.removeFinalizer.bind(stand);
     stand.removeFinalizer = () => Promise.resolve({ outcome: 'forbidden' });
     expect((await stand.reconcile('x', 'edit')).result).toBe('error');
-    await original({ kind: SECRET_KIND, namespace: 'default', name: 'x' });
+    await original(refOf(stand.find(SECRET_KIND, 'x') as KMSVaultSecret));
     expect((await stand.reconcile('x')).result).toBe('deleted');
     // The same uid again: whatever stands there now was not deleted by anybody.
     stand.vault.tamper(A, 'v2', new Map([['a', '"one"']]));

@@ -49,6 +49,8 @@ beforeEach(async () => {
     if (request.url === '/held') held.push(response);
     else response.end('ok');
   });
+  // Nothing but the limit closes a connection here.
+  server.keepAliveTimeout = 0;
   closeIdleBeyond(server, LIMIT);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -107,9 +107,7 @@ describe('AUTH_METHODS', () => {
     const secrets = variables.filter(({ secret }) => secret === true).map(({ name }) => name);
     const named = variables.map(({ name }) => name).filter((name) => /PASSWORD|SECRET|_TOKEN$/.test(name));
     expect(secrets).toEqual(named);
-    expect(secretVariables({}, variables, { childrenNeedAws: true })).toEqual(
-      expect.arrayContaining(secrets),
-    );
+    expect(secretVariables({}, variables)).toEqual(expect.arrayContaining(secrets));
   });
 
   it.each(AUTH_METHODS)('$name names every variable that is missing', ({ name, variables }) => {

@@ -284,6 +284,19 @@ describe('VaultClient', () => {
     expect(sent).toHaveLength(1);
   });
 
+  it('begins nothing that still waits for VAULT_RATE_LIMIT when the operator stops', async () => {
+    const stopping = new AbortController();
+    const config = { rateLimit: { perSecond: 1, burst: 1 } };
+    const client = clientOf([{}], { config, stopping: stopping.signal });
+    await client.request(READ);
+    const waiting = client.request(WRITE).catch((error: unknown) => error);
+    await settled();
+    stopping.abort();
+    await clock.advance(60_000);
+    expect(await waiting).toMatchObject({ failure: 'unavailable' });
+    expect(sent).toHaveLength(1);
+  });
+
   it('ends a pause between attempts when the operator stops, without another attempt', async () => {
     const stopping = new AbortController();
     const failed = clientOf([{ status: 503 }, {}], { stopping: stopping.signal })

@@ -1,0 +1,19 @@
+import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+
+import type { AwsConfig } from '../config/config.js';
+
+type Chain = ReturnType<typeof fromNodeProviderChain>;
+
+/**
+ * The SDK's default chain, with the token for the credentials endpoint of a container, which has left the
+ * environment. `fromHttp` of `@aws-sdk/credential-provider-http` takes it from the options of the chain.
+ */
+export function awsCredentialChain(
+  { containerToken }: AwsConfig,
+  init: Parameters<typeof fromNodeProviderChain>[0] = {},
+): Chain {
+  return fromNodeProviderChain({
+    ...init,
+    ...(containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken }),
+  });
+}
