@@ -1,4 +1,6 @@
 // Node 20 runs no TypeScript, so what is written in it for these scripts is bundled first, into .cache.
+import 'reflect-metadata';
+
 import { spawn } from 'node:child_process';
 import { basename, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
