@@ -50,7 +50,7 @@ export function refusalText({ text, shown = text, advice }: LoginRefusal): strin
   return advice === undefined ? `: ${shown}` : `: ${shown}; ${advice}`;
 }
 
-/** As a whole, or before a colon or a blank. */
+/** As a whole, or before a colon, a semicolon or a blank. */
 function beginsWith(error: string, text: string): boolean {
-  return error === text || error.startsWith(`${text}:`) || error.startsWith(`${text} `);
+  return error === text || (error.startsWith(text) && /^[:; ]/.test(error.slice(text.length)));
 }

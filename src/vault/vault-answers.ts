@@ -25,6 +25,7 @@ const KNOWN_TEXTS: readonly string[] = [
 
 /** What can be done, where the text alone does not tell. */
 const ADVICE: Readonly<Record<string, string>> = {
+  "failed to verify client's certificate": 'it is out of date, or not meant for clients',
   'error parsing JSON': 'the secret may have more strings than the server takes (max_request_json_strings)',
   'http: request body too large': 'the secret is larger than the server takes (max_request_size)',
   'namespace not found': 'check VAULT_NAMESPACE',
@@ -59,9 +60,15 @@ export function namesUnknownToken(text: string): boolean {
   return errorsOf(text).some((error) => /\b(invalid|bad) token\b/.test(error));
 }
 
+/** As {@link KNOWN_TEXTS}, but only the beginning is known. */
+const KNOWN_BEGINNINGS: readonly string[] = ["failed to verify client's certificate"];
+
 /** The reason that Vault gives, if it is one of the closed list: `: check VAULT_NAMESPACE` and the like. */
 export function knownReason(text: string): string {
-  const known = errorsOf(text).find((error) => KNOWN_TEXTS.includes(error));
+  const errors = errorsOf(text);
+  const known =
+    errors.find((error) => KNOWN_TEXTS.includes(error)) ??
+    KNOWN_BEGINNINGS.find((beginning) => errors.some((error) => error.startsWith(`${beginning}: `)));
   if (known === undefined) return '';
   const advice = ADVICE[known];
   return advice === undefined ? `: ${known}` : `: ${known}; ${advice}`;

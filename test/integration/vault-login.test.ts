@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 
+import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { textOf } from '../../src/vault/secret-data.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import type { FaultAction } from '../servers/shared/faults.js';
@@ -15,8 +16,7 @@ import { failureOf, type StandOptions, VaultStand } from './vault-stand.js';
 /** In every credential and every value; must be seen nowhere. */
 const CANARY = 'c4n4ry';
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
-const NAMES = ['token', 'userpass', 'approle', 'k8s', 'github', 'iam'] as const;
-type Name = (typeof NAMES)[number];
+type Name = string;
 
 /** A service-account token as the API server shapes it; the loopback reviewer knows it by its text. */
 function jwt(signature: string): string {
@@ -47,26 +47,27 @@ async function admin(
   return text === '' ? {} : (JSON.parse(text) as Record<string, Record<string, string>>);
 }
 
-/** Right credentials of each method. */
+/** Right credentials of each method; a method that is missing here fails every test of the table. */
+const RIGHT: Readonly<Record<Name, () => Record<string, string>>> = {
+  token: () => ({ VAULT_TOKEN: vault.rootToken }),
+  userpass: () => ({ VAULT_USERNAME: 'Op.Erator-1', VAULT_PASSWORD: `${CANARY}-password` }),
+  approle: () => ({
+    VAULT_APPROLE_ROLE_ID: approle.roleId,
+    VAULT_APPROLE_SECRET_ID: approle.secretId,
+    VAULT_APPROLE_ENDPOINT: 'auth/my/deep/mount/login',
+  }),
+  k8s: () => ({ VAULT_K8S_TOKEN_PATH: join(folder, 'jwt') }),
+  github: () => ({ VAULT_GITHUB_TOKEN: `${CANARY}-github` }),
+  iam: () => ({ VAULT_IAM_AWS_ACCESS_KEY_ID: 'AKIAX', VAULT_IAM_AWS_SECRET_ACCESS_KEY: `${CANARY}-secret` }),
+  ldap: () => ({ VAULT_LDAP_USERNAME: 'operator', VAULT_LDAP_PASSWORD: `${CANARY}-password` }),
+  jwt: () => ({ VAULT_JWT_ROLE: 'operator', VAULT_JWT_TOKEN_PATH: join(folder, 'jwt') }),
+  cert: () => ({}),
+};
+
 function right(name: Name): Record<string, string> {
-  switch (name) {
-    case 'token':
-      return { VAULT_TOKEN: vault.rootToken };
-    case 'userpass':
-      return { VAULT_USERNAME: 'Op.Erator-1', VAULT_PASSWORD: `${CANARY}-password` };
-    case 'approle':
-      return {
-        VAULT_APPROLE_ROLE_ID: approle.roleId,
-        VAULT_APPROLE_SECRET_ID: approle.secretId,
-        VAULT_APPROLE_ENDPOINT: 'auth/my/deep/mount/login',
-      };
-    case 'k8s':
-      return { VAULT_K8S_TOKEN_PATH: join(folder, 'jwt') };
-    case 'github':
-      return { VAULT_GITHUB_TOKEN: `${CANARY}-github` };
-    case 'iam':
-      return { VAULT_IAM_AWS_ACCESS_KEY_ID: 'AKIAX', VAULT_IAM_AWS_SECRET_ACCESS_KEY: `${CANARY}-secret` };
-  }
+  const credentials = RIGHT[name];
+  if (credentials === undefined) throw new Error(`${name} has no right credentials in this test`);
+  return credentials();
 }
 
 function standOf(
@@ -255,7 +256,7 @@ describe('secrecy', () => {
     );
   }
 
-  it.each(NAMES.flatMap((name) => faults.map(([what, action]) => [name, what, action] as const)))(
+  it.each(AUTH_METHODS.flatMap(({ name }) => faults.map(([what, action]) => [name, what, action] as const)))(
     'holds when the login of %s %s',
     async (name, _what, action) => {
       vault.faults.inject({ matches: () => true, action });
@@ -331,7 +332,13 @@ describe('odd values of credentials', () => {
       role_id: odd,
       secret_id: odd,
     });
+    expect(await sent('ldap', { VAULT_LDAP_USERNAME: odd, VAULT_LDAP_PASSWORD: `${odd}\n` })).toEqual({
+      path: `/v1/auth/ldap/login/${odd}`,
+      body: { password: `${odd}\n` },
+    });
     expect((await sent('k8s', { VAULT_K8S_ROLE: odd })).body).toMatchObject({ role: odd });
+    expect((await sent('jwt', { VAULT_JWT_ROLE: odd })).body).toMatchObject({ role: odd });
+    expect((await sent('cert', { VAULT_CERT_ROLE: odd })).body).toEqual({ name: odd });
     expect((await sent('github', { VAULT_GITHUB_TOKEN: odd })).body).toEqual({ token: odd });
     expect((await sent('iam', { VAULT_IAM_ROLE: odd })).body).toMatchObject({ role: odd });
   });
@@ -342,10 +349,18 @@ describe('odd values of credentials', () => {
     "auth/it's;here/login",
     'auth/\u6f22/x:y@z/login',
   ])('arrive as they are in the path of a mount: %s', async (endpoint) => {
-    expect((await sent('approle', { VAULT_APPROLE_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
-    expect((await sent('k8s', { VAULT_K8S_LOGIN_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
-    expect((await sent('github', { VAULT_GITHUB_AUTH_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
-    expect((await sent('iam', { VAULT_IAM_AUTH_ENDPOINT: endpoint })).path).toBe(`/v1/${endpoint}`);
+    for (const { name, variables } of AUTH_METHODS) {
+      const variable = variables.find((one) => one.default?.endsWith('/login'));
+      if (variable === undefined) continue;
+      const { path } = await sent(name, { [variable.name]: endpoint });
+      // Users are one segment more.
+      expect(
+        path
+          .split('/')
+          .slice(0, 2 + endpoint.split('/').length)
+          .join('/'),
+      ).toBe(`/v1/${endpoint}`);
+    }
     const user = { VAULT_USERPASS_ENDPOINT: endpoint, VAULT_USERNAME: 'M\u00fcller' };
     expect((await sent('userpass', user)).path).toBe(`/v1/${endpoint}/M\u00fcller`);
   });

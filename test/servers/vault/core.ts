@@ -1,3 +1,5 @@
+import type { X509Certificate } from 'node:crypto';
+
 import { admitsPeer } from './cidr.js';
 import { SystemBackend } from './sys.js';
 import { KvV1 } from './kv-v1.js';
@@ -26,6 +28,8 @@ export interface CoreRequest {
   readonly body: ReadonlyMap<string, string>;
   readonly token: string;
   readonly namespace: string;
+  /** What the client showed in the TLS handshake, its own first. */
+  readonly clientCertificates: readonly X509Certificate[];
 }
 
 /** vault-plugin-secrets-kv, upgrade.go. */
@@ -114,7 +118,8 @@ export class VaultCore {
     if (found === undefined) {
       throw new VaultFault(404, [`no handler for route "${path}". route entry not found.`]);
     }
-    const call = { operation, path: found.rest, query: request.query, body: request.body, token, acl };
+    const { query, body, clientCertificates } = request;
+    const call = { operation, path: found.rest, query, body, token, acl, clientCertificates };
     return await this.route(found.mount, call);
   }
 
@@ -130,6 +135,7 @@ export class VaultCore {
       path: rest,
       query: request.query,
       body: request.body,
+      clientCertificates: request.clientCertificates,
     };
     if (mount.type !== 'system') return await mount.handle(call);
     if (request.token !== '' && token === undefined) throw invalidToken();

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUID, type X509Certificate } from 'node:crypto';
 
 import { countStrings, encodeJson, goJson, parseJson, type RawJson } from './raw-json.js';
 import type { Acl } from './acl.js';
@@ -79,6 +79,8 @@ export interface VaultCall {
   readonly token?: Token;
   /** What that token may do. */
   readonly acl?: Acl;
+  /** What the client showed in the TLS handshake, its own first; absent without TLS. */
+  readonly clientCertificates?: readonly X509Certificate[];
 }
 
 export function isWrite(operation: Operation): boolean {

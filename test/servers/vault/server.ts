@@ -4,6 +4,7 @@ import type { ServerOptions } from 'node:https';
 
 import { LoopbackServer } from '../shared/loopback-server.js';
 import type { SeenRequest } from '../shared/request-log.js';
+import { clientCertificatesOf } from './client-certificates.js';
 import { type Lag, VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
@@ -53,7 +54,10 @@ export class LoopbackVault {
       (seen, request, response) => vault.serve(seen, request, response),
       {
         maxBodyBytes: 2 * MAX_BODY_BYTES,
-        ...(options.tls === undefined ? {} : { tls: options.tls }),
+        // Vault asks every client for a certificate, and leaves it to the auth method to judge.
+        ...(options.tls === undefined
+          ? {}
+          : { tls: { requestCert: true, rejectUnauthorized: false, ...options.tls } }),
         ...(options.port === undefined ? {} : { port: options.port }),
       },
     );
@@ -210,7 +214,9 @@ export class LoopbackVault {
       maxJsonStrings: this.options.maxJsonStrings,
     };
     const body = parseBody(hasBody ? seen.body : '', rules);
-    return await this.core.handle({ operation, path, query, body, namespace, token: tokenOf(request) });
+    const clientCertificates = clientCertificatesOf(request.socket);
+    const token = tokenOf(request);
+    return await this.core.handle({ operation, path, query, body, namespace, token, clientCertificates });
   }
 }
 

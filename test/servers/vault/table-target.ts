@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import { request as httpsRequest, type ServerOptions } from 'node:https';
 
 import { startVaultServer } from './server.js';
 
@@ -68,24 +68,31 @@ export class TableTarget {
     readonly address: string,
     rootToken: string,
     private readonly stop: () => Promise<void>,
+    private readonly authority?: string,
   ) {
     this.tokens.set('root', rootToken).set('nobody', '');
   }
 
-  static async start(): Promise<TableTarget> {
+  /** @param tls of the loopback server; a real one has its own, trusted by `NODE_EXTRA_CA_CERTS`. */
+  static async start(tls?: ServerOptions & { readonly authority: string }): Promise<TableTarget> {
     const { E2E_VAULT_ADDR: address, E2E_VAULT_TOKEN: token } = process.env;
     if (address !== undefined && token !== undefined) {
       return new TableTarget(true, address, token, async () => undefined);
     }
-    const vault = await startVaultServer();
-    return new TableTarget(false, vault.url, vault.rootToken, () => vault.close());
+    const vault = await startVaultServer(tls === undefined ? {} : { tls });
+    return new TableTarget(false, vault.url, vault.rootToken, () => vault.close(), tls?.authority);
   }
 
   async send(
     method: string,
     path: string,
     body: string | object = '',
-    options: { readonly who?: string; readonly headers?: Record<string, string> } = {},
+    options: {
+      readonly who?: string;
+      readonly headers?: Record<string, string>;
+      /** The client certificate. */
+      readonly tls?: { readonly cert?: string; readonly key?: string };
+    } = {},
   ): Promise<TargetAnswer> {
     const token = this.tokens.get(options.who ?? 'root');
     if (token === undefined) throw new Error(`no token is called ${String(options.who)}`);
@@ -104,6 +111,8 @@ export class TableTarget {
         port: url.port,
         path: `/v1/${this.fill(path)}`,
         agent: false as const,
+        ...(this.isReal || url.protocol === 'http:' ? {} : { ca: this.authority }),
+        ...options.tls,
       };
       const request = start({ ...target, method, headers }, (response) => {
         const chunks: Buffer[] = [];

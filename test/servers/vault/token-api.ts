@@ -154,7 +154,7 @@ export class TokenApi implements Mount {
 
   private async renew(call: VaultCall, token: Token): Promise<VaultAnswer> {
     const increment = secondsOf(call, 'increment');
-    const warnings = await this.tokens.renew(token, increment);
+    const warnings = await this.tokens.renew(token, increment, call.clientCertificates);
     return answerWith(authBlock(token, this.tokens.leaseSeconds(token)), warnings);
   }
 

@@ -1,8 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 
 import { goDuration } from './fields.js';
 import { badRequest } from './protocol.js';
 import { goStruct } from './raw-json.js';
+
+/**
+ * Asked before a renewal by auth methods that look again; throws when it may not be.
+ *
+ * @param shown the client certificates of the connection on which the renewal is asked for.
+ */
+export type MayRenew = (shown?: readonly X509Certificate[]) => void | Promise<void>;
 
 /** What a token is made from; every time is in seconds, 0 for none. */
 export interface TokenRequest {
@@ -26,8 +33,7 @@ export interface TokenRequest {
   readonly namespace: string;
   readonly entityId: string;
   readonly id?: string;
-  /** Asked before a renewal by auth methods that look again; throws when it may not be. */
-  readonly mayRenew?: () => void | Promise<void>;
+  readonly mayRenew?: MayRenew;
 }
 
 export interface Token extends Omit<TokenRequest, 'id' | 'numUses'> {
@@ -112,10 +118,14 @@ export class TokenStore {
   }
 
   /** @returns Vault's warnings when the wish was cut. */
-  async renew(token: Token, incrementSeconds: number): Promise<readonly string[]> {
+  async renew(
+    token: Token,
+    incrementSeconds: number,
+    shown?: readonly X509Certificate[],
+  ): Promise<readonly string[]> {
     if (token.type === 'batch') throw badRequest('batch tokens cannot be renewed');
     if (!token.renewable || token.endsMs === undefined) throw badRequest('lease is not renewable');
-    await token.mayRenew?.();
+    await token.mayRenew?.(shown);
     const { ttlSeconds, warnings } = this.lifeOf(token, incrementSeconds, token.createdMs);
     token.renewedMs = this.now().getTime();
     token.endsMs = token.renewedMs + ttlSeconds * 1000;

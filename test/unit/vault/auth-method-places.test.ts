@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
+import { makeAuthMethod } from '../../servers/vault/auth/auth-methods.js';
+import { TokenStore } from '../../servers/vault/tokens.js';
 
 const COMPONENTS = 'kustomize/components';
 const read = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
@@ -24,6 +26,16 @@ const componentOf = new Map(
  * is missing; CONTRIBUTING.md ("Add an auth method") tells how to add it.
  */
 describe.each(AUTH_METHODS)('the auth method $name', ({ name, variables }) => {
+  it('has a backend in test/servers/vault/auth, by the type in the default of its endpoint', () => {
+    const endpoint = variables.find((variable) => variable.default?.endsWith('/login'))?.default;
+    // A token is looked up by the token store, which is always there.
+    const type = /^auth\/(\w+)\/login$/.exec(endpoint ?? '')?.[1] ?? (name === 'token' ? 'token' : '');
+    const context = { tokens: new TokenStore(() => new Date()), now: () => new Date() };
+    const backend = makeAuthMethod(type, { ...context, mountPath: 'x/', namespace: '' })?.type;
+    expect({ endpoint, backend: type === 'token' ? type : backend }).toEqual({ endpoint, backend: type });
+    expect(type).not.toBe('');
+  });
+
   it('is the name of one method and its variables are of no other', () => {
     const others = AUTH_METHODS.filter((method) => method.variables !== variables);
     expect(others.map((method) => method.name)).not.toContain(name);

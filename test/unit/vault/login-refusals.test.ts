@@ -93,7 +93,8 @@ describe('a refused login', () => {
     ],
     [
       certMethod,
-      'invalid certificate or no client certificate supplied',
+      // As OpenBao has it.
+      'invalid certificate or no client certificate supplied; additionally got errors during verification: <nil>',
       'invalid certificate or no client certificate supplied; no role has the authority of the client certificate, or Vault has no such role',
     ],
   ])('of $name with %s says %s', async (method, text, expected) => {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { boolField, type Fields, has, intField, listField, secondsField, textField } from '../fields.js';
 import { checkedCidrs } from '../cidr.js';
 import { badRequest, type VaultAnswer } from '../protocol.js';
-import { authBlock, SYSTEM_TTL_SECONDS, type TokenStore } from '../tokens.js';
+import { authBlock, type MayRenew, SYSTEM_TTL_SECONDS, type TokenStore } from '../tokens.js';
 
 /** What an auth method is given. */
 export interface AuthContext {
@@ -110,7 +110,7 @@ export interface Login {
   /** Below the mount: `login`, `login/bob`. */
   readonly path: string;
   readonly warnings?: readonly string[];
-  readonly mayRenew?: () => void | Promise<void>;
+  readonly mayRenew?: MayRenew;
 }
 
 /** The token of a login that succeeded. */

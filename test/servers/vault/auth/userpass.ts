@@ -24,23 +24,22 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { UserLockout } from './user-lockout.js';
 
 interface User {
   readonly passwordHash: string;
   readonly parameters: TokenParameters;
 }
 
-/** Vault's default user lockout: five failures, the counter starts anew after 15 minutes. */
-const LOCKOUT_FAILURES = 5;
-const LOCKOUT_MS = 15 * 60_000;
-
 /** Username and password. */
 export class Userpass implements Mount {
   readonly type = 'userpass';
   private readonly users = new Map<string, User>();
-  private readonly failures = new Map<string, { count: number; lastMs: number }>();
+  private readonly lockout: UserLockout;
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    this.lockout = new UserLockout(context.now);
+  }
 
   exists(path: string): boolean {
     const [, name] = /^users\/([^/]+)$/.exec(path) ?? [];
@@ -120,16 +119,13 @@ export class Userpass implements Mount {
 
   private login(key: string, password: string): VaultAnswer {
     if (password === '') throw new BackendError(500, 'missing password');
-    const nowMs = this.context.now().getTime();
-    const before = this.failures.get(key);
-    const recent = before !== undefined && nowMs - before.lastMs < LOCKOUT_MS ? before.count : 0;
-    if (recent >= LOCKOUT_FAILURES) throw new VaultFault(403, ['permission denied']);
+    this.lockout.check(key);
     const user = this.users.get(key);
     if (user === undefined || user.passwordHash !== hash(password)) {
-      this.failures.set(key, { count: recent + 1, lastMs: nowMs });
+      this.lockout.failed(key);
       throw badRequest('invalid username or password');
     }
-    this.failures.delete(key);
+    this.lockout.succeeded(key);
     if (!admitsPeer(user.parameters.boundCidrs)) throw new VaultFault(403, ['permission denied']);
     return loginAnswer(this.context, {
       parameters: user.parameters,
