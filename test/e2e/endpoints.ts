@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
+import { TestAuthority } from '../servers/shared/certificates.js';
 import { startStsServer } from '../servers/vault/sts.js';
 import { startLoopbackStand } from '../support/loopback-stand.js';
 
@@ -22,25 +25,41 @@ export interface Endpoints {
   close(): Promise<void>;
 }
 
-export async function endpoints(env: NodeJS.ProcessEnv): Promise<Endpoints> {
-  return env.E2E_KUBECONFIG === undefined ? await loopback() : external(env);
+/** @param options.vaultTls whether the Vault on loopback is https, as those outside mostly are. */
+export async function endpoints(
+  env: NodeJS.ProcessEnv,
+  options: { readonly vaultTls?: boolean } = {},
+): Promise<Endpoints> {
+  return env.E2E_KUBECONFIG === undefined ? await loopback(options.vaultTls === true) : external(env);
 }
 
-async function loopback(): Promise<Endpoints> {
-  const stand = await startLoopbackStand({ pathPrefix: '/clusters/root:e2e' });
+async function loopback(isVaultTls: boolean): Promise<Endpoints> {
+  const authority = await TestAuthority.create();
+  const stand = await startLoopbackStand({
+    pathPrefix: '/clusters/root:e2e',
+    ...(isVaultTls ? { vaultTls: await authority.issue() } : {}),
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'kms-vault-operator-ca-'));
+  const caFile = join(folder, 'ca.crt');
+  writeFileSync(caFile, authority.cert);
   const { accessKeyId, secretAccessKey: secret } = DEMO_ACCESS_KEY;
   const sts = await startStsServer({
     principals: { [accessKeyId]: { secret, arn: 'arn:aws:iam::111122223333:user/operator' } },
   });
   return {
     kubeconfig: stand.kubernetes.adminKubeconfig(),
-    vault: { address: stand.vault.url, token: stand.vault.rootToken },
+    vault: {
+      address: stand.vault.url,
+      token: stand.vault.rootToken,
+      ...(isVaultTls ? { caFile } : {}),
+    },
     kms: { endpoint: stand.kms.url },
     aws: stand.awsEnvironment,
     webhook: { host: '127.0.0.1', bind: '127.0.0.1:0' },
     sts: sts.url,
     close: async () => {
       await Promise.all([stand.close(), sts.close()]);
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -46,8 +46,12 @@ export class E2eServers {
     private readonly access: Access,
   ) {}
 
-  static async prepare({ access = 'cluster' }: { access?: Access } = {}): Promise<E2eServers> {
-    const endpoints = await endpointsOf(process.env);
+  /** @param options.vaultTls whether the Vault on loopback is https. */
+  static async prepare({
+    access = 'cluster',
+    vaultTls = false,
+  }: { access?: Access; vaultTls?: boolean } = {}): Promise<E2eServers> {
+    const endpoints = await endpointsOf(process.env, { vaultTls });
     const kube = new KubeApi(endpoints.kubeconfig);
     const { address, token, caFile, namespace } = endpoints.vault;
     const vault = new VaultApi(address, token, {

@@ -70,16 +70,17 @@ function right(name: Name): Record<string, string> {
   return credentials();
 }
 
+/** @param options.timeoutMs short only where nothing answers: a loaded machine is slow. */
 function standOf(
   method: Name,
   values: Record<string, string> = {},
-  options: Pick<StandOptions, 'clock'> = {},
+  { timeoutMs = 10_000, ...options }: Pick<StandOptions, 'clock'> & { readonly timeoutMs?: number } = {},
 ): VaultStand {
   const stand = new VaultStand(vault.url, {
     ...options,
     method,
     values: { ...right(method), ...values },
-    config: { maxRetries: 0, timeoutMs: 300 },
+    config: { maxRetries: 0, timeoutMs },
   });
   stands.push(stand);
   return stand;
@@ -246,6 +247,8 @@ describe('secrecy', () => {
     ['is not answered', { kind: 'hang' }],
   ];
 
+  const timeoutFor = ({ kind }: FaultAction): number => (kind === 'hang' ? 1_000 : 10_000);
+
   /** Everything that leaves the module: errors with all they hold, logs, metrics. */
   async function shown(stand: VaultStand, errors: readonly Error[]): Promise<string> {
     const everything = errors.map(
@@ -260,7 +263,7 @@ describe('secrecy', () => {
     'holds when the login of %s %s',
     async (name, _what, action) => {
       vault.faults.inject({ matches: () => true, action });
-      const stand = standOf(name);
+      const stand = standOf(name, {}, { timeoutMs: timeoutFor(action) });
       // A 403 may also come back as the answer: the token lives, the permission is missing.
       const [outcome] = await Promise.allSettled([stand.session.request(READ)]);
       const errors = outcome.status === 'rejected' ? [outcome.reason as Error] : [];
@@ -270,7 +273,7 @@ describe('secrecy', () => {
   );
 
   it.each(faults)('holds when a request for a secret %s', async (_what, action) => {
-    const stand = standOf('token');
+    const stand = standOf('token', {}, { timeoutMs: timeoutFor(action) });
     const v1 = await stand.store.open('kv/app', 'v1');
     const v2 = await stand.store.open('kv2/data/app', 'v2');
     vault.faults.inject({ matches: () => true, action });

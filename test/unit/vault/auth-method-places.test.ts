@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
+import { AUTH_METHOD_CASES } from '../../e2e/auth-method-cases.js';
 import { makeAuthMethod } from '../../servers/vault/auth/auth-methods.js';
 import { TokenStore } from '../../servers/vault/tokens.js';
 
@@ -44,6 +45,10 @@ describe.each(AUTH_METHODS)('the auth method $name', ({ name, variables }) => {
       .flatMap((method) => method.variables)
       .filter((variable) => names.has(variable.name));
     expect(shared).toEqual([]);
+  });
+
+  it('has a case in test/e2e/auth-method-cases.ts', () => {
+    expect(Object.keys(AUTH_METHOD_CASES)).toContain(name);
   });
 
   it('has a component in kustomize/components that selects it and sets what it requires', () => {
