@@ -1,8 +1,8 @@
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { printable } from '../api/printable.js';
 import type { KMSVaultSecret } from '../api/resources.js';
-import { checkSecretSpec } from '../api/validation.js';
 import type { ResourceCache } from '../kube/resource-store.js';
+import { placeOf } from './place.js';
 
 export interface PathClaim {
   readonly owner: KMSVaultSecret;
@@ -24,7 +24,7 @@ export class PathOwnership {
   claim(path: string, secret: KMSVaultSecret): PathClaim {
     const rivals = this.liveAt(path)
       .filter((other) => other.metadata.uid !== secret.metadata.uid)
-      .filter((other) => checkSecretSpec(other.spec).ok)
+      .filter((other) => placeOf(other) !== undefined)
       .filter((other) => this.deps.allowedPaths.allows(path, other.metadata.namespace));
     const [owner = secret, ...others] = [secret, ...rivals].sort(byAge);
     return { owner, others };

@@ -16,8 +16,19 @@ export function samePlace(a: Place | undefined, b: Place | undefined): boolean {
   return a !== undefined && b !== undefined && a.path === b.path && a.engine === b.engine;
 }
 
+/** It is asked for each key of a resource, and a check looks at all keys; a spec that changes is another object. */
+const places = new WeakMap<object, Place | 'none'>();
+
 /** The place that a spec names; undefined when the spec or its path is refused. */
 export function placeOf({ spec }: KMSVaultSecret): Place | undefined {
+  const key: unknown = spec;
+  if (typeof key !== 'object' || key === null) return undefined;
+  const place = places.get(key) ?? checkedPlace(spec) ?? 'none';
+  places.set(key, place);
+  return place === 'none' ? undefined : place;
+}
+
+function checkedPlace(spec: KMSVaultSecret['spec']): Place | undefined {
   const checked = checkSecretSpec(spec);
   if (!checked.ok) return undefined;
   const parsed = parseVaultPath(checked.spec.path);
