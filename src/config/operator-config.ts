@@ -6,12 +6,13 @@ import type {
   ConfigRules,
   Environment,
   OperatorConfig,
+  VariableSpec,
 } from './config.js';
 import { FaultList, nonEmpty } from './fault-list.js';
 import { type FlagSpec, helpText, parseFlags } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
-import { withoutStrayCharacters } from './stray-characters.js';
+import { endsWithLineBreak, withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze, parseAddress, parseCount } from './values.js';
 import { vaultFromEnvironment } from './vault-environment.js';
 
@@ -137,7 +138,10 @@ export function parseOperatorCommand(
     },
     maxConcurrentReconciles: count('max-concurrent-reconciles', 1, MAX_CONCURRENCY, 10),
     maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, MAX_CONCURRENCY, 20),
-    warnings: warningsOf(values['watch-namespace'], env),
+    warnings: [
+      ...warningsOf(values['watch-namespace'], env),
+      ...lineBreakWarnings(chosen?.variables ?? [], env),
+    ],
   };
   return faults.faults.length > 0
     ? { action: 'print', text: faultText(PROGRAM, faults.faults), exitCode: 2 }
@@ -194,4 +198,13 @@ function warningsOf(watchNamespace: string | undefined, env: Environment): strin
     'WATCH_NAMESPACE is set but not honoured, as in the Go operator: all namespaces are watched; ' +
       'use --watch-namespace to watch some',
   ];
+}
+
+/** They are sent as they are; a file or `echo` leaves a line break that nobody meant. */
+function lineBreakWarnings(variables: readonly VariableSpec[], env: Environment): string[] {
+  return endsWithLineBreak(variables, env).map(
+    (name) =>
+      `${name} ends with a line break, which is sent to Vault as part of it: ` +
+      'take it out unless it is meant (kubectl create secret --from-literal and printf %s add none)',
+  );
 }

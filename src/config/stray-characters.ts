@@ -36,6 +36,16 @@ export function withoutStrayCharacters(
   return cleaned;
 }
 
+/** The verbatim variables of an auth method whose value ends with a line break, which is most often a slip. */
+export function endsWithLineBreak(
+  variables: readonly VariableSpec[],
+  values: Readonly<Record<string, string | undefined>>,
+): readonly string[] {
+  return variables
+    .filter(({ name, verbatim }) => verbatim === true && LINE_BREAK_AT_END.test(values[name] ?? ''))
+    .map(({ name }) => name);
+}
+
 function problemOf(text: string, { verbatim, ascii }: Checked): string | undefined {
   if (verbatim === true) return undefined;
   return strayProblem(text) ?? (ascii === true && !/^[ -~]*$/.test(text) ? NOT_ASCII : undefined);

@@ -8,6 +8,7 @@ import { kubernetesMethod } from './auth/kubernetes.js';
 import { ldapMethod } from './auth/ldap.js';
 import { tokenMethod } from './auth/token.js';
 import { userpassMethod } from './auth/userpass.js';
+import { withLineBreakNamed } from './final-line-break.js';
 import type { AuthenticatorDeps, VaultAuthenticator, VaultAuthMethod } from './authenticator.js';
 
 /** Every auth method there is; a new one is one file and one line here. */
@@ -31,6 +32,6 @@ export class VaultAuthenticatorFactory {
   create(config: AuthConfig, deps: AuthenticatorDeps): VaultAuthenticator {
     const method = this.methods.find((candidate) => candidate.name === config.method);
     if (method === undefined) throw new Error(`no auth method is called ${config.method}`);
-    return method.create(config.values, deps);
+    return withLineBreakNamed(method.create(config.values, deps), method.variables, config.values);
   }
 }

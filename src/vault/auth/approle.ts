@@ -10,6 +10,8 @@ const REFUSALS: LoginRefusals = {
     { text: 'missing secret_id' },
     { text: 'source address', advice: 'the role or the secret id is bound to other addresses' },
   ],
+  // `isUserLocked` in vault/request_handling.go.
+  denied: 'Vault has locked the role id out after refused logins',
 };
 
 /** A role id and a secret id. */

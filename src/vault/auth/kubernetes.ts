@@ -14,9 +14,11 @@ const REFUSALS: LoginRefusals = {
     { text: 'namespace not authorized', advice: 'the role is bound to other namespaces' },
     { text: 'service account name not authorized', advice: 'the role is bound to other service accounts' },
   ],
-  // Whatever goes wrong with the review of a token is answered so.
+  // Bound addresses, a signature that does not verify, and whatever goes wrong with the review of a token.
   denied:
-    'the API server did not accept the token for the audience of the role, or Vault may not ask it about tokens',
+    'the API server did not accept the token for the audience of the role, or Vault may not ask it about tokens, ' +
+    'or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not verify ' +
+    'with pem_keys of the auth method; the log of Vault tells which at level debug',
 };
 
 /** The pod's service-account token, read at every login because the kubelet rotates it. */

@@ -1,6 +1,12 @@
 import type { VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin, userNameProblem } from '../login.js';
-import { NO_KNOWN_REFUSALS } from '../login-refusals.js';
+import type { LoginRefusals } from '../login-refusals.js';
+
+/** From Vault's `builtin/credential/userpass/path_login.go`, and `isUserLocked` in vault/request_handling.go. */
+const REFUSALS: LoginRefusals = {
+  known: [{ text: 'invalid username or password' }],
+  denied: 'Vault has locked the user out after refused logins, or the user is bound to other addresses',
+};
 
 /** User name and password. The user name is part of the path and is escaped there. */
 export const userpassMethod: VaultAuthMethod = {
@@ -26,7 +32,7 @@ export const userpassMethod: VaultAuthMethod = {
     login: (signal) => {
       const endpoint = (values.VAULT_USERPASS_ENDPOINT ?? '').replace(/\/+$/, '');
       const path = `${endpoint}/${values.VAULT_USERNAME ?? ''}`;
-      return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal, NO_KNOWN_REFUSALS);
+      return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal, REFUSALS);
     },
   }),
 };

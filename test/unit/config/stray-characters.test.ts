@@ -99,6 +99,24 @@ describe('variables with characters of any sort', () => {
       expect(authOf(method, { [name]: password }).values[name]).toBe(password);
   });
 
+  it.each(verbatim)(
+    '%s warns of a line break at the end of %s, and of nothing else in it',
+    (method, name) => {
+      for (const [value, names] of [
+        ['p', []],
+        ['p ', []],
+        ['p\nq', []],
+        ['p\n', [name]],
+        ['p\r\n', [name]],
+      ] as const) {
+        const command = parse(method, { [name]: value });
+        if (command.action !== 'run') throw new Error(command.text);
+        expect(command.config.warnings.map((warning) => warning.split(' ', 1)[0])).toEqual(names);
+        expect(command.config.warnings.join()).not.toContain(value);
+      }
+    },
+  );
+
   it.each([
     ['VAULT_NAMESPACE', 'tëam', 'token'],
     ['VAULT_TOKEN', 'hvs.ü', 'token'],

@@ -8,6 +8,7 @@ import { iamMethod } from '../../../src/vault/auth/iam.js';
 import { jwtMethod } from '../../../src/vault/auth/jwt.js';
 import { kubernetesMethod } from '../../../src/vault/auth/kubernetes.js';
 import { ldapMethod } from '../../../src/vault/auth/ldap.js';
+import { userpassMethod } from '../../../src/vault/auth/userpass.js';
 import type { VaultAuthMethod } from '../../../src/vault/authenticator.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { silentLogger } from '../../support/loggers.js';
@@ -122,7 +123,12 @@ describe('a refused login', () => {
     const bare = await refusal(kubernetesMethod, denied, 403);
     expect(bare.failure).toBe('forbidden');
     expect(bare.message).toContain('HTTP 403: permission denied; the API server did not accept the token');
+    for (const cause of ['token_bound_cidrs', 'signature', 'may not ask it']) {
+      expect(bare.message).toContain(cause);
+    }
     expect((await refusal(ldapMethod, denied, 403)).message).toContain('locked the user out');
+    expect((await refusal(userpassMethod, denied, 403)).message).toContain('locked the user out');
+    expect((await refusal(appRoleMethod, denied, 403)).message).toContain('locked the role id out');
     expect((await refusal(appRoleMethod, denied, 403)).message).not.toContain('API server');
     const more = errors('permission denied: 5ecret');
     expect((await refusal(kubernetesMethod, more, 403)).message).not.toContain('API server');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { notNow } from '../../../src/vault/not-now.js';
+import { notNow, wasNotBegun } from '../../../src/vault/not-now.js';
 
 const errors = (...texts: string[]): string => JSON.stringify({ errors: texts });
 const UPGRADE = ' from non-versioned to versioned data. This backend will be unavailable for a brief period';
@@ -36,5 +36,34 @@ describe('notNow', () => {
     [413, errors('http: request body too large')],
   ])('takes HTTP %d with %s for an answer', (status, text) => {
     expect(notNow(status, text)).toBeUndefined();
+  });
+});
+
+describe('wasNotBegun', () => {
+  it.each([
+    [503, errors('Vault is sealed')],
+    [503, errors('Vault is in standby mode')],
+    [503, errors('node is not active')],
+    [503, errors('no active Vault instance found')],
+    [503, errors('overloaded, try again later')],
+    [500, errors('local node not active but active cluster node not found')],
+    [412, errors('required index state not present')],
+    [429, ''],
+  ])('takes HTTP %d with %s for a word of Vault that it did nothing', (status, text) => {
+    expect(wasNotBegun(status, text)).toBe(true);
+  });
+
+  it.each([
+    [502, '<html>Bad Gateway</html>'],
+    [503, '<html>Vault is sealed</html>'],
+    [503, ''],
+    [503, errors()],
+    [504, 'stream timeout'],
+    [500, errors('internal error')],
+    // In the midst of a request: the barrier was closed under it.
+    [500, errors('1 error occurred:\n\t* Vault is sealed\n\n')],
+    [500, errors('Vault is sealed')],
+  ])('takes HTTP %d with %s for no proof', (status, text) => {
+    expect(wasNotBegun(status, text)).toBe(false);
   });
 });
