@@ -6,12 +6,14 @@ import { createOperatorContainer } from './composition/container.js';
 import type { OperatorConfig } from './config/config.js';
 import { faultText, parseOperatorCommand } from './config/operator-config.js';
 import { secretsOfOtherPrograms, secretVariables } from './config/secret-variables.js';
+import { libraryCorrections } from './config/stray-characters.js';
 import type { OnEndSignal } from './early-signals.js';
 import { KubeConfigError, loadKubeConfig, passToExecPlugin } from './kube/kubeconfig.js';
 import { ListenError } from './observability/http-endpoint.js';
 import type { Logger } from './observability/logger.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
 import type { OperatorProgram } from './program/operator-program.js';
+import { mayRunCredentialProcess } from './runtime/credential-process.js';
 import { TOKENS } from './tokens.js';
 import { AUTH_METHODS } from './vault/authenticator-factory.js';
 
@@ -19,6 +21,7 @@ const PROGRAM = 'kms-vault-operator';
 
 /** The operator, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runOperator(onEndSignal: OnEndSignal): Promise<void> {
+  Object.assign(process.env, libraryCorrections(process.env));
   const command = parseOperatorCommand(process.argv.slice(2), process.env, {
     authMethods: AUTH_METHODS,
     patternProblem,
@@ -37,7 +40,9 @@ async function run(config: OperatorConfig, onEndSignal: OnEndSignal): Promise<vo
     const kubeConfig = loadKubeConfig({ file: config.kubeconfig, environment: process.env });
     const variables = AUTH_METHODS.flatMap((method) => method.variables);
     passToExecPlugin(kubeConfig, secretsOfOtherPrograms(process.env));
-    guardProcess(secretVariables(process.env, variables));
+    guardProcess(
+      secretVariables(process.env, variables, { keepProxies: mayRunCredentialProcess(process.env) }),
+    );
     const container = createOperatorContainer({ config, kubeConfig, build: buildInfo });
     const logger = container.resolve<Logger>(TOKENS.logger);
     exitOnUnforeseen(logger);

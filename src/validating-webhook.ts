@@ -7,10 +7,12 @@ import type { WebhookConfig } from './config/config.js';
 import { faultText } from './config/operator-config.js';
 import { secretVariables } from './config/secret-variables.js';
 import { parseWebhookCommand } from './config/webhook-config.js';
+import { libraryCorrections } from './config/stray-characters.js';
 import type { OnEndSignal } from './early-signals.js';
 import { ListenError } from './observability/http-endpoint.js';
 import type { Logger } from './observability/logger.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
+import { mayRunCredentialProcess } from './runtime/credential-process.js';
 import type { WebhookProgram } from './program/webhook-program.js';
 import { TOKENS } from './tokens.js';
 
@@ -18,6 +20,7 @@ const PROGRAM = 'kms-vault-validating-webhook';
 
 /** The validating webhook, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
+  Object.assign(process.env, libraryCorrections(process.env));
   const command = parseWebhookCommand(process.argv.slice(2), process.env, {
     patternProblem,
     build: buildInfo,
@@ -31,7 +34,7 @@ export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
 }
 
 async function run(config: WebhookConfig, onEndSignal: OnEndSignal): Promise<void> {
-  guardProcess(secretVariables(process.env, []));
+  guardProcess(secretVariables(process.env, [], { keepProxies: mayRunCredentialProcess(process.env) }));
   const container = createWebhookContainer({ config, build: buildInfo });
   const logger = container.resolve<Logger>(TOKENS.logger);
   exitOnUnforeseen(logger);

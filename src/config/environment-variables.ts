@@ -1,3 +1,5 @@
+import { AWS_SDK_VARIABLES } from './aws-sdk-variables.js';
+
 /** Which part of the programs a variable belongs to; `docs/reference.md` has a table for each. */
 export type VariableGroup = 'vault' | 'aws' | 'network' | 'kubernetes';
 
@@ -10,8 +12,10 @@ export interface EnvironmentVariable {
   readonly group: VariableGroup;
   readonly description: string;
   readonly default?: string;
-  /** A library reads it from the process's environment, as it is. */
+  /** A library reads it from the process's environment, where {@link libraryCorrections} mends it. */
   readonly library?: true;
+  /** What is wrong with a value, without quoting it; for what a library would take for another value. */
+  readonly check?: (value: string) => string | undefined;
   /** Any character is allowed; a final line break is kept. */
   readonly verbatim?: true;
   /** Goes into a header, a signature or a name on the wire: ASCII only. */
@@ -90,7 +94,6 @@ const AWS: readonly Omit<EnvironmentVariable, 'group'>[] = [
   { name: 'AWS_REGION', ascii: true, description: 'Region of KMS.' },
   { name: 'AWS_DEFAULT_REGION', ascii: true, description: 'The same, when `AWS_REGION` is not set.' },
   { name: 'AWS_ENDPOINT_URL_KMS', description: 'URL of KMS, such as a VPC endpoint.' },
-  { name: 'AWS_ENDPOINT_URL', library: true, description: 'URL of every AWS service; read by the SDK.' },
   { name: 'AWS_CA_BUNDLE', description: 'PEM file with certificate authorities for KMS and STS.' },
   {
     name: 'AWS_ACCESS_KEY_ID',
@@ -112,52 +115,13 @@ const AWS: readonly Omit<EnvironmentVariable, 'group'>[] = [
     description: "The name that Go's SDK also accepts for `AWS_ACCESS_KEY_ID`; used when that is not set.",
   },
   { name: 'AWS_SECRET_KEY', ascii: true, wiped: 'always', description: 'Secret of `AWS_ACCESS_KEY`.' },
-  { name: 'AWS_PROFILE', library: true, description: 'Profile of the shared configuration files.' },
-  {
-    name: 'AWS_CONFIG_FILE',
-    library: true,
-    default: '~/.aws/config',
-    description: 'Shared configuration file.',
-  },
-  {
-    name: 'AWS_SHARED_CREDENTIALS_FILE',
-    library: true,
-    default: '~/.aws/credentials',
-    description: 'Shared credentials file.',
-  },
-  {
-    name: 'AWS_ROLE_ARN',
-    library: true,
-    description:
-      'Role to assume with `AWS_WEB_IDENTITY_TOKEN_FILE`; EKS sets both for a service account with a role.',
-  },
-  {
-    name: 'AWS_WEB_IDENTITY_TOKEN_FILE',
-    library: true,
-    description: 'File with the token for `AWS_ROLE_ARN`.',
-  },
-  { name: 'AWS_ROLE_SESSION_NAME', library: true, description: 'Session name of the assumed role.' },
-  {
-    name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
-    library: true,
-    description: 'Credentials endpoint of the container; EKS Pod Identity sets it.',
-  },
-  {
-    name: 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
-    library: true,
-    description: 'Credentials endpoint of the container; ECS sets it.',
-  },
-  {
-    name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
-    library: true,
-    description: 'File with the token for the credentials endpoint.',
-  },
   {
     name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN',
     ascii: true,
     wiped: 'always',
     description: 'Token for the credentials endpoint.',
   },
+  ...AWS_SDK_VARIABLES.map((variable) => ({ ...variable, library: true as const })),
 ];
 
 const NETWORK: readonly Omit<EnvironmentVariable, 'group'>[] = [

@@ -2,9 +2,20 @@ import type { Environment, VariableSpec } from './config.js';
 import { ENVIRONMENT_VARIABLES } from './environment-variables.js';
 import { nonEmpty } from './fault-list.js';
 
-/** Names of the variables that hold secrets and are not needed once the configuration has been read. */
-export function secretVariables(env: Environment, variables: readonly VariableSpec[]): string[] {
-  return [...variables.filter(({ secret }) => secret === true).map(({ name }) => name), ...shared(env)];
+/**
+ * Names of the variables that hold secrets and are not needed once the configuration has been read.
+ *
+ * @param options.keepProxies a program that is started later inherits the proxies from the environment.
+ */
+export function secretVariables(
+  env: Environment,
+  variables: readonly VariableSpec[],
+  options: { readonly keepProxies: boolean } = { keepProxies: false },
+): string[] {
+  return [
+    ...variables.filter(({ secret }) => secret === true).map(({ name }) => name),
+    ...shared(env, options),
+  ];
 }
 
 /** Those of them that other programs read, too, such as the exec plugin of a kubeconfig; only what is set. */
@@ -15,11 +26,13 @@ export function secretsOfOtherPrograms(env: Environment): { name: string; value:
   });
 }
 
-function shared(env: Environment): string[] {
+function shared(env: Environment, { keepProxies = false } = {}): string[] {
   // The AWS SDK reads them itself in one case: a profile that says `credential_source = Environment`.
   const keepsAws = nonEmpty(env.AWS_PROFILE) !== undefined;
+  const isForChildren = (name: string): boolean => keepProxies && !name.startsWith('VAULT_');
   return ENVIRONMENT_VARIABLES.filter(({ name, wiped }) => {
     if (wiped === 'aws') return !keepsAws;
-    return wiped === 'always' || (wiped === 'with-password' && env[name]?.includes('@') === true);
+    if (wiped === 'with-password') return env[name]?.includes('@') === true && !isForChildren(name);
+    return wiped === 'always';
   }).map(({ name }) => name);
 }

@@ -5,14 +5,13 @@ import type { FaultList } from './fault-list.js';
 const LINE_BREAK_AT_END = /\r?\n$/;
 
 /** What decides how the characters of a variable are checked. */
-type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii'> & { readonly library?: true };
+type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check'> & { readonly library?: true };
 
 /**
  * The described variables of the environment, with one final line break left out of each: what a file has at its end,
  * and a Secret that was made from it. Any other stray character is a fault that names the variable, because the
  * value would arrive as another one or be refused elsewhere with a message that does not tell of it. Variables
- * that are `verbatim` stay as they are, and so do those that a library reads. A variable that is described nowhere
- * is left out, so that none can be read without a description.
+ * that are `verbatim` stay as they are. A variable that is described nowhere is left out, so that none can be read without a description.
  */
 export function withoutStrayCharacters(
   env: Environment,
@@ -26,8 +25,7 @@ export function withoutStrayCharacters(
     const { name } = variable;
     const value = env[name];
     if (value === undefined) continue;
-    const asItIs = variable.verbatim === true || variable.library === true;
-    const text = asItIs ? value : value.replace(LINE_BREAK_AT_END, '');
+    const text = variable.verbatim === true ? value : value.replace(LINE_BREAK_AT_END, '');
     cleaned[name] = text;
     const problem = problemOf(text, variable);
     // JSON has blanks and line breaks as it likes; its values are looked at when it is read.
@@ -46,9 +44,27 @@ export function endsWithLineBreak(
     .map(({ name }) => name);
 }
 
-function problemOf(text: string, { verbatim, ascii }: Checked): string | undefined {
+/**
+ * What to put into the process's environment for the libraries that read variables there by themselves: the values
+ * without a final line break, of those that have one.
+ */
+export function libraryCorrections(env: Environment): Record<string, string> {
+  const corrections: Record<string, string> = {};
+  for (const { name, library, group } of ENVIRONMENT_VARIABLES) {
+    const value = env[name];
+    // The SDK reads the keys by itself for a profile with `credential_source = Environment`.
+    const isRead = library === true || group === 'aws';
+    if (!isRead || value === undefined || !LINE_BREAK_AT_END.test(value)) continue;
+    corrections[name] = value.replace(LINE_BREAK_AT_END, '');
+  }
+  return corrections;
+}
+
+function problemOf(text: string, { verbatim, ascii, library, check }: Checked): string | undefined {
   if (verbatim === true) return undefined;
-  return strayProblem(text) ?? (ascii === true && !/^[ -~]*$/.test(text) ? NOT_ASCII : undefined);
+  const stray = strayProblem(text) ?? (ascii === true && !/^[ -~]*$/.test(text) ? NOT_ASCII : undefined);
+  // Values of an auth method are checked where they are read.
+  return stray ?? (library === true && text !== '' ? check?.(text) : undefined);
 }
 
 const NOT_ASCII = 'contains a character that is not ASCII';

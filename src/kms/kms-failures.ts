@@ -131,7 +131,8 @@ export function credentialsFailure(error: unknown): KmsError {
 /** What a proxy refuses is no answer of AWS. */
 function proxyFailure(proxy: ProxyError, what: string): KmsError {
   const code = proxy.status === undefined ? proxy.code : 'ProxyRefused';
-  return new KmsError('transient', code, `${what}: ${proxy.message}`);
+  const passing = (proxy.status ?? 0) >= 500 ? 'momentary' : undefined;
+  return new KmsError('transient', code, `${what}: ${proxy.message}`, undefined, passing);
 }
 
 /** KMS denies a ciphertext of another region in the same way, so the reader must think of the region. */

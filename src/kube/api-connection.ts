@@ -11,7 +11,7 @@ import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionLimits, type ConnectionUse, connectionUse } from '../runtime/connector.js';
-import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
+import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
@@ -39,6 +39,12 @@ export interface ApiRequest {
   readonly signal: AbortSignal;
   /** Called when the connection stands, right before the first byte is sent; what it throws is thrown. */
   readonly beforeSend?: () => void;
+}
+
+/** The head of an answer. */
+export interface ApiAnswer extends IncomingMessage {
+  /** `host:port` of the proxy that the request was handed to over plain HTTP, which may have answered itself. */
+  proxy?: string;
 }
 
 /**
@@ -74,16 +80,20 @@ export class ApiConnection {
    *
    * @throws KubeError without a status when there is no answer.
    */
-  async open(request: ApiRequest): Promise<IncomingMessage> {
+  async open(request: ApiRequest): Promise<ApiAnswer> {
     const secrets = await unlessAborted(this.credentials.read(), request);
     const answer = await this.attempt(request, secrets);
-    if (!this.credentials.mayHelpAgain(secrets, answer.statusCode)) return answer;
+    const isWorthIt = this.credentials.mayHelpAgain(secrets, answer.statusCode);
+    if (!(await unlessAborted(isWorthIt, request))) return answer;
     // Nothing was done yet: 401 comes before everything else.
     answer.resume();
-    return await this.attempt(request, await unlessAborted(this.credentials.read(), request));
+    const others = await unlessAborted(this.credentials.read(), request);
+    const second = await this.attempt(request, others);
+    if (second.statusCode !== 401) await this.credentials.mayHelpAgain(others, second.statusCode);
+    return second;
   }
 
-  private async attempt(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
+  private async attempt(request: ApiRequest, secrets: ConnectionSecrets): Promise<ApiAnswer> {
     try {
       return await unlessAborted(this.send(request, secrets), request);
     } catch (error) {
@@ -113,7 +123,7 @@ export class ApiConnection {
     return this.surroundings.extraRoots?.() ?? [];
   }
 
-  private send(request: ApiRequest, secrets: ConnectionSecrets): Promise<IncomingMessage> {
+  private send(request: ApiRequest, secrets: ConnectionSecrets): Promise<ApiAnswer> {
     const url = new URL(this.server + request.path);
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
     const secure = url.protocol === 'https:';
@@ -141,7 +151,17 @@ export class ApiConnection {
         },
       };
       const outgoing = connectionUse.run(use, () => (secure ? httpsRequest : httpRequest)(url, options));
-      outgoing.once('response', resolve);
+      outgoing.once('response', (answer: ApiAnswer) => {
+        if (use.proxy === undefined) {
+          resolve(answer);
+        } else if (answer.statusCode === 407) {
+          answer.resume();
+          reject(failureOf(operation, ProxyError.answering(use.proxy, 407), request.signal));
+        } else {
+          answer.proxy = use.proxy;
+          resolve(answer);
+        }
+      });
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         const failure = failureOf(operation, error, request.signal);
         const stale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');

@@ -8,6 +8,11 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { ExecCredential, type ExecRun } from './exec-credential.js';
 import { KubeError } from './kube-error.js';
 
+/** What a header can carry, and what a token or a pair in base64 consists of. */
+const HEADER = /^[\u0020-\u007e]+$/;
+/** Said of a token with anything else. */
+export const NO_HEADER = 'a line break or another character that no HTTP header can carry';
+
 /** What one connection to the API server needs beyond its address. */
 export interface ConnectionSecrets {
   readonly headers: OutgoingHttpHeaders;
@@ -48,10 +53,11 @@ export class ApiCredentials {
   }
 
   /** @returns whether a request that was answered with `status` may go better with other secrets. */
-  mayHelpAgain({ run }: ConnectionSecrets, status: number | undefined): boolean {
+  async mayHelpAgain({ run }: ConnectionSecrets, status = 0): Promise<boolean> {
     if (run === undefined) return false;
-    if (status === 401) return this.exec.refused(run);
-    this.exec.accepted();
+    if (status === 401) return await this.exec.refused(run);
+    // Of 5xx nobody knows whether anybody looked at the credential.
+    if (status < 500) this.exec.accepted(run);
     return false;
   }
 
@@ -71,6 +77,7 @@ export class ApiCredentials {
     const headers = { ...(options.headers as OutgoingHttpHeaders | undefined) };
     const token = await this.fileToken();
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
+    this.checkHeader(headers.Authorization);
     this.lastTls = this.tlsOf(options);
     return {
       headers,
@@ -79,6 +86,23 @@ export class ApiCredentials {
       ...(typeof options.auth === 'string' ? { auth: options.auth } : {}),
       ...(cluster.proxyUrl?.startsWith('socks') === true ? { socksAgent: options.agent as Agent } : {}),
     };
+  }
+
+  /** Node would refuse it with a message that does not tell where the character comes from. */
+  private checkHeader(authorization: OutgoingHttpHeaders[string]): void {
+    if (typeof authorization !== 'string' || HEADER.test(authorization)) return;
+    const file = tokenFileOf(this.kubeConfig);
+    const user = `the kubeconfig's user ${this.kubeConfig.getCurrentUser()?.name ?? ''}`;
+    const source =
+      file !== undefined
+        ? `the token in the file ${file} of ${user}`
+        : this.exec.isUsed
+          ? `the token that the credential plugin of ${user} gave`
+          : `the token of ${user}`;
+    throw new KubeError(
+      `no credentials for the API server: ${source} holds ${NO_HEADER}: take it out`,
+      undefined,
+    );
   }
 
   private tlsOf(options: RequestOptions): TlsMaterial {

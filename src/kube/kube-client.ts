@@ -89,7 +89,7 @@ export class KubeClient {
       const text = await readAnswer(operation, response, limits.signal, maxBytes, limits.progress);
       const status = response.statusCode ?? 0;
       if (status >= 200 && status < 300) return parseJson(text);
-      throw errorOfAnswer(operation, status, response.headers, text, this.clock.now());
+      throw errorOfAnswer(operation, status, response.headers, text, this.clock.now(), response.proxy);
     } finally {
       limits.release();
     }

@@ -3,7 +3,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 
-import { tokenFileOf } from './api-credentials.js';
+import { NO_HEADER, tokenFileOf } from './api-credentials.js';
 import { isRecord } from './status-body.js';
 
 export type { KubeConfig };
@@ -215,6 +215,16 @@ function checkCurrentContext(config: KubeConfig): void {
   const user = config.users.find((known) => known.name === context.user);
   if (context.user !== undefined && user === undefined) {
     throw new KubeConfigError(`the kubeconfig has no user ${context.user}, which the context ${name} names`);
+  }
+  if (user !== undefined && typeof user.token === 'string') {
+    const token = user.token.trim();
+    if (/[^\u0021-\u007e]/.test(token)) {
+      throw new KubeConfigError(
+        `the token of the kubeconfig's user ${user.name} holds a blank, or ${NO_HEADER}: take it out`,
+      );
+    }
+    // A line break at the end is what a file has; client-go takes it off the token of a file, too.
+    (user as { token?: string }).token = token;
   }
   const files = {
     'certificate-authority': cluster.caFile,

@@ -36,11 +36,16 @@ export function errorOfAnswer(
   headers: IncomingHttpHeaders,
   body: string,
   now: Date,
+  /** `host:port` of the proxy that may have answered instead. */
+  proxy?: string,
 ): KubeError {
-  const facts = statusFacts(parseJson(body));
+  const parsed = parseJson(body);
+  const facts = statusFacts(parsed);
+  const isOfProxy = proxy !== undefined && !(isRecord(parsed) && parsed.kind === 'Status');
+  const who = isOfProxy ? `the proxy ${proxy} or the API server` : 'the API server';
   const reason = facts.reason === undefined ? '' : ` (${facts.reason})`;
   return new KubeError(
-    `${operation}: the API server answered ${String(status)}${reason}`,
+    `${operation}: ${who} answered ${String(status)}${reason}`,
     status,
     retryAfterMs(headers['retry-after'], now),
     facts,

@@ -1,6 +1,7 @@
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import type { AwsConfig } from '../config/config.js';
+import { withTrimmedWebIdentity } from './web-identity.js';
 
 type Chain = ReturnType<typeof fromNodeProviderChain>;
 
@@ -10,10 +11,10 @@ type Chain = ReturnType<typeof fromNodeProviderChain>;
  */
 export function awsCredentialChain(
   { containerToken }: AwsConfig,
-  init: Parameters<typeof fromNodeProviderChain>[0] = {},
+  init: NonNullable<Parameters<typeof fromNodeProviderChain>[0]> = {},
 ): Chain {
   return fromNodeProviderChain({
-    ...init,
+    ...withTrimmedWebIdentity(init),
     ...(containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken }),
   });
 }

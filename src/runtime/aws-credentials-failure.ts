@@ -1,4 +1,5 @@
 import { type ProxyError, proxyErrorOf } from './proxy-tunnel.js';
+import { WebIdentityTokenError } from './web-identity.js';
 
 /** Names are letters and digits; anything else may hold input. */
 const SAFE_NAME = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
@@ -32,6 +33,7 @@ export interface AwsCredentialsFailure {
 export function classifyCredentialsFailure(error: unknown): AwsCredentialsFailure {
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined) return { kind: 'proxy', proxy, reason: proxy.message };
+  if (error instanceof WebIdentityTokenError) return { kind: 'none', reason: error.message };
   const { name, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as {
     readonly name?: unknown;
     readonly $metadata?: { readonly httpStatusCode?: unknown };

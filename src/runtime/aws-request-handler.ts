@@ -3,12 +3,17 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import type { AwsConfig } from '../config/config.js';
 import type { AgentFactory } from './agents.js';
 import { type ConnectionUse, connectionUse } from './connector.js';
+import { ProxyError } from './proxy-tunnel.js';
 
 /** Connects take up to 10 s, as everywhere; the SDK's own limit must not come before. */
 const CONNECT_TIMEOUT_MS = 11_000;
 
 /** KMS and STS answer in milliseconds. */
 const SILENT_MS = 3_000;
+
+/** What a proxy answers in the place of AWS; AWS's own answers are JSON or XML. */
+const OF_PROXY: ReadonlySet<number> = new Set([403, 502, 503, 504]);
+const OF_AWS = /^(application|text)\/(json|xml|x-amz-json|x-amz-cbor)/;
 
 type Handle = NodeHttpHandler['handle'];
 
@@ -52,13 +57,28 @@ export class AwsRequestHandler extends NodeHttpHandler {
     const options = abortSignal === undefined ? given : { ...given, abortSignal };
     const use: ConnectionUse = { reused: false, silentMs: this.silentMs };
     try {
-      return await connectionUse.run(use, () => super.handle(request, options));
+      return ofAws(await connectionUse.run(use, () => super.handle(request, options)), use);
     } catch (error) {
       const { code } = error as { code?: unknown };
       const isReset = code === 'ECONNRESET' || code === 'EPIPE';
       if (!use.reused || !isReset || options?.abortSignal?.aborted === true) throw error;
       this.onLost(request, error);
-      return await super.handle(request, options);
+      const again: ConnectionUse = { reused: false };
+      return ofAws(await connectionUse.run(again, () => super.handle(request, options)), again);
     }
   }
+}
+
+/**
+ * @returns the answer, if it is one of AWS.
+ * @throws ProxyError for that of a proxy to a request over plain HTTP: the SDK would find neither name nor sense in it.
+ */
+function ofAws(answer: Awaited<ReturnType<Handle>>, { proxy }: ConnectionUse): Awaited<ReturnType<Handle>> {
+  if (proxy === undefined) return answer;
+  const { statusCode, headers } = answer.response;
+  const body: unknown = answer.response.body;
+  const isForeign = !OF_AWS.test(headers['content-type'] ?? '');
+  if (statusCode !== 407 && !(OF_PROXY.has(statusCode) && isForeign)) return answer;
+  (body as { resume?: () => void } | undefined)?.resume?.();
+  throw ProxyError.answering(proxy, statusCode);
 }

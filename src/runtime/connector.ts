@@ -26,6 +26,8 @@ export interface ConnectionUse {
    * milliseconds; for requests that may be sent twice.
    */
   readonly silentMs?: number;
+  /** Told of the proxy, as `host:port`, that a request over plain HTTP is handed to instead of the peer. */
+  proxy?: string;
 }
 
 export const connectionUse = new AsyncLocalStorage<ConnectionUse>();

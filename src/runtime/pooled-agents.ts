@@ -5,10 +5,10 @@ import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
 import { keepConnectionOptions } from './connection-options.js';
-import { type ConnectionOptions, type Connector, MATERIAL } from './connector.js';
+import { type ConnectionOptions, type Connector, connectionUse, MATERIAL } from './connector.js';
 import { ConnectTimeoutError } from './dial.js';
 import { withoutFinalDot } from './host-name.js';
-import { proxyAuthorization } from './proxy-tunnel.js';
+import { nameOf, proxyAuthorization } from './proxy-tunnel.js';
 
 type HttpsGetName = Parameters<HttpsAgent['getName']>[0];
 type ConnectionCallback = (error: Error | null, stream: Duplex) => void;
@@ -98,6 +98,8 @@ function addRequestOf(agent: { readonly prototype: object }): AddRequest {
 function nameWholeUrl(request: ClientRequest, proxy: URL): void {
   // A request that was kept waiting comes twice.
   if (!request.path.startsWith('/')) return;
+  const use = connectionUse.getStore();
+  if (use !== undefined) use.proxy = nameOf(proxy);
   request.path = `http://${String(request.getHeader('host'))}${request.path}`;
   const credentials = proxyAuthorization(proxy);
   if (credentials !== undefined) request.setHeader('proxy-authorization', credentials);

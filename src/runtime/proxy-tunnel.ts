@@ -16,13 +16,28 @@ export class ProxyError extends Error {
     readonly code: string,
     /** What the proxy answered to CONNECT, if it did. */
     readonly status: number | undefined,
+    message?: string,
   ) {
     super(
-      status === undefined
-        ? `the proxy ${proxy} cannot be reached (${code})`
-        : `the proxy ${proxy} refused the connection (HTTP ${String(status)}${HINTS[status] ?? ''})`,
+      message ??
+        (status === undefined
+          ? `the proxy ${proxy} cannot be reached (${code})`
+          : `the proxy ${proxy} refused the connection (HTTP ${String(status)}${HINTS[status] ?? ''})`),
     );
     this.name = 'ProxyError';
+  }
+
+  /**
+   * For an answer to a request over plain HTTP that a proxy was to pass on, and that is none of the peer's kind. Only
+   * 407 is a proxy's for certain (RFC 9110, 15.5.8).
+   */
+  static answering(proxy: string, status: number): ProxyError {
+    const shown = `HTTP ${String(status)}`;
+    const message =
+      status === 407
+        ? `the proxy ${proxy} refused the request (${shown}${HINTS[status] ?? ''})`
+        : `the proxy ${proxy}, or something behind it, answered ${shown}`;
+    return new ProxyError(proxy, `PROXY_${String(status)}`, status, message);
   }
 }
 
@@ -85,7 +100,8 @@ function portOf({ port, protocol }: URL): number {
   return port === '' ? (DEFAULT_PORTS[protocol] ?? 80) : Number(port);
 }
 
-function nameOf(proxy: URL): string {
+/** `host:port` */
+export function nameOf(proxy: URL): string {
   return `${proxy.hostname}:${String(portOf(proxy))}`;
 }
 

@@ -9,6 +9,8 @@ import type { WipedBytes } from '../runtime/wiped-bytes.js';
 export interface RequestModule {
   /** Whether a request was made; whoever gives a body wipes it otherwise. */
   began: boolean;
+  /** `host:port` of the proxy that the request was handed to over plain HTTP. */
+  proxy?: string | undefined;
   request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest;
 }
 
@@ -44,6 +46,7 @@ export function fencedRequests(
           response.on('data', (part: Buffer) => received?.add(part));
         }),
       );
+      module.proxy = use.proxy;
       outgoing.once('close', () => sent?.wipe());
       if (beforeSend === undefined) return outgoing;
       const check = (): void => {

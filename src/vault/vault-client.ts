@@ -194,19 +194,18 @@ export class VaultClient implements VaultRequests {
   }
 
   /** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
-  private classify(
-    { operation }: VaultRequest,
-    { status, text, headers }: RawResponse,
-  ): VaultResponse | Failed {
+  private classify({ operation }: VaultRequest, response: RawResponse): VaultResponse | Failed {
+    const { status, text, proxy } = response;
     if (status >= 500 || notNow(status, text) !== undefined) {
-      const error = serverFailure(status, headers, operation, text, this.deps.clock.now());
+      const error = serverFailure(response, operation, this.deps.clock.now());
       // Credentials of a login may be good for one use.
       const isSafe = operation !== 'login' || error.facts.maybeDone !== true;
       return { error, again: status !== 501 && isSafe };
     }
     if (status === 407) return { error: proxyAsksForCredentials(operation), again: false };
     if (status === 204 || isJsonObject(text)) return { status, text };
-    const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and what lies in between`;
+    const whom = proxy === undefined ? 'what lies in between' : `the proxy ${proxy}`;
+    const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and ${whom}`;
     return {
       error: new VaultError('unavailable', message, { status, operation, maybeDone: true }),
       again: false,

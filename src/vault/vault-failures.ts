@@ -3,7 +3,9 @@ import { retryAfterMs } from '../runtime/retry-after.js';
 import type { VaultOperation } from './vault-request.js';
 import { knownReason } from './vault-answers.js';
 import { notNow, wasNotBegun } from './not-now.js';
+import { isJsonObject } from './raw-json.js';
 import { VaultError } from './vault-error.js';
+import type { RawResponse } from './vault-transport.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
 const CERTIFICATE_CODE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_)/;
@@ -73,19 +75,18 @@ export function networkCode(error: unknown): string {
 
 /** 5xx, and what `notNow` knows. */
 export function serverFailure(
-  status: number,
-  headers: Readonly<Record<string, unknown>>,
+  { status, headers, text, proxy }: RawResponse,
   operation: VaultOperation,
-  text: string,
   now: Date,
 ): VaultError {
   const means = notNow(status, text);
   const known = knownReason(text);
   const reason = known === '' && means !== undefined ? `: ${means}` : known;
+  const who = proxy !== undefined && !isJsonObject(text) ? `the proxy ${proxy} or Vault` : 'Vault';
   const maybeDone = !wasNotBegun(status, text);
   return new VaultError(
     'unavailable',
-    `Vault answered HTTP ${String(status)}${reason}`,
+    `${who} answered HTTP ${String(status)}${reason}`,
     { status, operation, ...(maybeDone ? { maybeDone } : {}) },
     retryAfterMs(headers['retry-after'], now),
   );

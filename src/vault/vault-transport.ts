@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.js';
 import { type AgentFactory, secureContext } from '../runtime/agents.js';
 import { MAX_TIMER_MS } from '../runtime/clock.js';
 import type { ConnectionPool } from '../runtime/connection-pool.js';
+import { ProxyError } from '../runtime/proxy-tunnel.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WipedBytes } from '../runtime/wiped-bytes.js';
@@ -39,6 +40,8 @@ export interface RawResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly text: string;
+  /** `host:port` of the proxy that the request was handed to over plain HTTP, which may have answered itself. */
+  readonly proxy?: string;
 }
 
 interface AxiosInstance {
@@ -155,9 +158,12 @@ export class VaultTransport {
         maxBodyLength: MAX_BODY_BYTES,
         decompress: true,
       });
-      if (!Buffer.isBuffer(data)) return { status, headers, text: '' };
-      received.add(data);
-      return { status, headers, text: new TextDecoder().decode(data) };
+      const { proxy } = transport;
+      const via = proxy === undefined ? {} : { proxy };
+      if (Buffer.isBuffer(data)) received.add(data);
+      if (status === 407 && proxy !== undefined) throw ProxyError.answering(proxy, status);
+      const text = Buffer.isBuffer(data) ? new TextDecoder().decode(data) : '';
+      return { status, headers, text, ...via };
     } finally {
       received.wipe();
       // Otherwise it may still be on its way, and is wiped when the request ends.

@@ -1,6 +1,4 @@
-import type { IncomingMessage } from 'node:http';
-
-import type { ApiConnection } from '../kube/api-connection.js';
+import type { ApiAnswer, ApiConnection } from '../kube/api-connection.js';
 import { readAnswer } from '../kube/kube-client.js';
 import { errorOfAnswer, isRecord, parseJson } from '../kube/status-body.js';
 import type { Clock } from '../runtime/clock.js';
@@ -72,7 +70,7 @@ export async function* watchLines(
       cancel();
     }
   };
-  let response: IncomingMessage | undefined;
+  let response: ApiAnswer | undefined;
   try {
     response = await withinLimit(
       connection.open({
@@ -90,7 +88,7 @@ export async function* watchLines(
     const status = response.statusCode ?? 0;
     if (status !== 200) {
       const body = await withinLimit(readAnswer(operation, response, abort.signal, MAX_ERROR_BYTES));
-      throw errorOfAnswer(operation, status, response.headers, body, clock.now());
+      throw errorOfAnswer(operation, status, response.headers, body, clock.now(), response.proxy);
     }
     options.onOpen();
     const lines = new LineSplitter(MAX_LINE_BYTES);
@@ -110,7 +108,7 @@ export async function* watchLines(
 
 async function* chunksOf(
   operation: string,
-  response: IncomingMessage,
+  response: ApiAnswer,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
   try {

@@ -106,6 +106,42 @@ describe('a web identity token', () => {
     expect([...new Set(sent)]).toEqual(['jwt-1', 'jwt-2']);
   });
 
+  it('that ends in a line break is sent without it, and one that holds another is named', async () => {
+    const sts = await startWebIdentitySts(new Map([['jwt-1', first]]), { roleArn: ROLE, lifeSeconds: 3_600 });
+    cleanups.push(() => sts.close());
+    const { accessKeyId, ...key } = first;
+    const folder = mkdtempSync(join(tmpdir(), 'web-identity-'));
+    cleanups.push(() => {
+      rmSync(folder, { recursive: true, force: true });
+    });
+    Object.assign(process.env, {
+      AWS_ROLE_ARN: ROLE,
+      AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, 'token'),
+      AWS_ENDPOINT_URL_STS: sts.url,
+    });
+    writeFileSync(join(folder, 'token'), 'jwt-1\n');
+    const { decrypt } = await startKms({ accessKeys: { [accessKeyId]: key } });
+    expect(await decrypt()).toBe('plain');
+
+    // The same for a file that a profile names.
+    Reflect.deleteProperty(process.env, 'AWS_WEB_IDENTITY_TOKEN_FILE');
+    process.env.AWS_CONFIG_FILE = join(folder, 'config');
+    const profile = `[default]\nrole_arn = ${ROLE}\nweb_identity_token_file = ${join(folder, 'token')}\n`;
+    writeFileSync(join(folder, 'config'), profile);
+    const other = await startKms({ accessKeys: { [accessKeyId]: key } });
+    expect(await other.decrypt()).toBe('plain');
+
+    writeFileSync(join(folder, 'token'), 'jwt-1\njwt-2');
+    const third = await startKms();
+    await expect(third.decrypt()).rejects.toThrow(
+      /the web identity token holds a line break .* AWS_WEB_IDENTITY_TOKEN_FILE/,
+    );
+    expect(sts.requests.all.map(({ body }) => new URLSearchParams(body).get('WebIdentityToken'))).toEqual([
+      'jwt-1',
+      'jwt-1',
+    ]);
+  });
+
   /** As the kubelet does: a new folder, and a symbolic link that is exchanged in one step. */
   function mountToken(folder: string, version: string, token: string): void {
     mkdirSync(join(folder, version));

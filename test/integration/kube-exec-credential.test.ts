@@ -10,12 +10,15 @@ import { openGate } from '../../src/runtime/write-gate.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { FakeClock } from '../support/fake-clock.js';
+import { eventually } from '../support/wait.js';
 
 let directory: string;
 let server: LoopbackServer;
 let connection: ApiConnection;
 let client: KubeClient;
 let clock: FakeClock;
+/** Ends when `/slow` may be answered. */
+let held: Promise<void>;
 /** Tokens that the API server takes. */
 let valid: (token: string) => boolean;
 
@@ -33,7 +36,8 @@ async function start(expires: boolean): Promise<void> {
     console.log(JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status }));`;
   const authority = await TestAuthority.create();
   server = await LoopbackServer.start(
-    ({ headers }, _request, response) => {
+    async ({ headers, url }, _request, response) => {
+      if (url === '/slow') await held;
       const token = String(headers.authorization).replace('Bearer ', '');
       response.writeHead(valid(token) ? 200 : 401, { 'content-type': 'application/json' });
       response.end(valid(token) ? '{}' : '{"kind":"Status","reason":"Unauthorized","code":401}');
@@ -63,6 +67,7 @@ const tokens = (): unknown[] => server.requests.all.map(({ headers }) => headers
 
 beforeEach(() => {
   clock = new FakeClock();
+  held = Promise.resolve();
   valid = () => true;
 });
 
@@ -92,6 +97,45 @@ describe('a credential plugin', () => {
     valid = (token) => token === 'token-2';
     await Promise.all(Array.from({ length: 10 }, () => client.request('GET', '/x')));
     expect(runs()).toBe(2);
+  });
+
+  it('is run again for a request that was on its way for long, although its credential was asked for since', async () => {
+    await start(true);
+    await client.request('GET', '/1');
+    let release = (): void => undefined;
+    held = new Promise((resolve) => {
+      release = resolve;
+    });
+    const slow = client.request('GET', '/slow');
+    await eventually('the request is under way', () => server.requests.all.length === 2);
+    await clock.advance(11_000);
+    await client.request('GET', '/2');
+    valid = (token) => token === 'token-2';
+    release();
+    await slow;
+    expect(runs()).toBe(2);
+  });
+
+  it('is run at once when what it gave was accepted and is refused soon after', async () => {
+    await start(true);
+    await client.request('GET', '/1');
+    valid = (token) => token === 'token-2';
+    await client.request('GET', '/2');
+    await clock.advance(3_000);
+    valid = (token) => token === 'token-3';
+    await client.request('GET', '/3');
+    expect(runs()).toBe(3);
+  });
+
+  it('is not run for each request when one of two servers refuses what the other one takes', async () => {
+    await start(true);
+    let turn = 0;
+    valid = () => (turn += 1) % 2 === 0;
+    for (let second = 0; second < 60; second += 1) {
+      await client.request('GET', '/x').catch(() => undefined);
+      await clock.advance(1_000);
+    }
+    expect(runs()).toBeLessThanOrEqual(12);
   });
 
   it('is run ever more rarely while everything that it gives is refused', async () => {

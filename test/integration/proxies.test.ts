@@ -7,6 +7,7 @@ import { startKmsServer } from '../servers/kms/server.js';
 import { startVaultServer } from '../servers/vault/server.js';
 import { ConnectProxy } from '../support/connect-proxy.js';
 import { ForwardProxy } from '../support/forward-proxy.js';
+import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
 import { failureOf } from './vault-stand.js';
 import { plainKubeConfig } from './watch-recording.js';
@@ -137,10 +138,51 @@ describe('a proxy on the way to a plain HTTP peer', () => {
     expect(new Set(proxy.authorizations)).toEqual(new Set([credentials]));
   });
 
-  it('that asks for credentials is named as the one that refuses', async () => {
+  async function failures(status: number): Promise<{ proxy: ForwardProxy; messages: string[] }> {
     const { proxy, network } = await stand();
-    proxy.refuseWith = 407;
-    const { client } = vaultStand('http://vault.test', { network, limits: { lookup } });
-    expect((await failureOf(client.request(READ))).message).toMatch(/proxy asks for credentials.*HTTP 407/);
+    proxy.refuseWith = status;
+    const limits = { lookup };
+    const kms = kmsApi({ aws: { kmsEndpoint: 'http://kms.test' }, network, limits });
+    const errors = await Promise.all([
+      failureOf(vaultStand('http://vault.test', { network, limits }).client.request(READ)),
+      failureOf(kms.decrypt(CIPHERTEXT, {})),
+      failureOf(kubeClient(plainKubeConfig('http://api.test'), network, limits).request('GET', '/x')),
+    ]);
+    for (const { message, stack } of errors) {
+      expect(`${message} ${stack ?? ''}`).not.toMatch(/proxy-password|user:|canary|SyntaxError/);
+    }
+    return { proxy, messages: errors.map(({ message }) => message) };
+  }
+
+  it('that asks for credentials is named as the one that refuses, whoever asks', async () => {
+    const { proxy, messages } = await failures(407);
+    const refusal = `the proxy ${proxy.host} refused the request (HTTP 407: it asks for credentials`;
+    for (const message of messages) expect(message).toContain(refusal);
+  });
+
+  it.each([403, 502, 503, 504])('is named beside the peer when one of them answers %i', async (status) => {
+    const { proxy, messages } = await failures(status);
+    for (const message of messages) {
+      expect(message).toContain(`the proxy ${proxy.host}`);
+      expect(message).toContain(String(status));
+    }
+  });
+
+  it('is not named for what the peer says through it', async () => {
+    const { network } = await stand();
+    const limits = { lookup };
+    const server = closing(
+      await LoopbackServer.start((_seen, _request, response) => {
+        response.writeHead(403, { 'content-type': 'application/json' });
+        response.end('{"kind":"Status","reason":"Forbidden","code":403,"errors":["permission denied"]}');
+      }),
+    );
+    const port = String(server.port);
+    const vault = await vaultStand(`http://vault.test:${port}`, { network, limits }).client.request(READ);
+    expect(vault.status).toBe(403);
+    const kube = kubeClient(plainKubeConfig(`http://api.test:${port}`), network, limits);
+    expect((await failureOf(kube.request('GET', '/x'))).message).toMatch(
+      /^GET \/x: the API server answered 403/,
+    );
   });
 });

@@ -9,12 +9,10 @@ import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';
 import type { LoginRefusals } from '../login-refusals.js';
 import { VaultError } from '../vault-error.js';
-import { type StsEndpoint, stsEndpoints } from './sts-endpoint.js';
+import { type StsEndpoint, stsEndpoints, stsRegion } from './sts-endpoint.js';
 
 /** The request that Vault's aws auth method forwards to STS (Vault documentation, AWS auth method, IAM). */
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
-/** Where credentials are asked for when nothing names a region. */
-const DEFAULT_REGION = 'us-east-1';
 /** From Vault's `builtin/credential/aws/path_login.go`. */
 const REFUSALS: LoginRefusals = {
   known: [
@@ -140,10 +138,10 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
   }
   const { staticCredentials } = aws;
   if (staticCredentials !== undefined) return () => Promise.resolve(staticCredentials);
-  const region = aws.region ?? DEFAULT_REGION;
   const chain = awsCredentialChain(aws, {
     clientConfig: {
-      region,
+      // Given as a value it would come before the region of the profile.
+      region: stsRegion(aws.region),
       requestHandler: new AwsRequestHandler({
         agents,
         maxSockets: MAX_SOCKETS,

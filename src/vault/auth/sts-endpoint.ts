@@ -14,6 +14,9 @@ export interface StsEndpoint {
  * `sts.amazonaws.com` takes the scope `us-east-1` alone, whatever region the client is in; regions that
  * came later and other partitions have hosts of their own, and each of these takes its own region.
  *
+ * With `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`, or the fields `use_fips_endpoint` and
+ * `use_dualstack_endpoint` of the profile, it is one of these hosts.
+ *
  * @param options.region where nothing is given, what the SDK finds (the profile), else `us-east-1`.
  * @param options.regional as `AWS_STS_REGIONAL_ENDPOINTS=regional`: the region's host, also where there is
  *   a global one.
@@ -23,15 +26,26 @@ export function stsEndpoints(options: {
   readonly regional: boolean;
 }): () => Promise<StsEndpoint> {
   const { region, regional } = options;
+  const regionName = stsRegion(region);
   let client: STSClient | undefined;
   return async () => {
-    client ??= new STSClient(region === undefined ? {} : { region });
-    const name = await client.config.region().catch(() => DEFAULT_REGION);
-    const { url, properties } = client.config.endpointProvider({
+    const name = await regionName();
+    const { config } = (client ??= new STSClient({ region: name }));
+    const UseFIPS = await config.useFipsEndpoint();
+    const UseDualStack = await config.useDualstackEndpoint();
+    const { url, properties } = config.endpointProvider({
       Region: name,
       UseGlobalEndpoint: !regional,
+      UseFIPS,
+      UseDualStack,
     });
     const [scheme] = (properties?.authSchemes ?? []) as readonly { readonly signingRegion?: string }[];
     return { hostname: url.hostname, signingRegion: scheme?.signingRegion ?? name };
   };
+}
+
+/** The region in which STS is asked for credentials: the given one, else the profile's, else `us-east-1`. */
+export function stsRegion(region: string | undefined): () => Promise<string> {
+  const { config } = new STSClient(region === undefined ? {} : { region });
+  return () => config.region().catch(() => DEFAULT_REGION);
 }

@@ -10,6 +10,17 @@ const PARTITIONS: readonly (readonly [region: RegExp, domain: string])[] = [
   [/^(?:us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d$/, 'amazonaws.com'],
 ];
 
+/** The domains of the hosts with IPv4 and IPv6 ("AWS STS endpoints", dual-stack). */
+const DUAL_STACK: Readonly<Record<string, string>> = {
+  'amazonaws.com': 'api.aws',
+  'amazonaws.com.cn': 'api.amazonwebservices.com.cn',
+  'c2s.ic.gov': 'api.aws.ic.gov',
+  'sc2s.sgov.gov': 'api.aws.scloud',
+  'cloud.adc-e.uk': 'api.cloud-aws.adc-e.uk',
+  'csp.hci.ic.gov': 'api.aws.hci.ic.gov',
+  'amazonaws.eu': 'api.amazonwebservices.eu',
+};
+
 /** What is asked by its own address has no name that tells a region. */
 const OWN_ADDRESS = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/;
 
@@ -21,7 +32,8 @@ const OWN_ADDRESS = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/;
  */
 export function scopeRegionOf(host: string): string | undefined {
   if (host === 'sts.amazonaws.com' || OWN_ADDRESS.test(host)) return 'us-east-1';
-  const [, region = '', domain] = /^sts\.([a-z0-9-]+)\.(.+)$/.exec(host) ?? [];
+  const [, region = '', domain] = /^sts(?:-fips)?\.([a-z0-9-]+)\.(.+)$/.exec(host) ?? [];
   const partition = PARTITIONS.find(([names]) => names.test(region));
-  return partition?.[1] === domain && domain !== undefined ? region : undefined;
+  if (partition === undefined || domain === undefined) return undefined;
+  return [partition[1], DUAL_STACK[partition[1]]].includes(domain) ? region : undefined;
 }

@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 
 import { patternProblem } from '../../../src/api/allowed-paths.js';
 import type { AuthConfig, CommandLine, Environment, OperatorConfig } from '../../../src/config/config.js';
+import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
+import { libraryCorrections } from '../../../src/config/stray-characters.js';
 import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 
@@ -28,6 +30,14 @@ function authOf(method: string, env: Environment): AuthConfig {
   if (command.action !== 'run') throw new Error(command.text);
   return command.config.auth;
 }
+
+/** A good value of each variable that a library reads by itself. */
+const LIBRARY_VALUES: readonly (readonly [string, string])[] = ENVIRONMENT_VARIABLES.filter(
+  ({ library, name }) => library === true && name !== 'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+).map(({ name, check }) => [
+  name,
+  ['true', 'http://host:1', '3', 'standard', 'IPv6'].find((value) => check?.(value) === undefined) ?? '',
+]);
 
 /** A good value of each variable, and the method that reads it. */
 const VARIABLES: readonly (readonly [string, string, string])[] = [
@@ -58,6 +68,7 @@ const VARIABLES: readonly (readonly [string, string, string])[] = [
   ['AWS_SESSION_TOKEN', 'session', 'token'],
   ['AWS_ACCESS_KEY', 'AKIA', 'token'],
   ['AWS_SECRET_KEY', 'secret', 'token'],
+  ...LIBRARY_VALUES.map(([name, value]) => [name, value, 'token'] as const),
   ['HTTPS_PROXY', 'http://proxy:1', 'token'],
   ['NO_PROXY', '.svc', 'token'],
   ['SSL_CERT_FILE', '/ca.crt', 'token'],
@@ -130,13 +141,6 @@ describe('variables with characters of any sort', () => {
     if (command.action === 'print') expect(command.text).not.toContain(value);
   });
 
-  it.each(['AWS_PROFILE', 'AWS_ROLE_ARN', 'AWS_WEB_IDENTITY_TOKEN_FILE', 'KUBECONFIG'])(
-    'refuses %s with a final line break, because others read it as it stands',
-    (name) => {
-      expect(parse('token', { [name]: 'value\n' })).toMatchObject({ text: expect.stringContaining(name) });
-    },
-  );
-
   it('holds for the webhook too', () => {
     const flags = ['-tls-cert-file=a', '-tls-key-file=b'];
     const command = parseWebhookCommand(
@@ -145,6 +149,34 @@ describe('variables with characters of any sort', () => {
       { patternProblem, build: BUILD },
     );
     expect(command).toMatchObject({ exitCode: 2, text: expect.stringContaining('AWS_REGION') });
+  });
+});
+
+describe('variables that a library reads from the environment of the process', () => {
+  it('are handed over without a final line break', () => {
+    const env = Object.fromEntries(LIBRARY_VALUES.map(([name, value]) => [name, `${value}\n`]));
+    expect(libraryCorrections(env)).toEqual(Object.fromEntries(LIBRARY_VALUES));
+    expect(libraryCorrections(Object.fromEntries(LIBRARY_VALUES))).toEqual({});
+    // The SDK reads the keys for a profile with `credential_source = Environment`.
+    expect(libraryCorrections({ AWS_SECRET_ACCESS_KEY: 'secret\n', VAULT_TOKEN: 'token\n' })).toEqual({
+      AWS_SECRET_ACCESS_KEY: 'secret',
+    });
+  });
+
+  it.each([
+    ['AWS_USE_FIPS_ENDPOINT', 'TRUE'],
+    ['AWS_USE_FIPS_ENDPOINT', '1'],
+    ['AWS_USE_DUALSTACK_ENDPOINT', 'yes'],
+    ['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'on'],
+    ['AWS_EC2_METADATA_DISABLED', 'False'],
+    ['AWS_ENDPOINT_URL_STS', 'sts.example'],
+    ['AWS_DEFAULTS_MODE', 'fast'],
+    ['AWS_MAX_ATTEMPTS', '3x'],
+    ['AWS_RETRY_MODE', 'never'],
+    ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', 'ipv6'],
+  ])('are refused by name where it would take another value silently: %s=%s', (name, value) => {
+    const command = parse('token', { [name]: value });
+    expect(command).toMatchObject({ action: 'print', text: expect.stringMatching(`: ${name} must be `) });
   });
 });
 

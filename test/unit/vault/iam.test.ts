@@ -169,6 +169,29 @@ describe('iamMethod', () => {
     rmSync(directory, { recursive: true });
   });
 
+  it.each([
+    ['us-east-1', 'true', 'false', 'sts-fips.us-east-1.amazonaws.com'],
+    ['eu-west-1', 'false', 'true', 'sts.eu-west-1.api.aws'],
+    ['us-west-2', 'true', 'true', 'sts-fips.us-west-2.api.aws'],
+    ['us-gov-west-1', 'true', 'false', 'sts.us-gov-west-1.amazonaws.com'],
+    ['cn-north-1', 'false', 'true', 'sts.cn-north-1.api.amazonwebservices.com.cn'],
+    ['us-east-1', 'false', 'false', 'sts.amazonaws.com'],
+  ])('signs in %s with FIPS %s and dual stack %s for %s', async (region, fips, dualStack, host) => {
+    process.env.AWS_USE_FIPS_ENDPOINT = fips;
+    process.env.AWS_USE_DUALSTACK_ENDPOINT = dualStack;
+    const sent = await loginWith(STATIC, { region });
+    expect(sent.url.href).toBe(`https://${host}/`);
+    expect(verdictOn(sent)).toMatchObject({ ok: true });
+  });
+
+  it('takes FIPS from the profile', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'iam-'));
+    process.env.AWS_CONFIG_FILE = join(directory, 'config');
+    writeFileSync(process.env.AWS_CONFIG_FILE, '[default]\nregion = us-east-2\nuse_fips_endpoint = true\n');
+    expect((await loginWith(STATIC)).url.hostname).toBe('sts-fips.us-east-2.amazonaws.com');
+    rmSync(directory, { recursive: true });
+  });
+
   it('signs the server id, so that the request fits one Vault only', async () => {
     const sent = await loginWith({ ...STATIC, VAULT_IAM_SERVER_ID: 'vault.example', VAULT_IAM_ROLE: 'app' });
     expect(sent.role).toBe('app');

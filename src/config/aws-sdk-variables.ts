@@ -1,0 +1,140 @@
+import { parseHttpUrl } from './network-environment.js';
+
+interface SdkVariable {
+  readonly name: string;
+  readonly description: string;
+  readonly default?: string;
+  readonly ascii?: true;
+  readonly check?: (value: string) => string | undefined;
+}
+
+/** The SDK takes anything else for `false`, without a word. */
+const trueOrFalse = oneOf(['true', 'false']);
+
+/**
+ * What the AWS SDK reads by itself, in what KMS and STS are asked with and where credentials come from: the selectors of
+ * `@smithy/core` (config, endpoints, retry), `@aws-sdk/core` and the packages `credential-provider-*`.
+ */
+export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
+  { name: 'AWS_ENDPOINT_URL', check: url, description: 'URL of every AWS service; read by the SDK.' },
+  {
+    name: 'AWS_ENDPOINT_URL_STS',
+    check: url,
+    description: 'URL of STS, which gives credentials for a role; takes precedence over `AWS_ENDPOINT_URL`.',
+  },
+  {
+    name: 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
+    check: trueOrFalse,
+    description:
+      'Ignore `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_STS` and the URLs in the shared configuration file.',
+  },
+  {
+    name: 'AWS_USE_FIPS_ENDPOINT',
+    check: trueOrFalse,
+    description: 'Use the FIPS hosts of KMS and STS; also for the host that the `iam` login is signed for.',
+  },
+  {
+    name: 'AWS_USE_DUALSTACK_ENDPOINT',
+    check: trueOrFalse,
+    description: 'Use the hosts with IPv4 and IPv6; also for the host that the `iam` login is signed for.',
+  },
+  {
+    name: 'AWS_DEFAULTS_MODE',
+    check: oneOf(['legacy', 'standard', 'in-region', 'cross-region', 'mobile', 'auto']),
+    description:
+      'Defaults of the SDK: `legacy`, `standard`, `in-region`, `cross-region`, `mobile` or `auto`.',
+  },
+  {
+    name: 'AWS_MAX_ATTEMPTS',
+    check: (text) => (/^[1-9][0-9]{0,2}$/.test(text) ? undefined : 'must be a whole number from 1 to 999'),
+    description: 'Attempts of a request to STS. Requests to KMS are repeated by the program itself.',
+  },
+  {
+    name: 'AWS_RETRY_MODE',
+    check: oneOf(['legacy', 'standard', 'adaptive']),
+    description: 'How requests to STS are repeated: `legacy`, `standard` or `adaptive`.',
+  },
+  {
+    name: 'AWS_DISABLE_CLOCK_SKEW_CORRECTION',
+    check: trueOrFalse,
+    description: 'Do not correct a wrong clock by the time in answers of AWS.',
+  },
+  {
+    name: 'AWS_AUTH_SCHEME_PREFERENCE',
+    ascii: true,
+    description: 'Signature schemes in the order of preference, separated by commas.',
+  },
+  { name: 'AWS_SDK_UA_APP_ID', ascii: true, description: 'Name of the application in the `User-Agent`.' },
+  {
+    name: 'AWS_EXECUTION_ENV',
+    ascii: true,
+    description: 'Name of the environment in the `User-Agent`; ECS sets it.',
+  },
+  { name: 'AWS_PROFILE', description: 'Profile of the shared configuration files.' },
+  { name: 'AWS_CONFIG_FILE', default: '~/.aws/config', description: 'Shared configuration file.' },
+  {
+    name: 'AWS_SHARED_CREDENTIALS_FILE',
+    default: '~/.aws/credentials',
+    description: 'Shared credentials file.',
+  },
+  {
+    name: 'AWS_ROLE_ARN',
+    ascii: true,
+    description:
+      'Role to assume with `AWS_WEB_IDENTITY_TOKEN_FILE`; EKS sets both for a service account with a role.',
+  },
+  {
+    name: 'AWS_WEB_IDENTITY_TOKEN_FILE',
+    description: 'File with the token for `AWS_ROLE_ARN`. A line break at its end is left out.',
+  },
+  { name: 'AWS_ROLE_SESSION_NAME', ascii: true, description: 'Session name of the assumed role.' },
+  {
+    name: 'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+    check: url,
+    description: 'Credentials endpoint of the container; EKS Pod Identity sets it.',
+  },
+  {
+    name: 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+    ascii: true,
+    description: 'Credentials endpoint of the container; ECS sets it.',
+  },
+  {
+    name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+    description: 'File with the token for the credentials endpoint.',
+  },
+  {
+    name: 'AWS_EC2_METADATA_DISABLED',
+    check: trueOrFalse,
+    description: 'Take no credentials from the metadata service of the node.',
+  },
+  {
+    name: 'AWS_EC2_METADATA_V1_DISABLED',
+    check: trueOrFalse,
+    description: 'Never ask the metadata service without a session token (IMDSv1).',
+  },
+  {
+    name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT',
+    check: url,
+    description: 'URL of the metadata service of the node.',
+  },
+  {
+    name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE',
+    check: oneOf(['IPv4', 'IPv6']),
+    description: 'Address family of the metadata service: `IPv4` or `IPv6`.',
+  },
+  {
+    name: 'AWS_LOGIN_CACHE_DIRECTORY',
+    default: '~/.aws/login/cache',
+    description: 'Directory with the sessions of `aws login`.',
+  },
+];
+
+function url(text: string): string | undefined {
+  const parsed = parseHttpUrl(text);
+  return 'problem' in parsed ? parsed.problem : undefined;
+}
+
+function oneOf(choices: readonly string[]): (text: string) => string | undefined {
+  const listed = choices.join(', ').replace(/, ([^,]*)$/, ' or $1');
+  return (text) => (choices.includes(text) ? undefined : `must be ${listed}`);
+}
