@@ -7,54 +7,33 @@ import { VaultClient } from '../vault/vault-client.js';
 import { VaultKvStore } from '../vault/vault-kv-store.js';
 import { VaultSession } from '../vault/vault-session.js';
 import { VaultTransport } from '../vault/vault-transport.js';
-import { registerFactory } from './registration.js';
+import { registerFactory, registerServices, registerValues, type Service } from './registration.js';
+
+/** Beside the reconciles: look-ups, renewals and logins. */
+const SESSION_SOCKETS = 6;
+
+const SERVICES: readonly Service[] = [
+  [TOKENS.transport, VaultTransport],
+  [TOKENS.vaultClient, VaultClient],
+  [TOKENS.vaultSession, VaultSession],
+  [TOKENS.kvStore, VaultKvStore],
+];
 
 /** The parts of step 5. */
 export function registerVault(container: DependencyContainer, config: OperatorConfig): void {
-  registerFactory(
-    container,
-    TOKENS.vaultClient,
-    (c) =>
-      new VaultClient({
-        config: config.vault,
-        transport: new VaultTransport({
-          config: config.vault,
-          agents: c.resolve(TOKENS.agents),
-          logger: c.resolve(TOKENS.logger),
-          // Beside the reconciles: look-ups, renewals and logins.
-          maxSockets: config.maxConcurrentReconciles + 6,
-        }),
-        gate: c.resolve(TOKENS.vaultGate),
-        clock: c.resolve(TOKENS.clock),
-        metrics: c.resolve(TOKENS.metrics),
-        stopping: c.resolve(TOKENS.stopping),
-      }),
-  );
+  registerServices(container, SERVICES);
+  registerValues(container, [
+    [TOKENS.vaultConfig, config.vault],
+    [TOKENS.auth, config.auth],
+    [TOKENS.authMethod, config.auth.method],
+    [TOKENS.vaultMaxSockets, config.maxConcurrentReconciles + SESSION_SOCKETS],
+  ]);
   registerFactory(container, TOKENS.authenticator, (c) =>
-    new VaultAuthenticatorFactory().create(config.auth, {
+    new VaultAuthenticatorFactory().create(c.resolve(TOKENS.auth), {
       client: c.resolve(TOKENS.vaultClient),
-      aws: config.aws,
+      aws: c.resolve(TOKENS.aws),
       agents: c.resolve(TOKENS.agents),
       clock: c.resolve(TOKENS.clock),
     }),
-  );
-  registerFactory(
-    container,
-    TOKENS.vaultSession,
-    (c) =>
-      new VaultSession({
-        client: c.resolve(TOKENS.vaultClient),
-        authenticator: c.resolve(TOKENS.authenticator),
-        method: config.auth.method,
-        stopping: c.resolve(TOKENS.stopping),
-        clock: c.resolve(TOKENS.clock),
-        logger: c.resolve(TOKENS.logger),
-        metrics: c.resolve(TOKENS.metrics),
-      }),
-  );
-  registerFactory(
-    container,
-    TOKENS.kvStore,
-    (c) => new VaultKvStore({ session: c.resolve(TOKENS.vaultSession) }),
   );
 }

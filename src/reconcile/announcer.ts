@@ -1,9 +1,12 @@
+import { inject, injectable } from 'tsyringe';
+
 import { printable } from '../api/printable.js';
 import { type NormalEventReason, type WarningEventReason, warningOf } from '../api/reasons.js';
 import type { Resource } from '../api/resources.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
-import type { Clock } from '../runtime/clock.js';
 import type { Finding } from '../queue/outcome.js';
+import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import type { KeyFailure } from './key-failure.js';
 
 /** A warning that still stands is said again after this long: the API server drops events after an hour. */
@@ -19,32 +22,36 @@ export interface Warning {
  * Says things on resources. Warnings stand until they change or their time is over, so that a resync of
  * a resource that is wrong as before costs no event.
  */
+@injectable()
 export class Announcer {
   /** uid to what stands: reason and message, and when it was last said (monotonic milliseconds). */
   private readonly standing = new Map<string, ReadonlyMap<string, number>>();
 
-  constructor(private readonly deps: { readonly events: EventRecorder; readonly clock: Clock }) {}
+  constructor(
+    @inject(TOKENS.events) private readonly events: EventRecorder,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+  ) {}
 
   normal(resource: Resource, reason: NormalEventReason, message: string): void {
-    this.deps.events.normal(resource, reason, message);
+    this.events.normal(resource, reason, message);
   }
 
   /** A warning about something that happened, not about a state. */
   once(resource: Resource, reason: WarningEventReason, message: string): void {
-    this.deps.events.warning(resource, reason, message);
+    this.events.warning(resource, reason, message);
   }
 
   /** Everything that is wrong with the resource now; replaces what stood before. */
   warnings(resource: Resource, warnings: readonly Warning[]): void {
     const { uid } = resource.metadata;
-    const now = this.deps.clock.monotonicMs();
+    const now = this.clock.monotonicMs();
     const before = this.standing.get(uid);
     const standing = new Map<string, number>();
     for (const { reason, message } of warnings) {
       const id = `${reason}\n${message}`;
       const saidAt = before?.get(id);
       const due = saidAt === undefined || now - saidAt >= REPEAT_AFTER_MS;
-      if (due && !standing.has(id)) this.deps.events.warning(resource, reason, message);
+      if (due && !standing.has(id)) this.events.warning(resource, reason, message);
       standing.set(id, due ? now : saidAt);
     }
     if (standing.size > 0) this.standing.set(uid, standing);

@@ -1,5 +1,8 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Finding } from '../queue/outcome.js';
+import { TOKENS } from '../tokens.js';
 import type { KvSecret, KvVersion } from '../vault/kv-store.js';
 import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
@@ -23,21 +26,20 @@ const READ_NEEDED: Finding = {
  * secret is written: on v1 once per change and once per period, on v2 once per change, with
  * check-and-set against the last version that is known.
  */
+@injectable()
 export class BlindSync {
   constructor(
-    private readonly deps: {
-      readonly decryption: KeyDecryption;
-      readonly memory: SyncMemory;
-      readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>;
-    },
+    @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>,
   ) {}
 
   async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
     const { aggregate, inputsHash, secret, place } = request;
     const { uid } = secret.metadata;
-    const suspicion = this.deps.memory.suspicionOf(uid, place);
+    const suspicion = this.memory.suspicionOf(uid, place);
     if (!this.isDue(request, kv)) {
-      const version = lastVersion(request, this.deps.memory);
+      const version = lastVersion(request, this.memory);
       return {
         state: 'synced',
         claims: true,
@@ -46,7 +48,7 @@ export class BlindSync {
         ...(version === undefined ? {} : { version }),
       };
     }
-    const { values, failures } = await this.deps.decryption.decrypt(
+    const { values, failures } = await this.decryption.decrypt(
       { uid, priority: request.priority, assertWanted: request.guard.assert },
       [...aggregate.keys.values()],
       signal,
@@ -57,8 +59,8 @@ export class BlindSync {
     }
     const changed = this.lastHash(request) !== inputsHash;
     const version = await this.write(request, kv, values, signal);
-    this.deps.memory.clearSuspicion(uid, place, suspicion);
-    this.deps.memory.remember(uid, place, {
+    this.memory.clearSuspicion(uid, place, suspicion);
+    this.memory.remember(uid, place, {
       inputsHash,
       dataMac: undefined,
       failedKeys: [],
@@ -82,8 +84,8 @@ export class BlindSync {
   /** On v1 a restart counts as a change: what stands there now cannot be told. */
   private lastHash({ secret, place, known }: SyncRequest): string | undefined {
     const { uid } = secret.metadata;
-    if (this.deps.memory.suspicionOf(uid, place) !== undefined) return undefined;
-    const remembered = this.deps.memory.fingerprint(uid, place)?.inputsHash;
+    if (this.memory.suspicionOf(uid, place) !== undefined) return undefined;
+    const remembered = this.memory.fingerprint(uid, place)?.inputsHash;
     return secret.spec.kvSettings.engineVersion === 'v1' ? remembered : (remembered ?? known.inputsHash);
   }
 
@@ -97,18 +99,17 @@ export class BlindSync {
     const { path } = request.place;
     guard.assert();
     if (kv.engine === 'v1' && isTrulyEmpty(aggregate)) {
-      if (isOurs(request, this.deps.memory)) await kv.remove({ guard: guard.send, signal });
+      if (isOurs(request, this.memory)) await kv.remove({ guard: guard.send, signal });
       return undefined;
     }
     await request.claim('unknown');
-    const cas =
-      request.secret.spec.kvSettings.casIndex ?? lastVersion(request, this.deps.memory)?.version ?? 0;
+    const cas = request.secret.spec.kvSettings.casIndex ?? lastVersion(request, this.memory)?.version ?? 0;
     try {
       const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, {
         guard: guard.send,
         signal,
       });
-      this.deps.metrics.vaultWrites.inc({ engine: kv.engine });
+      this.metrics.vaultWrites.inc({ engine: kv.engine });
       return version;
     } catch (error) {
       if (!(error instanceof VaultError) || error.failure !== 'rejected') throw error;

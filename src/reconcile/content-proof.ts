@@ -1,5 +1,8 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { KMSVaultSecret } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
+import { TOKENS } from '../tokens.js';
 import type { KvReading } from '../vault/kv-store.js';
 import { sameData } from '../vault/secret-data.js';
 import type { KeyDecryption } from './key-decryption.js';
@@ -7,9 +10,11 @@ import type { SecretAggregator } from './secret-aggregator.js';
 import { targetData } from './target-data.js';
 
 /** Shows by its content that a value in Vault is a resource's own. */
+@injectable()
 export class ContentProof {
   constructor(
-    private readonly deps: { readonly aggregator: SecretAggregator; readonly decryption: KeyDecryption },
+    @inject(TOKENS.aggregator) private readonly aggregator: SecretAggregator,
+    @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
   ) {}
 
   /**
@@ -20,8 +25,8 @@ export class ContentProof {
    */
   async isOurs(secret: KMSVaultSecret, reading: KvReading, signal?: AbortSignal): Promise<boolean> {
     if (reading.state !== 'live' || !checkSecretSpec(secret.spec).ok) return false;
-    const aggregate = await this.deps.aggregator.aggregate(secret);
-    const { values, failures } = await this.deps.decryption.decrypt(
+    const aggregate = await this.aggregator.aggregate(secret);
+    const { values, failures } = await this.decryption.decrypt(
       { uid: secret.metadata.uid, priority: 'edit' },
       [...aggregate.keys.values()],
       signal,

@@ -1,7 +1,10 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { printable } from '../api/printable.js';
 import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
 import { parseVaultPath } from '../api/vault-path.js';
+import { TOKENS } from '../tokens.js';
 import type { KvReading, KvStore } from '../vault/kv-store.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { ContentProof } from './content-proof.js';
@@ -27,19 +30,18 @@ export type DeletionPlan =
  * is the newest witness, then the status; a claim tells of a write that neither knows the end of, and is
  * resolved by reading what the place holds.
  */
+@injectable()
 export class DeletionPlanner {
   constructor(
-    private readonly deps: {
-      readonly store: KvStore;
-      readonly memory: SyncMemory;
-      readonly proof: ContentProof;
-      readonly allowedPaths: AllowedPaths;
-    },
+    @inject(TOKENS.kvStore) private readonly store: KvStore,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.proof) private readonly proof: ContentProof,
+    @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
   ) {}
 
   /** @throws VaultError, KmsError, KubeError when it cannot be told now. */
   async plan(secret: KMSVaultSecret, signal?: AbortSignal): Promise<DeletionPlan> {
-    const { memory } = this.deps;
+    const { memory } = this;
     const { uid } = secret.metadata;
     const spec = placeOf(secret);
     const created = memory.held(uid)?.place ?? statusPlace(secret);
@@ -70,7 +72,7 @@ export class DeletionPlanner {
     const reading = await this.read(claimed, signal);
     if (typeof reading === 'string') return keepAll([claimed, ...older], reading);
     if (isAsClaimed(claim, reading)) return undefined;
-    if (await this.deps.proof.isOurs(secret, reading, signal)) {
+    if (await this.proof.isOurs(secret, reading, signal)) {
       const why = `the path changed to ${claimed.path}`;
       return this.removal(
         secret,
@@ -101,13 +103,13 @@ export class DeletionPlanner {
     }
     const refusal = this.refusal(secret, spec);
     if (refusal !== undefined) return { kind: 'keep', why: refusal, kept: [] };
-    if (createdAtSpec(secret, this.deps.memory)) return this.removal(secret, spec, []);
+    if (createdAtSpec(secret, this.memory)) return this.removal(secret, spec, []);
     const reading = await this.read(spec, signal);
     if (typeof reading === 'string') return keepAll([spec], reading);
     if (reading.state === 'absent') {
       return { kind: 'keep', why: `there is nothing at ${spec.path}`, kept: [] };
     }
-    if (await this.deps.proof.isOurs(secret, reading, signal)) return this.removal(secret, spec, []);
+    if (await this.proof.isOurs(secret, reading, signal)) return this.removal(secret, spec, []);
     return keepAll([spec], 'its status does not say which path it wrote');
   }
 
@@ -120,14 +122,14 @@ export class DeletionPlanner {
     const parsed = parseVaultPath(path);
     if (!parsed.ok) return `path ${printable(path)} ${parsed.problem}`;
     if (parsed.path !== path) return `path ${printable(path)} is not normalised`;
-    if (this.deps.allowedPaths.allows(path, metadata.namespace)) return undefined;
+    if (this.allowedPaths.allows(path, metadata.namespace)) return undefined;
     return `path ${path} is outside --allowed-vault-paths`;
   }
 
   /** @returns why the place cannot be read, when that will not change by itself. */
   private async read({ path, engine }: Place, signal?: AbortSignal): Promise<KvReading | string> {
     try {
-      const kv = await this.deps.store.open(path, engine, signal);
+      const kv = await this.store.open(path, engine, signal);
       return await kv.read(signal);
     } catch (error) {
       if (!(error instanceof VaultError) || error.retry === 'soon') throw error;

@@ -1,8 +1,11 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { AllowedPaths } from '../api/allowed-paths.js';
-import { keyOf, type ResourceKey } from '../api/resource-key.js';
+import { keyOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceCache } from '../kube/resource-store.js';
-import type { Priority } from '../queue/work-queue.js';
+import type { Requeue } from '../queue/work-queue.js';
+import { TOKENS } from '../tokens.js';
 import type { PathOwnership } from './path-ownership.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -42,15 +45,14 @@ export class WriteGuard {
  * Who may write a place at this moment. Always asked of the cache, never of the object that a reconcile
  * began with: much can happen while Vault, KMS and the API server are waited for.
  */
+@injectable()
 export class Entitlement {
   constructor(
-    private readonly deps: {
-      readonly cache: ResourceCache;
-      readonly ownership: PathOwnership;
-      readonly allowedPaths: AllowedPaths;
-      readonly memory: SyncMemory;
-      readonly requeue: (key: ResourceKey, priority: Priority) => void;
-    },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
+    @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
   guard(secret: KMSVaultSecret, place: Place): WriteGuard {
@@ -60,17 +62,17 @@ export class Entitlement {
   /** Lives, is not being deleted, names this very place, may use it, and owns its path. */
   isEntitled(secret: KMSVaultSecret, place: Place): boolean {
     const { namespace, name, uid } = secret.metadata;
-    const latest = this.deps.cache.secret(namespace, name);
+    const latest = this.cache.secret(namespace, name);
     if (latest === undefined || !stillWants(latest, uid, place)) return false;
-    if (!this.deps.allowedPaths.allows(place.path, namespace)) return false;
-    return this.deps.ownership.claim(place.path, latest).owner.metadata.uid === uid;
+    if (!this.allowedPaths.allows(place.path, namespace)) return false;
+    return this.ownership.claim(place.path, latest).owner.metadata.uid === uid;
   }
 
   /** Whether somebody else has the place of a resource that may not write it any more. */
   isTaken(secret: KMSVaultSecret, place: Place): boolean {
     if (this.isEntitled(secret, place)) return false;
     const { uid } = secret.metadata;
-    return this.deps.ownership.liveAt(place.path).some(({ metadata }) => metadata.uid !== uid);
+    return this.ownership.liveAt(place.path).some(({ metadata }) => metadata.uid !== uid);
   }
 
   /**
@@ -78,12 +80,12 @@ export class Entitlement {
    * without having read it does not count any more.
    */
   handOver(secret: KMSVaultSecret, place: Place): void {
-    for (const other of this.deps.ownership.liveAt(place.path)) {
-      if (other.metadata.uid !== secret.metadata.uid) this.deps.memory.suspect(other.metadata.uid, place);
-      this.deps.requeue(keyOf(other), 'edit');
+    for (const other of this.ownership.liveAt(place.path)) {
+      if (other.metadata.uid !== secret.metadata.uid) this.memory.suspect(other.metadata.uid, place);
+      this.requeue.add(keyOf(other), 'edit');
     }
-    const latest = this.deps.cache.secret(secret.metadata.namespace, secret.metadata.name);
-    if (latest !== undefined) this.deps.requeue(keyOf(latest), 'edit');
+    const latest = this.cache.secret(secret.metadata.namespace, secret.metadata.name);
+    if (latest !== undefined) this.requeue.add(keyOf(latest), 'edit');
   }
 }
 

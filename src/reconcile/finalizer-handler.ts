@@ -1,3 +1,5 @@
+import { inject, injectable } from 'tsyringe';
+
 import { OperatorError } from '../api/errors.js';
 import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
@@ -6,6 +8,7 @@ import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import type { KvStore } from '../vault/kv-store.js';
 import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
@@ -39,18 +42,17 @@ class HeirError extends Error {
  * Handles a `KMSVaultSecret` that is being deleted. Only with our finalizer is anything removed from
  * Vault, and only what is shown to be this resource's. Other finalizers are never touched.
  */
+@injectable()
 export class FinalizerHandler {
   constructor(
-    private readonly deps: {
-      readonly client: ResourceClient;
-      readonly store: KvStore;
-      readonly planner: DeletionPlanner;
-      readonly ownership: PathOwnership;
-      readonly entitlement: Entitlement;
-      readonly memory: SyncMemory;
-      readonly announcer: Announcer;
-      readonly clock: Clock;
-    },
+    @inject(TOKENS.resources) private readonly client: ResourceClient,
+    @inject(TOKENS.kvStore) private readonly store: KvStore,
+    @inject(TOKENS.planner) private readonly planner: DeletionPlanner,
+    @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
+    @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.clock) private readonly clock: Clock,
   ) {}
 
   /**
@@ -59,18 +61,18 @@ export class FinalizerHandler {
    */
   async handle(resource: KMSVaultSecret, signal?: AbortSignal): Promise<Outcome> {
     // What may be removed stands in the status: never decide by a copy that may be behind.
-    const fresh = hasFinalizer(resource) ? await this.deps.client.fetch(keyOf(resource)) : resource;
+    const fresh = hasFinalizer(resource) ? await this.client.fetch(keyOf(resource)) : resource;
     if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) {
       // The finalizer was removed by hand, or the resource is gone: nothing is to be known of it any more.
-      this.deps.memory.forget(resource.metadata.uid);
-      this.deps.announcer.forget(resource.metadata.uid);
+      this.memory.forget(resource.metadata.uid);
+      this.announcer.forget(resource.metadata.uid);
       return { result: 'deleted' };
     }
     if (fresh.metadata.deletionTimestamp === undefined) return { result: 'deleted' };
-    if (this.deps.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
+    if (this.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
     let plan: DeletionPlan;
     try {
-      plan = await this.deps.planner.plan(fresh, signal);
+      plan = await this.planner.plan(fresh, signal);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       return await this.wait(fresh, `what it wrote to Vault cannot be told now: ${error.message}`, error);
@@ -87,14 +89,14 @@ export class FinalizerHandler {
     const { uid } = secret.metadata;
     let begun = false;
     const guard = (): void => {
-      const heir = this.deps.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
+      const heir = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
       if (heir !== undefined) throw new HeirError(heir);
       begun = true;
     };
     try {
       guard();
       begun = false;
-      const kv = await this.deps.store.open(place.path, place.engine, signal);
+      const kv = await this.store.open(place.path, place.engine, signal);
       await kv.remove({ guard, signal });
     } catch (error) {
       if (error instanceof HeirError) {
@@ -106,11 +108,11 @@ export class FinalizerHandler {
       return await this.notRemoved(secret, place.path, kept, error, signal);
     } finally {
       // An heir that came while the request was on its way may have lost its value: it looks again.
-      const { entitlement } = this.deps;
+      const { entitlement } = this;
       if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
     }
-    this.deps.memory.noteDeleted(uid);
-    this.deps.announcer.normal(secret, 'SecretDeleted', `Deleted ${place.path} from Vault`);
+    this.memory.noteDeleted(uid);
+    this.announcer.normal(secret, 'SecretDeleted', `Deleted ${place.path} from Vault`);
     this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
@@ -137,14 +139,14 @@ export class FinalizerHandler {
 
   /** The resource stays, says why, and is tried again. */
   private async wait(secret: KMSVaultSecret, message: string, error: OperatorError): Promise<Outcome> {
-    this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
+    this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
     return failed(message, error.retryAfterMs);
   }
 
   private async mountIsGone(path: string, signal?: AbortSignal): Promise<boolean> {
     try {
-      return await this.deps.store.mountIsGone(path, signal);
+      return await this.store.mountIsGone(path, signal);
     } catch (failure) {
       if (failure instanceof VaultError) return false;
       throw failure;
@@ -156,7 +158,7 @@ export class FinalizerHandler {
     why: string,
     kept: readonly KeptPlace[] = [],
   ): Promise<Outcome> {
-    this.deps.announcer.normal(secret, 'SecretKept', `Nothing was deleted from Vault: ${why}`);
+    this.announcer.normal(secret, 'SecretKept', `Nothing was deleted from Vault: ${why}`);
     this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
@@ -164,25 +166,25 @@ export class FinalizerHandler {
   private sayKept(secret: KMSVaultSecret, kept: readonly KeptPlace[]): void {
     for (const { place, why } of kept) {
       const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${byHand(place)}`;
-      this.deps.announcer.normal(secret, 'SecretKept', message);
+      this.announcer.normal(secret, 'SecretKept', message);
     }
   }
 
   private async releaseFinalizer(secret: KMSVaultSecret): Promise<Outcome> {
-    const { outcome } = await this.deps.client.removeFinalizer(refOf(secret));
+    const { outcome } = await this.client.removeFinalizer(refOf(secret));
     if (outcome !== 'forbidden') {
-      this.deps.memory.forget(secret.metadata.uid);
+      this.memory.forget(secret.metadata.uid);
       return { result: 'deleted' };
     }
     const message = `the operator may not remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
-    this.deps.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
+    this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
     return failed(message);
   }
 
   private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
-    await this.deps.client.updateStatus(refOf(secret), (current, latest) =>
-      statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.deps.clock.now()),
+    await this.client.updateStatus(refOf(secret), (current, latest) =>
+      statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.clock.now()),
     );
   }
 }

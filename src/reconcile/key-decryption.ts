@@ -1,10 +1,13 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { EncryptionContext } from '../api/resources.js';
 import type { DecryptRequest, Decryptor } from '../kms/decryptor.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Priority } from '../queue/work-queue.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
-import { openGate, type WriteGate } from '../runtime/write-gate.js';
+import type { WriteGate } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
 import { textOf } from '../vault/secret-data.js';
 import type { KeyFailure } from './key-failure.js';
 import type { ResolvedKey } from './secret-aggregator.js';
@@ -28,15 +31,14 @@ export interface DecryptionFor {
  * Decrypts the keys of one resource side by side. However long a quota makes some of them wait, those that
  * are there already are kept until the end of this attempt, and no longer.
  */
+@injectable()
 export class KeyDecryption {
   constructor(
-    private readonly deps: {
-      readonly decryptor: Decryptor;
-      readonly memory: SyncMemory;
-      readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided'>;
-      /** Open when absent. Once it closes, nothing can be written any more, so nothing is decrypted. */
-      readonly gate?: WriteGate;
-    },
+    @inject(TOKENS.decryptor) private readonly decryptor: Decryptor,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided'>,
+    /** Once it closes, nothing can be written any more, so nothing is decrypted. */
+    @inject(TOKENS.gate) private readonly gate: WriteGate,
   ) {}
 
   /**
@@ -50,7 +52,7 @@ export class KeyDecryption {
     keys: readonly ResolvedKey[],
     signal?: AbortSignal,
   ): Promise<DecryptedKeys> {
-    const { gate = openGate } = this.deps;
+    const { gate } = this;
     const values = new Map<string, string>();
     const failures: KeyFailure[] = [];
     const giveUp = new LinkedAbort([signal, gate.signal]);
@@ -86,16 +88,16 @@ export class KeyDecryption {
     const { value } = key;
     const { uid, priority } = owner;
     if (value.kind === 'empty') return '';
-    const known = this.deps.memory.badInput(uid, key);
+    const known = this.memory.badInput(uid, key);
     if (known !== undefined) {
-      this.deps.metrics.kmsRequestsAvoided.inc({ why: 'known_bad_input' });
+      this.metrics.kmsRequestsAvoided.inc({ why: 'known_bad_input' });
       throw new KmsError('wrong-input', known.code, known.message);
     }
     try {
       return await this.withFallback({ ...value, owner: uid, urgency: priority }, signal);
     } catch (error) {
       if (error instanceof KmsError && error.isFinal) {
-        this.deps.memory.rememberBadInput(uid, key, { code: error.code, message: error.message });
+        this.memory.rememberBadInput(uid, key, { code: error.code, message: error.message });
       }
       throw error;
     }
@@ -106,11 +108,11 @@ export class KeyDecryption {
     signal: AbortSignal,
   ): Promise<string> {
     try {
-      return await this.deps.decryptor.decrypt(request, signal);
+      return await this.decryptor.decrypt(request, signal);
     } catch (error) {
       const wrongContextPossible = error instanceof KmsError && error.code === 'InvalidCiphertext';
       if (!wrongContextPossible || fallbackContext === undefined) throw error;
-      return await this.deps.decryptor.decrypt({ ...request, context: fallbackContext }, signal);
+      return await this.decryptor.decrypt({ ...request, context: fallbackContext }, signal);
     }
   }
 }

@@ -1,11 +1,14 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { Finding } from '../queue/outcome.js';
+import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
-import { decideKv2, versionOf } from './kv2-decision.js';
 import { isOurs, lastVersion } from './known-state.js';
+import { decideKv2, versionOf } from './kv2-decision.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isTrulyEmpty } from './target-data.js';
@@ -23,12 +26,11 @@ interface Wanted {
 }
 
 /** Writes a target where the engine's rules say so. */
+@injectable()
 export class KvWriter {
   constructor(
-    private readonly deps: {
-      readonly memory: SyncMemory;
-      readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>;
-    },
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>,
   ) {}
 
   /**
@@ -62,13 +64,13 @@ export class KvWriter {
     if (vouched || (reading.state === 'live' && sameData(present, target))) return unchanged(wanted);
     if (target.size === 0) {
       // v1 takes no empty secret; what this resource never wrote is not its to delete.
-      if (reading.state === 'absent' || !isOurs(request, this.deps.memory)) return unchanged(wanted);
+      if (reading.state === 'absent' || !isOurs(request, this.memory)) return unchanged(wanted);
       await kv.remove({ guard: guard.send, signal });
     } else {
       await request.claim(reading);
       await kv.write(target, undefined, { guard: guard.send, signal });
     }
-    this.deps.metrics.vaultWrites.inc({ engine: 'v1' });
+    this.metrics.vaultWrites.inc({ engine: 'v1' });
     return written(wanted, {});
   }
 
@@ -86,7 +88,7 @@ export class KvWriter {
       reading,
       target,
       vouched,
-      lastVersion: lastVersion(request, this.deps.memory),
+      lastVersion: lastVersion(request, this.memory),
     });
     const current = reading.state === 'absent' ? undefined : reading.version;
     if (decision.action === 'none') {
@@ -104,7 +106,7 @@ export class KvWriter {
       signal,
     );
     if (version === 'raced') return 'raced';
-    this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
+    this.metrics.vaultWrites.inc({ engine: 'v2' });
     return written(wanted, {
       ...(version === undefined ? {} : { version }),
       ...(decision.replaces === undefined ? {} : { replacedVersion: decision.replaces }),

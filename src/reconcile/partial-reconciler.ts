@@ -1,11 +1,14 @@
+import { inject, injectable } from 'tsyringe';
+
 import { SECRET_KIND } from '../api/group.js';
-import { keyOf, refOf, type ResourceKey } from '../api/resource-key.js';
+import { listNames } from '../api/printable.js';
+import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
 import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
-import { listNames } from '../api/printable.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
-import type { Priority } from '../queue/work-queue.js';
+import type { Requeue } from '../queue/work-queue.js';
+import { TOKENS } from '../tokens.js';
 import type { Announcer } from './announcer.js';
 import { inputsHash } from './inputs-hash.js';
 import { qualifiedName } from './path-ownership.js';
@@ -17,33 +20,32 @@ import type { SyncMemory, SyncState } from './sync-memory.js';
  * Looks after a `PartialKMSVaultSecret`: its status, and its deletion. A partial is written nowhere by
  * itself; with our finalizer it stays until its keys have left Vault through every includer.
  */
+@injectable()
 export class PartialReconciler {
   constructor(
-    private readonly deps: {
-      readonly cache: ResourceCache;
-      readonly client: ResourceClient;
-      readonly aggregator: SecretAggregator;
-      readonly memory: SyncMemory;
-      readonly announcer: Announcer;
-      readonly requeue: (key: ResourceKey, priority: Priority) => void;
-    },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.resources) private readonly client: ResourceClient,
+    @inject(TOKENS.aggregator) private readonly aggregator: SecretAggregator,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
   /** @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby. */
   async reconcile(partial: PartialKMSVaultSecret): Promise<Outcome> {
     const { namespace, name } = partial.metadata;
-    const includers = this.deps.cache.includersOf(namespace, name);
+    const includers = this.cache.includersOf(namespace, name);
     if (isWithdrawn(partial)) return await this.withdraw(partial, includers);
     const checked = checkPartialSpec(partial.spec);
     const problems = checked.ok ? [] : checked.problems.map(({ field, problem }) => `${field} ${problem}`);
-    this.deps.announcer.warnings(
+    this.announcer.warnings(
       partial,
       problems.length === 0
         ? []
         : [{ reason: 'InvalidSpec', message: listNames(problems, 5, checked.ok ? 0 : checked.total) }],
     );
     const { generation } = partial.metadata;
-    await this.deps.client.updateStatus(refOf(partial), (current) => ({
+    await this.client.updateStatus(refOf(partial), (current) => ({
       ...current,
       includedBy: includers.length,
       ...(generation === undefined ? {} : { observedGeneration: generation }),
@@ -60,19 +62,19 @@ export class PartialReconciler {
     for (const includer of includers) {
       const state = await this.stateOf(includer);
       if (state === 'blocked') blocked.push(includer);
-      if (state === 'unseen') this.deps.requeue({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
+      if (state === 'unseen') this.requeue.add({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
       if (state === 'unseen' || state === 'pending') waiting = true;
     }
     if (waiting) return { result: 'waiting' };
     if (blocked.length > 0) {
       const names = listNames(blocked.map(qualifiedName));
       const message = `Its keys stay in Vault where ${names} put them, which may not be written now`;
-      this.deps.announcer.normal(partial, 'SecretKept', message);
+      this.announcer.normal(partial, 'SecretKept', message);
     }
-    const { outcome } = await this.deps.client.removeFinalizer(refOf(partial));
+    const { outcome } = await this.client.removeFinalizer(refOf(partial));
     if (outcome !== 'forbidden') return { result: 'synced' };
     const message = 'the operator may not remove its finalizer: grant it patch on partialkmsvaultsecrets';
-    this.deps.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
+    this.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
     return { result: 'waiting' };
   }
 
@@ -83,10 +85,10 @@ export class PartialReconciler {
     const checked = checkSecretSpec(includer.spec);
     const place = placeOf(includer);
     if (!checked.ok || place === undefined) return 'blocked';
-    const last = this.deps.memory.lastSync(uid, place);
+    const last = this.memory.lastSync(uid, place);
     if (last === undefined || last.inputs.generation !== generation) return 'unseen';
     if (last.inputs.inputsHash === undefined) return last.state;
-    const aggregate = await this.deps.aggregator.aggregate(includer);
+    const aggregate = await this.aggregator.aggregate(includer);
     const current = inputsHash(place.path, checked.spec.kvSettings, aggregate);
     return last.inputs.inputsHash === current ? last.state : 'unseen';
   }

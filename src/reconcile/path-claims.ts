@@ -1,7 +1,10 @@
+import { inject, injectable } from 'tsyringe';
+
 import { printable } from '../api/printable.js';
 import { refOf } from '../api/resource-key.js';
 import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
 import type { ResourceClient } from '../kube/resource-store.js';
+import { TOKENS } from '../tokens.js';
 import type { KvReading } from '../vault/kv-store.js';
 import type { Announcer } from './announcer.js';
 import { stillWants, SupersededError } from './entitlement.js';
@@ -21,13 +24,12 @@ export interface ClaimRequest {
  * and what the place held before. A process that is killed between the write and the status patch leaves
  * this behind, so that a finalizer can tell our value from somebody else's.
  */
+@injectable()
 export class PathClaims {
   constructor(
-    private readonly deps: {
-      readonly client: ResourceClient;
-      readonly memory: SyncMemory;
-      readonly announcer: Announcer;
-    },
+    @inject(TOKENS.resources) private readonly client: ResourceClient,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.announcer) private readonly announcer: Announcer,
   ) {}
 
   /**
@@ -40,7 +42,7 @@ export class PathClaims {
    */
   async before(request: ClaimRequest, reading: KvReading | 'unknown'): Promise<void> {
     const { secret, place, known } = request;
-    const { memory, client } = this.deps;
+    const { memory, client } = this;
     const { uid } = secret.metadata;
     if (known.created || samePlace(memory.held(uid)?.place, place)) return;
     if (memory.claimStands(uid, place)) return;
@@ -67,7 +69,7 @@ export class PathClaims {
     const message =
       `The path changed to ${place.path}; what may have been written to ` +
       `${printable(claim.path)} stays in Vault`;
-    this.deps.announcer.normal(secret, 'PathChanged', message);
+    this.announcer.normal(secret, 'PathChanged', message);
   }
 }
 

@@ -1,7 +1,10 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { printable } from '../api/printable.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceCache } from '../kube/resource-store.js';
+import { TOKENS } from '../tokens.js';
 import { placeOf } from './place.js';
 
 export interface PathClaim {
@@ -15,9 +18,11 @@ export interface PathClaim {
  * namespace/name. Only resources that could be written compete; one that is being deleted, or whose
  * spec or path is refused, holds up nobody.
  */
+@injectable()
 export class PathOwnership {
   constructor(
-    private readonly deps: { readonly cache: ResourceCache; readonly allowedPaths: AllowedPaths },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
   ) {}
 
   /** @param path normalised; `secret` itself always competes. */
@@ -25,14 +30,14 @@ export class PathOwnership {
     const rivals = this.liveAt(path)
       .filter((other) => other.metadata.uid !== secret.metadata.uid)
       .filter((other) => placeOf(other) !== undefined)
-      .filter((other) => this.deps.allowedPaths.allows(path, other.metadata.namespace));
+      .filter((other) => this.allowedPaths.allows(path, other.metadata.namespace));
     const [owner = secret, ...others] = [secret, ...rivals].sort(byAge);
     return { owner, others };
   }
 
   /** Resources that name the path and are not being deleted, whether they can be written or not. */
   liveAt(path: string): KMSVaultSecret[] {
-    return this.deps.cache
+    return this.cache
       .secretsAtPath(path)
       .filter((candidate) => candidate.metadata.deletionTimestamp === undefined);
   }

@@ -1,3 +1,5 @@
+import { inject, injectable } from 'tsyringe';
+
 import { PARTIAL_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { isReady } from '../api/reasons.js';
@@ -10,6 +12,7 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
 import type { Priority } from '../queue/work-queue.js';
 import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
 import type { Announcer } from './announcer.js';
 import type { FinalizerHandler } from './finalizer-handler.js';
 import { mainReason } from './findings.js';
@@ -18,41 +21,41 @@ import type { SecretReconciler } from './secret-reconciler.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** Brings the resource behind one key to its desired state; the queue's processor. Never throws. */
+@injectable()
 export class Reconciler {
   /** key to uid, so that memory can go when only the key is known. */
   private readonly uids = new Map<string, string>();
 
   constructor(
-    private readonly deps: {
-      readonly cache: ResourceCache;
-      readonly secrets: SecretReconciler;
-      readonly partials: PartialReconciler;
-      readonly finalizers: FinalizerHandler;
-      readonly memory: SyncMemory;
-      readonly announcer: Announcer;
-      readonly metrics: Pick<
-        OperatorMetrics,
-        'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'lastReconcile' | 'resourceReady'
-      >;
-      readonly logger: Logger;
-    },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.secrets) private readonly secrets: SecretReconciler,
+    @inject(TOKENS.partials) private readonly partials: PartialReconciler,
+    @inject(TOKENS.finalizers) private readonly finalizers: FinalizerHandler,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<
+      OperatorMetrics,
+      'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'lastReconcile' | 'resourceReady'
+    >,
+    @inject(TOKENS.logger) private readonly logger: Logger,
   ) {}
 
   async reconcile(key: ResourceKey, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
-    const stopTimer = this.deps.metrics.reconcileDuration.startTimer();
+    const stopTimer = this.metrics.reconcileDuration.startTimer();
     const facts = { kind: key.kind, namespace: key.namespace, name: key.name };
     const outcome = await this.dispatch(key, priority, signal).catch((error: unknown) =>
       this.failed(error, facts),
     );
-    this.deps.metrics.reconciles.inc({ result: outcome.result });
+    this.metrics.reconciles.inc({ result: outcome.result });
     stopTimer();
-    this.deps.metrics.lastReconcile.setToCurrentTime();
+    this.metrics.lastReconcile.setToCurrentTime();
     return outcome;
   }
 
   /** Nothing of this is a state of the resource. */
   private failed(error: unknown, facts: Readonly<Record<string, string>>): Outcome {
-    const { metrics, logger } = this.deps;
+    const { metrics, logger } = this;
     if (error instanceof WriteGateClosedError) return { result: 'standby' };
     // The queue holds the key until the cache is fresh.
     if (error instanceof StaleCacheError) return { result: 'stale' };
@@ -71,12 +74,12 @@ export class Reconciler {
 
   /** This replica leads anew: others may have written meanwhile. */
   beginTerm(): void {
-    this.deps.memory.forgetUnverifiable();
+    this.memory.forgetUnverifiable();
   }
 
   /** Another replica tells from now on how the resources are. */
   endTerm(): void {
-    this.deps.metrics.resourceReady.reset();
+    this.metrics.resourceReady.reset();
   }
 
   /** Drops everything remembered of a resource that is gone: memory and metrics. */
@@ -86,19 +89,17 @@ export class Reconciler {
     this.uids.delete(id);
     if (uid !== undefined) this.forgetUid(uid);
     if (key.kind !== PARTIAL_KIND) {
-      this.deps.metrics.resourceReady.remove({ namespace: key.namespace, name: key.name });
+      this.metrics.resourceReady.remove({ namespace: key.namespace, name: key.name });
     }
   }
 
   private forgetUid(uid: string): void {
-    this.deps.memory.forget(uid);
-    this.deps.announcer.forget(uid);
+    this.memory.forget(uid);
+    this.announcer.forget(uid);
   }
 
   private resourceOf({ kind, namespace, name }: ResourceKey): Resource | undefined {
-    return kind === PARTIAL_KIND
-      ? this.deps.cache.partial(namespace, name)
-      : this.deps.cache.secret(namespace, name);
+    return kind === PARTIAL_KIND ? this.cache.partial(namespace, name) : this.cache.secret(namespace, name);
   }
 
   private async dispatch(key: ResourceKey, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
@@ -125,24 +126,24 @@ export class Reconciler {
     signal?: AbortSignal,
   ): Promise<Outcome> {
     if (resource.kind === PARTIAL_KIND) {
-      return await this.deps.partials.reconcile(resource);
+      return await this.partials.reconcile(resource);
     }
     if (resource.metadata.deletionTimestamp !== undefined) {
-      const outcome = await this.deps.finalizers.handle(resource, signal);
+      const outcome = await this.finalizers.handle(resource, signal);
       if (outcome.findings !== undefined) {
         const { namespace, name } = key;
-        this.deps.metrics.reconcileErrors.inc({ reason: mainReason(outcome.findings) });
-        this.deps.metrics.resourceReady.set({ namespace, name }, 0);
+        this.metrics.reconcileErrors.inc({ reason: mainReason(outcome.findings) });
+        this.metrics.resourceReady.set({ namespace, name }, 0);
       }
       return outcome;
     }
-    const outcome = await this.deps.secrets.reconcile(resource, priority, signal);
+    const outcome = await this.secrets.reconcile(resource, priority, signal);
     if (outcome.findings !== undefined) this.account(resource, outcome.findings);
     return outcome;
   }
 
   private account(secret: KMSVaultSecret, findings: readonly Finding[]): void {
-    const { metrics, logger, cache } = this.deps;
+    const { metrics, logger, cache } = this;
     const { namespace, name, uid } = secret.metadata;
     const reason = mainReason(findings);
     if (!isReady(reason)) {

@@ -1,3 +1,5 @@
+import { inject, injectable } from 'tsyringe';
+
 import { DELETE_FINALIZER, PARTIAL_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import type {
@@ -8,6 +10,7 @@ import type {
 } from '../api/resources.js';
 import { checkPartialSpec, definesValue, nonEmptyContext } from '../api/validation.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
+import { TOKENS } from '../tokens.js';
 
 /** One key of the desired secret and where its value comes from. */
 export interface ResolvedKey {
@@ -63,9 +66,11 @@ interface Source {
 }
 
 /** Merges a resource's own items with those of its included partials. */
+@injectable()
 export class SecretAggregator {
   constructor(
-    private readonly deps: { readonly cache: ResourceCache; readonly client: Pick<ResourceClient, 'fetch'> },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.resources) private readonly client: Pick<ResourceClient, 'fetch'>,
   ) {}
 
   /**
@@ -106,9 +111,9 @@ export class SecretAggregator {
 
   /** The cache may lag behind a partial applied a moment ago, so "missing" is asked for once more. */
   private async partial(namespace: string, name: string): Promise<PartialKMSVaultSecret | undefined> {
-    const cached = this.deps.cache.partial(namespace, name);
+    const cached = this.cache.partial(namespace, name);
     if (cached !== undefined) return cached;
-    const live = await this.deps.client.fetch({ kind: PARTIAL_KIND, namespace, name });
+    const live = await this.client.fetch({ kind: PARTIAL_KIND, namespace, name });
     return live?.kind === PARTIAL_KIND ? live : undefined;
   }
 }

@@ -1,17 +1,20 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { OperatorError } from '../api/errors.js';
 import { PARTIAL_KIND } from '../api/group.js';
 import { listNames, printable } from '../api/printable.js';
 import { isOutage, isReady } from '../api/reasons.js';
-import { type ResourceKey, refOf } from '../api/resource-key.js';
+import { refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
-import type { Priority } from '../queue/work-queue.js';
+import type { Priority, Requeue } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import { findingsOf, mainReason } from './findings.js';
@@ -27,23 +30,22 @@ import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
 /** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
+@injectable()
 export class SecretReconciler {
   constructor(
-    private readonly deps: {
-      readonly cache: ResourceCache;
-      readonly client: ResourceClient;
-      readonly aggregator: SecretAggregator;
-      readonly sync: SecretSync;
-      readonly ownership: PathOwnership;
-      readonly entitlement: Entitlement;
-      readonly claims: PathClaims;
-      readonly allowedPaths: AllowedPaths;
-      readonly memory: SyncMemory;
-      readonly announcer: Announcer;
-      readonly clock: Clock;
-      /** Puts another resource into the queue, because what happened here concerns it. */
-      readonly requeue: (key: ResourceKey, priority: Priority) => void;
-    },
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.resources) private readonly client: ResourceClient,
+    @inject(TOKENS.aggregator) private readonly aggregator: SecretAggregator,
+    @inject(TOKENS.secretSync) private readonly sync: SecretSync,
+    @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
+    @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
+    @inject(TOKENS.claims) private readonly claims: PathClaims,
+    @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    /** Takes other resources that what happened here concerns. */
+    @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
   /**
@@ -54,30 +56,30 @@ export class SecretReconciler {
     const evaluated = this.evaluate(secret);
     if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal);
     const { place, rivals } = evaluated;
-    const aggregate = await this.deps.aggregator.aggregate(secret);
-    const guard = this.deps.entitlement.guard(secret, place);
+    const aggregate = await this.aggregator.aggregate(secret);
+    const guard = this.entitlement.guard(secret, place);
     const request: SyncRequest = {
       secret,
       place,
       aggregate,
       inputsHash: inputsHash(place.path, secret.spec.kvSettings, aggregate),
       priority,
-      known: knownState(secret, place, this.deps.memory),
+      known: knownState(secret, place, this.memory),
       guard,
       claim: async (reading) => {
         guard.assert();
-        await this.deps.claims.before(request, reading);
+        await this.claims.before(request, reading);
       },
     };
-    this.deps.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
+    this.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
     try {
       const result = await this.attempt(request, guard, signal);
       // What was written belongs to whoever has the place by now; they put their own value there.
-      if (guard.begun && this.deps.entitlement.isTaken(secret, place)) return { result: 'superseded' };
+      if (guard.begun && this.entitlement.isTaken(secret, place)) return { result: 'superseded' };
       return await this.succeed(request, result, rivals);
     } catch (error) {
       if (error instanceof SupersededError) {
-        this.deps.entitlement.handOver(secret, place);
+        this.entitlement.handOver(secret, place);
         return { result: 'superseded' };
       }
       if (!(error instanceof OperatorError)) throw error;
@@ -100,9 +102,9 @@ export class SecretReconciler {
   ): Promise<SyncResult> {
     const { secret, place } = request;
     try {
-      return await this.deps.sync.sync(request, signal);
+      return await this.sync.sync(request, signal);
     } finally {
-      const { entitlement } = this.deps;
+      const { entitlement } = this;
       if (guard.begun && !entitlement.isEntitled(secret, place)) entitlement.handOver(secret, place);
     }
   }
@@ -121,11 +123,11 @@ export class SecretReconciler {
       return { refusal: { reason: 'InvalidPath', message } };
     }
     const { path } = parsed;
-    if (!this.deps.allowedPaths.allows(path, secret.metadata.namespace)) {
+    if (!this.allowedPaths.allows(path, secret.metadata.namespace)) {
       const message = `path ${path} is outside what --allowed-vault-paths allows this namespace`;
       return { refusal: { reason: 'PathNotAllowed', message } };
     }
-    const { owner, others } = this.deps.ownership.claim(path, secret);
+    const { owner, others } = this.ownership.claim(path, secret);
     if (owner.metadata.uid !== secret.metadata.uid) {
       const message = `${path} belongs to the older ${qualifiedName(owner)}; nothing is written from here`;
       return { refusal: { reason: 'PathConflict', message } };
@@ -137,10 +139,10 @@ export class SecretReconciler {
     const { generation, uid } = secret.metadata;
     const place = placeOf(secret);
     if (place !== undefined)
-      this.deps.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
-    this.deps.announcer.warnings(secret, warningsOf([refusal], []));
+      this.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
+    this.announcer.warnings(secret, warningsOf([refusal], []));
     this.tellWithdrawnPartials(secret);
-    await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.deps.clock.now()));
+    await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.clock.now()));
     return outcomeOf([refusal]);
   }
 
@@ -151,7 +153,7 @@ export class SecretReconciler {
   ): Promise<Outcome> {
     const { secret, place } = request;
     const { generation, uid } = secret.metadata;
-    const { memory, clock } = this.deps;
+    const { memory, clock } = this;
     memory.recordSync(uid, place, { generation, inputsHash: request.inputsHash }, result.state);
     this.announceWrite(request, result);
     if (result.claims) {
@@ -159,7 +161,7 @@ export class SecretReconciler {
       const wroteAt = wrote === undefined ? {} : { wroteAt: clock.now() };
       memory.hold(uid, { place, ...(version === undefined ? {} : { version }), ...wroteAt });
     }
-    this.deps.announcer.warnings(secret, [
+    this.announcer.warnings(secret, [
       ...warningsOf(result.findings, result.failures),
       ...rivalWarnings(place.path, rivals),
     ]);
@@ -178,17 +180,14 @@ export class SecretReconciler {
     const { secret, place, inputsHash: hash, known } = request;
     const { generation, uid } = secret.metadata;
     const soon = error.retry === 'soon';
-    this.deps.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
+    this.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
     const finding: Finding = { reason: error.reason, message: error.message };
-    const unchanged = (this.deps.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
+    const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage tells nothing about a resource that wants what it wanted before: metrics and alerts do.
     if (!(soon && unchanged && known.created)) {
-      this.deps.announcer.warnings(secret, [
-        ...warningsOf([finding], []),
-        ...rivalWarnings(place.path, rivals),
-      ]);
+      this.announcer.warnings(secret, [...warningsOf([finding], []), ...rivalWarnings(place.path, rivals)]);
       await this.updateStatus(secret, (current) => ({
-        ...statusOf(current, secret, [finding], this.deps.clock.now()),
+        ...statusOf(current, secret, [finding], this.clock.now()),
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
     } else {
@@ -213,26 +212,20 @@ export class SecretReconciler {
     }));
     const findings = findingsOf(aggregate, failures);
     await this.updateStatus(secret, (current) => ({
-      ...statusOf(
-        current,
-        secret,
-        findings,
-        this.deps.clock.now(),
-        'nothing has changed since the last sync',
-      ),
+      ...statusOf(current, secret, findings, this.clock.now(), 'nothing has changed since the last sync'),
       keys: keysColumn(aggregate.keys.size - known.failedKeys.length, request),
     }));
   }
 
   private announceWrite({ secret, place, known }: SyncRequest, result: SyncResult): void {
-    const { announcer, memory, claims } = this.deps;
+    const { announcer, memory, claims } = this;
     const { path } = place;
     const name = printable(secret.metadata.name);
     if (result.replacedVersion !== undefined) {
       const message =
         `Replaced version ${String(result.replacedVersion)} at ${path}, which this resource had not written; ` +
         'it stays in the version history';
-      this.deps.announcer.once(secret, 'ExistingValueReplaced', message);
+      this.announcer.once(secret, 'ExistingValueReplaced', message);
     }
     if (result.wrote !== undefined && !known.created) {
       announcer.normal(secret, 'SecretCreated', `Wrote secret ${name} to ${path}`);
@@ -254,7 +247,7 @@ export class SecretReconciler {
     secret: KMSVaultSecret,
     desired: (current: KMSVaultSecretStatus | undefined) => KMSVaultSecretStatus,
   ): Promise<void> {
-    await this.deps.client.updateStatus(refOf(secret), desired);
+    await this.client.updateStatus(refOf(secret), desired);
   }
 
   /** A partial that is being deleted waits until its keys have left Vault through everybody. */
@@ -263,9 +256,9 @@ export class SecretReconciler {
     const includes: unknown = secret.spec?.includeSecrets;
     if (!Array.isArray(includes)) return;
     for (const name of includes as readonly string[]) {
-      const partial = this.deps.cache.partial(namespace, name);
+      const partial = this.cache.partial(namespace, name);
       if (partial !== undefined && isWithdrawn(partial)) {
-        this.deps.requeue({ kind: PARTIAL_KIND, namespace, name }, 'edit');
+        this.requeue.add({ kind: PARTIAL_KIND, namespace, name }, 'edit');
       }
     }
   }

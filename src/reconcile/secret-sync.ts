@@ -1,6 +1,9 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Finding } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
+import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
@@ -8,9 +11,9 @@ import type { BlindSync } from './blind-sync.js';
 import { findingsOf } from './findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import type { KeyFailure } from './key-failure.js';
-import { isVersion, versionOf } from './kv2-decision.js';
 import { isOurs } from './known-state.js';
-import { blocked, KvWriter } from './kv-writer.js';
+import { blocked, type KvWriter } from './kv-writer.js';
+import { isVersion, versionOf } from './kv2-decision.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -25,21 +28,18 @@ const MAX_READING_AGE_MS = 2_000;
  * Brings one secret in Vault to its desired state: read once, compare, decrypt only what cannot be
  * trusted, write only what differs.
  */
+@injectable()
 export class SecretSync {
-  private readonly writer: KvWriter;
-
   constructor(
-    private readonly deps: {
-      readonly store: KvStore;
-      readonly decryption: KeyDecryption;
-      readonly blind: BlindSync;
-      readonly memory: SyncMemory;
-      readonly clock: Clock;
-      readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'vaultWrites' | 'driftRepairs'>;
-    },
-  ) {
-    this.writer = new KvWriter(deps);
-  }
+    @inject(TOKENS.kvStore) private readonly store: KvStore,
+    @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
+    @inject(TOKENS.blind) private readonly blind: BlindSync,
+    @inject(TOKENS.writer) private readonly writer: KvWriter,
+    @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'vaultWrites' | 'driftRepairs'>,
+  ) {}
 
   /**
    * @throws SupersededError when the resource may not be written any more.
@@ -48,12 +48,12 @@ export class SecretSync {
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
     const { path, engine } = request.place;
-    const kv = await this.deps.store.open(path, engine, signal);
+    const kv = await this.store.open(path, engine, signal);
     /** The version that a lost write of ours would have made. */
     let racedFor: number | undefined;
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
-      if (reading === 'forbidden') return await this.deps.blind.sync(request, kv, signal);
+      if (reading === 'forbidden') return await this.blind.sync(request, kv, signal);
       const result = await this.attempt(request, kv, reading, signal);
       if (result !== 'raced') return this.withLostWrite(request, result, racedFor);
       racedFor = versionOf(reading) + 1;
@@ -67,7 +67,7 @@ export class SecretSync {
   private withLostWrite(request: SyncRequest, result: SyncResult, racedFor: number | undefined): SyncResult {
     const ours = racedFor !== undefined && result.state === 'synced' && result.version?.version === racedFor;
     if (!ours || result.wrote !== undefined) return result;
-    this.deps.metrics.vaultWrites.inc({ engine: 'v2' });
+    this.metrics.vaultWrites.inc({ engine: 'v2' });
     return { ...result, wrote: 'update' };
   }
 
@@ -78,14 +78,14 @@ export class SecretSync {
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, secret, known } = request;
-    const readAtMs = this.deps.clock.monotonicMs();
+    const readAtMs = this.clock.monotonicMs();
     const { uid } = secret.metadata;
     const asBefore = this.blockedAsBefore(request, firstReading);
     if (asBefore !== undefined) return asBefore;
     const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
-    const { values, failures } = await this.deps.decryption.decrypt(
+    const { values, failures } = await this.decryption.decrypt(
       { uid, priority: request.priority, assertWanted: request.guard.assert },
       toDecrypt,
       signal,
@@ -94,7 +94,7 @@ export class SecretSync {
     if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
     const nothingAtHand = trusted === undefined && values.size === 0;
-    if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.deps.memory))) {
+    if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.memory))) {
       return blocked(findings, failures);
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
@@ -103,7 +103,7 @@ export class SecretSync {
         ? targetData(aggregate, values, failures, reading)
         : new Map([...trusted.data, ...values]);
     const vouched = trusted !== undefined && values.size === 0;
-    const claims = isOurs(request, this.deps.memory) || trusted !== undefined || values.size > 0;
+    const claims = isOurs(request, this.memory) || trusted !== undefined || values.size > 0;
     const sameInputs = this.hasSameInputs(request) && !known.failedKeys.some((key) => values.has(key));
     const wanted = { reading, target, failures, vouched, claims, sameInputs };
     const result = await this.writer.write(request, kv, wanted, signal);
@@ -118,7 +118,7 @@ export class SecretSync {
 
   /** Whether the place was synced from exactly these inputs before. */
   private hasSameInputs({ secret, place, inputsHash, known }: SyncRequest): boolean {
-    const fingerprint = this.deps.memory.fingerprint(secret.metadata.uid, place);
+    const fingerprint = this.memory.fingerprint(secret.metadata.uid, place);
     return known.created && (fingerprint?.inputsHash ?? known.inputsHash) === inputsHash;
   }
 
@@ -132,14 +132,14 @@ export class SecretSync {
   ): void {
     // Whatever KMS answered next, the pin would keep it from Vault.
     const isLasting = found.pinFindings.length > 0 || found.failures.every(({ isFinal }) => isFinal);
-    if (isLasting) this.deps.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
+    if (isLasting) this.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
   }
 
   private blockedAsBefore(
     { aggregate, inputsHash, secret, place }: SyncRequest,
     reading: KvReading,
   ): SyncResult | undefined {
-    const before = this.deps.memory.blocked(secret.metadata.uid, place, inputsHash, reading);
+    const before = this.memory.blocked(secret.metadata.uid, place, inputsHash, reading);
     if (before === undefined) return undefined;
     const { failures, pinFindings } = before;
     return blocked([...findingsOf(aggregate, failures), ...pinFindings], failures);
@@ -152,7 +152,7 @@ export class SecretSync {
     readAtMs: number,
     signal?: AbortSignal,
   ): Promise<KvReading> {
-    if (kv.engine !== 'v1' || this.deps.clock.monotonicMs() - readAtMs <= MAX_READING_AGE_MS) return reading;
+    if (kv.engine !== 'v1' || this.clock.monotonicMs() - readAtMs <= MAX_READING_AGE_MS) return reading;
     const again = await kv.read(signal);
     return sameReading(again, reading) ? reading : again;
   }
@@ -162,7 +162,7 @@ export class SecretSync {
     target: SecretData,
     { failures, version, wrote }: SyncResult,
   ): void {
-    const { memory, metrics } = this.deps;
+    const { memory, metrics } = this;
     memory.remember(secret.metadata.uid, place, {
       inputsHash,
       dataMac: memory.mac(target),
@@ -185,11 +185,8 @@ export class SecretSync {
     // A pinned resource whose index is the current version is written even when equal.
     if (engineVersion === 'v2' && casIndex !== undefined && reading.version?.version === casIndex)
       return undefined;
-    const fingerprint = this.deps.memory.fingerprint(secret.metadata.uid, place);
-    if (
-      fingerprint?.inputsHash === inputsHash &&
-      fingerprint.dataMac === this.deps.memory.mac(reading.data)
-    ) {
+    const fingerprint = this.memory.fingerprint(secret.metadata.uid, place);
+    if (fingerprint?.inputsHash === inputsHash && fingerprint.dataMac === this.memory.mac(reading.data)) {
       return { data: reading.data, failedKeys: fingerprint.failedKeys, why: 'unchanged' };
     }
     if (known.inputsHash === inputsHash && !known.failedKeysCut && isVersion(reading, known.version)) {
@@ -200,7 +197,7 @@ export class SecretSync {
 
   private countAvoided(aggregate: Aggregate, tried: number, why: string): void {
     const encrypted = [...aggregate.keys.values()].filter((key) => key.value.kind === 'encrypted').length;
-    if (encrypted > tried) this.deps.metrics.kmsRequestsAvoided.inc({ why }, encrypted - tried);
+    if (encrypted > tried) this.metrics.kmsRequestsAvoided.inc({ why }, encrypted - tried);
   }
 }
 

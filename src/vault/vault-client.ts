@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 
+import { inject, injectable } from 'tsyringe';
+
 import type { VaultConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
@@ -7,10 +9,11 @@ import { type Clock, sleep } from '../runtime/clock.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { NAMED_WAIT_LIMITS_MS, VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WriteGateClosedError, type WriteGate } from '../runtime/write-gate.js';
+import { TOKENS } from '../tokens.js';
 import { notNow } from './not-now.js';
+import { RateLimiter } from './rate-limiter.js';
 import { isJsonObject } from './raw-json.js';
 import { isRedirect, redirectTarget } from './redirect.js';
-import { RateLimiter } from './rate-limiter.js';
 import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
 import {
@@ -47,22 +50,22 @@ interface Budget {
  * retries, one redirect. Every failure becomes a {@link VaultError} built from status, operation and
  * path; no answer of Vault and no request is part of it.
  */
+@injectable()
 export class VaultClient implements VaultRequests {
   private readonly limiter: RateLimiter | undefined;
 
   constructor(
-    private readonly deps: {
-      readonly config: VaultConfig;
-      readonly transport: Pick<VaultTransport, 'send'>;
-      readonly gate: WriteGate;
-      readonly clock: Clock;
-      readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>;
-      /** Once aborted, what is in flight gets no further attempts. */
-      readonly stopping?: AbortSignal;
-    },
+    @inject(TOKENS.vaultConfig) private readonly config: VaultConfig,
+    @inject(TOKENS.transport) private readonly transport: Pick<VaultTransport, 'send'>,
+    @inject(TOKENS.vaultGate) private readonly gate: WriteGate,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>,
+    /** Once aborted, what is in flight gets no further attempts. */
+    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
   ) {
-    const { rateLimit } = deps.config;
-    this.limiter = rateLimit === undefined ? undefined : new RateLimiter(rateLimit, deps.clock);
+    const { rateLimit } = config;
+    this.limiter = rateLimit === undefined ? undefined : new RateLimiter(rateLimit, clock);
   }
 
   /**
@@ -72,7 +75,7 @@ export class VaultClient implements VaultRequests {
    *   whatever the request's guard throws.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
-    const { config } = this.deps;
+    const { config } = this;
     const url = this.urlOf(request.path);
     const budget: Budget = { leftMs: Math.min(config.timeoutMs, longestMs(request.operation)) };
     if (this.isStopping && !FINISHING.has(request.operation)) throw notBegun(request);
@@ -99,7 +102,7 @@ export class VaultClient implements VaultRequests {
   }
 
   private get isStopping(): boolean {
-    return this.deps.stopping?.aborted === true;
+    return this.stopping?.aborted === true;
   }
 
   private isGivenUp({ signal }: VaultRequest): boolean {
@@ -108,8 +111,8 @@ export class VaultClient implements VaultRequests {
 
   /** Ends at once when the request is given up or the operator stops. */
   private async pause(ms: number, { signal }: VaultRequest): Promise<void> {
-    const until = new LinkedAbort([signal, this.deps.stopping]);
-    await sleep(this.deps.clock, ms, until.signal);
+    const until = new LinkedAbort([signal, this.stopping]);
+    await sleep(this.clock, ms, until.signal);
     until.dispose();
   }
 
@@ -120,7 +123,7 @@ export class VaultClient implements VaultRequests {
     if (this.isStopping && !FOLLOWED_TO_THE_END.has(request.operation)) {
       return redirectFailure(request, first, 'while the operator stops');
     }
-    const target = redirectTarget(first, url, this.deps.config.disableRedirects);
+    const target = redirectTarget(first, url, this.config.disableRedirects);
     if ('problem' in target) return redirectFailure(request, first, target.problem);
     const second = await this.exchange(request, target.url, budget);
     if ('error' in second) return second;
@@ -131,7 +134,7 @@ export class VaultClient implements VaultRequests {
   }
 
   private async exchange(request: VaultRequest, url: string, budget: Budget): Promise<RawResponse | Failed> {
-    const { transport, gate, metrics, clock } = this.deps;
+    const { transport, gate, metrics, clock } = this;
     const { guard } = request;
     if (!(await this.isItsTurn(request)))
       return { error: networkFailure('ABORTED', request.operation), again: false };
@@ -181,7 +184,7 @@ export class VaultClient implements VaultRequests {
   }
 
   private headers({ token, body }: VaultRequest): Record<string, string> {
-    const { namespace, headers } = this.deps.config;
+    const { namespace, headers } = this.config;
     return {
       ...headers,
       // Asked for by Vault Agent and required of API clients by hardened installations.
@@ -197,7 +200,7 @@ export class VaultClient implements VaultRequests {
   private classify({ operation }: VaultRequest, response: RawResponse): VaultResponse | Failed {
     const { status, text, proxy } = response;
     if (status >= 500 || notNow(status, text) !== undefined) {
-      const error = serverFailure(response, operation, this.deps.clock.now());
+      const error = serverFailure(response, operation, this.clock.now());
       // Credentials of a login may be good for one use.
       const isSafe = operation !== 'login' || error.facts.maybeDone !== true;
       return { error, again: status !== 501 && isSafe };
@@ -217,7 +220,7 @@ export class VaultClient implements VaultRequests {
     const segments = path.split('/');
     const isSound = segments.every((segment) => !['', '.', '..'].includes(segment));
     try {
-      if (isSound) return `${this.deps.config.address}/v1/${segments.map(encodeURIComponent).join('/')}`;
+      if (isSound) return `${this.config.address}/v1/${segments.map(encodeURIComponent).join('/')}`;
     } catch {
       // A lone surrogate cannot be escaped; it is refused below.
     }

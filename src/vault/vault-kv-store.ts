@@ -1,8 +1,11 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { EngineVersion } from '../api/resources.js';
 import { parseVaultPath } from '../api/vault-path.js';
+import { TOKENS } from '../tokens.js';
+import type { KvSecret, KvStore } from './kv-store.js';
 import { KvV1Secret } from './kv-v1.js';
 import { KvV2Secret } from './kv-v2.js';
-import type { KvSecret, KvStore } from './kv-store.js';
 import { MountCheck } from './mount-check.js';
 import { type Mount, Mounts } from './mounts.js';
 import { notFound } from './vault-answers.js';
@@ -10,16 +13,17 @@ import { VaultError } from './vault-error.js';
 import type { SessionRequests } from './vault-request.js';
 
 /** Secrets in K/V mounts of any name and depth. */
+@injectable()
 export class VaultKvStore implements KvStore {
   private readonly mounts: Mounts;
 
   private readonly session: SessionRequests;
 
-  constructor(deps: { readonly session: SessionRequests }) {
+  constructor(@inject(TOKENS.vaultSession) session: SessionRequests) {
     this.session = {
       request: async (request) => {
         try {
-          return await deps.session.request(request);
+          return await session.request(request);
         } catch (error) {
           // A mount that is being upgraded comes back as another engine.
           if (error instanceof VaultError && error.facts.status === 400) this.mounts.forgetAll();

@@ -1,9 +1,12 @@
+import { inject, injectable } from 'tsyringe';
+
 import type { ReadinessCheck } from '../observability/health.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
 import { sharedAbort } from '../runtime/shared-abort.js';
+import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
 import { EndOfToken } from './end-of-token.js';
 import { LoginRest } from './login-rest.js';
@@ -23,6 +26,7 @@ const STOPPED = new VaultError('unavailable', 'the Vault session has ended becau
  * is always a request on its way or a timer set (but for a token that never ends): {@link plan} sets it
  * by what is so, after everything that happens.
  */
+@injectable()
 export class VaultSession implements SessionRequests, ReadinessCheck {
   /** As a readiness check. */
   readonly name = 'vault';
@@ -41,22 +45,21 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private readonly newTokens: NewTokens;
 
   constructor(
-    private readonly deps: {
-      readonly client: VaultRequests;
-      readonly authenticator: VaultAuthenticator;
-      /** Name of the auth method, for logs and metrics. */
-      readonly method: string;
-      readonly clock: Clock;
-      readonly logger: Logger;
-      readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>;
-      /** Once aborted, nothing is renewed, looked up or logged in to any more. */
-      readonly stopping?: AbortSignal;
-      readonly random?: () => number;
-    },
+    @inject(TOKENS.vaultClient) private readonly client: VaultRequests,
+    @inject(TOKENS.authenticator) private readonly authenticator: VaultAuthenticator,
+    /** Name of the auth method, for logs and metrics. */
+    @inject(TOKENS.authMethod) private readonly method: string,
+    @inject(TOKENS.clock) private readonly clock: Clock,
+    @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.metrics)
+    private readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>,
+    /** Once aborted, nothing is renewed, looked up or logged in to any more. */
+    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
+    @inject(TOKENS.random, { isOptional: true }) private readonly random?: () => number,
   ) {
-    this.tokens = new TokenApi(deps.client);
-    this.alarm = new Alarm(deps.clock);
-    this.end = new EndOfToken(deps.logger);
+    this.tokens = new TokenApi(client);
+    this.alarm = new Alarm(clock);
+    this.end = new EndOfToken(logger);
     this.uses = new TokenUses(async (token) => {
       try {
         await this.tokens.revoke(token, this.ended.signal);
@@ -64,11 +67,19 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
         // At the end it is revoked with the others.
         if (!this.ended.signal.aborted) throw error;
       }
-    }, deps.logger);
-    const { locksOut = false, usesUp } = deps.authenticator;
-    this.rest = new LoginRest({ ...deps, locksOut, usesUp });
-    this.newTokens = new NewTokens(deps.clock, () => this.rest.patienceMs);
-    deps.stopping?.addEventListener('abort', () => {
+    }, logger);
+    const { locksOut = false, usesUp } = authenticator;
+    this.rest = new LoginRest({
+      method,
+      locksOut,
+      usesUp,
+      clock,
+      logger,
+      metrics,
+      ...(random === undefined ? {} : { random }),
+    });
+    this.newTokens = new NewTokens(clock, () => this.rest.patienceMs);
+    stopping?.addEventListener('abort', () => {
       this.alarm.clear();
     });
   }
@@ -120,22 +131,22 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     this.alarm.clear();
     const { current } = this;
     this.current = undefined;
-    this.deps.metrics.vaultSession.set(0);
-    this.deps.metrics.vaultTokenExpiry.set(0);
+    this.metrics.vaultSession.set(0);
+    this.metrics.vaultTokenExpiry.set(0);
     const ours = [...this.uses.unrevoked(), ...(current?.ours === true ? [current.token] : [])];
     const revoked = await Promise.allSettled(ours.map((token) => this.tokens.revoke(token, signal)));
     if (revoked.some(({ status }) => status === 'rejected')) {
-      this.deps.logger.warn('the Vault token could not be revoked; it ends by itself');
+      this.logger.warn('the Vault token could not be revoked; it ends by itself');
     }
   }
 
   private get isStopping(): boolean {
-    return this.ended.signal.aborted || this.deps.stopping?.aborted === true;
+    return this.ended.signal.aborted || this.stopping?.aborted === true;
   }
 
   private async send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
     const { token } = session;
-    const answer = await this.uses.during(token, () => this.deps.client.request({ ...request, token }));
+    const answer = await this.uses.during(token, () => this.client.request({ ...request, token }));
     if (answer.status !== 403) this.newTokens.taken(session);
     return answer;
   }
@@ -162,7 +173,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   }
 
   private async attemptLogin(): Promise<Session> {
-    const { authenticator, method, logger } = this.deps;
+    const { authenticator, method, logger } = this;
     try {
       const token = await authenticator.login(this.ended.signal);
       if (this.ended.signal.aborted) throw STOPPED;
@@ -170,7 +181,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       this.rest.succeeded();
       this.end.isFar();
       const replaced = this.current;
-      const session = this.adopt(sessionOf(token, this.deps.clock.monotonicMs()));
+      const session = this.adopt(sessionOf(token, this.clock.monotonicMs()));
       if (replaced?.ours === true && replaced.token !== session.token) this.uses.retire(replaced.token);
       return session;
     } catch (error) {
@@ -185,7 +196,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (this.isStopping || this.pending !== undefined || this.attending) return;
     const { current } = this;
     if (current?.endsAtMs === undefined && current !== undefined) return;
-    const nowMs = this.deps.clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     const dueInMs =
       current?.endsAtMs === undefined
         ? this.rest.untilMs - nowMs
@@ -200,14 +211,14 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     const { current } = this;
     const isAlive = current !== undefined && !this.isOver(current);
     if (!isAlive) this.session().catch(() => undefined);
-    else if (!this.attending && this.deps.clock.monotonicMs() >= this.attendAtMs) {
+    else if (!this.attending && this.clock.monotonicMs() >= this.attendAtMs) {
       void this.attend(current);
     }
     this.plan();
   }
 
   private adopt(session: Session): Session {
-    const { clock, metrics, random } = this.deps;
+    const { clock, metrics, random } = this;
     this.current = session;
     metrics.vaultSession.set(1);
     const leftMs = session.endsAtMs === undefined ? undefined : session.endsAtMs - clock.monotonicMs();
@@ -228,7 +239,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       const renewed =
         ttlSeconds === undefined
           ? undefined
-          : keepingAlive.renewed(session, ttlSeconds, this.deps.clock.monotonicMs());
+          : keepingAlive.renewed(session, ttlSeconds, this.clock.monotonicMs());
       if (renewed?.isLongEnough === true) {
         this.end.isFar();
         this.adopt(renewed.session);
@@ -237,13 +248,13 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       else if (session.ours) await this.logIn();
       else {
         if (renewed !== undefined) this.adopt(renewed.session);
-        this.end.isNear(renewed?.session ?? session, this.deps.clock.monotonicMs());
+        this.end.isNear(renewed?.session ?? session, this.clock.monotonicMs());
       }
     } catch {
       // A renewal without an answer, or a login that failed and said so.
     } finally {
       this.attending = false;
-      const nowMs = this.deps.clock.monotonicMs();
+      const nowMs = this.clock.monotonicMs();
       if (this.current !== undefined && this.attendAtMs <= nowMs) {
         const nextMs = keepingAlive.nextMs(this.current, nowMs);
         this.attendAtMs = session.ours ? Math.max(nextMs, this.rest.untilMs) : nextMs;
@@ -273,20 +284,20 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private discard(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.drop(session);
-    this.rest.died(this.deps.clock.monotonicMs() - session.loggedInMs);
+    this.rest.died(this.clock.monotonicMs() - session.loggedInMs);
     this.plan();
   }
 
   private drop(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.current = undefined;
-    this.deps.metrics.vaultSession.set(0);
-    this.deps.metrics.vaultTokenExpiry.set(0);
-    this.deps.logger.warn('the Vault token is gone; logging in again', { method: this.deps.method });
+    this.metrics.vaultSession.set(0);
+    this.metrics.vaultTokenExpiry.set(0);
+    this.logger.warn('the Vault token is gone; logging in again', { method: this.method });
     this.plan();
   }
 
   private isOver({ endsAtMs }: Session): boolean {
-    return endsAtMs !== undefined && this.deps.clock.monotonicMs() >= endsAtMs;
+    return endsAtMs !== undefined && this.clock.monotonicMs() >= endsAtMs;
   }
 }

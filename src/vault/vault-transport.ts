@@ -1,6 +1,7 @@
 import type { ClientRequest } from 'node:http';
 
 import Vault from 'hashi-vault-js';
+import { inject, injectable } from 'tsyringe';
 
 import type { VaultConfig } from '../config/config.js';
 import type { Logger } from '../observability/logger.js';
@@ -11,6 +12,7 @@ import { ProxyError } from '../runtime/proxy-tunnel.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WipedBytes } from '../runtime/wiped-bytes.js';
+import { TOKENS } from '../tokens.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
@@ -56,6 +58,7 @@ interface AxiosInstance {
  * answer. Certificates are looked at before each request, so that changed files are used without a
  * restart.
  */
+@injectable()
 export class VaultTransport {
   private readonly axios: AxiosInstance;
   private readonly vaultTrust: TrustStore | undefined;
@@ -72,17 +75,14 @@ export class VaultTransport {
     | undefined;
 
   constructor(
-    private readonly options: {
-      readonly config: VaultConfig;
-      readonly agents: AgentFactory;
-      readonly logger: Logger;
-      /** As many as requests may run side by side: one that waits for a connection uses up its time. */
-      readonly maxSockets?: number;
-      /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
-      readonly silentMs?: number;
-    },
+    @inject(TOKENS.vaultConfig) private readonly config: VaultConfig,
+    @inject(TOKENS.agents) private readonly agents: AgentFactory,
+    @inject(TOKENS.logger) logger: Logger,
+    /** As many as requests may run side by side: one that waits for a connection uses up its time. */
+    @inject(TOKENS.vaultMaxSockets, { isOptional: true }) private readonly maxSockets: number = MAX_SOCKETS,
+    /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+    @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
   ) {
-    const { config, agents, logger } = options;
     if (config.skipVerify && config.address.startsWith('https:'))
       logger.warn('VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault');
     if (config.timeoutMs > VAULT_REQUEST_LIMITS_MS.secret)
@@ -130,7 +130,7 @@ export class VaultTransport {
     const transport = fencedRequests(origin.startsWith('https:'), {
       beforeSend: request.beforeSend,
       // Reading twice does no harm; a write may be on its way all the same.
-      silentMs: request.method === 'GET' ? (this.options.silentMs ?? SILENT_MS) : undefined,
+      silentMs: request.method === 'GET' ? this.silentMs : undefined,
       sent,
       received,
     });
@@ -149,7 +149,7 @@ export class VaultTransport {
         proxy: false,
         transport,
         maxRedirects: 0,
-        timeout: Math.min(this.options.config.timeoutMs, MAX_TIMER_MS),
+        timeout: Math.min(this.config.timeoutMs, MAX_TIMER_MS),
         responseType: 'arraybuffer',
         transformRequest: [(same: unknown) => same],
         transformResponse: [(same: unknown) => same],
@@ -182,10 +182,10 @@ export class VaultTransport {
     if (this.made !== undefined && this.made.roots === roots && this.made.pair === pair)
       return this.made.pool;
     this.made?.pool.retire();
-    const { config, agents } = this.options;
+    const { config, agents } = this;
     const context = secureContext({ ca: roots, ...pair });
     const pool = agents.pool({
-      maxSockets: this.options.maxSockets ?? MAX_SOCKETS,
+      maxSockets: this.maxSockets,
       context: () => context,
       rejectUnauthorized: !config.skipVerify,
       servername: config.tlsServerName,

@@ -60,12 +60,12 @@ async function standOf(secure: boolean) {
     ...(secure ? { caCertBytes: authority.cert } : {}),
   };
   const agents = new AgentFactory({ sslCertDirs: [] }, silentLogger);
-  const transport = new VaultTransport({ config, agents, logger: silentLogger });
+  const transport = new VaultTransport(config, agents, silentLogger);
   cleanups.push(() => {
     transport.close();
   });
   const metrics = new OperatorMetrics(new Registry());
-  const client = new VaultClient({ config, transport, gate: asked, clock, metrics });
+  const client = new VaultClient(config, transport, asked, clock, metrics);
   return {
     server,
     client,

@@ -51,38 +51,32 @@ export class VaultStand {
       disableRedirects: false,
       ...options.config,
     };
-    const stopping = options.stopping === undefined ? {} : { stopping: options.stopping };
-    const { network = { sslCertDirs: [] }, limits = {}, silentMs } = options;
+    const { stopping, network = { sslCertDirs: [] }, limits = {}, silentMs } = options;
     const agents = new AgentFactory(network, this.logger, limits);
     const metrics = new OperatorMetrics(this.registry);
-    this.transport = new VaultTransport({
+    this.transport = new VaultTransport(config, agents, this.logger, undefined, silentMs);
+    this.client = new VaultClient(
       config,
-      agents,
-      logger: this.logger,
-      ...(silentMs === undefined ? {} : { silentMs }),
-    });
-    this.client = new VaultClient({
-      config,
-      transport: { send: (request) => this.counted(request) },
-      gate: openGate,
+      { send: (request) => this.counted(request) },
+      openGate,
       clock,
       metrics,
-      ...stopping,
-    });
+      stopping,
+    );
     const authenticator = new VaultAuthenticatorFactory().create(
       { method, values: { ...defaultsOf(method), ...options.values } },
       { client: this.client, aws: options.aws ?? {}, agents, clock },
     );
-    this.session = new VaultSession({
-      client: this.client,
+    this.session = new VaultSession(
+      this.client,
       authenticator,
       method,
       clock,
-      logger: this.logger,
+      this.logger,
       metrics,
-      ...stopping,
-    });
-    this.store = new VaultKvStore({ session: this.session });
+      stopping,
+    );
+    this.store = new VaultKvStore(this.session);
   }
 
   /**

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { container as root } from 'tsyringe';
 
 import { AllowedPaths } from '../../src/api/allowed-paths.js';
 import { API_VERSION, DELETE_FINALIZER, type Kind, PARTIAL_KIND, SECRET_KIND } from '../../src/api/group.js';
@@ -10,27 +11,17 @@ import type {
   PartialKMSVaultSecretSpec,
   Resource,
 } from '../../src/api/resources.js';
+import { registerReconcile } from '../../src/composition/reconcile.js';
+import { registerValues } from '../../src/composition/registration.js';
 import { KubeError } from '../../src/kube/kube-error.js';
 import { IndexedResourceCache } from '../../src/kube/resource-cache.js';
 import type { PatchOutcome, ResourceClient, StatusOf } from '../../src/kube/resource-store.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { Outcome } from '../../src/queue/outcome.js';
-import type { Priority } from '../../src/queue/work-queue.js';
-import { Announcer } from '../../src/reconcile/announcer.js';
-import { BlindSync } from '../../src/reconcile/blind-sync.js';
-import { ContentProof } from '../../src/reconcile/content-proof.js';
-import { DeletionPlanner } from '../../src/reconcile/deletion-planner.js';
-import { Entitlement } from '../../src/reconcile/entitlement.js';
-import { FinalizerHandler } from '../../src/reconcile/finalizer-handler.js';
-import { KeyDecryption } from '../../src/reconcile/key-decryption.js';
-import { PartialReconciler } from '../../src/reconcile/partial-reconciler.js';
-import { PathClaims } from '../../src/reconcile/path-claims.js';
-import { PathOwnership } from '../../src/reconcile/path-ownership.js';
-import { Reconciler } from '../../src/reconcile/reconciler.js';
-import { SecretAggregator } from '../../src/reconcile/secret-aggregator.js';
-import { SecretReconciler } from '../../src/reconcile/secret-reconciler.js';
-import { SecretSync } from '../../src/reconcile/secret-sync.js';
-import { SyncMemory } from '../../src/reconcile/sync-memory.js';
+import type { Priority, Requeue } from '../../src/queue/work-queue.js';
+import type { Reconciler } from '../../src/reconcile/reconciler.js';
+import { openGate } from '../../src/runtime/write-gate.js';
+import { TOKENS } from '../../src/tokens.js';
 import { FakeKms } from './fake-kms.js';
 import { FakeVault } from './fake-vault.js';
 import { RecordingLogger } from './loggers.js';
@@ -223,47 +214,27 @@ export class ReconcileStand implements ResourceClient {
       this.events.push({ name: resource.metadata.name, type, reason, message });
     };
     const recorder = { normal: record('Normal'), warning: record('Warning'), drain: () => Promise.resolve() };
-    const memory = new SyncMemory();
-    const metrics = new OperatorMetrics(new Registry());
-    const announcer = new Announcer({ events: recorder, clock });
-    const ownership = new PathOwnership({ cache: this.cache, allowedPaths: this.allowedPaths });
-    const aggregator = new SecretAggregator({ cache: this.cache, client: this });
-    const decryption = new KeyDecryption({ decryptor: this.kms, memory, metrics });
-    const blind = new BlindSync({ decryption, memory, metrics });
-    const sync = new SecretSync({ store: this.vault, decryption, blind, memory, clock, metrics });
-    const requeue = (key: ResourceKey, priority: Priority): void => {
-      this.requeued.set(keyString(key), { key, priority });
+    const requeue: Requeue = {
+      add: (key, priority) => {
+        this.requeued.set(keyString(key), { key, priority });
+      },
     };
-    const { allowedPaths, cache } = this;
-    const common = { cache, client: this, aggregator, memory, announcer, requeue };
-    const entitlement = new Entitlement({ cache, ownership, allowedPaths, memory, requeue });
-    const claims = new PathClaims(common);
-    const proof = new ContentProof({ aggregator, decryption });
-    return new Reconciler({
-      ...common,
-      secrets: new SecretReconciler({
-        ...common,
-        sync,
-        ownership,
-        entitlement,
-        claims,
-        allowedPaths,
-        clock,
-      }),
-      partials: new PartialReconciler(common),
-      finalizers: new FinalizerHandler({
-        client: this,
-        store: this.vault,
-        planner: new DeletionPlanner({ store: this.vault, memory, proof, allowedPaths }),
-        ownership,
-        entitlement,
-        memory,
-        announcer,
-        clock,
-      }),
-      metrics,
-      logger: this.logger,
-    });
+    const container = root.createChildContainer();
+    registerReconcile(container);
+    registerValues(container, [
+      [TOKENS.cache, this.cache],
+      [TOKENS.resources, this],
+      [TOKENS.kvStore, this.vault],
+      [TOKENS.decryptor, this.kms],
+      [TOKENS.gate, openGate],
+      [TOKENS.allowedPaths, this.allowedPaths],
+      [TOKENS.queue, requeue],
+      [TOKENS.events, recorder],
+      [TOKENS.metrics, new OperatorMetrics(new Registry())],
+      [TOKENS.logger, this.logger],
+      [TOKENS.clock, clock],
+    ]);
+    return container.resolve<Reconciler>(TOKENS.reconciler);
   }
 }
 

@@ -53,14 +53,14 @@ function clientOf(
     }
     return { status: 200, headers: {}, text: '{}', ...step };
   };
-  return new VaultClient({
-    config: { ...CONFIG, ...options.config },
-    transport: { send },
-    gate: options.gate ?? openGate,
+  return new VaultClient(
+    { ...CONFIG, ...options.config },
+    { send },
+    options.gate ?? openGate,
     clock,
-    metrics: new OperatorMetrics(registry),
-    ...(options.stopping === undefined ? {} : { stopping: options.stopping }),
-  });
+    new OperatorMetrics(registry),
+    options.stopping,
+  );
 }
 
 /** Lets time pass until the request has an outcome. */

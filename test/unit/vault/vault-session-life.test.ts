@@ -68,16 +68,16 @@ beforeEach(() => {
 
 async function started(stopping?: AbortSignal, random = 0.5): Promise<VaultSession> {
   logger = new RecordingLogger();
-  const session = new VaultSession({
-    client: vault,
-    authenticator: vault.authenticator,
-    method: 'approle',
+  const session = new VaultSession(
+    vault,
+    vault.authenticator,
+    'approle',
     clock,
     logger,
-    metrics: new OperatorMetrics(new Registry()),
-    random: () => random,
-    ...(stopping === undefined ? {} : { stopping }),
-  });
+    new OperatorMetrics(new Registry()),
+    stopping,
+    () => random,
+  );
   session.start();
   await settled();
   return session;

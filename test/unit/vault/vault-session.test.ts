@@ -92,15 +92,16 @@ beforeEach(() => {
 function sessionOf(random = 0.5): VaultSession {
   registry = new Registry();
   logger = new RecordingLogger();
-  return new VaultSession({
-    client: vault,
+  return new VaultSession(
+    vault,
     authenticator,
-    method: 'approle',
+    'approle',
     clock,
     logger,
-    metrics: new OperatorMetrics(registry),
-    random: () => random,
-  });
+    new OperatorMetrics(registry),
+    undefined,
+    () => random,
+  );
 }
 
 async function started(): Promise<VaultSession> {
