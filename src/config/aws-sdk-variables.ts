@@ -6,10 +6,11 @@ interface SdkVariable {
   readonly default?: string;
   readonly ascii?: true;
   readonly check?: (value: string) => string | undefined;
+  readonly choices?: readonly string[];
 }
 
-/** The SDK takes anything else for `false`, without a word. */
-const trueOrFalse = oneOf(['true', 'false']);
+/** The SDK takes anything else for `false`, without a word; Go's SDK took them in any case. */
+const TRUE_OR_FALSE = ['true', 'false'];
 
 /**
  * What the AWS SDK reads by itself, in what KMS and STS are asked with and where credentials come from: the selectors of
@@ -24,23 +25,23 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_IGNORE_CONFIGURED_ENDPOINT_URLS',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description:
       'Ignore `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_STS` and the URLs in the shared configuration file.',
   },
   {
     name: 'AWS_USE_FIPS_ENDPOINT',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description: 'Use the FIPS hosts of KMS and STS; also for the host that the `iam` login is signed for.',
   },
   {
     name: 'AWS_USE_DUALSTACK_ENDPOINT',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description: 'Use the hosts with IPv4 and IPv6; also for the host that the `iam` login is signed for.',
   },
   {
     name: 'AWS_DEFAULTS_MODE',
-    check: oneOf(['legacy', 'standard', 'in-region', 'cross-region', 'mobile', 'auto']),
+    choices: ['legacy', 'standard', 'in-region', 'cross-region', 'mobile', 'auto'],
     description:
       'Defaults of the SDK: `legacy`, `standard`, `in-region`, `cross-region`, `mobile` or `auto`.',
   },
@@ -51,12 +52,12 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_RETRY_MODE',
-    check: oneOf(['legacy', 'standard', 'adaptive']),
+    choices: ['legacy', 'standard', 'adaptive'],
     description: 'How requests to STS are repeated: `legacy`, `standard` or `adaptive`.',
   },
   {
     name: 'AWS_DISABLE_CLOCK_SKEW_CORRECTION',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description: 'Do not correct a wrong clock by the time in answers of AWS.',
   },
   {
@@ -104,12 +105,12 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_EC2_METADATA_DISABLED',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description: 'Take no credentials from the metadata service of the node.',
   },
   {
     name: 'AWS_EC2_METADATA_V1_DISABLED',
-    check: trueOrFalse,
+    choices: TRUE_OR_FALSE,
     description: 'Never ask the metadata service without a session token (IMDSv1).',
   },
   {
@@ -119,7 +120,7 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE',
-    check: oneOf(['IPv4', 'IPv6']),
+    choices: ['IPv4', 'IPv6'],
     description: 'Address family of the metadata service: `IPv4` or `IPv6`.',
   },
   {
@@ -132,9 +133,4 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
 function url(text: string): string | undefined {
   const parsed = parseHttpUrl(text);
   return 'problem' in parsed ? parsed.problem : undefined;
-}
-
-function oneOf(choices: readonly string[]): (text: string) => string | undefined {
-  const listed = choices.join(', ').replace(/, ([^,]*)$/, ' or $1');
-  return (text) => (choices.includes(text) ? undefined : `must be ${listed}`);
 }

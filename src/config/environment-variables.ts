@@ -16,6 +16,8 @@ export interface EnvironmentVariable {
   readonly library?: true;
   /** What is wrong with a value, without quoting it; for what a library would take for another value. */
   readonly check?: (value: string) => string | undefined;
+  /** The only values, in any case; a library gets them as they are written here. */
+  readonly choices?: readonly string[];
   /** Any character is allowed; a final line break is kept. */
   readonly verbatim?: true;
   /** Goes into a header, a signature or a name on the wire: ASCII only. */

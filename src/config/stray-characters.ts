@@ -1,11 +1,12 @@
 import type { Environment, VariableSpec } from './config.js';
-import { ENVIRONMENT_VARIABLES } from './environment-variables.js';
+import { ENVIRONMENT_VARIABLES, type EnvironmentVariable } from './environment-variables.js';
 import type { FaultList } from './fault-list.js';
 
 const LINE_BREAK_AT_END = /\r?\n$/;
 
 /** What decides how the characters of a variable are checked. */
-type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check'> & { readonly library?: true };
+type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check'> &
+  Pick<EnvironmentVariable, 'library' | 'choices'>;
 
 /**
  * The described variables of the environment, with one final line break left out of each: what a file has at its end,
@@ -50,21 +51,29 @@ export function endsWithLineBreak(
  */
 export function libraryCorrections(env: Environment): Record<string, string> {
   const corrections: Record<string, string> = {};
-  for (const { name, library, group } of ENVIRONMENT_VARIABLES) {
+  for (const { name, library, group, choices } of ENVIRONMENT_VARIABLES) {
     const value = env[name];
     // The SDK reads the keys by itself for a profile with `credential_source = Environment`.
     const isRead = library === true || group === 'aws';
-    if (!isRead || value === undefined || !LINE_BREAK_AT_END.test(value)) continue;
-    corrections[name] = value.replace(LINE_BREAK_AT_END, '');
+    if (!isRead || value === undefined) continue;
+    const text = value.replace(LINE_BREAK_AT_END, '');
+    const correct = chosen(choices, text) ?? text;
+    if (correct !== value) corrections[name] = correct;
   }
   return corrections;
 }
 
-function problemOf(text: string, { verbatim, ascii, library, check }: Checked): string | undefined {
+function chosen(choices: readonly string[] | undefined, text: string): string | undefined {
+  return choices?.find((choice) => choice.toLowerCase() === text.toLowerCase());
+}
+
+function problemOf(text: string, { verbatim, ascii, library, check, choices }: Checked): string | undefined {
   if (verbatim === true) return undefined;
   const stray = strayProblem(text) ?? (ascii === true && !/^[ -~]*$/.test(text) ? NOT_ASCII : undefined);
   // Values of an auth method are checked where they are read.
-  return stray ?? (library === true && text !== '' ? check?.(text) : undefined);
+  if (stray !== undefined || library !== true || text === '') return stray;
+  if (choices === undefined || chosen(choices, text) !== undefined) return check?.(text);
+  return `must be ${choices.join(', ').replace(/, ([^,]*)$/, ' or $1')}`;
 }
 
 const NOT_ASCII = 'contains a character that is not ASCII';

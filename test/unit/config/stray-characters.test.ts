@@ -34,9 +34,9 @@ function authOf(method: string, env: Environment): AuthConfig {
 /** A good value of each variable that a library reads by itself. */
 const LIBRARY_VALUES: readonly (readonly [string, string])[] = ENVIRONMENT_VARIABLES.filter(
   ({ library, name }) => library === true && name !== 'AWS_CONTAINER_AUTHORIZATION_TOKEN',
-).map(({ name, check }) => [
+).map(({ name, check, choices }) => [
   name,
-  ['true', 'http://host:1', '3', 'standard', 'IPv6'].find((value) => check?.(value) === undefined) ?? '',
+  choices?.[0] ?? ['true', 'http://host:1', '3'].find((value) => check?.(value) === undefined) ?? '',
 ]);
 
 /** A good value of each variable, and the method that reads it. */
@@ -164,16 +164,24 @@ describe('variables that a library reads from the environment of the process', (
   });
 
   it.each([
-    ['AWS_USE_FIPS_ENDPOINT', 'TRUE'],
+    ['AWS_USE_FIPS_ENDPOINT', 'TRUE', 'true'],
+    ['AWS_EC2_METADATA_DISABLED', 'False\n', 'false'],
+    ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', 'ipv6', 'IPv6'],
+  ])('are handed over as the library wants them, where Go takes any case: %s=%j', (name, value, correct) => {
+    expect(parse('token', { [name]: value }).action).toBe('run');
+    expect(libraryCorrections({ [name]: value })).toEqual({ [name]: correct });
+  });
+
+  it.each([
     ['AWS_USE_FIPS_ENDPOINT', '1'],
     ['AWS_USE_DUALSTACK_ENDPOINT', 'yes'],
     ['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS', 'on'],
-    ['AWS_EC2_METADATA_DISABLED', 'False'],
+    ['AWS_EC2_METADATA_DISABLED', '0'],
     ['AWS_ENDPOINT_URL_STS', 'sts.example'],
     ['AWS_DEFAULTS_MODE', 'fast'],
     ['AWS_MAX_ATTEMPTS', '3x'],
     ['AWS_RETRY_MODE', 'never'],
-    ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', 'ipv6'],
+    ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', '6'],
   ])('are refused by name where it would take another value silently: %s=%s', (name, value) => {
     const command = parse('token', { [name]: value });
     expect(command).toMatchObject({ action: 'print', text: expect.stringMatching(`: ${name} must be `) });
