@@ -63,7 +63,7 @@ withKubectl('kubectl (skipped where it is not on the PATH)', () => {
       /shared\s+2\s/.test(await run('get', 'pkmsvs')),
     );
     expect(await run('explain', 'kmsvs.spec')).toContain('includeSecrets');
-    expect(await run('explain', 'kmsvs.spec.kvSettings.casIndex')).toContain('pins the version');
+    expect(await run('explain', 'kmsvs.spec.kvSettings.casIndex')).toContain('the only version');
     await eventually('the event is shown', async () =>
       (await run('describe', 'kmsvs', 'web')).includes('Wrote secret web to secret/data/web'),
     );
