@@ -10,11 +10,12 @@ type Body = AsyncIterable<Uint8Array> | Uint8Array | undefined;
  * SDK would leave them in buffers that nobody else can reach.
  */
 export function wipeAnswers(client: KMSClient): void {
+  // By the request of one attempt: the context of a cached middleware stack is shared by all requests.
   const answers = new WeakMap<object, WipedBytes>();
   client.middlewareStack.add(
-    (next, context) => async (args) => {
+    (next) => async (args) => {
       const bytes = new WipedBytes();
-      answers.set(context, bytes);
+      answers.set(args.request as object, bytes);
       try {
         return await next(args);
       } finally {
@@ -25,10 +26,10 @@ export function wipeAnswers(client: KMSClient): void {
     { step: 'deserialize', name: 'wipeAnswer', priority: 'high' },
   );
   client.middlewareStack.add(
-    (next, context) => async (args) => {
+    (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { body?: Body };
-      response.body = await collect(response.body, answers.get(context));
+      response.body = await collect(response.body, answers.get(args.request as object));
       return result;
     },
     { step: 'deserialize', name: 'collectAnswer', priority: 'low' },

@@ -43,7 +43,7 @@ describe('the program', () => {
       { VAULT_PASSWORD: 'x' },
       /VAULT_USERNAME is missing/,
     ],
-    ['an unknown auth method', ['--vault-authentication-method=ldap'], {}, /must be one of token, k8s/],
+    ['an unknown auth method', ['--vault-authentication-method=kerberos'], {}, /must be one of token, k8s/],
   ])('refuses %s with one line and 2', async (_what, flags, env, line) => {
     const operator = servers.spawnOperator(flags, env);
     expect((await operator.exited).code).toBe(2);

@@ -69,6 +69,25 @@ afterAll(async () => {
 });
 
 describe('KmsDecryptor against the KMS protocol', () => {
+  it('reads every answer of many at once, refusals among them, and wipes none that another still reads', async () => {
+    const many = new AwsKmsApi(
+      { region: kms.region, kmsEndpoint: kms.url },
+      new AgentFactory({ sslCertDirs: [] }, silentLogger),
+      50,
+      metrics,
+    );
+    const texts = Array.from({ length: 200 }, (_, index) => `value ${String(index)}`);
+    const bytes = (text: string, context = {}): Uint8Array => Buffer.from(encrypt(text, context), 'base64');
+    const answers = await Promise.allSettled(
+      texts.map((text, index) => many.decrypt(bytes(text, index % 4 === 0 ? { other: 'x' } : {}), {})),
+    );
+    const seen = answers.map((answer) =>
+      answer.status === 'fulfilled' ? Buffer.from(answer.value).toString() : (answer.reason as KmsError).code,
+    );
+    expect(seen).toEqual(texts.map((text, index) => (index % 4 === 0 ? 'InvalidCiphertext' : text)));
+    many.close();
+  });
+
   it('decrypts with the exact context, of several pairs', async () => {
     const context = { app: 'web', env: 'prod' };
     const encryptedSecret = encrypt('wörld\n', context);

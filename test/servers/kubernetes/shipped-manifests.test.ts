@@ -78,7 +78,7 @@ withKubectl('the shipped manifests, with kubectl', () => {
       'kmsvs.spec.kvSettings',
       ['casIndex\\s+<integer>', 'engineVersion\\s+<string> -required-', 'enum: v1, v2'],
     ],
-    ['kmsvs.spec.secrets', ['encryptedSecret\\s+<string>', 'Base64 of the ciphertext']],
+    ['kmsvs.spec.secrets', ['encryptedSecret\\s+<string>', 'The ciphertext from AWS KMS']],
     ['kmsvs.status.conditions', ['lastTransitionTime\\s+<string> -required-']],
     ['pkmsvs.status', ['includedBy\\s+<integer>']],
     ['kmsvs.metadata', ["Standard object's metadata"]],
