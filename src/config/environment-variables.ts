@@ -133,7 +133,11 @@ const NETWORK: readonly Omit<EnvironmentVariable, 'group'>[] = [
     description: 'Proxy for https requests to KMS, STS, Vault and the API server.',
   },
   { name: 'HTTP_PROXY', wiped: 'with-password', description: 'Proxy for http requests.' },
-  { name: 'NO_PROXY', description: 'Hosts, domains, addresses and CIDRs that are reached without a proxy.' },
+  {
+    name: 'NO_PROXY',
+    verbatim: true,
+    description: 'Hosts, domains, addresses and CIDRs that are reached without a proxy.',
+  },
   {
     name: 'https_proxy',
     wiped: 'with-password',
@@ -144,7 +148,7 @@ const NETWORK: readonly Omit<EnvironmentVariable, 'group'>[] = [
     wiped: 'with-password',
     description: 'The same as `HTTP_PROXY`, when that is not set.',
   },
-  { name: 'no_proxy', description: 'The same as `NO_PROXY`, when that is not set.' },
+  { name: 'no_proxy', verbatim: true, description: 'The same as `NO_PROXY`, when that is not set.' },
   {
     name: 'SSL_CERT_FILE',
     description: 'PEM file with certificate authorities that are trusted for every connection.',

@@ -5,6 +5,7 @@ import type { AuthConfig, CommandLine, Environment, OperatorConfig } from '../..
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
 import { libraryCorrections } from '../../../src/config/stray-characters.js';
+import { proxyFor } from '../../../src/runtime/proxy.js';
 import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 
@@ -70,7 +71,6 @@ const VARIABLES: readonly (readonly [string, string, string])[] = [
   ['AWS_SECRET_KEY', 'secret', 'token'],
   ...LIBRARY_VALUES.map(([name, value]) => [name, value, 'token'] as const),
   ['HTTPS_PROXY', 'http://proxy:1', 'token'],
-  ['NO_PROXY', '.svc', 'token'],
   ['SSL_CERT_FILE', '/ca.crt', 'token'],
   ['SSL_CERT_DIR', '/ca:/cb', 'token'],
 ];
@@ -140,6 +140,18 @@ describe('variables with characters of any sort', () => {
     expect(command).toMatchObject({ action: 'print', text: expect.stringContaining(`${name} `) });
     if (command.action === 'print') expect(command.text).not.toContain(value);
   });
+
+  it.each(['NO_PROXY', 'no_proxy'])(
+    'takes blanks and line breaks between the entries of %s, as Go does',
+    (name) => {
+      const command = parse('token', { [name]: ' .svc,\n10.0.0.0/8, \n', HTTPS_PROXY: 'http://proxy:3128' });
+      if (command.action !== 'run') throw new Error(command.text);
+      const { network } = command.config;
+      expect(proxyFor(new URL('https://vault.svc'), network)).toBeUndefined();
+      expect(proxyFor(new URL('https://10.1.2.3'), network)).toBeUndefined();
+      expect(proxyFor(new URL('https://vault.example'), network)).toBeDefined();
+    },
+  );
 
   it('holds for the webhook too', () => {
     const flags = ['-tls-cert-file=a', '-tls-key-file=b'];
