@@ -6,7 +6,7 @@ import { createOperatorContainer } from './composition/container.js';
 import type { OperatorConfig } from './config/config.js';
 import { faultText, parseOperatorCommand } from './config/operator-config.js';
 import { secretsOfOtherPrograms, secretVariables } from './config/secret-variables.js';
-import { libraryCorrections } from './config/stray-characters.js';
+import { correctLibraryVariables } from './config/stray-characters.js';
 import type { OnEndSignal } from './early-signals.js';
 import { KubeConfigError, loadKubeConfig, passToExecPlugin } from './kube/kubeconfig.js';
 import { ListenError } from './observability/http-endpoint.js';
@@ -21,7 +21,7 @@ const PROGRAM = 'kms-vault-operator';
 
 /** The operator, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runOperator(onEndSignal: OnEndSignal): Promise<void> {
-  Object.assign(process.env, libraryCorrections(process.env));
+  correctLibraryVariables(process.env);
   const command = parseOperatorCommand(process.argv.slice(2), process.env, {
     authMethods: AUTH_METHODS,
     patternProblem,

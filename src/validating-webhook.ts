@@ -7,7 +7,7 @@ import type { WebhookConfig } from './config/config.js';
 import { faultText } from './config/operator-config.js';
 import { secretVariables } from './config/secret-variables.js';
 import { parseWebhookCommand } from './config/webhook-config.js';
-import { libraryCorrections } from './config/stray-characters.js';
+import { correctLibraryVariables } from './config/stray-characters.js';
 import type { OnEndSignal } from './early-signals.js';
 import { ListenError } from './observability/http-endpoint.js';
 import type { Logger } from './observability/logger.js';
@@ -20,7 +20,7 @@ const PROGRAM = 'kms-vault-validating-webhook';
 
 /** The validating webhook, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
-  Object.assign(process.env, libraryCorrections(process.env));
+  correctLibraryVariables(process.env);
   const command = parseWebhookCommand(process.argv.slice(2), process.env, {
     patternProblem,
     build: buildInfo,

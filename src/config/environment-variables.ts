@@ -12,7 +12,7 @@ export interface EnvironmentVariable {
   readonly group: VariableGroup;
   readonly description: string;
   readonly default?: string;
-  /** A library reads it from the process's environment, where {@link libraryCorrections} mends it. */
+  /** A library reads it from the process's environment, where {@link correctLibraryVariables} mends it. */
   readonly library?: true;
   /** What is wrong with a value, without quoting it; for what a library would take for another value. */
   readonly check?: (value: string) => string | undefined;

@@ -46,21 +46,20 @@ export function endsWithLineBreak(
 }
 
 /**
- * What to put into the process's environment for the libraries that read variables there by themselves: the values
- * without a final line break, of those that have one.
+ * Mends, in the environment of the process, what the AWS SDK reads there by itself: a final line break goes, a
+ * choice is spelled as the SDK wants it, and a variable that is set and empty is taken away, since Go's SDK takes
+ * it for absent and this one in part for a value.
  */
-export function libraryCorrections(env: Environment): Record<string, string> {
-  const corrections: Record<string, string> = {};
+export function correctLibraryVariables(env: Record<string, string | undefined>): void {
   for (const { name, library, group, choices } of ENVIRONMENT_VARIABLES) {
     const value = env[name];
     // The SDK reads the keys by itself for a profile with `credential_source = Environment`.
     const isRead = library === true || group === 'aws';
     if (!isRead || value === undefined) continue;
     const text = value.replace(LINE_BREAK_AT_END, '');
-    const correct = chosen(choices, text) ?? text;
-    if (correct !== value) corrections[name] = correct;
+    if (text === '') Reflect.deleteProperty(env, name);
+    else env[name] = chosen(choices, text) ?? text;
   }
-  return corrections;
 }
 
 function chosen(choices: readonly string[] | undefined, text: string): string | undefined {

@@ -72,8 +72,10 @@ const NOT_BEGUN: readonly string[] = [
 
 /** Whether Vault itself says of an answer that counts as an outage that the request was not worked on. */
 export function wasNotBegun(status: number, text: string): boolean {
-  if (notNow(status, text) !== undefined) return true;
   const errors = errorsOf(text);
+  // A login has succeeded by then (`handleLoginRequest` in vault/request_handling.go).
+  if (errors.some((error) => error.includes('lease count quota exceeded'))) return false;
+  if (notNow(status, text) !== undefined) return true;
   // The leader cannot be found (`respondStandby`).
   if (errors.includes('local node not active but active cluster node not found')) return true;
   return status === 503 && errors.some((error) => NOT_BEGUN.includes(error));

@@ -80,6 +80,10 @@ describe('a secret id that is good for one use', () => {
     ['503', { status: 503, body: '<html>no healthy upstream</html>', asked: true }],
     ['504', { status: 504, body: '<html>Gateway Timeout</html>', asked: true }],
     ['500', { status: 500, body: '{"errors":["internal error"]}', asked: true }],
+    [
+      '429 once a login has succeeded',
+      { status: 429, body: '{"errors":["request path \\"x\\": lease count quota exceeded"]}', asked: true },
+    ],
     ['a cut connection', 'cut'],
   ])('is not sent again at once after %s, and its refusal later tells of it', async (_what, what) => {
     const clock = new FakeClock();

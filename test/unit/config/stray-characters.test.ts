@@ -4,7 +4,7 @@ import { patternProblem } from '../../../src/api/allowed-paths.js';
 import type { AuthConfig, CommandLine, Environment, OperatorConfig } from '../../../src/config/config.js';
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
-import { libraryCorrections } from '../../../src/config/stray-characters.js';
+import { correctLibraryVariables } from '../../../src/config/stray-characters.js';
 import { proxyFor } from '../../../src/runtime/proxy.js';
 import { parseWebhookCommand } from '../../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
@@ -165,13 +165,26 @@ describe('variables with characters of any sort', () => {
 });
 
 describe('variables that a library reads from the environment of the process', () => {
+  const corrected = (env: Readonly<Record<string, string>>): Record<string, string | undefined> => {
+    const copy: Record<string, string | undefined> = { ...env };
+    correctLibraryVariables(copy);
+    return copy;
+  };
+
+  it.each(['', '\n'])('are absent when they are set to %j, as in Go', (empty) => {
+    const env = Object.fromEntries(
+      [...LIBRARY_VALUES.map(([name]) => name), 'AWS_REGION'].map((name) => [name, empty]),
+    );
+    expect(corrected({ ...env, VAULT_TOKEN: '' })).toEqual({ VAULT_TOKEN: '' });
+  });
+
   it('are handed over without a final line break', () => {
     const env = Object.fromEntries(LIBRARY_VALUES.map(([name, value]) => [name, `${value}\n`]));
-    expect(libraryCorrections(env)).toEqual(Object.fromEntries(LIBRARY_VALUES));
-    expect(libraryCorrections(Object.fromEntries(LIBRARY_VALUES))).toEqual({});
+    expect(corrected(env)).toEqual(Object.fromEntries(LIBRARY_VALUES));
     // The SDK reads the keys for a profile with `credential_source = Environment`.
-    expect(libraryCorrections({ AWS_SECRET_ACCESS_KEY: 'secret\n', VAULT_TOKEN: 'token\n' })).toEqual({
+    expect(corrected({ AWS_SECRET_ACCESS_KEY: 'secret\n', VAULT_TOKEN: 'token\n' })).toEqual({
       AWS_SECRET_ACCESS_KEY: 'secret',
+      VAULT_TOKEN: 'token\n',
     });
   });
 
@@ -181,7 +194,7 @@ describe('variables that a library reads from the environment of the process', (
     ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', 'ipv6', 'IPv6'],
   ])('are handed over as the library wants them, where Go takes any case: %s=%j', (name, value, correct) => {
     expect(parse('token', { [name]: value }).action).toBe('run');
-    expect(libraryCorrections({ [name]: value })).toEqual({ [name]: correct });
+    expect(corrected({ [name]: value })).toEqual({ [name]: correct });
   });
 
   it.each([

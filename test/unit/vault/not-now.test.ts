@@ -48,6 +48,7 @@ describe('wasNotBegun', () => {
     [503, errors('overloaded, try again later')],
     [500, errors('local node not active but active cluster node not found')],
     [412, errors('required index state not present')],
+    [429, errors('request path "auth/approle/login": rate limit quota exceeded')],
     [429, ''],
   ])('takes HTTP %d with %s for a word of Vault that it did nothing', (status, text) => {
     expect(wasNotBegun(status, text)).toBe(true);
@@ -60,6 +61,8 @@ describe('wasNotBegun', () => {
     [503, errors()],
     [504, 'stream timeout'],
     [500, errors('internal error')],
+    // After the login, before its lease.
+    [429, errors('1 error occurred:\n\t* request path "auth/approle/login": lease count quota exceeded\n\n')],
     // In the midst of a request: the barrier was closed under it.
     [500, errors('1 error occurred:\n\t* Vault is sealed\n\n')],
     [500, errors('Vault is sealed')],
