@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
 import { boolField, has, intField, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -9,7 +8,6 @@ import {
   NO_CONTENT,
   notFound,
   unsupportedOperation,
-  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
 } from '../protocol.js';
@@ -21,6 +19,7 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { NamedEntries } from './named-entries.js';
 import { type IamRequest, readIamRequest } from './aws-iam-request.js';
 import { type OutboundAnswer, send } from './outbound.js';
 
@@ -44,14 +43,13 @@ const DEFAULT_CONFIG: Config = { stsEndpoint: '', serverId: '', allowedHeaders: 
 export class AwsAuth implements Mount {
   readonly type = 'aws';
   private config: Config | undefined;
-  private readonly roles = new Map<string, Role>();
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
 
   constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
     if (path === 'config/client') return this.config !== undefined;
-    const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
-    return name === undefined || this.roles.has(name.toLowerCase());
+    return this.roles.exists(path);
   }
 
   isOpen(path: string): boolean {
@@ -72,11 +70,8 @@ export class AwsAuth implements Mount {
       return await this.login(call);
     }
     if (call.path === 'config/client') return this.configure(call);
-    const [folder, name = ''] = call.path.split('/');
-    if (folder !== 'role' && folder !== 'roles') throw unsupportedPath();
-    if (name !== '' && folder === 'role') return this.role(call, name.toLowerCase());
-    if (call.operation !== 'list') throw unsupportedOperation();
-    return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+    // The list has a name of its own, too.
+    return call.path === 'roles' ? this.roles.list(call) : this.roles.handle(call);
   }
 
   private configure(call: VaultCall): VaultAnswer {
@@ -110,24 +105,6 @@ export class AwsAuth implements Mount {
       maxRetries: intField(call, 'max_retries') ?? before.maxRetries,
     };
     return NO_CONTENT;
-  }
-
-  private role(call: VaultCall, key: string): VaultAnswer {
-    const role = this.roles.get(key);
-    switch (call.operation) {
-      case 'read':
-        if (role === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(role)) };
-      case 'create':
-      case 'update':
-        this.roles.set(key, roleOf(call, role));
-        return NO_CONTENT;
-      case 'delete':
-        this.roles.delete(key);
-        return NO_CONTENT;
-      default:
-        throw unsupportedOperation();
-    }
   }
 
   private async login(call: VaultCall): Promise<VaultAnswer> {

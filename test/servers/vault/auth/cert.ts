@@ -2,21 +2,17 @@ import type { X509Certificate } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { boolField, has, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
-  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
 import {
   type AuthContext,
   describeParameters,
@@ -24,6 +20,7 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { NamedEntries } from './named-entries.js';
 import { certificatesIn, chainTo, isForClients } from './cert-chain.js';
 
 /** Constraints that need what Node does not tell of a certificate. */
@@ -50,7 +47,11 @@ interface Role {
 export class CertAuth implements Mount {
   readonly type = 'cert';
   private disableBinding = false;
-  private readonly roles = new Map<string, Role>();
+  private readonly roles = new NamedEntries<Role>({
+    folder: 'certs',
+    parse: (call, before, name) => roleOf(call, name, before),
+    describe: describe,
+  });
 
   constructor(private readonly context: AuthContext) {}
 
@@ -80,29 +81,7 @@ export class CertAuth implements Mount {
       this.disableBinding = boolField(call, 'disable_binding') ?? false;
       return NO_CONTENT;
     }
-    const [folder, name = ''] = call.path.split('/');
-    if (folder !== 'certs') throw unsupportedPath();
-    if (name !== '') return this.role(call, name.toLowerCase());
-    if (call.operation !== 'list') throw unsupportedOperation();
-    return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
-  }
-
-  private role(call: VaultCall, key: string): VaultAnswer {
-    const role = this.roles.get(key);
-    switch (call.operation) {
-      case 'read':
-        if (role === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(role)) };
-      case 'create':
-      case 'update':
-        this.roles.set(key, roleOf(call, key, role));
-        return NO_CONTENT;
-      case 'delete':
-        this.roles.delete(key);
-        return NO_CONTENT;
-      default:
-        throw unsupportedOperation();
-    }
+    return this.roles.handle(call);
   }
 
   private login(name: string, shown: readonly X509Certificate[]): VaultAnswer {
@@ -137,7 +116,7 @@ export class CertAuth implements Mount {
   private matching(name: string, shown: readonly X509Certificate[]): Role {
     const [leaf] = shown;
     if (leaf === undefined) throw badRequest('client certificate must be supplied');
-    const roles = [...this.roles.values()].filter((role) => name === '' || role.name === name);
+    const roles = this.roles.values().filter((role) => name === '' || role.name === name);
     const isAuthority = (role: Role): boolean => role.certificates[0]?.ca === true;
     const authorities = roles.filter(isAuthority);
     const roots = authorities.flatMap(({ certificates }) => certificates);

@@ -2,7 +2,6 @@ import { createPublicKey } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { field, has, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -11,7 +10,6 @@ import {
   NO_CONTENT,
   notFound,
   unsupportedOperation,
-  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
@@ -24,6 +22,7 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { NamedEntries } from './named-entries.js';
 import { type Claims, InvalidJwt, verifyJwt } from './jwt-verify.js';
 
 const ALGORITHMS = [
@@ -51,13 +50,12 @@ interface Role {
 export class JwtAuth implements Mount {
   readonly type = 'jwt';
   private config: Config | undefined;
-  private readonly roles = new Map<string, Role>();
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
 
   constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
-    const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
-    return name === undefined || this.roles.has(name.toLowerCase());
+    return this.roles.exists(path);
   }
 
   isOpen(path: string): boolean {
@@ -78,11 +76,7 @@ export class JwtAuth implements Mount {
       return this.login(textField(call, 'role').toLowerCase(), textField(call, 'jwt'));
     }
     if (call.path === 'config') return this.configure(call);
-    const [folder, name = ''] = call.path.split('/');
-    if (folder !== 'role') throw unsupportedPath();
-    if (name !== '') return this.role(call, name.toLowerCase());
-    if (call.operation !== 'list') throw unsupportedOperation();
-    return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+    return this.roles.handle(call);
   }
 
   private configure(call: VaultCall): VaultAnswer {
@@ -125,24 +119,6 @@ export class JwtAuth implements Mount {
     return NO_CONTENT;
   }
 
-  private role(call: VaultCall, key: string): VaultAnswer {
-    const role = this.roles.get(key);
-    switch (call.operation) {
-      case 'read':
-        if (role === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(role)) };
-      case 'create':
-      case 'update':
-        this.roles.set(key, roleOf(call, role));
-        return NO_CONTENT;
-      case 'delete':
-        this.roles.delete(key);
-        return NO_CONTENT;
-      default:
-        throw unsupportedOperation();
-    }
-  }
-
   private login(asked: string, token: string): VaultAnswer {
     const { config } = this;
     if (config === undefined) throw badRequest('could not load configuration');
@@ -169,7 +145,7 @@ export class JwtAuth implements Mount {
       path: 'login',
       metadata: { role: name },
       mayRenew: () => {
-        if (!this.roles.has(name)) {
+        if (this.roles.get(name) === undefined) {
           throw new BackendError(500, `role ${name} does not exist during renewal`);
         }
       },

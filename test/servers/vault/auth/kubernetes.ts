@@ -1,5 +1,4 @@
 import { boolField, has, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -8,7 +7,6 @@ import {
   NO_CONTENT,
   notFound,
   unsupportedOperation,
-  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
@@ -21,6 +19,7 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { NamedEntries } from './named-entries.js';
 import { send } from './outbound.js';
 
 /** What the plugin forgives in times (go-jose, jwt.DefaultLeeway). */
@@ -51,13 +50,12 @@ interface Account {
 export class KubernetesAuth implements Mount {
   readonly type = 'kubernetes';
   private config: Config | undefined;
-  private readonly roles = new Map<string, Role>();
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
 
   constructor(private readonly context: AuthContext) {}
 
   exists(path: string): boolean {
-    const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
-    return name === undefined || this.roles.has(name.toLowerCase());
+    return this.roles.exists(path);
   }
 
   isOpen(path: string): boolean {
@@ -78,11 +76,7 @@ export class KubernetesAuth implements Mount {
       return await this.login(textField(call, 'role'), textField(call, 'jwt'));
     }
     if (call.path === 'config') return this.configure(call);
-    const [folder, name = ''] = call.path.split('/');
-    if (folder !== 'role') throw unsupportedPath();
-    if (name !== '') return this.role(call, name.toLowerCase());
-    if (call.operation !== 'list') throw unsupportedOperation();
-    return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+    return this.roles.handle(call);
   }
 
   private configure(call: VaultCall): VaultAnswer {
@@ -113,24 +107,6 @@ export class KubernetesAuth implements Mount {
     }
     this.config = config;
     return NO_CONTENT;
-  }
-
-  private role(call: VaultCall, key: string): VaultAnswer {
-    const role = this.roles.get(key);
-    switch (call.operation) {
-      case 'read':
-        if (role === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(role)) };
-      case 'create':
-      case 'update':
-        this.roles.set(key, roleOf(call, role));
-        return NO_CONTENT;
-      case 'delete':
-        this.roles.delete(key);
-        return NO_CONTENT;
-      default:
-        throw unsupportedOperation();
-    }
   }
 
   private async login(roleName: string, jwt: string): Promise<VaultAnswer> {
@@ -166,7 +142,7 @@ export class KubernetesAuth implements Mount {
         service_account_uid: uid,
       },
       mayRenew: () => {
-        if (!this.roles.has(roleName.toLowerCase())) {
+        if (this.roles.get(roleName) === undefined) {
           throw new BackendError(500, `role ${roleName} does not exist during renewal`);
         }
       },

@@ -2,21 +2,18 @@ import { createHash } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
 import {
   type AuthContext,
   describeParameters,
@@ -24,6 +21,7 @@ import {
   type TokenParameters,
   tokenParameters,
 } from './auth-method.js';
+import { NamedEntries } from './named-entries.js';
 import { UserLockout } from './user-lockout.js';
 
 interface User {
@@ -34,7 +32,11 @@ interface User {
 /** Username and password. */
 export class Userpass implements Mount {
   readonly type = 'userpass';
-  private readonly users = new Map<string, User>();
+  private readonly users = new NamedEntries<User>({
+    folder: 'users',
+    parse: userOf,
+    describe: (user) => describeParameters(user.parameters),
+  });
   private readonly lockout: UserLockout;
 
   constructor(private readonly context: AuthContext) {
@@ -42,8 +44,7 @@ export class Userpass implements Mount {
   }
 
   exists(path: string): boolean {
-    const [, name] = /^users\/([^/]+)$/.exec(path) ?? [];
-    return name === undefined || this.users.has(name.toLowerCase());
+    return this.users.exists(path);
   }
 
   isOpen(path: string): boolean {
@@ -68,37 +69,8 @@ export class Userpass implements Mount {
       if (!isWrite(call.operation)) throw unsupportedOperation();
       return this.login(key, textField(call, 'password'));
     }
-    if (folder !== 'users') throw unsupportedPath();
-    if (name === '') {
-      if (call.operation !== 'list') throw unsupportedOperation();
-      return { status: 200, data: goJson({ keys: keysBelow(this.users.keys(), '') }) };
-    }
-    if (item !== undefined) return this.change(call, key, item);
-    return this.user(call, key);
-  }
-
-  private user(call: VaultCall, key: string): VaultAnswer {
-    const user = this.users.get(key);
-    switch (call.operation) {
-      case 'read':
-        if (user === undefined) throw notFound();
-        return { status: 200, data: goJson(describeParameters(user.parameters)) };
-      case 'create':
-      case 'update': {
-        const password = textField(call, 'password');
-        if (password === '' && user === undefined) throw badRequest('missing password');
-        this.users.set(key, {
-          passwordHash: password === '' ? (user?.passwordHash ?? '') : hash(password),
-          parameters: tokenParameters(call, user?.parameters),
-        });
-        return NO_CONTENT;
-      }
-      case 'delete':
-        this.users.delete(key);
-        return NO_CONTENT;
-      default:
-        throw unsupportedOperation();
-    }
+    if (folder === 'users' && item !== undefined) return this.change(call, key, item);
+    return this.users.handle(call);
   }
 
   private change(call: VaultCall, key: string, item: string): VaultAnswer {
@@ -134,10 +106,19 @@ export class Userpass implements Mount {
       path: `login/${key}`,
       metadata: { username: key },
       mayRenew: () => {
-        if (!this.users.has(key)) throw badRequest('lease expired');
+        if (this.users.get(key) === undefined) throw badRequest('lease expired');
       },
     });
   }
+}
+
+function userOf(call: VaultCall, before: User | undefined): User {
+  const password = textField(call, 'password');
+  if (password === '' && before === undefined) throw badRequest('missing password');
+  return {
+    passwordHash: password === '' ? (before?.passwordHash ?? '') : hash(password),
+    parameters: tokenParameters(call, before?.parameters),
+  };
 }
 
 function hash(password: string): string {

@@ -1,0 +1,79 @@
+import { keysBelow } from '../kv-v1.js';
+import {
+  NO_CONTENT,
+  notFound,
+  unsupportedOperation,
+  unsupportedPath,
+  type VaultAnswer,
+  type VaultCall,
+} from '../protocol.js';
+import { goJson } from '../raw-json.js';
+
+/** What one auth method keeps below a folder. */
+interface EntryKind<Entry> {
+  /** `role`, `users`, `certs`. */
+  readonly folder: string;
+  /** @throws VaultFault when the entry cannot be as it is asked for. */
+  readonly parse: (call: VaultCall, before: Entry | undefined, name: string) => Entry;
+  readonly describe: (entry: Entry) => Record<string, unknown>;
+}
+
+/** Roles or users of an auth method, written, read, deleted and listed as Vault does; names are folded. */
+export class NamedEntries<Entry> {
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(private readonly kind: EntryKind<Entry>) {}
+
+  get(name: string): Entry | undefined {
+    return this.entries.get(name.toLowerCase());
+  }
+
+  values(): Entry[] {
+    return [...this.entries.values()];
+  }
+
+  set(name: string, entry: Entry): void {
+    this.entries.set(name.toLowerCase(), entry);
+  }
+
+  clear(): void {
+    this.entries.clear();
+  }
+
+  /** As `ExistenceFunc`, which decides between create and update: true for every path that names no entry. */
+  exists(path: string): boolean {
+    const [folder, name, ...rest] = path.split('/');
+    if (folder !== this.kind.folder || name === undefined || rest.length > 0) return true;
+    return this.entries.has(name.toLowerCase());
+  }
+
+  /** The folder and what lies in it. */
+  handle(call: VaultCall): VaultAnswer {
+    const [folder, name = ''] = call.path.split('/');
+    if (folder !== this.kind.folder) throw unsupportedPath();
+    return name === '' ? this.list(call) : this.entry(call, name.toLowerCase());
+  }
+
+  list(call: VaultCall): VaultAnswer {
+    if (call.operation !== 'list') throw unsupportedOperation();
+    return { status: 200, data: goJson({ keys: keysBelow(this.entries.keys(), '') }) };
+  }
+
+  private entry(call: VaultCall, name: string): VaultAnswer {
+    const before = this.entries.get(name);
+    switch (call.operation) {
+      case 'read':
+        if (before === undefined) throw notFound();
+        return { status: 200, data: goJson(this.kind.describe(before)) };
+      case 'create':
+      case 'update':
+        this.entries.set(name, this.kind.parse(call, before, name));
+        return NO_CONTENT;
+      case 'delete':
+        this.entries.delete(name);
+        return NO_CONTENT;
+      default:
+        throw unsupportedOperation();
+    }
+  }
+}
