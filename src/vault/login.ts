@@ -25,6 +25,11 @@ export function userNameProblem(value: string): string | undefined {
   return /^\.{1,2}$|[/\\]/.test(value) ? 'is not a user name' : undefined;
 }
 
+/** The path of a login whose last segment is the user name. */
+export function userLoginPath(endpoint = '', user = ''): string {
+  return `${endpoint.replace(/\/+$/, '')}/${user}`;
+}
+
 /**
  * Posts credentials to a login endpoint.
  *

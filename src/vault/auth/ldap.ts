@@ -1,5 +1,5 @@
 import type { VaultAuthMethod } from '../authenticator.js';
-import { endpointProblem, postLogin, userNameProblem } from '../login.js';
+import { endpointProblem, postLogin, userLoginPath, userNameProblem } from '../login.js';
 import type { LoginRefusals } from '../login-refusals.js';
 
 /** From Vault's `builtin/credential/ldap` and `sdk/helper/ldaputil`. */
@@ -53,8 +53,7 @@ export const ldapMethod: VaultAuthMethod = {
   create: (values, { client }) => ({
     locksOut: true,
     login: (signal) => {
-      const endpoint = (values.VAULT_LDAP_ENDPOINT ?? '').replace(/\/+$/, '');
-      const path = `${endpoint}/${values.VAULT_LDAP_USERNAME ?? ''}`;
+      const path = userLoginPath(values.VAULT_LDAP_ENDPOINT, values.VAULT_LDAP_USERNAME);
       return postLogin(client, path, { password: values.VAULT_LDAP_PASSWORD ?? '' }, signal, REFUSALS);
     },
   }),

@@ -1,5 +1,5 @@
 import type { VaultAuthMethod } from '../authenticator.js';
-import { endpointProblem, postLogin, userNameProblem } from '../login.js';
+import { endpointProblem, postLogin, userLoginPath, userNameProblem } from '../login.js';
 import type { LoginRefusals } from '../login-refusals.js';
 
 /** From Vault's `builtin/credential/userpass/path_login.go`, and `isUserLocked` in vault/request_handling.go. */
@@ -30,8 +30,7 @@ export const userpassMethod: VaultAuthMethod = {
   create: (values, { client }) => ({
     locksOut: true,
     login: (signal) => {
-      const endpoint = (values.VAULT_USERPASS_ENDPOINT ?? '').replace(/\/+$/, '');
-      const path = `${endpoint}/${values.VAULT_USERNAME ?? ''}`;
+      const path = userLoginPath(values.VAULT_USERPASS_ENDPOINT, values.VAULT_USERNAME);
       return postLogin(client, path, { password: values.VAULT_PASSWORD ?? '' }, signal, REFUSALS);
     },
   }),
