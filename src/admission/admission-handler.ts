@@ -16,17 +16,17 @@ import {
 import { TooManyReviews } from './item-check.js';
 import { ByteBudget, CallerGone, overloaded, readBody, RequestProblem } from './request-body.js';
 import type { ResourceReviewer } from './resource-reviewer.js';
-import { answerWithinMs } from './time-limit.js';
+import { reviewTimeoutMs } from './review-timeout.js';
 
-/** An update carries two objects; the API server stores none above 1.5 MiB, but takes 3 MiB each. */
+/** An update carries two objects. The API server stores at most 1.5 MiB per object but accepts 3 MiB each. */
 const MAX_BODY_BYTES = 8 * 1024 * 1024;
-/** Of all bodies that are being read. */
+/** The total for all bodies that are being read. */
 const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
-/** Of all reviews that are being judged, as estimated; the heap that V8 takes in a pod of 384 MiB is 192 MiB. */
+/** The estimated total for all reviews in progress. V8 sizes its heap at 192 MiB in a pod of 384 MiB. */
 const MAX_PARSED_BYTES_IN_FLIGHT = 80 * 1024 * 1024;
 const MAX_REVIEWS_IN_FLIGHT = 256;
 
-/** Turns one HTTP request into one answer: HTTP errors for what is no review, an `AdmissionReview` else. */
+/** Answers one HTTP request: an HTTP error if it is not a review, an `AdmissionReview` otherwise. */
 @injectable()
 export class AdmissionHandler {
   private readonly bodies = new ByteBudget(MAX_BYTES_IN_FLIGHT);
@@ -39,11 +39,11 @@ export class AdmissionHandler {
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<WebhookMetrics, 'admissions' | 'admissionDuration' | 'rejectedRequests'>,
     @inject(TOKENS.logger) private readonly logger: Logger,
-    /** Aborts when requests in flight are to be answered at once. */
+    /** Aborts when requests in flight must be answered immediately. */
     @inject(TOKENS.givingUp) private readonly givingUp: AbortSignal,
   ) {}
 
-  /** From now on every answer is the last on its connection. */
+  /** From now on every answer closes its connection. */
   drain(): void {
     this.draining = true;
   }
@@ -54,9 +54,9 @@ export class AdmissionHandler {
     response.once('close', () => {
       gone.abort();
     });
-    const deadline = new LinkedAbort([gone.signal, this.givingUp], answerWithinMs(request.url ?? ''));
+    const deadline = new LinkedAbort([gone.signal, this.givingUp], reviewTimeoutMs(request.url ?? ''));
     try {
-      const body = await this.judge(request, deadline.signal);
+      const body = await this.review(request, deadline.signal);
       this.send(response, 200, { 'content-type': 'application/json' }, body);
     } catch (error) {
       if (error instanceof CallerGone) response.destroy();
@@ -66,7 +66,7 @@ export class AdmissionHandler {
     }
   }
 
-  private async judge(request: IncomingMessage, signal: AbortSignal): Promise<string> {
+  private async review(request: IncomingMessage, signal: AbortSignal): Promise<string> {
     const stopTimer = this.metrics.admissionDuration.startTimer();
     checkHead(request);
     const { review, parsedBytes } = await this.read(request);
@@ -82,7 +82,7 @@ export class AdmissionHandler {
     }
   }
 
-  /** The body's own bytes are held no longer than this takes. */
+  /** The raw bytes of the body are released when this returns. */
   private async read(request: IncomingMessage): Promise<{ review: AdmissionRequest; parsedBytes: number }> {
     const taken = { bytes: 0 };
     try {
@@ -90,7 +90,7 @@ export class AdmissionHandler {
       if (this.reviewsInFlight >= MAX_REVIEWS_IN_FLIGHT) throw overloaded();
       const weighed = weighBody(body);
       if (!weighed.ok) throw new RequestProblem(400, weighed.problem);
-      // The heaviest body is judged too, alone.
+      // The heaviest body is reviewed as well, but alone.
       const parsedBytes = Math.min(weighed.parsedBytes, this.parsed.total);
       if (!this.parsed.take(parsedBytes)) throw overloaded();
       const parsed = parseReview(body);

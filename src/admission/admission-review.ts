@@ -1,14 +1,14 @@
 import { GROUP, type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 
-/** The versions of `admission.k8s.io` that are understood; an answer is in the version of its question. */
+/** The supported versions of `admission.k8s.io`; an answer uses the version of its request. */
 const REVIEW_VERSIONS = ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1'] as const;
 export type ReviewVersion = (typeof REVIEW_VERSIONS)[number];
 
 const OPERATIONS = ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** One question of the API server: `request` of an `AdmissionReview`. */
+/** One request of the API server: `request` of an `AdmissionReview`. */
 export interface AdmissionRequest {
   readonly version: ReviewVersion;
   readonly uid: string;
@@ -17,7 +17,7 @@ export interface AdmissionRequest {
   /** Empty for the resource itself. */
   readonly subresource: string;
   readonly namespace: string;
-  /** May be empty when the server is to choose it. */
+  /** Empty when the server chooses the name. */
   readonly name: string;
   readonly dryRun: boolean;
   /** Absent for DELETE. */
@@ -26,7 +26,7 @@ export interface AdmissionRequest {
   readonly oldObject: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** The answer, before it is put into the version that was asked. */
+/** The answer, independent of the API version of the request. */
 export interface AdmissionAnswer {
   readonly allowed: boolean;
   /** For a refusal: HTTP status, reason and message for the client. */
@@ -38,20 +38,20 @@ export type ParsedReview =
   | { readonly ok: true; readonly request: AdmissionRequest }
   | { readonly ok: false; readonly problem: string };
 
-/** No resource is nested as deep; to parse millions of brackets takes a second and hundreds of megabytes. */
+/** No resource is nested this deep. Parsing millions of brackets takes a second and hundreds of megabytes. */
 const MAX_DEPTH = 500;
-/** Of arrays, objects and their members; the API server stores no object above 1.5 MiB. */
+/** Limit on arrays, objects and their members; the API server stores no object above 1.5 MiB. */
 const MAX_VALUES = 250_000;
-/** What a member of an object takes in memory beside its text, with the object; measured with many small ones. */
+/** Memory per object member in addition to its text, including the object; measured with many small ones. */
 const BYTES_PER_VALUE = 120;
 
-/** What a body will be once it is parsed, or why it is not to be parsed. */
+/** The estimated size of the parsed body, or why it must not be parsed. */
 export type WeighedBody =
   { readonly ok: true; readonly parsedBytes: number } | { readonly ok: false; readonly problem: string };
 
 /**
- * Counts brackets and commas outside of strings: a body of a few megabytes can become hundreds of them when it
- * is parsed. Says nothing of use about what is not JSON.
+ * Counts brackets and commas outside of strings: a body of a few megabytes can take hundreds of megabytes once
+ * it is parsed. The result is meaningless if the body is not JSON.
  *
  * @returns a generous estimate of the memory that the parsed body takes.
  */
@@ -75,9 +75,9 @@ export function weighBody(body: Uint8Array): WeighedBody {
 }
 
 /**
- * Reads the body of a call by the API server. Never throws; a problem quotes nothing but short names.
+ * Parses the body of a request of the API server. Never throws; a problem quotes only short names.
  *
- * @param body found good by {@link weighBody}.
+ * @param body accepted by {@link weighBody}.
  */
 export function parseReview(body: Uint8Array): ParsedReview {
   let review: unknown;
@@ -152,7 +152,7 @@ function kindOf(kind: unknown): Kind | undefined {
   return ([SECRET_KIND, PARTIAL_KIND] as const).find((known) => known === kind.kind);
 }
 
-/** With `generateName` the server has not chosen a name yet. */
+/** With `generateName`, the server has not chosen the name yet. */
 function generatedName(object: Readonly<Record<string, unknown>> | undefined): string {
   const metadata = object?.metadata;
   if (!isRecord(metadata)) return '';

@@ -14,13 +14,13 @@ import type { CertificateStore } from './certificate-store.js';
 
 const HEADERS_TIMEOUT_MS = 5_000;
 const HANDSHAKE_TIMEOUT_MS = 5_000;
-/** A whole request must be here; the answer has its own limit. */
+/** Limit for receiving a whole request; the answer has its own limit. */
 const REQUEST_TIMEOUT_MS = 15_000;
-/** Longer than the API server keeps idle connections (90 s in Go): it must not use one that we just closed. */
+/** Longer than the API server keeps idle connections (90 s in Go), so that it never uses one we just closed. */
 const KEEP_ALIVE_MS = 120_000;
-/** Beyond it a new connection closes an idle one. */
+/** Above this limit a new connection closes an idle one. */
 const MAX_IDLE_KEPT = 500;
-/** With those in their handshake; beyond it connections are refused. */
+/** Includes connections in their handshake; above this limit connections are refused. */
 const MAX_CONNECTIONS = 1_000;
 
 const TLS = { minVersion: 'TLSv1.2' } as const;
@@ -51,13 +51,13 @@ export class AdmissionServer {
   }
 
   /**
-   * Listens; without a usable certificate too, and then every handshake fails until there is one.
+   * Starts listening, even without a usable certificate: every handshake then fails until there is one.
    *
    * @throws ListenError when the address cannot be bound.
    */
   async start(): Promise<void> {
     const { address, certificates, logger } = this;
-    // Connections that are open keep the certificate they were made with.
+    // Open connections keep their certificate.
     await certificates.start(({ cert, key }) => {
       this.server.setSecureContext({ ...TLS, cert, key });
     });
@@ -74,7 +74,7 @@ export class AdmissionServer {
     logger.info('serving admission reviews', { addr: `${shown}:${String(bound.port)}` });
   }
 
-  /** Accepts no more and waits until every request in flight is answered. */
+  /** Stops accepting connections and waits until every request in flight is answered. */
   async drain(): Promise<void> {
     this.certificates.stop();
     this.handler.drain();
@@ -85,7 +85,7 @@ export class AdmissionServer {
     await closed;
   }
 
-  /** Cuts what is left; {@link drain} ends then. */
+  /** Closes the remaining connections, which ends {@link drain}. */
   cut(): void {
     this.server.closeAllConnections();
   }

@@ -3,21 +3,21 @@ import { createSecureContext } from 'node:tls';
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** A certificate chain and its key, found good together. */
+/** A certificate chain and the key that matches it. */
 export interface CertificatePair {
   readonly cert: string;
   readonly key: string;
-  /** End of the serving certificate. */
+  /** Expiry of the serving certificate. */
   readonly notAfter: Date;
 }
 
-export type JudgedPair =
+export type PairCheck =
   | { readonly ok: true; readonly pair: CertificatePair }
-  /** What is wrong, without anything of the files' content. */
+  /** What is wrong; quotes nothing of the files. */
   | { readonly ok: false; readonly problem: string };
 
-/** Whether two PEM texts can serve TLS at this time. Never throws. */
-export function judgePair(cert: string, key: string, now: Date): JudgedPair {
+/** Checks whether two PEM texts can serve TLS at this time. Never throws. */
+export function checkPair(cert: string, key: string, now: Date): PairCheck {
   const leaf = readLeaf(cert);
   if (leaf === undefined) return bad('the certificate file holds no whole PEM certificate');
   try {
@@ -37,7 +37,7 @@ export function judgePair(cert: string, key: string, now: Date): JudgedPair {
   return { ok: true, pair: { cert, key, notAfter } };
 }
 
-/** Equal exactly when both texts are. */
+/** Equal if and only if both texts are equal. */
 export function fingerprint(cert: string, key: string): string {
   return createHash('sha256')
     .update(`${String(cert.length)}:${cert}${key}`)
@@ -53,6 +53,6 @@ function readLeaf(cert: string): X509Certificate | undefined {
   }
 }
 
-function bad(problem: string): JudgedPair {
+function bad(problem: string): PairCheck {
   return { ok: false, problem };
 }

@@ -7,18 +7,18 @@ import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
-import { type CertificatePair, fingerprint, judgePair } from './certificate-pair.js';
+import { type CertificatePair, fingerprint, checkPair } from './certificate-pair.js';
 
-/** Files are compared by content: whatever way a mount changes them is noticed. */
+/** Files are compared by content, so that any way of updating a mount is noticed. */
 const POLL_MS = 1_000;
 
 /**
- * The serving certificate, read again and again from two files. As long as the files hold no pair that is
- * whole, fits together and is valid now, the last good one stays.
+ * The serving certificate, reread periodically from two files. While the files do not hold a complete, matching
+ * and currently valid pair, the last good one stays in use.
  */
 @injectable()
 export class CertificateStore implements ReadinessCheck {
-  /** As a readiness check. */
+  /** The readiness check. */
   readonly name = 'certificate';
   private serving: { readonly pair: CertificatePair; readonly id: string } | undefined;
   private complaint = '';
@@ -35,7 +35,7 @@ export class CertificateStore implements ReadinessCheck {
     private readonly metrics: Pick<WebhookMetrics, 'certificateExpiry' | 'certificateReloads'>,
   ) {}
 
-  /** The pair that serves; undefined before the first good one. */
+  /** The pair in use; undefined before the first good one. */
   get current(): CertificatePair | undefined {
     return this.serving?.pair;
   }
@@ -46,7 +46,7 @@ export class CertificateStore implements ReadinessCheck {
     return this.serving.pair.notAfter <= this.clock.now() ? 'the certificate has expired' : undefined;
   }
 
-  /** Reads the files now and then for ever; `use` gets every new good pair, the first one included. */
+  /** Reads the files now and then periodically; `use` gets every new good pair, including the first one. */
   async start(use: (pair: CertificatePair) => void): Promise<void> {
     this.running = true;
     await this.poll(use);
@@ -78,13 +78,13 @@ export class CertificateStore implements ReadinessCheck {
       this.sayExpiry();
       return;
     }
-    const judged = judgePair(cert, key, clock.now());
-    if (!judged.ok) {
-      this.complain(judged.problem, id);
+    const check = checkPair(cert, key, clock.now());
+    if (!check.ok) {
+      this.complain(check.problem, id);
       this.sayExpiry();
       return;
     }
-    const { pair } = judged;
+    const { pair } = check;
     use(pair);
     this.serving = { pair, id };
     this.complaint = '';
@@ -94,7 +94,7 @@ export class CertificateStore implements ReadinessCheck {
     logger.info('serving certificate loaded', { certFile, notAfter: pair.notAfter });
   }
 
-  /** Once for each state of the files. */
+  /** Logged once per state of the files. */
   private complain(problem: string, id = ''): void {
     const complaint = `${problem} ${id}`;
     if (complaint === this.complaint) return;

@@ -8,10 +8,10 @@ import type { PlaintextInspector } from '../kms/plaintext-inspector.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { TOKENS } from '../tokens.js';
 
-/** Far more than anybody writes; what is larger would be sorted and sent for each item that it counts for. */
+/** Far more than anybody uses. A larger context would be sorted and sent once per item that it applies to. */
 const MAX_CONTEXT_CHARACTERS = 65_536;
 
-/** Reviews that wait for KMS at a time; those beyond are told to come again. */
+/** Limit on reviews that wait for KMS at the same time; others are answered with "try again". */
 const MAX_REVIEWS = 128;
 
 /** One item as it would be decrypted at a sync. */
@@ -26,21 +26,21 @@ export interface ItemFailure {
   readonly error: KmsError;
 }
 
-/** What was found out, in the order of the items; made as it is asked for, because it may be long. */
+/** The results in the order of the items; generated on demand, because there may be many. */
 export interface CheckedItems {
   failures(): Iterable<ItemFailure>;
-  /** Keys whose value is one line that ends with a line break. */
+  /** Keys whose value is a single line with a trailing line break. */
   withLineBreak(): Iterable<string>;
 }
 
-/** As many reviews ask KMS already as there may be; to be answered with a "try again". */
+/** The limit on reviews that wait for KMS is reached; the answer is "try again". */
 export class TooManyReviews extends Error {
   override readonly name = 'TooManyReviews';
 }
 
 /**
- * Finds out which items can be decrypted, side by side; the plaintexts are dropped. One review never has
- * more requests waiting than KMS takes at a time, so a large resource does not hold up a small one.
+ * Checks concurrently which items can be decrypted and drops the plaintexts. One review never queues more
+ * requests than KMS takes at a time, so that a large resource does not delay a small one.
  */
 @injectable()
 export class ItemCheck {
@@ -56,8 +56,8 @@ export class ItemCheck {
   ) {}
 
   /**
-   * After a transient failure KMS is not asked any more: the items that are left fail in the same way. When
-   * `signal` ends it, what is left is `Abandoned`.
+   * After a transient failure KMS is not called again: the remaining items fail in the same way. When `signal`
+   * aborts, the remaining items are `Abandoned`.
    *
    * @throws TooManyReviews
    */
@@ -113,7 +113,7 @@ export class ItemCheck {
 const LINE_BREAK = 1;
 const FIRST_ERROR = 2;
 
-/** A number for each item: there may be hundreds of thousands that fail in one of a few ways. */
+/** One number per item: there may be hundreds of thousands that fail in one of a few ways. */
 class Outcomes implements CheckedItems {
   private readonly outcomes: Uint16Array;
   private readonly errors: KmsError[] = [];
@@ -138,7 +138,7 @@ class Outcomes implements CheckedItems {
     this.outcomes[index] = LINE_BREAK;
   }
 
-  /** The first item from `index` on of which nothing is known yet; the number of items when there is none. */
+  /** The first item from `index` on without a result; the number of items when there is none. */
   next(index: number): number {
     const found = this.outcomes.indexOf(0, index);
     return found === -1 ? this.items.length : found;
@@ -156,7 +156,7 @@ class Outcomes implements CheckedItems {
   }
 }
 
-/** Judges ciphertexts; an error with a stack for each of a hundred thousand items would take seconds. */
+/** Checks ciphertexts without an error object for each: a hundred thousand stack traces would take seconds. */
 function ciphertextLimit(): (encryptedSecret: string) => KmsError | undefined {
   let notBase64: KmsError | undefined;
   return (encryptedSecret) => {
@@ -177,18 +177,18 @@ function ciphertextLimit(): (encryptedSecret: string) => KmsError | undefined {
   };
 }
 
-/** Judges each context once, however many items share it. */
+/** Checks each context once, however many items share it. */
 function contextLimit(): (context: EncryptionContext) => KmsError | undefined {
-  const judged = new Map<EncryptionContext, KmsError | undefined>();
+  const checked = new Map<EncryptionContext, KmsError | undefined>();
   return (context) => {
-    if (judged.has(context)) return judged.get(context);
+    if (checked.has(context)) return checked.get(context);
     let characters = 0;
     for (const [name, value] of Object.entries(context)) characters += name.length + value.length + 6;
     const problem =
       characters > MAX_CONTEXT_CHARACTERS
         ? new KmsError('wrong-input', 'ContextTooLarge', 'its encryption context is too large')
         : undefined;
-    judged.set(context, problem);
+    checked.set(context, problem);
     return problem;
   };
 }

@@ -1,18 +1,18 @@
 import { type Kind, PARTIAL_KIND } from '../api/group.js';
 import type { KmsError } from '../kms/kms-error.js';
-import type { Findings } from './findings.js';
+import type { ReviewFindings } from './review-findings.js';
 import type { ItemFailure } from './item-check.js';
 
-/** Where the failures of items go. */
+/** Receives the failures of items. */
 export interface Sorted {
-  /** The resource must change. */
-  readonly problems: Findings;
-  readonly warnings: Findings;
-  /** KMS could not answer; says nothing of the resource. */
-  readonly outages: Findings;
+  /** Problems that only a change of the resource solves. */
+  readonly problems: ReviewFindings;
+  readonly warnings: ReviewFindings;
+  /** KMS could not answer, which tells nothing about the resource. */
+  readonly outages: ReviewFindings;
 }
 
-/** What to do about wrong input, by the code of the {@link KmsError}. */
+/** How to correct wrong input, by the code of the {@link KmsError}. */
 const ADVICE: Readonly<Record<string, string>> = {
   NotBase64: 'give the base64 of the ciphertext, with its padding',
   InvalidLength: 'give the whole ciphertext, and nothing but it',
@@ -23,14 +23,14 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 const ENCRYPT_AGAIN = 'encrypt the value again with a key of this account and region';
 
-/** Certain whatever the encryption context is. */
+/** Independent of the encryption context. */
 const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'ContextTooLarge', 'NotUtf8']);
 
 /**
- * The commonest mistake with files and `echo`. It is stored as it is, because it may be meant; nothing is said
- * of the value but this.
+ * The most common mistake with files and `echo`. The value is stored unchanged, because the line break may be
+ * intended; nothing else about the value is reported.
  */
-export function warnOfLineBreaks(keys: Iterable<string>, warnings: Findings): void {
+export function warnOfLineBreaks(keys: Iterable<string>, warnings: ReviewFindings): void {
   const text =
     'the value ends with a line break, which is stored too; if it is not meant, encrypt the output of ' +
     `printf %s 'value' or printf %s "$(cat file)"`;
@@ -38,9 +38,9 @@ export function warnOfLineBreaks(keys: Iterable<string>, warnings: Findings): vo
 }
 
 /**
- * Sorts failures by whose fault they are. KMS has one answer for a damaged ciphertext and a wrong context,
- * and the context of a partial's item may come from the including resource: what KMS rejects of a partial
- * is a warning only.
+ * Classifies failures by their cause. KMS gives the same answer for a damaged ciphertext and for a wrong context,
+ * and the context of a partial's item may come from the including resource. What KMS rejects in a partial is
+ * therefore only a warning.
  */
 export function sortFailures(
   kind: Kind,

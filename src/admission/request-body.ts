@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A request that is answered with an error, and what to tell whoever sent it. */
+/** A request that is answered with an HTTP error; the message is for the client. */
 export class RequestProblem extends Error {
   override readonly name = 'RequestProblem';
 
@@ -13,12 +13,12 @@ export class RequestProblem extends Error {
   }
 }
 
-/** Whoever asked is gone: there is nobody to answer. */
+/** The client has closed the connection; there is nobody to answer. */
 export class CallerGone extends Error {
   override readonly name = 'CallerGone';
 }
 
-/** A number of bytes that all requests in flight share. */
+/** A budget of bytes that all requests in flight share. */
 export class ByteBudget {
   private left: number;
 
@@ -26,7 +26,7 @@ export class ByteBudget {
     this.left = total;
   }
 
-  /** @returns false when there are not so many left; nothing is taken then. */
+  /** @returns false, and takes nothing, when fewer bytes are left. */
   take(bytes: number): boolean {
     if (bytes > this.left) return false;
     this.left -= bytes;
@@ -43,9 +43,9 @@ export function overloaded(): RequestProblem {
 }
 
 /**
- * Reads a body. Its bytes are taken from the budget; whoever calls gives back `taken.bytes`, also after a
- * failure. What is too much is read off and thrown away, so that the caller gets to see the answer; the
- * server's request timeout is the end of that.
+ * Reads a body. Its bytes are taken from the budget; the caller returns `taken.bytes`, also after a failure.
+ * Excess bytes are read and discarded, so that the client sees the answer; the server's request timeout limits
+ * this.
  *
  * @throws RequestProblem 413 or 503.
  * @throws CallerGone when the connection ends before the body does.

@@ -6,7 +6,7 @@ import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import type { Logger } from '../observability/logger.js';
 import { TOKENS } from '../tokens.js';
 import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
-import { asMessage, asWarnings, type Finding, Findings } from './findings.js';
+import { asMessage, asWarnings, type ReviewFinding, ReviewFindings } from './review-findings.js';
 import type { ItemCheck } from './item-check.js';
 import { sortFailures, warnOfLineBreaks } from './kms-findings.js';
 import { sameJson } from './same-json.js';
@@ -16,7 +16,7 @@ import type { VaultPathRules } from './vault-path-rules.js';
 
 const ALLOWED: AdmissionAnswer = { allowed: true, warnings: [] };
 
-/** Decides whether a resource may be stored: whether the operator could sync it. */
+/** Decides whether a resource may be stored, which means that the operator could sync it. */
 @injectable()
 export class ResourceReviewer {
   constructor(
@@ -27,20 +27,20 @@ export class ResourceReviewer {
   ) {}
 
   /**
-   * Deletions, updates that leave the spec as it is, and updates of what is being deleted are allowed
-   * without a look at anything, so that a finalizer can always be removed. Everything else is checked
-   * whole, but for items whose ciphertext and context are what they were.
+   * Deletions, updates that do not change the spec, and updates of an object that is being deleted are allowed
+   * unchecked, so that a finalizer can always be removed. Everything else is checked completely, except items whose
+   * ciphertext and context are unchanged.
    *
-   * @param signal aborts when the caller will wait no longer; the answer comes at once then.
-   * @throws TooManyReviews when it should be asked again later.
+   * @param signal aborts when the caller stops waiting; the answer then comes immediately.
+   * @throws TooManyReviews when the client should try again later.
    */
   async review(request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionAnswer> {
     const { kind, object, oldObject } = request;
     if (!needsReview(request)) return ALLOWED;
     const spec = object?.spec;
-    const problems = new Findings();
-    const warnings = new Findings();
-    const outages = new Findings();
+    const problems = new ReviewFindings();
+    const warnings = new ReviewFindings();
+    const outages = new ReviewFindings();
     const shape = kind === SECRET_KIND ? checkSecretSpec(spec) : checkPartialSpec(spec);
     if (!shape.ok) {
       for (const { field, problem } of shape.problems) problems.add('InvalidSpec', `${field} ${problem}`);
@@ -58,7 +58,11 @@ export class ResourceReviewer {
     return this.decide(request, problems, outages, warnings);
   }
 
-  private checkPath(spec: Readonly<Record<string, unknown>>, namespace: string, problems: Findings): void {
+  private checkPath(
+    spec: Readonly<Record<string, unknown>>,
+    namespace: string,
+    problems: ReviewFindings,
+  ): void {
     const { path, kvSettings } = spec;
     if (typeof path !== 'string') return;
     const engineVersion = isRecord(kvSettings) ? kvSettings.engineVersion : undefined;
@@ -67,9 +71,9 @@ export class ResourceReviewer {
 
   private decide(
     request: AdmissionRequest,
-    problems: Findings,
-    outages: Findings,
-    warnings: Findings,
+    problems: ReviewFindings,
+    outages: ReviewFindings,
+    warnings: ReviewFindings,
   ): AdmissionAnswer {
     const { logger, onKmsError } = this;
     const facts = {
@@ -118,6 +122,6 @@ function refusal(code: number, reason: string, message: string): Pick<AdmissionA
   return { allowed: false, status: { code, reason, message } };
 }
 
-function inLog({ code, keys, keysTotal }: Finding): object {
+function inLog({ code, keys, keysTotal }: ReviewFinding): object {
   return { code, keys, ...(keysTotal > keys.length ? { keysTotal } : {}) };
 }

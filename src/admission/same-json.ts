@@ -1,7 +1,7 @@
-/** Deeper values are not compared: no resource of ours is as deep, and recursion must end somewhere. */
+/** Deeper values are not compared: no resource is nested this deep, and the recursion needs a limit. */
 const MAX_DEPTH = 64;
 
-/** Equality of parsed JSON; the order of members does not count. Values that are too deep are not equal. */
+/** Equality of parsed JSON, ignoring the order of members. Values that are too deep are not equal. */
 export function sameJson(a: unknown, b: unknown, depth = 0): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;

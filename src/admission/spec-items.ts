@@ -4,16 +4,16 @@ import { isRecord } from './admission-review.js';
 import type { ItemToCheck } from './item-check.js';
 import { sameJson } from './same-json.js';
 
-/** The items of a spec of either kind, as far as they have their proper shape, and the resource's context. */
+/** The well-formed items of a spec of either kind, and the context of the resource. */
 export interface SpecItems {
   readonly items: readonly SecretItem[];
-  /** Undefined when there is none or it has no pairs. */
+  /** Undefined if there is none or it is empty. */
   readonly ownContext: EncryptionContext | undefined;
 }
 
 const NO_CONTEXT: EncryptionContext = {};
 
-/** Never throws, whatever `spec` is; what has no proper shape is left out. */
+/** Never throws, whatever `spec` is; malformed parts are left out. */
 export function itemsOf(spec: unknown): SpecItems {
   if (!isRecord(spec)) return { items: [], ownContext: undefined };
   const { secrets, secretContext } = spec;
@@ -23,7 +23,7 @@ export function itemsOf(spec: unknown): SpecItems {
   };
 }
 
-/** What KMS would be asked for an item; undefined when it needs no decryption. */
+/** The KMS request for an item; undefined if it needs no decryption. */
 function toCheck(item: SecretItem, ownContext: EncryptionContext | undefined): ItemToCheck | undefined {
   const { key, encryptedSecret = '' } = item;
   if (item.emptySecret === true || encryptedSecret === '') return undefined;
@@ -35,12 +35,12 @@ function toCheck(item: SecretItem, ownContext: EncryptionContext | undefined): I
 }
 
 /**
- * The items that have to be decrypted to judge a spec: all of them, or, when there was a spec before, those
- * whose ciphertext or effective context is not what it was.
+ * The items that must be decrypted to check a spec: all of them, or, if there was a spec before, those whose
+ * ciphertext or effective context has changed.
  */
 export function itemsToCheck(spec: SpecItems, oldSpec: SpecItems = itemsOf(undefined)): ItemToCheck[] {
   const before = new Map(decryptable(oldSpec).map((item) => [item.key, item]));
-  // Compared once for all items that share them: each may be as large as the whole spec.
+  // Compared once for all items that share it: a context may be as large as the whole spec.
   const sameOwn = sameJson(spec.ownContext, oldSpec.ownContext);
   const sameContext = (context: EncryptionContext, old: EncryptionContext): boolean =>
     context === spec.ownContext && old === oldSpec.ownContext ? sameOwn : sameJson(context, old);

@@ -2,15 +2,15 @@ import { SECRET_KIND, type Kind } from '../api/group.js';
 import type { SecretItem } from '../api/resources.js';
 import { definesValue, nonEmptyContext } from '../api/validation.js';
 import { isRecord } from './admission-review.js';
-import type { Findings } from './findings.js';
+import type { ReviewFindings } from './review-findings.js';
 import type { SpecItems } from './spec-items.js';
 
-/** What is doubtful but works, and stays allowed because stored resources may have it. */
+/** Warnings about what works but is probably a mistake; it stays allowed, because stored resources may have it. */
 export function warnOf(
   kind: Kind,
   spec: Readonly<Record<string, unknown>>,
   specItems: SpecItems,
-  warnings: Findings,
+  warnings: ReviewFindings,
 ): void {
   const { items } = specItems;
   if (kind === SECRET_KIND) warnOfSettings(spec, warnings);
@@ -25,12 +25,12 @@ export function warnOf(
   warnOfContexts(kind, specItems, warnings);
 }
 
-function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: Findings): void {
+function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: ReviewFindings): void {
   if (!isRecord(kvSettings) || kvSettings.engineVersion !== 'v1' || kvSettings.casIndex === undefined) return;
   warnings.add('CasIndexIgnored', 'spec.kvSettings.casIndex is ignored with engineVersion v1; leave it out');
 }
 
-function warnOfItem(item: SecretItem, warnings: Findings): void {
+function warnOfItem(item: SecretItem, warnings: ReviewFindings): void {
   const { key, encryptedSecret = '', emptySecret } = item;
   if (key === '') warnings.add('EmptyKey', 'an item has an empty key; give it a name', undefined);
   if (!definesValue(item)) {
@@ -42,7 +42,7 @@ function warnOfItem(item: SecretItem, warnings: Findings): void {
   }
 }
 
-function warnOfContexts(kind: Kind, { items, ownContext }: SpecItems, warnings: Findings): void {
+function warnOfContexts(kind: Kind, { items, ownContext }: SpecItems, warnings: ReviewFindings): void {
   const encrypted = items.filter((item) => definesValue(item) && item.emptySecret !== true);
   const hasContext = (item: SecretItem): boolean =>
     ownContext !== undefined || nonEmptyContext(item.secretContext) !== undefined;

@@ -3,15 +3,15 @@ import { inject, injectable } from 'tsyringe';
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { parseVaultPath } from '../api/vault-path.js';
 import { TOKENS } from '../tokens.js';
-import { type Findings, quoted } from './findings.js';
+import { type ReviewFindings, quoted } from './review-findings.js';
 
-/** Judges `spec.path` by name: mounts are not known here, only Vault itself could say more. */
+/** Checks `spec.path` by its name alone: the webhook does not know the mounts of Vault. */
 @injectable()
 export class VaultPathRules {
   constructor(@inject(TOKENS.allowedPaths) private readonly allowed: AllowedPaths) {}
 
-  /** @param engineVersion as in the spec; anything but `v2` has no rule of its own. */
-  check(path: string, engineVersion: unknown, namespace: string, problems: Findings): void {
+  /** @param engineVersion as in the spec; only `v2` has rules of its own. */
+  check(path: string, engineVersion: unknown, namespace: string, problems: ReviewFindings): void {
     const parsed = parseVaultPath(path);
     if (!parsed.ok) {
       problems.add('InvalidPath', `spec.path ${parsed.problem}`);
@@ -35,7 +35,7 @@ export class VaultPathRules {
   }
 }
 
-/** The mount has one segment at least, and the name of the secret comes behind `data`. */
+/** The mount has at least one segment, and the name of the secret follows `data`. */
 function hasDataSegment(path: string): boolean {
   const segments = path.split('/');
   const index = segments.indexOf('data', 1);

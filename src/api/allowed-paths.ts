@@ -3,9 +3,9 @@ import { parseVaultPath } from './vault-path.js';
 const NAMESPACE = '{{namespace}}';
 
 /**
- * Patterns of `--allowed-vault-paths`, matched against the normalised `spec.path`. `*` stands for any
- * run of characters within one segment, `**` as a whole segment for any number of segments (none
- * included), `{{namespace}}` for the resource's namespace.
+ * Patterns of `--allowed-vault-paths`, matched against the normalised `spec.path`. `*` matches any characters
+ * within one segment, `**` as a whole segment matches zero or more segments, and `{{namespace}}` is the
+ * namespace of the resource.
  */
 export class AllowedPaths {
   private constructor(private readonly patterns: readonly string[] | undefined) {}
@@ -13,7 +13,7 @@ export class AllowedPaths {
   /** Allows every K/V path. */
   static readonly any = new AllowedPaths(undefined);
 
-  /** @param patterns valid by {@link patternProblem}; undefined allows everything. */
+  /** @param patterns accepted by {@link patternProblem}; undefined allows everything. */
   static of(patterns: readonly string[] | undefined): AllowedPaths {
     return patterns === undefined ? AllowedPaths.any : new AllowedPaths(patterns);
   }

@@ -1,9 +1,9 @@
 const STANDARD = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**
- * Decodes base64 as Go's `base64.StdEncoding` does, because ciphertexts that the Go operator read must
- * be read here: CR and LF are ignored wherever they stand, padding is required, every other character
- * outside the standard alphabet is an error. Unused trailing bits may be set, as in Go.
+ * Decodes base64 as Go's `base64.StdEncoding` does, so that every ciphertext the Go operator accepted still
+ * works: CR and LF are ignored anywhere, padding is required, and any other character outside the standard
+ * alphabet is an error. Unused trailing bits may be set, as in Go.
  *
  * @returns undefined when the text is not base64.
  */

@@ -1,9 +1,9 @@
 import { REASONS, type ReadyReason, type Retry } from './reasons.js';
 
-/** What a class of failures means for the resource. */
+/** The reason and retry of an error. */
 export interface FailurePolicy {
   readonly reason: ReadyReason;
-  /** Where it differs from that of the reason. */
+  /** Overrides the retry of the reason. */
   readonly retry?: Retry;
 }
 
@@ -27,7 +27,7 @@ export abstract class OperatorError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 
-  /** Nobody decided against the request: there was no answer, or one that says "not now". */
+  /** The request was not refused: there was no answer, or one that means "not now". */
   get isOutage(): boolean {
     return REASONS[this.reason].outage;
   }

@@ -1,13 +1,13 @@
-/** Control characters, and the marks that reorder or hide text for whoever reads it. */
+/** Control characters, and marks that reorder or hide text. */
 const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
 
 /**
- * A name as it may stand in a message: hostile characters escaped as `\u{…}`, cut to `limit` characters.
- * Names of keys and paths come from whoever may create a resource.
+ * A name that is safe in a message: control characters are escaped as `\u{…}`, and it is cut to `limit`
+ * characters. Names of keys and paths come from anybody who may create a resource.
  */
 export function printable(name: string, limit = 253): string {
-  // Two UTF-16 units at most make a character: what is longer is not even looked at.
+  // A character has at most two UTF-16 units, so the rest need not be scanned.
   const escaped = name
     .slice(0, 2 * (limit + 1))
     .replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`);
@@ -18,7 +18,7 @@ export function printable(name: string, limit = 253): string {
 /**
  * `a, b, c and 4 more`.
  *
- * @param total how many there are when `names` has not all of them.
+ * @param total the number of names when `names` does not hold all of them.
  */
 export function listNames(names: readonly string[], most = 5, total = names.length): string {
   const shown = names.slice(0, most).map((name) => printable(name));

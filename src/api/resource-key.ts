@@ -1,6 +1,6 @@
 import type { Kind } from './group.js';
 
-/** Identifies one resource of ours; equal keys have equal {@link keyString}s. */
+/** Identifies one resource; equal keys have equal {@link keyString}s. */
 export interface ResourceKey {
   readonly kind: Kind;
   readonly namespace: string;
@@ -15,7 +15,7 @@ export function keyOf(resource: { kind: Kind; metadata: { namespace: string; nam
   return { kind: resource.kind, namespace: resource.metadata.namespace, name: resource.metadata.name };
 }
 
-/** One object, not whatever has its name: deleted and created again it has another uid. */
+/** Identifies one object: an object that is deleted and created again under the same name has another uid. */
 export interface ResourceRef extends ResourceKey {
   readonly uid: string;
 }

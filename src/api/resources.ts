@@ -1,9 +1,9 @@
 import type { API_VERSION, PARTIAL_KIND, SECRET_KIND } from './group.js';
 
 /**
- * The fields of our resources as the CRDs in `manifests/crds` define them; a test compares the two.
- * Objects stored under an older CRD, or with validation switched off, may differ: whatever comes from
- * the API server goes through `validation.ts` before its spec is used.
+ * The fields of the resources as the CRDs in `manifests/crds` define them; a test compares the two. Objects
+ * stored under an older CRD, or without validation, may differ: `validation.ts` checks every spec from the API
+ * server before it is used.
  */
 
 export interface ObjectMeta {
@@ -33,7 +33,7 @@ export interface SecretItem {
 
 export interface KvSettings {
   engineVersion: EngineVersion;
-  /** v2 only; ignored on v1. Absent: the operator tracks versions by itself. */
+  /** v2 only; ignored on v1. When absent, the operator tracks versions automatically. */
   casIndex?: number;
 }
 
@@ -67,7 +67,7 @@ export interface FailedKey {
   reason: string;
 }
 
-/** A place that a resource is about to write for the first time, and what it held before. */
+/** A place that a resource is about to write for the first time, and what that place held before. */
 export interface ClaimedPath {
   path: string;
   engineVersion: EngineVersion;
@@ -82,24 +82,24 @@ export interface ClaimedPath {
 }
 
 export interface KMSVaultSecretStatus {
-  /** Written, or found equal, at least once. */
+  /** Whether the value was written, or found equal, at least once. */
   created?: boolean;
-  /** Where; what a finalizer may delete. */
+  /** Where the value was written; the path that a finalizer may delete. */
   path?: string;
   observedGeneration?: number;
-  /** Synced of all, such as `3/4`. */
+  /** Synced keys and all keys, such as `3/4`. */
   keys?: string;
   failedKeys?: FailedKey[];
   /** True when `failedKeys` was cut to its first 50 entries. */
   failedKeysCut?: boolean;
-  /** v2 only: the version written or found equal. */
+  /** v2 only: the version that was written or found equal. */
   vaultVersion?: number;
   /** `created_time` of that version in Vault, as Vault spells it. */
   vaultVersionCreated?: string;
   inputsHash?: string;
   /** RFC 3339; changes only with a write. */
   lastWriteTime?: string;
-  /** From before the first write to a path until `created` and `path` tell of it. */
+  /** Set before the first write to a path, until `created` and `path` report it. */
   claim?: ClaimedPath;
   conditions?: Condition[];
 }

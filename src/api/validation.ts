@@ -5,7 +5,7 @@ import type {
   SecretItem,
 } from './resources.js';
 
-/** One thing that is wrong with a spec; `field` as `kubectl explain` spells it. */
+/** One problem of a spec; `field` is spelled as in `kubectl explain`. */
 export interface SpecProblem {
   readonly field: string;
   readonly problem: string;
@@ -15,18 +15,18 @@ export type Checked<Spec> =
   | { readonly ok: true; readonly spec: Spec }
   | {
       readonly ok: false;
-      /** The first of them, at least one. */
+      /** The first problems; at least one. */
       readonly problems: readonly SpecProblem[];
-      /** How many there are. */
+      /** The number of all problems. */
       readonly total: number;
     };
 
-/** A spec of a few megabytes can have millions of problems: these are kept, the others are counted. */
+/** A spec of a few megabytes can have millions of problems: this many are kept, the rest is counted. */
 const MAX_PROBLEMS = 50;
 
 /**
- * Judges a stored spec as if no schema had been enforced: objects may stem from an older CRD or from a
- * server whose validation was off. Never throws; reports not the first problem but many, and their number.
+ * Checks a stored spec as if no schema had been enforced: the object may have been stored under an older CRD, or
+ * by a server without validation. Never throws; reports several problems and their number.
  */
 export function checkSecretSpec(spec: unknown): Checked<KMSVaultSecretSpec> {
   const check = new SpecCheck();
@@ -47,14 +47,14 @@ export function checkPartialSpec(spec: unknown): Checked<PartialKMSVaultSecretSp
   return check.result(spec as PartialKMSVaultSecretSpec);
 }
 
-/** Whether a single item of a list has its proper shape. */
+/** Whether one item of a list is well formed. */
 export function isItem(item: unknown): item is SecretItem {
   const check = new SpecCheck();
   checkItem(check, 0, item);
   return check.total === 0;
 }
 
-/** Whether a value is a context, an absent one included. */
+/** Whether a value is an encryption context; an absent one counts. */
 export function isContext(value: unknown): value is EncryptionContext | null | undefined {
   const check = new SpecCheck();
   check.context('', value);
@@ -62,8 +62,8 @@ export function isContext(value: unknown): value is EncryptionContext | null | u
 }
 
 /**
- * The context, or undefined when it has no pairs. It takes time in proportion to the pairs: what many items
- * share is to be asked about once.
+ * The context, or undefined if it has no pairs. The time is proportional to the pairs: call this once for a
+ * context that many items share.
  */
 export function nonEmptyContext(
   context: EncryptionContext | null | undefined,
@@ -116,7 +116,7 @@ function checkItem(check: SpecCheck, index: number, item: unknown): Record<strin
   return fields;
 }
 
-/** A field's name, made only when there is something to say about it. */
+/** The name of a field, built only when there is a problem to report. */
 type FieldName = string | (() => string);
 
 function itemField(index: number, name?: string): FieldName {

@@ -1,11 +1,11 @@
 export type ParsedPath =
-  /** `path` has no leading, trailing or doubled slash; two paths name the same secret when it is equal. */
+  /** `path` has no leading, trailing or double slash; equal paths name the same secret. */
   { readonly ok: true; readonly path: string } | { readonly ok: false; readonly problem: string };
 
-/** Vault's integrated storage takes no longer keys (`bbolt.MaxKeySize`, checked in `physical/raft`). */
+/** The longest key of Vault's integrated storage (`bbolt.MaxKeySize`, checked in `physical/raft`). */
 const MAX_LENGTH = 32_768;
 
-/** Mounts that hold no K/V secrets but Vault's own state; matched on the first segment. */
+/** Mounts that hold Vault's own state instead of K/V secrets; matched on the first segment. */
 const RESERVED_MOUNTS: ReadonlySet<string> = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 
 const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }[] = [
@@ -16,9 +16,8 @@ const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }
 ];
 
 /**
- * Judges and normalises a path of the Vault API. Pure: the webhook judges by it at admission, and the
- * Vault client asks again right before any request, so that no path of a resource can leave its mount
- * or reach Vault's own endpoints.
+ * Checks and normalises a path of the Vault API. Pure: the webhook calls it at admission and the Vault client
+ * right before each request, so that no path of a resource can leave its mount or reach Vault's own endpoints.
  */
 export function parseVaultPath(raw: string): ParsedPath {
   if (raw.length > MAX_LENGTH) {

@@ -49,7 +49,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.metrics, OperatorMetrics],
 ];
 
-/** What a container is made from. */
+/** The inputs of a container. */
 export interface Foundations {
   readonly config: OperatorConfig;
   readonly kubeConfig: KubeConfig;
@@ -57,10 +57,10 @@ export interface Foundations {
 }
 
 /**
- * A container with everything the operator is made of. Nothing is built before it is resolved, and a
- * child container may replace any token.
+ * A container with all services of the operator. Nothing is created before it is resolved, and a child container
+ * may replace any token.
  *
- * @throws KubeConfigError when leader election is asked for and no namespace is known for its lease.
+ * @throws KubeConfigError when leader election is on and the namespace of its lease is not known.
  */
 export function createOperatorContainer({ config, kubeConfig, build }: Foundations): DependencyContainer {
   const container = root.createChildContainer();
@@ -82,7 +82,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
   return container;
 }
 
-/** What flags switch on and off. */
+/** Services that flags switch on and off. */
 function registerOptionalParts(
   container: DependencyContainer,
   { leaderElection, metricsAddress, healthAddress }: OperatorConfig,

@@ -38,7 +38,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.announcer, Announcer],
 ];
 
-/** The parts of step 3. */
+/** Registers the services of `reconcile/`. */
 export function registerReconcile(container: DependencyContainer): void {
   registerServices(container, SERVICES);
 }

@@ -7,10 +7,10 @@ import {
 
 type Constructor = new (...parameters: never[]) => unknown;
 
-/** What stands for a token: a class whose constructor names what it needs. */
+/** A class whose constructor names its dependencies. */
 export type Service = readonly [token: symbol, type: Constructor];
 
-/** One instance per container. A child container makes its own, from the tokens that it replaces. */
+/** One instance per container. A child container creates its own, from the tokens that it replaces. */
 export function registerServices(container: DependencyContainer, services: readonly Service[]): void {
   for (const [token, type] of services) {
     const useClass = type as new (...parameters: unknown[]) => unknown;
@@ -18,7 +18,7 @@ export function registerServices(container: DependencyContainer, services: reado
   }
 }
 
-/** Values as they are; what is undefined stays unregistered, for constructors to whom it is optional. */
+/** Registers values; an undefined one stays unregistered, for constructors where it is optional. */
 export function registerValues(
   container: DependencyContainer,
   values: readonly (readonly [token: symbol, value: unknown])[],
@@ -28,7 +28,7 @@ export function registerValues(
   }
 }
 
-/** For what is no class: made once per container. */
+/** For dependencies that are not classes; created once per container. */
 export function registerFactory<T>(
   container: DependencyContainer,
   token: InjectionToken<T>,
@@ -37,7 +37,7 @@ export function registerFactory<T>(
   container.register(token, { useFactory: instancePerContainerCachingFactory(make) });
 }
 
-/** Several services behind one token, for `@injectAll`. */
+/** Several services under one token, for `@injectAll`. */
 export function registerAll(container: DependencyContainer, token: symbol, members: readonly symbol[]): void {
   for (const useToken of members) container.register(token, { useToken });
 }

@@ -19,7 +19,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.decryptor, KmsDecryptor],
 ];
 
-/** What both programs are made of. */
+/** Registers the services that both programs share. */
 export function registerSharedParts(
   container: DependencyContainer,
   config: OperatorConfig | WebhookConfig,

@@ -9,7 +9,7 @@ import { VaultSession } from '../vault/vault-session.js';
 import { VaultTransport } from '../vault/vault-transport.js';
 import { registerFactory, registerServices, registerValues, type Service } from './registration.js';
 
-/** Beside the reconciles: look-ups, renewals and logins. */
+/** In addition to reconciles: token look-ups, renewals and logins. */
 const SESSION_SOCKETS = 6;
 
 const SERVICES: readonly Service[] = [
@@ -19,7 +19,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.kvStore, VaultKvStore],
 ];
 
-/** The parts of step 5. */
+/** Registers the services of `vault/`. */
 export function registerVault(container: DependencyContainer, config: OperatorConfig): void {
   registerServices(container, SERVICES);
   registerValues(container, [

@@ -27,7 +27,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.metrics, WebhookMetrics],
 ];
 
-/** A container with everything the webhook is made of. Nothing is built before it is resolved. */
+/** A container with all services of the webhook. Nothing is created before it is resolved. */
 export function createWebhookContainer({
   config,
   build,

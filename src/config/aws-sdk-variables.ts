@@ -9,7 +9,7 @@ interface SdkVariable {
   readonly choices?: readonly string[];
 }
 
-/** The SDK takes anything else for `false`, without a word; Go's SDK took them in any case. */
+/** The SDK silently takes anything else for `false`; the Go SDK ignored case. */
 const TRUE_OR_FALSE = ['true', 'false'];
 
 /**

@@ -1,4 +1,4 @@
-/** The operator's configuration: flags and environment, parsed, validated and frozen. */
+/** The configuration of the operator: flags and environment, parsed, validated and frozen. */
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'json' | 'text';
@@ -21,7 +21,7 @@ export interface NetworkConfig {
   readonly httpProxy?: string;
   /** As written in `NO_PROXY`; matched by `runtime/proxy.ts`. */
   readonly noProxy?: string;
-  /** `SSL_CERT_FILE`: roots added to the built-in ones. */
+  /** `SSL_CERT_FILE`: roots in addition to the built-in ones. */
   readonly sslCertFile?: string;
   /** `SSL_CERT_DIR`, split at colons. */
   readonly sslCertDirs: readonly string[];
@@ -33,16 +33,16 @@ export interface AwsConfig {
   /** `AWS_CA_BUNDLE`: a file of roots for KMS and STS. */
   readonly caBundle?: string;
   /**
-   * Static credentials: those that the SDK's chain begins with when there is no `AWS_PROFILE`, held here so that
-   * they need not stay in the environment, else the names that only Go's SDK read (`AWS_ACCESS_KEY`,
-   * `AWS_SECRET_KEY`). Without them the SDK's chain is asked.
+   * Static credentials: the first step of the SDK's chain when there is no `AWS_PROFILE`, kept here so that they
+   * need not stay in the environment; otherwise the names that only the Go SDK read (`AWS_ACCESS_KEY`,
+   * `AWS_SECRET_KEY`). Without them the SDK's chain is used.
    */
   readonly staticCredentials?: {
     readonly accessKeyId: string;
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
-  /** `AWS_CONTAINER_AUTHORIZATION_TOKEN`: held here, so that it need not stay in the environment. */
+  /** `AWS_CONTAINER_AUTHORIZATION_TOKEN`, kept here so that it need not stay in the environment. */
   readonly containerToken?: string;
 }
 
@@ -67,7 +67,7 @@ export interface VaultConfig {
   readonly disableRedirects: boolean;
 }
 
-/** An environment variable that an auth method reads; the only place where its name is written. */
+/** An environment variable of an auth method; the only place where its name is written. */
 export interface VariableSpec {
   readonly name: string;
   readonly description: string;
@@ -75,30 +75,30 @@ export interface VariableSpec {
   readonly default?: string;
   /** Another variable that must be set when this one is. */
   readonly together?: string;
-  /** Kept out of everything that prints configuration. */
+  /** Never printed with the configuration. */
   readonly secret?: boolean;
-  /** Set and empty is a value of its own; {@link description} says what for. */
+  /** Set and empty is a valid value; {@link description} says what it means. */
   readonly mayBeEmpty?: boolean;
-  /** Any character is right, a line break at the end too. */
+  /** Any character is valid, including a final line break. */
   readonly verbatim?: boolean;
-  /** Goes into a header or is signed. */
+  /** Used in a header or a signature. */
   readonly ascii?: boolean;
   /** Returns what is wrong with a value, without quoting it. */
   readonly check?: (value: string) => string | undefined;
 }
 
-/** What the configuration needs to know of an auth method; `vault/auth/<method>.ts` implements it. */
+/** What the configuration needs to know about an auth method; `vault/auth/<method>.ts` implements it. */
 export interface AuthMethodSpec {
   /** The value of `--vault-authentication-method`. */
   readonly name: string;
   /** What the operator logs in with; a sentence of `docs/reference.md`. */
   readonly description: string;
   readonly variables: readonly VariableSpec[];
-  /** What the method needs of the connection to Vault and does not find; a whole fault, naming variables. */
+  /** The problem when the connection to Vault lacks what the method needs: a complete message that names variables. */
   readonly connectionProblem?: (vault: VaultConfig) => string | undefined;
 }
 
-/** The chosen method and the values of its variables, defaults filled in; absent ones are missing. */
+/** The chosen method and the values of its variables, with defaults; absent variables have no entry. */
 export interface AuthConfig {
   readonly method: string;
   readonly values: Readonly<Record<string, string>>;
@@ -124,7 +124,7 @@ export interface OperatorConfig {
   /** `undefined`: any K/V path. */
   readonly allowedVaultPaths: readonly string[] | undefined;
   readonly shutdownGraceMs: number;
-  /** Said once at the start, such as the one about `WATCH_NAMESPACE`. */
+  /** Logged once at startup, such as the one about `WATCH_NAMESPACE`. */
   readonly warnings: readonly string[];
 }
 
@@ -143,13 +143,13 @@ export interface WebhookConfig {
   readonly warnings: readonly string[];
 }
 
-/** What a program does with its command line: run, or print something and end. */
+/** The result of parsing a command line: run, or print something and exit. */
 export type CommandLine<C> =
   | { readonly action: 'run'; readonly config: C }
-  /** `--help` and `--version` on stdout with 0; faults, one line each, on stderr with 2. */
+  /** `--help` and `--version` go to stdout with exit code 0; problems, one per line, to stderr with 2. */
   | { readonly action: 'print'; readonly text: string; readonly exitCode: 0 | 2 };
 
-/** What the configuration is checked by and cannot know itself, because it imports no other folder. */
+/** Checks that the configuration cannot do itself, because it imports no other folder. */
 export interface ConfigRules {
   readonly authMethods: readonly AuthMethodSpec[];
   /** What is wrong with a pattern of `--allowed-vault-paths`, or undefined. */

@@ -1,6 +1,6 @@
 import { AWS_SDK_VARIABLES } from './aws-sdk-variables.js';
 
-/** Which part of the programs a variable belongs to; `docs/reference.md` has a table for each. */
+/** The group of a variable; `docs/reference.md` has a table for each. */
 export type VariableGroup = 'vault' | 'aws' | 'network' | 'kubernetes';
 
 /**
@@ -12,19 +12,19 @@ export interface EnvironmentVariable {
   readonly group: VariableGroup;
   readonly description: string;
   readonly default?: string;
-  /** A library reads it from the process's environment, where {@link correctLibraryVariables} mends it. */
+  /** A library reads it from the environment, where {@link correctLibraryVariables} corrects it. */
   readonly library?: true;
-  /** What is wrong with a value, without quoting it; for what a library would take for another value. */
+  /** What is wrong with a value, without quoting it; for values that a library would silently misread. */
   readonly check?: (value: string) => string | undefined;
-  /** The only values, in any case; a library gets them as they are written here. */
+  /** The only valid values, in any case; a library gets the spelling used here. */
   readonly choices?: readonly string[];
   /** Any character is allowed; a final line break is kept. */
   readonly verbatim?: true;
-  /** Goes into a header, a signature or a name on the wire: ASCII only. */
+  /** Used in a header, a signature or a name on the wire: ASCII only. */
   readonly ascii?: true;
   /**
-   * When it is removed from the process's environment after the configuration was read. `aws`: unless the SDK or a
-   * child process may still need it. `with-password`: when its URL holds credentials.
+   * When it is removed from the environment after the configuration is read. `aws`: unless the SDK or a child
+   * process may still need it. `with-password`: if its URL holds credentials.
    */
   readonly wiped?: 'always' | 'aws' | 'with-password';
 }

@@ -1,7 +1,7 @@
 import type { Environment, VariableSpec } from './config.js';
 import type { Parsed } from './values.js';
 
-/** Collects everything that is wrong with a command line and an environment, so that all is said at once. */
+/** Collects all problems of a command line and an environment, so that they are reported together. */
 export class FaultList {
   readonly faults: string[] = [];
 
@@ -9,20 +9,20 @@ export class FaultList {
     this.faults.push(fault);
   }
 
-  /** The parsed value, or `fallback` after noting the fault under `name`. */
+  /** The parsed value, or `fallback` after recording the problem under `name`. */
   take<T>(name: string, parsed: Parsed<T>, fallback: T): T {
     if ('value' in parsed) return parsed.value;
     this.add(`${name} ${parsed.problem}`);
     return fallback;
   }
 
-  /** As {@link take} for a variable that may be absent. An empty variable counts as absent, as in Go. */
+  /** Like {@link take}, for a variable that may be absent. An empty variable counts as absent, as in Go. */
   variable<T>(env: Environment, name: string, parse: (text: string) => Parsed<T>, fallback: T): T {
     const text = env[name];
     return text === undefined || text === '' ? fallback : this.take(name, parse(text), fallback);
   }
 
-  /** Values of an auth method's variables, defaults filled in; every missing one is named. */
+  /** The values of an auth method's variables, with defaults; every missing one is reported. */
   variables(env: Environment, specs: readonly VariableSpec[], method: string): Record<string, string> {
     const values: Record<string, string> = {};
     for (const spec of specs) {
@@ -48,12 +48,12 @@ export class FaultList {
   }
 }
 
-/** Go programs do not tell an empty variable from an absent one. */
+/** Go programs do not distinguish an empty variable from an absent one. */
 export function nonEmpty(value: string | undefined): string | undefined {
   return value === undefined || value === '' ? undefined : value;
 }
 
-/** Only the keys that have a value, as `exactOptionalPropertyTypes` wants it. */
+/** Only the keys that have a value, as `exactOptionalPropertyTypes` requires. */
 export function present<T extends Record<string, unknown>>(
   fields: T,
 ): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -1,15 +1,15 @@
 import { parseBool } from './values.js';
 
-/** One flag of a program. Values stay text here; their owners parse them. */
+/** One flag of a program. Values are text here; each program parses its own. */
 export interface FlagSpec {
   /** Without dashes. */
   readonly name: string;
-  /** Undefined: there is none, and the flag is absent when it is not given. */
+  /** Undefined: the flag has no default and is absent unless it is given. */
   readonly default?: string;
-  /** Shown in the help where the default is not a value, such as "all". */
+  /** Shown in the help if the default is not a value, such as "all". */
   readonly defaultText?: string;
   readonly description: string;
-  /** A boolean takes a value only behind `=`, as in Go. */
+  /** A boolean takes a value only after `=`, as in Go. */
   readonly boolean?: boolean;
 }
 
@@ -20,9 +20,9 @@ export interface ParsedFlags {
 }
 
 /**
- * Parses a command line with the habits of Go's `flag` package: `-flag` and `--flag`, `--flag=value`
- * and `--flag value`, booleans with or without `=value`, the last of several wins. Unlike Go it reports
- * every fault at once and refuses arguments that are no flags: nothing is ignored.
+ * Parses a command line like Go's `flag` package: `-flag` and `--flag`, `--flag=value` and `--flag value`,
+ * booleans with or without `=value`; the last of several wins. Unlike Go, it reports all problems at once and
+ * refuses arguments that are not flags.
  */
 export function parseFlags(argv: readonly string[], specs: readonly FlagSpec[]): ParsedFlags {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
@@ -50,7 +50,7 @@ export function parseFlags(argv: readonly string[], specs: readonly FlagSpec[]):
   return { values, faults, wants };
 }
 
-/** Takes the flag's value from behind `=` or from the arguments that follow. */
+/** Takes the value of a flag after `=` or from the next argument. */
 function readValue(
   name: string,
   spec: FlagSpec | undefined,
@@ -58,7 +58,7 @@ function readValue(
   rest: string[],
 ): { readonly value: string } | { readonly fault: string } {
   if (spec === undefined) {
-    // Its value, if it has one, is not an argument of its own.
+    // Skip the value of the unknown flag, so that it is not reported as well.
     if (inline === undefined && rest[0]?.startsWith('-') === false) rest.shift();
     return { fault: `unknown flag --${name}: see --help for the flags there are` };
   }

@@ -2,7 +2,7 @@ import type { AwsConfig, Environment, NetworkConfig } from './config.js';
 import { type FaultList, nonEmpty, present } from './fault-list.js';
 import { type Parsed, splitList } from './values.js';
 
-/** Proxies and roots; upper case before lower case, as Go's `httpproxy.FromEnvironment` reads them. */
+/** Proxies and roots; upper case takes precedence over lower case, as in Go's `httpproxy.FromEnvironment`. */
 export function networkFromEnvironment(env: Environment, faults: FaultList): NetworkConfig {
   const either = (name: string): string | undefined =>
     nonEmpty(env[name]) ?? nonEmpty(env[name.toLowerCase()]);
@@ -21,7 +21,7 @@ export function networkFromEnvironment(env: Environment, faults: FaultList): Net
   };
 }
 
-/** What Go's AWS SDK read and the JavaScript one does not, and the region under both of its names. */
+/** The variables that only the AWS SDK for Go reads, and the region under both of its names. */
 export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConfig {
   const endpoint = faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined);
   return present({
@@ -48,7 +48,7 @@ function staticCredentials(env: Environment): AwsConfig['staticCredentials'] {
   return { accessKeyId: legacyId, secretAccessKey: legacySecret };
 }
 
-/** A proxy URL; one without a scheme means http, as in Go. */
+/** A proxy URL; without a scheme it means http, as in Go. */
 export function parseProxy(text: string): Parsed<string | undefined> {
   const full = text.includes('://') ? text : `http://${text}`;
   const url = URL.canParse(full) ? new URL(full) : undefined;
@@ -71,7 +71,7 @@ export function parseHttpUrl(text: string): Parsed<string | undefined> {
   return { value: text.replace(/\/+$/, '') };
 }
 
-/** Patterns and names in comma-separated flags; undefined when the flag is absent. */
+/** A comma-separated flag; undefined when the flag is absent. */
 export function optionalList(text: string | undefined): string[] | undefined {
   if (text === undefined) return undefined;
   const entries = splitList(text);

@@ -17,11 +17,11 @@ import { deepFreeze, parseAddress, parseCount } from './values.js';
 import { vaultFromEnvironment } from './vault-environment.js';
 
 const PROGRAM = 'kms-vault-operator';
-/** A week: drift that stays longer is not repaired in any useful sense; 0 says that on purpose. */
+/** One week. Repairing drift less often is of no use; 0 switches it off explicitly. */
 const MAX_SYNC_PERIOD_SECONDS = 7 * 24 * 3_600;
-/** Each one may hold a connection and a secret in memory; more than this is a slip of the keyboard. */
+/** Each worker may hold a connection and a secret in memory; a larger number is a typing error. */
 const MAX_CONCURRENCY = 10_000;
-/** RFC 1123 label, as the API server demands of a namespace. */
+/** RFC 1123 label, which the API server requires for a namespace. */
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 const FLAGS: readonly FlagSpec[] = [
@@ -88,8 +88,8 @@ export function operatorFlags(authMethods: readonly Pick<AuthMethodSpec, 'name'>
 }
 
 /**
- * Turns command line and environment into the operator's configuration. Every fault is reported at
- * once, one line each, naming the flag or variable and what to do; values of variables are not quoted.
+ * Parses command line and environment into the configuration of the operator. All problems are reported together,
+ * one per line, with the flag or variable and what to do; values of variables are not quoted.
  *
  * @param argv without the interpreter and the script.
  */
@@ -152,7 +152,7 @@ export function versionText(program: string, build: BuildInfo): string {
   return `${program} ${build.version} (commit ${build.commit}, Node ${process.version})\n`;
 }
 
-/** One line per fault, whatever stands in the command line. */
+/** One line per problem, whatever the command line contains. */
 export function faultText(program: string, faults: readonly string[]): string {
   return faults.map((fault) => `${program}: ${fault.replace(/[\r\n]+/g, ' ')}\n`).join('');
 }
@@ -200,7 +200,7 @@ function warningsOf(watchNamespace: string | undefined, env: Environment): strin
   ];
 }
 
-/** They are sent as they are; a file or `echo` leaves a line break that nobody meant. */
+/** These values are sent unchanged; a final line break usually comes from a file or from `echo`. */
 function lineBreakWarnings(variables: readonly VariableSpec[], env: Environment): string[] {
   return endsWithLineBreak(variables, env).map(
     (name) =>

@@ -3,7 +3,7 @@ import { ENVIRONMENT_VARIABLES } from './environment-variables.js';
 import { nonEmpty } from './fault-list.js';
 
 /**
- * Names of the variables that hold secrets and are not needed once the configuration has been read.
+ * The variables that hold secrets and are not needed once the configuration has been read.
  *
  * @param options.keepProxies a program that is started later inherits the proxies from the environment.
  */
@@ -18,7 +18,7 @@ export function secretVariables(
   ];
 }
 
-/** Those of them that other programs read, too, such as the exec plugin of a kubeconfig; only what is set. */
+/** Those that other programs read as well, such as the exec plugin of a kubeconfig; only variables that are set. */
 export function secretsOfOtherPrograms(env: Environment): { name: string; value: string }[] {
   return shared(env).flatMap((name) => {
     const value = env[name];
@@ -27,7 +27,7 @@ export function secretsOfOtherPrograms(env: Environment): { name: string; value:
 }
 
 function shared(env: Environment, { keepProxies = false } = {}): string[] {
-  // The AWS SDK reads them itself in one case: a profile that says `credential_source = Environment`.
+  // The AWS SDK reads them itself for a profile with `credential_source = Environment`.
   const keepsAws = nonEmpty(env.AWS_PROFILE) !== undefined;
   const isForChildren = (name: string): boolean => keepProxies && !name.startsWith('VAULT_');
   return ENVIRONMENT_VARIABLES.filter(({ name, wiped }) => {

@@ -4,7 +4,7 @@ import type { FlagSpec } from './flags.js';
 import { optionalList } from './network-environment.js';
 import { parseChoice, parseCount } from './values.js';
 
-/** Kubernetes waits as long as the pod's grace period, which is minutes; nobody means more than an hour. */
+/** Kubernetes waits for the grace period of the pod, which is minutes; more than an hour is a mistake. */
 const MAX_GRACE_SECONDS = 3_600;
 
 /** Flags that both programs have. */

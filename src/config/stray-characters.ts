@@ -4,15 +4,15 @@ import type { FaultList } from './fault-list.js';
 
 const LINE_BREAK_AT_END = /\r?\n$/;
 
-/** What decides how the characters of a variable are checked. */
+/** Decides how the characters of a variable are checked. */
 type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check'> &
   Pick<EnvironmentVariable, 'library' | 'choices'>;
 
 /**
- * The described variables of the environment, with one final line break left out of each: what a file has at its end,
- * and a Secret that was made from it. Any other stray character is a fault that names the variable, because the
- * value would arrive as another one or be refused elsewhere with a message that does not tell of it. Variables
- * that are `verbatim` stay as they are. A variable that is described nowhere is left out, so that none can be read without a description.
+ * The described variables of the environment, without the final line break that a file, or a Secret made from one,
+ * has. Any other stray character is reported with the name of the variable, because the value would be changed on
+ * the way or be refused elsewhere with a misleading message. `verbatim` variables are not changed. A variable
+ * without a description is left out, so that every variable in use is documented.
  */
 export function withoutStrayCharacters(
   env: Environment,
@@ -29,13 +29,13 @@ export function withoutStrayCharacters(
     const text = variable.verbatim === true ? value : value.replace(LINE_BREAK_AT_END, '');
     cleaned[name] = text;
     const problem = problemOf(text, variable);
-    // JSON has blanks and line breaks as it likes; its values are looked at when it is read.
+    // JSON may contain blanks and line breaks anywhere; its values are checked when it is parsed.
     if (problem !== undefined && name !== 'VAULT_HEADERS') faults.add(`${name} ${problem}`);
   }
   return cleaned;
 }
 
-/** The verbatim variables of an auth method whose value ends with a line break, which is most often a slip. */
+/** The verbatim variables of an auth method whose value ends with a line break, usually by mistake. */
 export function endsWithLineBreak(
   variables: readonly VariableSpec[],
   values: Readonly<Record<string, string | undefined>>,
@@ -46,14 +46,14 @@ export function endsWithLineBreak(
 }
 
 /**
- * Mends, in the environment of the process, what the AWS SDK reads there by itself: a final line break goes, a
- * choice is spelled as the SDK wants it, and a variable that is set and empty is taken away, since Go's SDK takes
- * it for absent and this one in part for a value.
+ * Corrects the variables that the AWS SDK reads from the environment itself: removes a final line break, spells a
+ * choice as the SDK expects it, and removes variables that are set but empty, which the Go SDK treats as absent and
+ * this one partly as a value.
  */
 export function correctLibraryVariables(env: Record<string, string | undefined>): void {
   for (const { name, library, group, choices } of ENVIRONMENT_VARIABLES) {
     const value = env[name];
-    // The SDK reads the keys by itself for a profile with `credential_source = Environment`.
+    // The SDK reads the keys itself for a profile with `credential_source = Environment`.
     const isRead = library === true || group === 'aws';
     if (!isRead || value === undefined) continue;
     const text = value.replace(LINE_BREAK_AT_END, '');
@@ -77,7 +77,7 @@ function problemOf(text: string, { verbatim, ascii, library, check, choices }: C
 
 const NOT_ASCII = 'contains a character that is not ASCII';
 
-/** What is wrong with a text of one line, without quoting it. */
+/** What is wrong with a single-line text, without quoting it. */
 function strayProblem(text: string): string | undefined {
   if (/[\r\n]/.test(text)) return 'contains a line break: take it out';
   if (/^\s|\s$|\ufeff/.test(text)) return 'begins or ends with a blank or a byte order mark: take it out';

@@ -1,6 +1,6 @@
 import type { ListenAddress } from './config.js';
 
-/** A parsed value, or what is wrong with the text; never both. Problems do not quote the text. */
+/** Either a parsed value or the problem of the text. Problems do not quote the text. */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
 /** Go's `strconv.ParseBool`. */
@@ -10,7 +10,7 @@ export function parseBool(text: string): Parsed<boolean> {
   return { problem: 'must be true or false' };
 }
 
-/** A whole number between two limits, both included. */
+/** An integer between two limits, inclusive. */
 export function parseCount(text: string, minimum: number, maximum: number): Parsed<number> {
   const value = /^[0-9]+$/.test(text) ? Number(text) : NaN;
   if (value >= minimum && value <= maximum) return { value };
@@ -65,7 +65,7 @@ export function parseChoice<T extends string>(text: string, choices: readonly T[
   return value === undefined ? { problem: `must be one of ${choices.join(', ')}` } : { value };
 }
 
-/** Comma-separated, blanks around entries ignored, empty entries dropped. */
+/** Splits at commas; trims blanks and drops empty entries. */
 export function splitList(text: string): string[] {
   return text
     .split(',')
@@ -73,7 +73,7 @@ export function splitList(text: string): string[] {
     .filter((entry) => entry !== '');
 }
 
-/** Freezes a configuration all the way down. */
+/** Freezes a configuration deeply. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);

@@ -7,13 +7,13 @@ import { parseBool, parseCount, parseDurationMs, type Parsed } from './values.js
 const DEFAULT_ADDRESS = 'https://127.0.0.1:8200';
 const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_RETRIES = 2;
-/** A year; `VaultClient` gives a single request less. Beyond it there is no number that anybody means. */
+/** One year; `VaultClient` limits a single request to less. A larger number is a mistake. */
 const MAX_TIMEOUT_HOURS = 365 * 24;
-/** The client's time limit ends the attempts long before. */
+/** The client timeout ends the attempts long before this many. */
 const MAX_RETRIES = 1_000;
-/** Ten workers that share less than one request in 100 seconds wait in line for a quarter of an hour. */
+/** With less than one request in 100 seconds, ten workers would queue for a quarter of an hour. */
 const MIN_REQUESTS_PER_SECOND = 0.01;
-/** No server and no event loop answers more. */
+/** More than a server or an event loop can handle. */
 const MAX_REQUESTS_PER_SECOND = 1_000_000;
 
 /** The `VAULT_*` variables of the official client, with its meanings. */
@@ -26,7 +26,7 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
   if ((certificate === undefined) !== (key === undefined)) {
     faults.add('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together: set both or none');
   }
-  // The client asks an agent first when there is one.
+  // The Go client prefers the agent as well.
   const addressName = nonEmpty(env.VAULT_AGENT_ADDR) === undefined ? 'VAULT_ADDR' : 'VAULT_AGENT_ADDR';
   const proxyName = nonEmpty(env.VAULT_PROXY_ADDR) === undefined ? 'VAULT_HTTP_PROXY' : 'VAULT_PROXY_ADDR';
   const timeoutMs = faults.variable(env, 'VAULT_CLIENT_TIMEOUT', parseTimeout, DEFAULT_TIMEOUT_MS);
@@ -56,7 +56,7 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
   };
 }
 
-/** A duration of the official client, up to a length that a timer and a person can mean. */
+/** A duration as in the Go client, with an upper limit that a timer supports. */
 function parseTimeout(text: string): Parsed<number> {
   const parsed = parseDurationMs(text);
   if ('value' in parsed && !(parsed.value <= MAX_TIMEOUT_HOURS * 3_600_000)) {
@@ -65,7 +65,7 @@ function parseTimeout(text: string): Parsed<number> {
   return parsed;
 }
 
-/** `rate[:burst]`: requests per second, and how many at once; the burst is the rate when absent. */
+/** `rate[:burst]`: requests per second, and how many at once; the burst defaults to the rate. */
 function parseRateLimit(text: string): Parsed<{ perSecond: number; burst: number } | undefined> {
   const match = /^([0-9]+(?:\.[0-9]+)?)(?::([0-9]+))?$/.exec(text);
   const perSecond = Number(match?.[1]);
@@ -83,7 +83,7 @@ function parseRateLimit(text: string): Parsed<{ perSecond: number; burst: number
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/;
 
-/** A JSON object of strings, or of lists of strings. Names that Vault reserves are refused. */
+/** A JSON object of strings or lists of strings. Header names that Vault reserves are refused. */
 function parseHeaders(text: string): Parsed<Readonly<Record<string, string>>> {
   const problem = { problem: 'must be a JSON object of header names to strings, without X-Vault- names' };
   let parsed: unknown;

@@ -31,7 +31,7 @@ export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
   ...SHARED_FLAGS,
 ];
 
-/** As `parseOperatorCommand`, for the webhook. */
+/** Like `parseOperatorCommand`, for the webhook. */
 export function parseWebhookCommand(
   argv: readonly string[],
   environment: Environment,

@@ -16,16 +16,16 @@ import { TOKENS } from '../tokens.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
-/** Beyond these a free socket is closed; reconciles run in parallel, but not by the hundred. */
+/** More free sockets than this are closed: only a few reconciles run in parallel. */
 const MAX_FREE_SOCKETS = 16;
-/** The head of an answer comes at once, that of a large list after it has been read from the store. */
+/** Limit for the head of an answer; for a large list it comes only after the list was read from the store. */
 const SILENT_MS = 5_000;
 
-/** What the environment adds to a kubeconfig. */
+/** Settings from the environment in addition to a kubeconfig. */
 export interface Surroundings {
-  /** The proxy for a URL by the environment; one in the kubeconfig comes first. */
+  /** The proxy for a URL from the environment; a proxy in the kubeconfig takes precedence. */
   proxyFor?(url: URL): string | undefined;
-  /** PEM roots trusted beside those of the kubeconfig; asked at every connect. */
+  /** PEM roots in addition to those of the kubeconfig; called for every connection. */
   extraRoots?(): readonly string[];
 }
 
@@ -37,13 +37,13 @@ export interface ApiRequest {
   readonly body?: string;
   readonly contentType?: string;
   readonly signal: AbortSignal;
-  /** Called when the connection stands, right before the first byte is sent; what it throws is thrown. */
+  /** Called when the connection is established, right before the first byte is sent; its error is passed on. */
   readonly beforeSend?: () => void;
 }
 
 /** The head of an answer. */
 export interface ApiAnswer extends IncomingMessage {
-  /** `host:port` of the proxy that the request was handed to over plain HTTP, which may have answered itself. */
+  /** `host:port` of the proxy that the request was sent to over plain HTTP; the proxy itself may have answered. */
   proxy?: string;
 }
 
@@ -61,7 +61,7 @@ export class ApiConnection {
     @inject(TOKENS.agents) private readonly surroundings: Surroundings = {},
     @inject(TOKENS.clock) clock?: Pick<Clock, 'monotonicMs'>,
     @inject(TOKENS.connectionLimits, { isOptional: true }) private readonly limits: ConnectionLimits = {},
-    /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+    /** How long a reused connection may stay silent after a read before a new one is tried, in milliseconds. */
     @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
   ) {
     this.credentials = new ApiCredentials(kubeConfig, () => this.extraRoots(), clock);
@@ -73,10 +73,9 @@ export class ApiConnection {
   }
 
   /**
-   * Sends one request and resolves with the answer's head, whatever its status; redirects are answers
-   * like any other. The caller reads or destroys the body. Aborting cuts the connection, also while the
-   * body is being read. After a 401 to what a credential plugin gave, the request is sent once more with
-   * what the plugin gives then.
+   * Sends one request and resolves with the head of the answer, whatever its status; redirects are not followed.
+   * The caller reads or destroys the body. Aborting closes the connection, also while the body is being read. After
+   * a 401 for credentials of an exec plugin, the request is sent once more with new ones.
    *
    * @throws KubeError without a status when there is no answer.
    */
@@ -85,7 +84,7 @@ export class ApiConnection {
     const answer = await this.attempt(request, secrets);
     const isWorthIt = this.credentials.mayHelpAgain(secrets, answer.statusCode);
     if (!(await unlessAborted(isWorthIt, request))) return answer;
-    // Nothing was done yet: 401 comes before everything else.
+    // 401 means that nothing was done yet, so the request can be sent again.
     answer.resume();
     const others = await unlessAborted(this.credentials.read(), request);
     const second = await this.attempt(request, others);
@@ -100,7 +99,7 @@ export class ApiConnection {
       if (!(error instanceof StaleConnection)) throw error;
       if (request.signal.aborted) throw error.error;
     }
-    // The pool has closed the other idle connections by now: this one is fresh.
+    // The pool has closed the other idle connections by now, so this one is new.
     try {
       return await unlessAborted(this.send(request, secrets), request);
     } catch (error) {
@@ -108,12 +107,12 @@ export class ApiConnection {
     }
   }
 
-  /** Closes the connections that carry no request: after a stall the pool's are likely dead, too. */
+  /** Closes idle connections: after one stalled, the others are probably dead as well. */
   dropIdle(): void {
     this.made?.pool.dropIdle();
   }
 
-  /** Cuts every connection. */
+  /** Closes every connection. */
   close(): void {
     this.made?.pool.destroy();
     this.made = undefined;
@@ -131,7 +130,7 @@ export class ApiConnection {
     return new Promise((resolve, reject) => {
       const use: ConnectionUse = {
         reused: false,
-        // Reading twice does no harm; a change may be on its way all the same.
+        // A read can be repeated safely; a change may have arrived.
         ...(request.method === 'GET' ? { silentMs: this.silentMs } : {}),
       };
       const options: RequestOptions = {
@@ -180,7 +179,7 @@ export class ApiConnection {
     });
   }
 
-  /** The same connections for as long as the TLS material stays the same; requests in flight keep the old. */
+  /** The pool is kept as long as the TLS material is unchanged; requests in flight keep their connection. */
   private pool(secrets: ConnectionSecrets): ConnectionPool {
     const { ca, cert, key, servername, rejectUnauthorized } = secrets.tls;
     const hash = createHash('sha256');
@@ -196,7 +195,7 @@ export class ApiConnection {
     const pool = new ConnectionPool({
       maxFreeSockets: MAX_FREE_SOCKETS,
       context: () => context,
-      // A proxy with TLS of its own is judged by the added roots, never by the cluster's.
+      // A proxy that speaks TLS is verified with the additional roots, never with those of the cluster.
       proxyContext: () => {
         const extra = this.extraRoots();
         return secureContext(extra.length === 0 ? {} : { ca: [...rootCertificates, ...extra] });
@@ -211,14 +210,14 @@ export class ApiConnection {
   }
 }
 
-/** A request that a kept connection lost before an answer began; safe to send once more. */
+/** The reused connection failed before an answer began; the request can be sent once more. */
 class StaleConnection extends Error {
   constructor(readonly error: Error) {
     super('stale connection');
   }
 }
 
-/** A credential plugin may hang, and a connection take its time: the caller's signal ends the wait for it. */
+/** Ends the wait for an exec plugin or a connection when the caller's signal aborts. */
 function unlessAborted<T>(promise: Promise<T>, { method, path, signal }: ApiRequest): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {

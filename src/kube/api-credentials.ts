@@ -8,20 +8,20 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { ExecCredential, type ExecRun } from './exec-credential.js';
 import { KubeError } from './kube-error.js';
 
-/** What a header can carry, and what a token or a pair in base64 consists of. */
+/** The characters of a token or of base64, all valid in a header. */
 const HEADER = /^[\u0020-\u007e]+$/;
-/** Said of a token with anything else. */
+/** The problem of a token with any other character. */
 export const NO_HEADER = 'a line break or another character that no HTTP header can carry';
 
-/** What one connection to the API server needs beyond its address. */
+/** What a connection to the API server needs in addition to its address. */
 export interface ConnectionSecrets {
   readonly headers: OutgoingHttpHeaders;
   /** `user:password` of basic authentication. */
   readonly auth?: string;
   readonly tls: TlsMaterial;
-  /** The client's own agent for a SOCKS proxy of the kubeconfig; nothing else needs it. */
+  /** The client's own agent, used only for a SOCKS proxy of the kubeconfig. */
   readonly socksAgent?: Agent;
-  /** The run of a credential plugin that gave them. */
+  /** The exec plugin run that they come from. */
   readonly run?: ExecRun;
 }
 
@@ -34,9 +34,8 @@ export interface TlsMaterial {
 }
 
 /**
- * Reads the credentials of the current context anew at every call, so that rotated token, certificate
- * and authority files count from the next request on. The client caches a token file for a minute;
- * that cache is passed by.
+ * Reads the credentials of the current context at every call, so that rotated token, certificate and CA files are
+ * used from the next request on. The Kubernetes client's own cache of token files (one minute) is bypassed.
  */
 export class ApiCredentials {
   private lastToken: string | undefined;
@@ -45,26 +44,26 @@ export class ApiCredentials {
 
   constructor(
     private readonly kubeConfig: KubeConfig,
-    /** PEM roots that are trusted beside those of the kubeconfig (`SSL_CERT_FILE`, `SSL_CERT_DIR`). */
+    /** PEM roots in addition to those of the kubeconfig (`SSL_CERT_FILE`, `SSL_CERT_DIR`). */
     private readonly extraRoots: () => readonly string[],
     clock: Pick<Clock, 'monotonicMs'> = systemClock,
   ) {
     this.exec = new ExecCredential(kubeConfig, clock);
   }
 
-  /** @returns whether a request that was answered with `status` may go better with other secrets. */
+  /** @returns whether a request that was answered with `status` may succeed with other credentials. */
   async mayHelpAgain({ run }: ConnectionSecrets, status = 0): Promise<boolean> {
     if (run === undefined) return false;
     if (status === 401) return await this.exec.refused(run);
-    // Of 5xx nobody knows whether anybody looked at the credential.
+    // A 5xx does not show whether the credential was checked.
     if (status < 500) this.exec.accepted(run);
     return false;
   }
 
-  /** @throws KubeError when a file or a credential plugin gives nothing and never gave anything. */
+  /** @throws KubeError when a file or an exec plugin has never given a credential. */
   async read(): Promise<ConnectionSecrets> {
     const cluster = this.kubeConfig.getCurrentCluster();
-    // As kubectl: no credential of the kubeconfig ever goes over plain HTTP.
+    // Like kubectl: credentials of a kubeconfig are never sent over plain HTTP.
     if (cluster === null || cluster.server.startsWith('http:')) return { headers: {}, tls: {} };
     let options: RequestOptions = {};
     const run = this.exec.isUsed ? this.exec.get() : undefined;
@@ -88,7 +87,7 @@ export class ApiCredentials {
     };
   }
 
-  /** Node would refuse it with a message that does not tell where the character comes from. */
+  /** Node would refuse it with a message that does not tell where the token comes from. */
   private checkHeader(authorization: OutgoingHttpHeaders[string]): void {
     if (typeof authorization !== 'string' || HEADER.test(authorization)) return;
     const file = tokenFileOf(this.kubeConfig);
@@ -118,7 +117,7 @@ export class ApiCredentials {
     };
   }
 
-  /** A file that is away for the moment of its rotation does not cost the session. */
+  /** Tolerates a file that is missing for a moment while it is rotated. */
   private duringRotation(error: unknown): ConnectionSecrets {
     const code = (error as { code?: unknown } | null)?.code;
     if (this.lastTls !== undefined && this.lastToken !== undefined && code === 'ENOENT') {
@@ -138,7 +137,7 @@ export class ApiCredentials {
       const token = (await readFile(file, 'utf8')).trim();
       if (token !== '') this.lastToken = token;
     } catch {
-      // The last good token serves until the file is back; without one the check below speaks.
+      // The last good token is used until the file is back; without one, the check below throws.
     }
     if (this.lastToken === undefined) {
       throw new KubeError(`no credentials for the API server: cannot read the token file ${file}`, undefined);

@@ -19,7 +19,7 @@ import { KubeError } from './kube-error.js';
 import { isRecord } from './status-body.js';
 
 const MAX_ATTEMPTS = 4;
-/** A resource may have 50 failed keys, each with an event, and then something else to say. */
+/** A resource may have 50 failed keys with one event each, and some events besides. */
 const EVENT_BURST = 100;
 /** The default of client-go. */
 const REFILL_MS = 300_000;
@@ -34,7 +34,7 @@ interface Waiting {
   readonly message: string;
   first: Date;
   last: Date;
-  /** Occurrences that were not sent yet. */
+  /** Occurrences that have not been sent yet. */
   count: number;
 }
 
@@ -43,29 +43,29 @@ interface Known {
   count: number;
 }
 
-/** How much is held and sent. */
+/** Limits on queued and sent events. */
 export interface EventLimits {
-  /** Different events that may wait to be sent; further ones are dropped. */
+  /** Limit on queued events; more are dropped. */
   readonly maxQueued?: number;
-  /** Events whose repeats are counted. */
+  /** Limit on events whose repeats are counted. */
   readonly maxKnown?: number;
-  /** Per object: so many at once, then one per interval. */
+  /** Per object: a burst, then one per interval. */
   readonly burst?: number;
   readonly refillMs?: number;
 }
 
-/** Writes core/v1 Events one after the other, in the order in which they were recorded. */
+/** Writes core/v1 Events one at a time, in the order in which they were recorded. */
 @injectable()
 export class ApiEventRecorder implements EventRecorder {
   private readonly queue = new Map<string, Waiting>();
-  /** By what makes two events the same, the least recently sent first. */
+  /** Keyed by the event's identity, least recently sent first. */
   private readonly known = new Map<string, Known>();
   private readonly budget: EventBudget;
   private readonly maxQueued: number;
   private readonly maxKnown: number;
   private sending: Promise<void> | undefined;
   private readonly said = new Set<string>();
-  /** Aborted by a drain that ran out of time. */
+  /** Aborted when a drain runs out of time. */
   private readonly givenUp = sharedAbort();
 
   constructor(
@@ -147,7 +147,7 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   private async sendAll(): Promise<void> {
-    // The recorder's caller goes on first.
+    // Let the caller continue first.
     await Promise.resolve();
     for (let [next] = this.queue.values(); next !== undefined; [next] = this.queue.values()) {
       this.queue.delete(next.id);
@@ -187,12 +187,12 @@ export class ApiEventRecorder implements EventRecorder {
         this.remember(event.id, { name: known.name, count });
         return;
       } catch (error) {
-        // Events live for an hour; the repeat of an older one is a new event.
+        // Events expire after an hour; the repeat of an older one is a new event.
         if (!(error instanceof KubeError) || error.status !== 404) throw error;
         this.known.delete(event.id);
       }
     }
-    // The same event has the same name in every process, so that it is counted on across restarts.
+    // The name is the same in every process, so that repeats are counted across restarts.
     const digest = createHash('sha256').update(event.id).digest('hex').slice(0, 16);
     const name = eventName(event.resource.metadata.name, digest);
     try {
@@ -204,7 +204,7 @@ export class ApiEventRecorder implements EventRecorder {
     }
   }
 
-  /** Under a role that may create events only, a repeat has a name of its own. */
+  /** Where RBAC allows only creating events, a repeat gets its own name. */
   private async createAnew(event: Waiting, collection: string): Promise<void> {
     const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
     const { signal } = this.givenUp;
@@ -212,7 +212,7 @@ export class ApiEventRecorder implements EventRecorder {
     this.remember(event.id, { name, count: event.count });
   }
 
-  /** Counts on an event of an earlier process, whose count the answer to a patch tells: no read is needed. */
+  /** Continues the count of an earlier process; the answer to a patch holds it, so no read is needed. */
   private async countOn(event: Waiting, collection: string, name: string): Promise<void> {
     const path = `${collection}/${encodeURIComponent(name)}`;
     const patch = async (body: object): Promise<unknown> =>
@@ -248,7 +248,7 @@ export class ApiEventRecorder implements EventRecorder {
     if (this.known.size > this.maxKnown && oldest !== undefined) this.known.delete(oldest);
   }
 
-  /** What is not worth it is said once, by its kind. */
+  /** Logs once per kind of failure, because events are not worth more. */
   private worthRetry(event: Waiting, error: unknown): boolean {
     if (!(error instanceof KubeError)) {
       // A closed gate: the new leader records its own events.
@@ -259,7 +259,7 @@ export class ApiEventRecorder implements EventRecorder {
     }
     const { status } = error;
     if (status === undefined || status === 429 || status >= 500) return true;
-    // The namespace is going, and its objects with it.
+    // The namespace is being deleted, with its objects.
     if (status === 404 || error.facts.causes?.includes('NamespaceTerminating') === true) return false;
     const message =
       status === 403

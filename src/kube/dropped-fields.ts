@@ -5,18 +5,17 @@ import type { Kind } from '../api/group.js';
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Remembers what the API server does not store of our statuses, because its CRD is older: without it
- * every sync would find a difference and patch again. For the life of the process, as CRD and operator
- * are upgraded together; a field that shows up in an object counts again at once.
+ * Remembers which status fields the API server drops because its CRD is older; otherwise every sync would find a
+ * difference and patch again. Kept for the life of the process, since CRDs and operator are upgraded together; a
+ * field that appears in an object is patched again from then on.
  */
 export class DroppedFields {
   private readonly byKind = new Map<Kind, Set<string>>();
-  /** Per object, what was asked for and what was stored instead. */
+  /** Per object, the requested and the stored value. */
   private readonly altered = new Map<string, { readonly asked: Fields; readonly stored: Fields }>();
 
   /**
-   * The merge patch (RFC 7386) that brings `current` to `desired`; undefined when there is nothing to
-   * do that the server would keep.
+   * The merge patch (RFC 7386) from `current` to `desired`; undefined when the server would keep nothing of it.
    */
   patchFor(kind: Kind, object: string, current: Fields, desired: Fields): Fields | undefined {
     const dropped = this.byKind.get(kind);
@@ -36,7 +35,7 @@ export class DroppedFields {
     return Object.keys(patch).length > 0 ? patch : undefined;
   }
 
-  /** Compares what was asked for with the server's answer. @returns fields dropped for the first time. */
+  /** Compares the request with the server's answer. @returns the fields that were dropped for the first time. */
   learn(kind: Kind, object: string, patch: Fields, stored: Fields): string[] {
     const dropped = this.byKind.get(kind) ?? new Set<string>();
     this.byKind.set(kind, dropped);

@@ -1,7 +1,7 @@
 /** The Go operator's name. */
 const COMPONENT = 'kms-vault-controller';
 
-/** What an event is about. */
+/** The object that an event is about. */
 export interface EventSubject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -14,7 +14,7 @@ export interface EventSubject {
 }
 
 export interface EventFacts {
-  /** Of the event itself. */
+  /** Metadata of the event itself. */
   readonly name: string;
   readonly subject: EventSubject;
   readonly type: 'Normal' | 'Warning';

@@ -7,21 +7,21 @@ interface Bucket {
 
 export interface EventBudgetOptions {
   readonly clock: Clock;
-  /** So many events at once per object. */
+  /** The burst per object. */
   readonly burst: number;
-  /** Then one more after each interval. */
+  /** The interval for one more event. */
   readonly refillMs: number;
-  /** Objects that are remembered; the one longest silent is forgotten first. */
+  /** Limit on remembered objects; the least recently used one is dropped first. */
   readonly maxObjects: number;
 }
 
-/** A token bucket per object, so that one of them cannot flood the API server. */
+/** A token bucket per object, so that no object floods the API server. */
 export class EventBudget {
   private readonly buckets = new Map<string, Bucket>();
 
   constructor(private readonly options: EventBudgetOptions) {}
 
-  /** Takes one event from the object's budget; false when there is none left. */
+  /** Takes one event from the budget of the object; false when the budget is used up. */
   take(object: string): boolean {
     const { clock, burst, refillMs, maxObjects } = this.options;
     const now = clock.monotonicMs();

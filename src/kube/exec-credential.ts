@@ -3,36 +3,36 @@ import type { RequestOptions } from 'node:https';
 
 import type { Clock } from '../runtime/clock.js';
 
-/** What the plugin gave is used for so long without asking: one that names no end would be run each time. */
+/** A credential is used at least this long: a plugin that names no expiry would be run for each request. */
 const REUSE_MS = 10_000;
-/** Between two runs because of refusals: doubled as long as what the plugin gives is refused. */
+/** The pause between two runs after refusals; doubled as long as credentials are refused. */
 const MIN_PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 5 * 60_000;
 /**
- * So many credentials that were accepted at first may be replaced at once within the longest pause. More of them
- * mean servers that disagree, not revocations.
+ * This many credentials that were accepted first may be replaced without a pause within the longest pause. More
+ * mean that servers disagree, not that credentials were revoked.
  */
 const MAX_PROMPT_RUNS = 5;
 
-/** What one run of the plugin gave, or what the client still keeps of one; to be handed back with the API server's judgement. */
+/** A credential from one plugin run, or from the client's cache; handed back with the API server's answer. */
 export interface ExecRun {
   readonly startedMs: number;
   readonly options: Promise<RequestOptions>;
-  /** The object in which the client keeps what the plugin gave. */
+  /** The object in which the client caches the credential. */
   readonly config: KubeConfig;
 }
 
 /**
- * Runs the credential plugin of a kubeconfig's user, once for all who ask at the same time. The client
- * keeps what the plugin gave until the time that it named. When the API server refuses it before, the
- * plugin is run again, as client-go does (`maybeRefreshCreds` in client-go's plugin/pkg/client/auth/exec).
+ * Runs the exec plugin of a kubeconfig's user, once for all concurrent callers. The client caches the credential
+ * until its expiry. If the API server refuses it earlier, the plugin is run again, as client-go does
+ * (`maybeRefreshCreds` in plugin/pkg/client/auth/exec).
  */
 export class ExecCredential {
   private current: KubeConfig;
   private run: ExecRun | undefined;
   private refreshedMs: number | undefined;
   private pauseMs = MIN_PAUSE_MS;
-  /** When credentials that had been accepted were replaced without a pause. */
+  /** When previously accepted credentials were replaced without a pause. */
   private promptRunsMs: number[] = [];
 
   constructor(
@@ -61,10 +61,10 @@ export class ExecCredential {
   }
 
   /**
-   * The API server answered 401 to what a run gave. A request may have been on its way for long: what counts is
-   * whether another credential has taken the place of the refused one, not how often it was asked for since.
+   * The API server answered 401 for a credential. The request may have been in flight for long: what counts is
+   * whether another credential has replaced the refused one since, not how often the plugin ran.
    *
-   * @returns whether there is something else to try.
+   * @returns whether there is another credential to try.
    */
   async refused(run: ExecRun): Promise<boolean> {
     if (run.config !== this.current) return true;
@@ -72,7 +72,7 @@ export class ExecCredential {
     if (latest !== undefined && latest !== run) {
       const [given, refused] = await Promise.all([credentialOf(latest), credentialOf(run)]);
       if (given !== undefined && given !== refused) return true;
-      // Meanwhile another request may have been refused, too.
+      // Another request may have been refused meanwhile.
       if (run.config !== this.current) return true;
     }
     const nowMs = this.clock.monotonicMs();
@@ -86,7 +86,7 @@ export class ExecCredential {
     return true;
   }
 
-  /** The API server took what a run gave: a later refusal means that it was revoked. */
+  /** The API server accepted a credential: a later refusal means that it was revoked. */
   accepted(run: ExecRun): void {
     if (run.config !== this.current) return;
     this.pauseMs = MIN_PAUSE_MS;
@@ -105,7 +105,7 @@ async function applied(config: KubeConfig): Promise<RequestOptions> {
   return options;
 }
 
-/** What tells one credential from another; undefined when the plugin gave none. */
+/** The identity of a credential; undefined when the plugin gave none. */
 async function credentialOf(run: ExecRun): Promise<string | undefined> {
   try {
     const { headers, cert, key } = await run.options;
@@ -115,7 +115,7 @@ async function credentialOf(run: ExecRun): Promise<string | undefined> {
   }
 }
 
-/** The client keeps what a plugin gave in the object: a new one knows nothing. */
+/** The client caches the credential in this object, so a new object clears the cache. */
 function copyOf({ clusters, contexts, users, currentContext }: KubeConfig): KubeConfig {
   const copy = new KubeConfig();
   copy.loadFromOptions({ clusters, contexts, users, currentContext });

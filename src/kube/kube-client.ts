@@ -21,7 +21,7 @@ export interface KubeRequestOptions {
   readonly signal?: AbortSignal;
   /** For the whole exchange; the client's default when absent. */
   readonly timeoutMs?: number;
-  /** Instead of `timeoutMs`: the longest wait for the next bytes, however long the whole answer takes. */
+  /** Instead of `timeoutMs`: the longest wait for the next bytes; the whole answer may take longer. */
   readonly inactivityMs?: number;
   /** Larger answers are refused; the client's default when absent. */
   readonly maxAnswerBytes?: number;
@@ -36,7 +36,7 @@ const DEFAULT_MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 export interface KubeLimits {
   /** For one whole exchange, body included. */
   readonly timeoutMs?: number;
-  /** Larger answers are refused; a page of a list is far below. */
+  /** Larger answers are refused; a page of a list is far smaller. */
   readonly maxAnswerBytes?: number;
 }
 
@@ -50,7 +50,7 @@ export class KubeClient {
     @inject(TOKENS.connection) private readonly connection: ApiConnection,
     @inject(TOKENS.gate) private readonly gate: WriteGate,
     @inject(TOKENS.clock) private readonly clock: Clock,
-    /** Aborted when the operator ends: every request in flight is given up. */
+    /** Aborted at shutdown: every request in flight is aborted. */
     @inject(TOKENS.givingUp, { isOptional: true }) private readonly givingUp?: AbortSignal,
     @inject(TOKENS.kubeLimits, { isOptional: true }) limits: KubeLimits = {},
   ) {
@@ -95,7 +95,7 @@ export class KubeClient {
     }
   }
 
-  /** One signal for all that ends an exchange: the timeout, the caller and the gate. */
+  /** One signal for everything that ends an exchange: timeout, caller and gate. */
   private limit(
     operation: string,
     options: KubeRequestOptions,
@@ -108,7 +108,7 @@ export class KubeClient {
       clock.setTimer(timeoutMs, () => {
         const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
         abort.abort(new NoAnswerError(message, undefined));
-        // A stall of one connection mostly means that the path to the server is gone.
+        // If one connection stalls, the network path to the server is probably gone.
         connection.dropIdle();
       });
     let cancelTimer = setTimer();
@@ -140,7 +140,7 @@ export class KubeClient {
   }
 }
 
-/** Calls once when the signal aborts or has aborted. @returns a function that stops listening. */
+/** Calls once when the signal aborts or has aborted already. @returns a function that stops listening. */
 function follow(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal?.aborted === true) callback();
   signal?.addEventListener('abort', callback, { once: true });
@@ -149,7 +149,7 @@ function follow(signal: AbortSignal | undefined, callback: () => void): () => vo
   };
 }
 
-/** @throws KubeError when the body breaks off; AnswerTooLargeError when it is larger than `maxBytes`. */
+/** @throws KubeError when the body is incomplete; AnswerTooLargeError when it is larger than `maxBytes`. */
 export async function readAnswer(
   operation: string,
   response: IncomingMessage,

@@ -1,4 +1,4 @@
-/** What a `Status` body of the API server says beside its code; free text of it is never kept. */
+/** Fields of a `Status` body of the API server; its free text is never kept. */
 export interface StatusFacts {
   /** `Status.reason`, such as `NotFound` or `Expired`. */
   readonly reason?: string;
@@ -8,7 +8,7 @@ export interface StatusFacts {
   readonly causes?: readonly string[];
 }
 
-/** A request to the API server that failed; built from status, verb and object alone. */
+/** A failed request to the API server; the message holds only status, verb and object. */
 export class KubeError extends Error {
   constructor(
     message: string,
@@ -23,8 +23,8 @@ export class KubeError extends Error {
   }
 }
 
-/** The answer does not fit: ask for less. */
+/** The answer exceeds the limit; the caller should ask for less. */
 export class AnswerTooLargeError extends KubeError {}
 
-/** Nothing came for as long as the limit says. */
+/** No bytes arrived within the limit. */
 export class NoAnswerError extends KubeError {}

@@ -15,9 +15,9 @@ export interface KubeConfigSources {
   readonly file: string | undefined;
   /** `KUBECONFIG`, `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are read from here. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Where `.kube/config` is looked for; the user's home when absent. */
+  /** The directory of `.kube/config`; the user's home when absent. */
   readonly home?: string;
-  /** Where a pod finds its token, authority and namespace; fixed by Kubernetes. */
+  /** Where a pod finds its token, CA and namespace; fixed by Kubernetes. */
   readonly serviceAccountDir?: string;
 }
 
@@ -30,9 +30,9 @@ export class KubeConfigError extends Error {
 }
 
 /**
- * Loads the first of `--kubeconfig`, `KUBECONFIG` (several files are merged, the first to name a thing
- * wins, missing ones are skipped, as in kubectl), the pod's service account, and `~/.kube/config`.
- * Every file that the current context refers to has been tried.
+ * Loads the first of `--kubeconfig`, `KUBECONFIG` (several files are merged, the first definition wins and missing
+ * files are skipped, as in kubectl), the service account of the pod, and `~/.kube/config`. Every file that the
+ * current context refers to is checked.
  *
  * @throws KubeConfigError
  */
@@ -42,14 +42,14 @@ export function loadKubeConfig(sources: KubeConfigSources): KubeConfig {
   return config;
 }
 
-/** The namespace of the current context; in a pod the pod's own. */
+/** The namespace of the current context; in a pod, that of the pod. */
 export function namespaceOf(config: KubeConfig): string | undefined {
   const namespace = config.getContextObject(config.getCurrentContext())?.namespace?.trim();
   return namespace === undefined || namespace === '' ? undefined : namespace;
 }
 
 /**
- * The namespace of the lease when no flag names one: that of the current context, else the pod's own.
+ * The namespace of the lease without a flag: that of the current context, otherwise that of the pod.
  *
  * @throws KubeConfigError when there is neither.
  */
@@ -165,7 +165,7 @@ function parseFile(file: string): Record<string, unknown> {
   try {
     parsed = loadYaml(text);
   } catch (error) {
-    // The parser's message quotes the lines around the fault, and a kubeconfig holds credentials.
+    // The parser's message quotes lines of the file, and a kubeconfig holds credentials.
     const line = (error as { mark?: { line?: unknown } } | null)?.mark?.line;
     const where = typeof line === 'number' ? `, see line ${String(line + 1)}` : '';
     throw new KubeConfigError(`the kubeconfig ${file} is not valid YAML${where}`);
@@ -174,7 +174,7 @@ function parseFile(file: string): Record<string, unknown> {
   return parsed;
 }
 
-/** `tokenFile` is the field of a kubeconfig; the client knows only `token-file`, and reads that once. */
+/** A kubeconfig has the field `tokenFile`; the client knows only `token-file`, and reads it once. */
 function withTokenFiles(parsed: Record<string, unknown>): Record<string, unknown> {
   if (!Array.isArray(parsed.users)) return parsed;
   const users = parsed.users.map((entry: unknown) => {
@@ -223,7 +223,7 @@ function checkCurrentContext(config: KubeConfig): void {
         `the token of the kubeconfig's user ${user.name} holds a blank, or ${NO_HEADER}: take it out`,
       );
     }
-    // A line break at the end is what a file has; client-go takes it off the token of a file, too.
+    // Files end with a line break; client-go trims the token of a file as well.
     (user as { token?: string }).token = token;
   }
   const files = {
@@ -263,8 +263,8 @@ function codeOf(error: unknown): string {
 }
 
 /**
- * Hands variables to the exec plugin of the current user, if it has one, beside those that the kubeconfig
- * names: they leave the environment of this process, which the plugin would inherit.
+ * Passes variables to the exec plugin of the current user, if there is one, in addition to those in the
+ * kubeconfig: they are removed from the environment of this process, which the plugin would inherit.
  */
 export function passToExecPlugin(
   kubeConfig: KubeConfig,

@@ -3,19 +3,19 @@ import { KubeError } from './kube-error.js';
 import type { LeaseObject } from './lease-record.js';
 import { isRecord } from './status-body.js';
 
-/** The Go operator's, so that an upgrade never has two writers. */
+/** The name that the Go operator uses, so that an upgrade never has two writers. */
 export const LEASE_NAME = '39a50047.patoarvizu.dev';
 export const LEASE_API_VERSION = 'coordination.k8s.io/v1';
 
 type Limits = Pick<KubeRequestOptions, 'timeoutMs' | 'signal'>;
 
-/** Reads and writes the one lease of the operator. Every method throws KubeError. */
+/** Reads and writes the lease of the operator. Every method throws KubeError. */
 export class LeaseClient {
   private readonly collection: string;
 
   constructor(
     private readonly options: {
-      /** With a gate that is always open: the lease is written to become the leader. */
+      /** Its write gate is always open: the lease is written in order to become the leader. */
       readonly client: Pick<KubeClient, 'request'>;
       readonly namespace: string;
     },
@@ -23,7 +23,7 @@ export class LeaseClient {
     this.collection = `/apis/${LEASE_API_VERSION}/namespaces/${encodeURIComponent(options.namespace)}/leases`;
   }
 
-  /** @returns undefined when there is none. */
+  /** @returns undefined when the lease does not exist. */
   async read(limits: Limits): Promise<LeaseObject | undefined> {
     const path = `${this.collection}/${LEASE_NAME}`;
     try {
@@ -41,7 +41,7 @@ export class LeaseClient {
     return leaseIn(answer, `POST ${this.collection}`);
   }
 
-  /** Writes over exactly the version that `lease` is; everything but the spec stays. 409 when it changed. */
+  /** Replaces the spec of exactly this version of the lease; 409 when it has changed. */
   async replace(lease: LeaseObject, spec: Record<string, unknown>, limits: Limits): Promise<LeaseObject> {
     const path = `${this.collection}/${LEASE_NAME}`;
     const body = { ...lease, apiVersion: LEASE_API_VERSION, kind: 'Lease', spec };

@@ -29,28 +29,28 @@ import {
   RETRY_PERIOD_MS,
 } from './lease-settings.js';
 
-/** A longer duration in somebody's lease is rubbish: no elector in use asks for more than minutes. */
+/** A longer duration in a foreign lease is invalid: no elector in use asks for more than minutes. */
 const MAX_FOREIGN_DURATION_MS = 10 * 60_000;
 /**
- * In retry periods: a lease that was created is renewed once before its holder leads. Whoever led or
- * was about to, and whose lease was deleted, has met the new one by then.
+ * In retry periods: a newly created lease is renewed once before its holder leads. A previous leader whose lease
+ * was deleted has seen the new one by then.
  */
 const PROBATION = 1.25;
-/** Of a lease that was deleted. */
+/** The holder assumed for a deleted lease. */
 const UNKNOWN_HOLDER = 'unknown';
-/** So many lost races in a row, then the next round. */
+/** After this many lost races in a row, wait for the next round. */
 const MAX_CONFLICTS = 3;
 
-/** Who wants to know; called each time. Must not throw. */
+/** Called at each change of leadership. Must not throw. */
 export interface LeadershipListener {
   readonly onLeading: () => void;
   readonly onStandby: () => void;
 }
 
 /**
- * Decides by a `Lease` which replica writes, compatibly with client-go's leader election. Times of
- * other replicas are never compared with the own clock: a foreign record counts for as long as it has
- * been seen unchanged. Losing the lease makes a standby of the leader, nothing more.
+ * Leader election with a `Lease`, compatible with client-go. Timestamps of other replicas are never compared with
+ * the local clock: a foreign record is valid for its duration since it was first observed. A leader that loses
+ * the lease becomes a standby.
  */
 @injectable()
 export class LeaseElector {
@@ -64,10 +64,10 @@ export class LeaseElector {
   private readonly retryPeriodMs: number;
   private readonly random: () => number;
   private listener: LeadershipListener | undefined;
-  /** The lease as it was last read or written. */
+  /** The lease as last read or written. */
   private current: LeaseObject | undefined;
-  /** The record that was last seen, and since when (monotonic milliseconds) it has been the same. */
-  private seen: { readonly record: LeaseRecord; readonly sinceMs: number } | undefined;
+  /** The last observed record, and since when (monotonic milliseconds) it has been unchanged. */
+  private observed: { readonly record: LeaseRecord; readonly sinceMs: number } | undefined;
   private leading = false;
   private onProbation = false;
   private lastRenewalMs = 0;
@@ -76,7 +76,7 @@ export class LeaseElector {
   private running: Promise<void> | undefined;
 
   constructor(
-    /** Its own, with a gate that is always open: the lease is written while the write gate is closed. */
+    /** A separate client whose gate is always open: the lease is written while the write gate is closed. */
     @inject(TOKENS.leaseClient) private readonly client: Pick<KubeClient, 'request'>,
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.logger) private readonly logger: Logger,
@@ -96,16 +96,16 @@ export class LeaseElector {
     this.problems = new LeaseProblems({ logger, namespace });
     this.leaseGate = new LeaseGate({
       clock,
-      onLapse: () => {
-        this.lose('the lease was not renewed in time');
+      onExpiry: () => {
+        this.stepDown('the lease was not renewed in time');
       },
     });
     metrics.leader.set(0);
   }
 
   /**
-   * Open from a successful write of the lease until the renew deadline, counted from the moment when
-   * that write was sent: before anybody can take the lease, what is in flight has been given up.
+   * Open from a successful write of the lease until the renew deadline, counted from when that write was sent:
+   * requests in flight are aborted before another replica can acquire the lease.
    */
   get gate(): WriteGate {
     return this.leaseGate;
@@ -115,7 +115,7 @@ export class LeaseElector {
     return this.leaseGate.isOpen();
   }
 
-  /** Begins to strive for the lease; the API server may be down. */
+  /** Starts the election; the API server may be down. */
   start(listener: LeadershipListener): void {
     this.listener = listener;
     const { namespace, logger } = this;
@@ -123,14 +123,14 @@ export class LeaseElector {
     this.running ??= this.run();
   }
 
-  /** Does not take the lease any more; one that is held is renewed until {@link stop}. */
+  /** Stops acquiring the lease; a held lease is renewed until {@link stop}. */
   retire(): void {
     this.retired = true;
   }
 
   /**
-   * Ends the election. With `release`, a lease that is held is given back, so that another replica takes
-   * it at once; only right when nothing is in flight any more. `signal` ends the attempt. Never throws.
+   * Ends the election. With `release`, a held lease is released, so that another replica can acquire it immediately;
+   * only safe when nothing is in flight any more. `signal` ends the attempt. Never throws.
    */
   async stop({
     release,
@@ -143,7 +143,7 @@ export class LeaseElector {
     this.stopping.abort();
     await this.running;
     const held = this.leading || this.onProbation;
-    this.lose('shutting down');
+    this.stepDown('shutting down');
     if (held && release) await this.release(signal);
     await this.events.drain(signal);
   }
@@ -154,54 +154,54 @@ export class LeaseElector {
       let pauseMs = this.retryPeriodMs * (0.5 + this.random() / 2);
       try {
         if (this.leading) await this.renew();
-        else if (!this.retired) await this.strive();
+        else if (!this.retired) await this.acquire();
         this.problems.solved();
       } catch (error) {
         if (!this.stopping.signal.aborted) this.problems.met(error, this.leading);
-        // A leader has no time to be polite.
+        // A leader must renew in time, so it does not honour Retry-After.
         const askedMs = error instanceof KubeError && !this.leading ? error.retryAfterMs : undefined;
         pauseMs = Math.max(pauseMs, namedWaitMs(askedMs, 'lease'));
       }
       if (this.onProbation) pauseMs = PROBATION * this.retryPeriodMs;
-      await sleep(clock, Math.min(pauseMs, this.untilFree()), this.stopping.signal);
+      await sleep(clock, Math.min(pauseMs, this.untilExpiryMs()), this.stopping.signal);
     }
   }
 
-  /** One write over the version that was written last; everything else begins with a look. */
+  /** Replaces the last written version without reading it first. */
   private async renew(): Promise<void> {
-    if (this.current === undefined) return await this.strive();
+    if (this.current === undefined) return await this.acquire();
     try {
-      await this.take(this.current);
+      await this.write(this.current);
     } catch (error) {
       if (!isStatus(error, 404, 409)) throw error;
-      await this.strive();
+      await this.acquire();
     }
   }
 
-  /** Looks at the lease and takes it if it is free, released, or the own one. */
-  private async strive(): Promise<void> {
+  /** Reads the lease and acquires it if it is expired, released or held by this replica. */
+  private async acquire(): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const found = await this.lease.read(this.limits());
       this.current = found;
       this.onProbation = false;
-      if (found === undefined) this.seeNothing();
-      else this.see(recordOf(found));
+      if (found === undefined) this.observeDeletion();
+      else this.observe(recordOf(found));
       if (this.isHeldByAnother()) {
-        this.lose(`the lease is held by ${this.seen?.record.holderIdentity ?? ''}`);
+        this.stepDown(`the lease is held by ${this.observed?.record.holderIdentity ?? ''}`);
         return;
       }
       try {
-        await this.take(found);
+        await this.write(found);
         return;
       } catch (error) {
         if (!isStatus(error, 409)) throw error;
-        // Somebody was faster. A leader must know who; a standby has time until the next round.
+        // Another replica was faster. A leader must know which one; a standby waits for the next round.
         if (!this.leading || attempt >= MAX_CONFLICTS) return;
       }
     }
   }
 
-  private async take(found: LeaseObject | undefined): Promise<void> {
+  private async write(found: LeaseObject | undefined): Promise<void> {
     const { clock } = this;
     const before = found === undefined ? undefined : recordOf(found);
     const { identity, leaseDurationMs } = this;
@@ -212,14 +212,14 @@ export class LeaseElector {
         ? await this.lease.create(spec, this.limits())
         : await this.lease.replace(found, spec, this.limits());
     this.current = written;
-    this.see(recordOf(written));
+    this.observe(recordOf(written));
     this.onProbation = found === undefined && !this.leading;
-    if (!this.onProbation) this.won(written, sentMs);
+    if (!this.onProbation) this.confirmLeadership(written, sentMs);
   }
 
-  private won(lease: LeaseObject, sentMs: number): void {
+  private confirmLeadership(lease: LeaseObject, sentMs: number): void {
     const { metrics, clock, logger } = this;
-    // False in a process that was frozen meanwhile: the next round renews before anything else.
+    // False if the process was frozen meanwhile: the next round renews before anything else.
     if (!this.leaseGate.openUntil(sentMs + this.renewDeadlineMs)) return;
     this.lastRenewalMs = sentMs;
     metrics.leaderLastRenewal.set(clock.now().getTime() / 1_000);
@@ -232,7 +232,7 @@ export class LeaseElector {
     this.listener?.onLeading();
   }
 
-  private lose(why: string): void {
+  private stepDown(why: string): void {
     if (!this.leading) return;
     this.leading = false;
     this.leaseGate.close();
@@ -245,44 +245,44 @@ export class LeaseElector {
     this.listener?.onStandby();
   }
 
-  private see(record: LeaseRecord): void {
-    if (this.seen?.record.fingerprint === record.fingerprint) return;
-    this.seen = { record, sinceMs: this.clock.monotonicMs() };
+  private observe(record: LeaseRecord): void {
+    if (this.observed?.record.fingerprint === record.fingerprint) return;
+    this.observed = { record, sinceMs: this.clock.monotonicMs() };
   }
 
   /**
-   * A lease that vanished counts as held by somebody from now on: whoever took it since the last look
-   * does not know yet. The leader alone knows that nobody did.
+   * A deleted lease counts as held from now on: another replica may have acquired it since the last read and may
+   * not know yet that it was deleted. Only the leader knows that nobody did.
    */
-  private seeNothing(): void {
-    if (this.seen === undefined) return;
+  private observeDeletion(): void {
+    if (this.observed === undefined) return;
     const holderIdentity = this.leading ? this.identity : UNKNOWN_HOLDER;
-    this.see({ ...this.seen.record, holderIdentity, fingerprint: `vanished from ${holderIdentity}` });
+    this.observe({ ...this.observed.record, holderIdentity, fingerprint: `vanished from ${holderIdentity}` });
   }
 
   /** Whether another replica may still write. */
   private isHeldByAnother(): boolean {
-    if (this.seen === undefined) return false;
-    const { record } = this.seen;
+    if (this.observed === undefined) return false;
+    const { record } = this.observed;
     if (record.holderIdentity === this.identity || isReleased(record)) return false;
-    // Rubbish over the own lease is put right; over another's it is waited out.
+    // An invalid record in our own lease is overwritten; in a foreign lease it must expire.
     if (record.holderIdentity === '' && this.leading) return false;
-    return this.clock.monotonicMs() < this.freeAtMs(this.seen);
+    return this.clock.monotonicMs() < this.expiresAtMs(this.observed);
   }
 
-  private freeAtMs({ record, sinceMs }: { record: LeaseRecord; sinceMs: number }): number {
+  private expiresAtMs({ record, sinceMs }: { record: LeaseRecord; sinceMs: number }): number {
     const foreignMs = Math.min((record.leaseDurationSeconds ?? 0) * 1_000, MAX_FOREIGN_DURATION_MS);
     return sinceMs + Math.max(this.leaseDurationMs, foreignMs);
   }
 
-  /** So that an expired lease is taken when it expires and not a pause later. */
-  private untilFree(): number {
-    if (this.leading || this.seen === undefined || this.retired) return Infinity;
-    const leftMs = this.freeAtMs(this.seen) - this.clock.monotonicMs();
+  /** Makes the standby try as soon as the lease expires, not one period later. */
+  private untilExpiryMs(): number {
+    if (this.leading || this.observed === undefined || this.retired) return Infinity;
+    const leftMs = this.expiresAtMs(this.observed) - this.clock.monotonicMs();
     return leftMs > 0 ? leftMs : Infinity;
   }
 
-  /** A request that hangs leaves time for another before the deadline. */
+  /** A request that hangs must leave time for another one before the deadline. */
   private limits(): { readonly timeoutMs: number; readonly signal: AbortSignal } {
     const shareMs = this.renewDeadlineMs / 2;
     const leftMs = this.lastRenewalMs + this.renewDeadlineMs - this.clock.monotonicMs();
@@ -295,7 +295,7 @@ export class LeaseElector {
     const limits = { timeoutMs: this.retryPeriodMs, ...(signal === undefined ? {} : { signal }) };
     for (let attempt = 1; ; attempt += 1) {
       try {
-        // A renewal that was cut off may have been written.
+        // An aborted renewal may have been written.
         const found = await this.lease.read(limits);
         if (found === undefined || recordOf(found).holderIdentity !== this.identity) return;
         await this.lease.replace(found, releasedSpec(recordOf(found), clock.now()), limits);

@@ -13,7 +13,7 @@ import type { LeaseObject } from './lease-record.js';
 const TIMEOUT_MS = 5_000;
 
 export interface LeaseEventsOptions {
-  /** With a gate that is always open: a former leader tells of its end. */
+  /** Its write gate is always open: a former leader reports the end of its term. */
   readonly client: Pick<KubeClient, 'request'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,8 +21,8 @@ export interface LeaseEventsOptions {
 }
 
 /**
- * Events on the lease, as the leader electors of client-go write them: reason `LeaderElection`, one for
- * each change. One attempt each: the lease itself tells who leads.
+ * Events on the lease, as client-go's leader election writes them: reason `LeaderElection`, one per change. Each
+ * is tried once, because the lease itself shows the leader.
  */
 export class LeaseEvents {
   private readonly pending = new Set<Promise<void>>();
@@ -37,7 +37,7 @@ export class LeaseEvents {
     this.pending.add(sending);
   }
 
-  /** Resolves when everything recorded so far was sent or given up, which `signal` speeds up. */
+  /** Resolves when all recorded events were sent or dropped; `signal` drops the rest. */
   async drain(signal?: AbortSignal): Promise<void> {
     const giveUp = (): void => {
       this.givenUp.abort();

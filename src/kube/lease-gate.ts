@@ -5,13 +5,13 @@ import { type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
 
 export interface LeaseGateOptions {
   readonly clock: Clock;
-  /** The time ran out before somebody prolonged it. */
-  readonly onLapse?: () => void;
+  /** Called when the gate closes because it was not prolonged in time. */
+  readonly onExpiry?: () => void;
 }
 
 /**
- * A gate that stands open until a time on the monotonic clock. The clock is asked at every call: in a
- * process that was frozen the code that was interrupted runs on before any timer does.
+ * A gate that is open until a time on the monotonic clock. The clock is read at every call: in a process that was
+ * frozen, interrupted code continues before any timer fires.
  */
 export class LeaseGate implements WriteGate {
   /** Undefined while closed. */
@@ -35,13 +35,13 @@ export class LeaseGate implements WriteGate {
   isOpen(): boolean {
     if (this.untilMs === undefined) return false;
     if (this.options.clock.monotonicMs() < this.untilMs) return true;
-    this.lapse();
+    this.expire();
     return false;
   }
 
   /**
    * Opens the gate, or keeps it open, until a monotonic time in milliseconds.
-   * @returns false when that time has passed already: nothing is opened then.
+   * @returns false, and opens nothing, when that time has passed already.
    */
   openUntil(untilMs: number): boolean {
     if (this.options.clock.monotonicMs() >= untilMs) return false;
@@ -51,7 +51,7 @@ export class LeaseGate implements WriteGate {
     return true;
   }
 
-  /** Closes the gate and gives up what is in flight. */
+  /** Closes the gate and aborts requests in flight. */
   close(): void {
     if (this.untilMs === undefined) return;
     this.untilMs = undefined;
@@ -59,9 +59,9 @@ export class LeaseGate implements WriteGate {
     this.abort.abort(new WriteGateClosedError());
   }
 
-  private lapse(): void {
+  private expire(): void {
     this.close();
-    this.options.onLapse?.();
+    this.options.onExpiry?.();
   }
 
   private watch(): void {

@@ -2,7 +2,7 @@ import type { Logger } from '../observability/logger.js';
 import { KubeError } from './kube-error.js';
 import { LEASE_NAME } from './lease-client.js';
 
-/** What keeps the lease from being used and what to do; the same text as long as the cause is the same. */
+/** Why the lease cannot be used and what to do; the text is the same as long as the cause is the same. */
 export function leaseProblem(error: unknown, namespace: string): string {
   if (!(error instanceof KubeError)) return 'unexpected failure';
   const { status } = error;
@@ -20,7 +20,7 @@ export function leaseProblem(error: unknown, namespace: string): string {
   return `the API server answers ${String(status)}`;
 }
 
-/** Says what keeps the lease from being used once, until it changes or is over. */
+/** Logs once why the lease cannot be used, until the cause changes or is solved. */
 export class LeaseProblems {
   private current: string | undefined;
 

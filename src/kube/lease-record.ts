@@ -1,21 +1,21 @@
 import { isRecord } from './status-body.js';
 
-/** What a `Lease` says of its holder, as client-go's leader election reads and writes it. */
+/** The holder of a `Lease`, as client-go's leader election reads and writes it. */
 export interface LeaseRecord {
-  /** Empty: nobody, or rubbish. */
+  /** Empty if there is no holder or the record is invalid. */
   readonly holderIdentity: string;
-  /** Undefined when it is not a positive whole number. */
+  /** Undefined unless it is a positive integer. */
   readonly leaseDurationSeconds: number | undefined;
   readonly acquireTime: string | undefined;
   readonly leaseTransitions: number;
   /**
-   * Changes with every write of the lease. client-go compares the record alone; the version tells
-   * apart what was written twice with something else in between.
+   * Changes with every write of the lease. client-go compares only the record; the version also distinguishes two
+   * equal writes with another one in between.
    */
   readonly fingerprint: string;
 }
 
-/** An object of the API server with what an optimistic write needs. */
+/** A lease with the version that an optimistic write needs. */
 export interface LeaseObject {
   readonly metadata: {
     readonly name: string;
@@ -28,10 +28,10 @@ export interface LeaseObject {
 
 /** `leaseTransitions` is an int32. */
 const MAX_TRANSITIONS = 2 ** 31 - 1;
-/** What client-go writes with an empty holder when it releases; an empty holder alone is no release. */
+/** The duration that client-go writes when it releases a lease; an empty holder alone is not a release. */
 const RELEASED_DURATION_SECONDS = 1;
 
-/** Reads whatever stands in a lease; never throws. */
+/** Parses the record of a lease, whatever it contains; never throws. */
 export function recordOf(lease: LeaseObject): LeaseRecord {
   const spec = isRecord(lease.spec) ? lease.spec : {};
   const { uid, resourceVersion } = lease.metadata;
@@ -45,12 +45,12 @@ export function recordOf(lease: LeaseObject): LeaseRecord {
   };
 }
 
-/** Whether the last holder gave the lease back, so that nobody writes any more. */
+/** Whether the last holder has released the lease, so that nobody writes. */
 export function isReleased(record: LeaseRecord): boolean {
   return record.holderIdentity === '' && record.leaseDurationSeconds === RELEASED_DURATION_SECONDS;
 }
 
-/** The spec of a holder who takes or renews the lease; `before` is what stood there. */
+/** The spec of a holder that acquires or renews the lease; `before` is the previous record. */
 export function heldSpec(
   before: LeaseRecord | undefined,
   holder: { readonly identity: string; readonly leaseDurationMs: number; readonly now: Date },
@@ -66,7 +66,7 @@ export function heldSpec(
   };
 }
 
-/** The spec of a lease that its holder gives back. */
+/** The spec of a lease that its holder releases. */
 export function releasedSpec(before: LeaseRecord, now: Date): Record<string, unknown> {
   return {
     holderIdentity: '',

@@ -5,7 +5,7 @@ import { parseVaultPath } from '../api/vault-path.js';
 import type { ResourceCache } from './resource-store.js';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
-/** An answer to a patch arrives at most a few thousand deletions late. */
+/** Enough for the deletions that can happen while a patch is in flight. */
 const MAX_TOMBSTONES = 10_000;
 
 /** Keeps one object per key, and two indexes over the `KMSVaultSecret`s. */
@@ -14,12 +14,12 @@ export class IndexedResourceCache implements ResourceCache {
     [SECRET_KIND]: new Map<string, KMSVaultSecret>(),
     [PARTIAL_KIND]: new Map<string, PartialKMSVaultSecret>(),
   };
-  /** `namespace/partial` and normalised path, each to the keys of secrets. */
+  /** From `namespace/partial` and from normalised path to the keys of secrets. */
   private readonly includers = new Map<string, Set<string>>();
   private readonly paths = new Map<string, Set<string>>();
-  /** uids that are gone for good: a late answer to a patch must not bring them back. */
+  /** uids of deleted objects: a late answer to a patch must not restore them. */
   private readonly tombstones = new Set<string>();
-  /** Keys whose next version may be lower than the known one. */
+  /** Keys whose next version may be older than the known one. */
   private readonly rewound = new Set<string>();
 
   secret(namespace: string, name: string): KMSVaultSecret | undefined {
@@ -42,7 +42,7 @@ export class IndexedResourceCache implements ResourceCache {
     return this.byKind[PARTIAL_KIND].values();
   }
 
-  /** How many objects of the kind are known. */
+  /** The number of known objects of the kind. */
   size(kind: Kind): number {
     return this.byKind[kind].size;
   }
@@ -56,10 +56,10 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   /**
-   * Takes an object as the answer to a request shows it. It only brings what a watch has shown up to date:
-   * an object that no watch knows would stay for ever if it were deleted before its watch sees it.
+   * Applies an object from the answer to a request. It only updates objects that a watch has reported: any other
+   * would stay forever if it were deleted before its watch reports it.
    *
-   * @returns whether the object is now the known one.
+   * @returns whether the object was applied.
    */
   refresh(resource: Resource): boolean {
     const known = this.byKind[resource.kind].get(keyString(keyOf(resource)));
@@ -67,11 +67,10 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   /**
-   * Takes an object as its watch shows it. An object older than the known one, or of an
-   * incarnation that was removed, is refused. The spec may be anything: objects of an older CRD are
-   * kept as they are.
+   * Applies an object from a watch. An object that is older than the known one, or whose uid was removed, is
+   * refused. The spec may be malformed: objects of an older CRD are kept unchanged.
    *
-   * @returns whether the object is now the known one.
+   * @returns whether the object was applied.
    */
   apply(resource: Resource): boolean {
     const key = keyString(keyOf(resource));
@@ -90,13 +89,12 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   /**
-   * @param uid the incarnation that is gone; a newer one under the same name stays. Absent: whatever
-   * is there goes.
+   * @param uid of the removed object; a newer object with the same name stays. Without it, any object is removed.
    */
   remove(key: ResourceKey, uid?: string): void {
     const id = keyString(key);
     const known = this.byKind[key.kind].get(id);
-    this.bury(uid ?? known?.metadata.uid);
+    this.addTombstone(uid ?? known?.metadata.uid);
     if (known === undefined || (uid !== undefined && known.metadata.uid !== uid)) return;
     if (known.kind === SECRET_KIND) this.index(id, known, 'delete');
     this.byKind[key.kind].delete(id);
@@ -104,8 +102,8 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   /**
-   * Accepts any version of the kind's objects next time: the API server was restored from a backup, and
-   * its versions start again below those seen before. Until then the objects stay as they are.
+   * Accepts any version of the kind's objects next time: after a restore from a backup, the API server's versions
+   * start below those seen before. Until then the objects stay unchanged.
    */
   rewind(kind: Kind, namespace?: string): void {
     this.tombstones.clear();
@@ -116,7 +114,7 @@ export class IndexedResourceCache implements ResourceCache {
     }
   }
 
-  private bury(uid: string | undefined): void {
+  private addTombstone(uid: string | undefined): void {
     if (uid === undefined) return;
     this.tombstones.add(uid);
     const [oldest] = this.tombstones;
@@ -141,14 +139,14 @@ export class IndexedResourceCache implements ResourceCache {
   }
 }
 
-/** `spec.includeSecrets` as far as it is a list of names; the object may be malformed. */
+/** The names in `spec.includeSecrets`; the object may be malformed. */
 export function includesOf(secret: KMSVaultSecret): readonly string[] {
   const includes: unknown = (secret.spec as { includeSecrets?: unknown } | null | undefined)?.includeSecrets;
   if (!Array.isArray(includes)) return [];
   return includes.filter((name): name is string => typeof name === 'string');
 }
 
-/** The normalised `spec.path`, or undefined when it is none. */
+/** The normalised `spec.path`, or undefined if it is invalid. */
 export function normalisedPathOf(secret: KMSVaultSecret): string | undefined {
   const path: unknown = (secret.spec as { path?: unknown } | null | undefined)?.path;
   if (typeof path !== 'string') return undefined;
@@ -168,13 +166,13 @@ function changeSet(
   else index.delete(entry);
 }
 
-/** Versions are opaque by contract; where both are numbers they come from one etcd and are ordered. */
+/** Versions are opaque by contract; if both are numbers, they come from one etcd and are ordered. */
 function isOlder(resource: Resource, known: Resource): boolean {
   const [version, than] = [resource.metadata.resourceVersion, known.metadata.resourceVersion];
   return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) < BigInt(than);
 }
 
-/** Without what only costs memory: `managedFields` and kubectl's copy of the object. */
+/** Drops `managedFields` and kubectl's copy of the object, which only cost memory. */
 function stripped<R extends Resource>(resource: R): R {
   const { managedFields, ...metadata } = resource.metadata as R['metadata'] & { managedFields?: unknown };
   void managedFields;

@@ -12,12 +12,12 @@ import type { IndexedResourceCache } from './resource-cache.js';
 import type { PatchOutcome, ResourceClient, StatusOf } from './resource-store.js';
 import { isRecord } from './status-body.js';
 
-/** A conflict means that somebody else was faster; so often in a row it is a fight, not bad luck. */
+/** A conflict means that another client was faster; this many in a row are not chance any more. */
 const MAX_ATTEMPTS = 6;
-/** What one patch is to change; `nothing` when the object is as it should be. */
+/** The change of one patch; `nothing` when the object needs none. */
 type Change = { readonly body: Record<string, unknown> } | 'nothing';
 
-/** Reads and patches our resources; every patch names the version of the object that it was computed from. */
+/** Reads and patches resources; every patch names the object version that it was computed from. */
 @injectable()
 export class ApiResourceClient implements ResourceClient {
   private readonly dropped = new DroppedFields();
@@ -34,7 +34,7 @@ export class ApiResourceClient implements ResourceClient {
     try {
       body = await this.client.request('GET', pathOf(key));
     } catch (error) {
-      // A server without the CRD answers 404 as well, but names no object.
+      // A server without the CRD also answers 404, but without the name of an object.
       if (isMissing(error) && error.facts.objectName === key.name) return undefined;
       throw error;
     }
@@ -69,12 +69,12 @@ export class ApiResourceClient implements ResourceClient {
         }
       },
     );
-    // Deleted, perhaps while the answer was on its way.
+    // Deleted, perhaps while the answer was in flight.
     if (this.cache.get(key) === undefined) this.dropped.forget(object);
     return outcome;
   }
 
-  /** Drops what is remembered of a resource that is gone. */
+  /** Drops what is remembered about a resource that is gone. */
   forget(key: ResourceKey): void {
     this.dropped.forget(keyString(key));
   }
@@ -134,7 +134,7 @@ export class ApiResourceClient implements ResourceClient {
     return { outcome: 'forbidden' };
   }
 
-  /** The object is there, its status subresource is not: an older CRD. */
+  /** The object exists but has no status subresource: an older CRD. */
   private notServed(key: ResourceKey, subresource: string, error: KubeError): PatchOutcome {
     if (subresource === '') throw error;
     this.once(`404 ${key.kind}${subresource}`, 'API server has no status subresource: update the CRDs', {
@@ -149,7 +149,7 @@ export class ApiResourceClient implements ResourceClient {
     this.logger.warn(message, facts);
   }
 
-  /** @throws KubeError when the answer is not the object that was asked for. */
+  /** @throws KubeError when the answer is not the requested object. */
   private resourceIn(body: unknown, key: ResourceKey, verb: string): Resource {
     const metadata = isRecord(body) ? body.metadata : undefined;
     if (!isRecord(body) || !isRecord(metadata) || metadata.name !== key.name || !isVersioned(metadata)) {
@@ -172,7 +172,7 @@ function isVersioned(metadata: Record<string, unknown>): boolean {
   return typeof metadata.resourceVersion === 'string' && typeof metadata.uid === 'string';
 }
 
-/** As it travels: absent instead of undefined. */
+/** As sent over the network: absent instead of undefined. */
 function plain(value: object): Record<string, unknown> {
   return JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
 }

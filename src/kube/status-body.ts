@@ -3,10 +3,10 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import { KubeError, type StatusFacts } from './kube-error.js';
 
-/** `Status.reason` and causes are CamelCase words; anything else is text that may quote an object. */
+/** `Status.reason` and causes are CamelCase words; any other text may quote an object. */
 const WORD = /^[A-Za-z]{1,64}$/;
 
-/** Takes from a `Status` body what is safe to keep; anything but a `Status` gives nothing. */
+/** Extracts what is safe to keep from a `Status` body; any other body gives nothing. */
 export function statusFacts(body: unknown): StatusFacts {
   if (!isRecord(body) || body.kind !== 'Status') return {};
   const details = isRecord(body.details) ? body.details : {};
@@ -20,7 +20,7 @@ export function statusFacts(body: unknown): StatusFacts {
   };
 }
 
-/** The body as JSON, or undefined when it is none. */
+/** The parsed JSON body, or undefined if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
@@ -29,14 +29,14 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** The error for an answer that is not a success; `operation` is verb and path. */
+/** The error for an unsuccessful answer; `operation` is verb and path. */
 export function errorOfAnswer(
   operation: string,
   status: number,
   headers: IncomingHttpHeaders,
   body: string,
   now: Date,
-  /** `host:port` of the proxy that may have answered instead. */
+  /** `host:port` of a proxy that may have sent this answer. */
   proxy?: string,
 ): KubeError {
   const parsed = parseJson(body);

@@ -1,14 +1,14 @@
 import { type Answer, type Routes, text } from './http-endpoint.js';
 
-/** One condition of readiness: what is missing, or undefined when nothing is. */
+/** One readiness check: returns what is missing, or undefined. */
 export interface ReadinessCheck {
   readonly name: string;
   problem(): string | undefined;
-  /** What is worth knowing although it does not count. */
+  /** Something to report that does not affect readiness. */
   note?(): string | undefined;
 }
 
-/** `/healthz` answers while the process turns its event loop; `/readyz` lists what is missing, if anything. */
+/** `/healthz` answers as long as the event loop runs; `/readyz` lists what is missing, if anything. */
 export function healthRoutes(checks: readonly ReadinessCheck[]): Routes {
   return {
     '/healthz': () => text(200, 'ok'),

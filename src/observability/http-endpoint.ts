@@ -10,11 +10,11 @@ const LIMITS = {
   requestTimeout: 10_000,
   headersTimeout: 5_000,
   keepAliveTimeout: 5_000,
-  // Node looks only twice a minute otherwise, and slow clients would keep probes out for so long.
+  // By default Node checks only every 30 s, and slow clients could block probes for that long.
   connectionsCheckingInterval: 1_000,
 };
 const MAX_CONNECTIONS = 100;
-/** Beyond it a new connection closes an idle one. */
+/** Above this limit a new connection closes an idle one. */
 const MAX_IDLE_KEPT = 50;
 
 export interface Answer {
@@ -23,17 +23,17 @@ export interface Answer {
   readonly body: string;
 }
 
-/** Path to what is served there. */
+/** Handlers by path. */
 export type Routes = Readonly<Record<string, () => Promise<Answer> | Answer>>;
 
-/** A small read-only HTTP server for metrics and health: GET and HEAD, short time-outs, few connections. */
+/** A small read-only HTTP server for metrics and health: GET and HEAD, short timeouts, few connections. */
 export class HttpEndpoint {
   private readonly server: Server;
 
   constructor(
     private readonly options: {
       readonly address: ListenAddress;
-      /** The fixed message under which the bound address is logged. */
+      /** The log message for the bound address. */
       readonly boundMessage: string;
       readonly routes: Routes;
       readonly logger: Logger;
@@ -93,7 +93,7 @@ export function text(status: number, body: string): Answer {
   return { status, contentType: 'text/plain; charset=utf-8', body: `${body}\n` };
 }
 
-/** An address that cannot be bound; the message says which and what to do. */
+/** An address that cannot be bound; the message names it and says what to do. */
 export class ListenError extends Error {
   constructor({ host, port }: ListenAddress, code: string) {
     super(

@@ -1,7 +1,7 @@
-/** What goes beside a message: names, counts, codes. Never values, tokens, bodies or whole objects. */
+/** Structured facts of a log entry: names, counts, codes. Never values, tokens, bodies or whole objects. */
 export type Facts = Readonly<Record<string, unknown>>;
 
-/** Structured log with constant messages; the facts carry what differs. One line per entry. */
+/** A structured log. Messages are constant; the facts hold what varies. One line per entry. */
 export interface Logger {
   debug(message: string, facts?: Facts): void;
   info(message: string, facts?: Facts): void;

@@ -8,8 +8,7 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 import { RESULTS } from '../queue/outcome.js';
 
 /**
- * Every metric of the operator, by the names of the contract. No label ever holds a key name, a path
- * or free text.
+ * Every metric of the operator. Labels never hold key names, paths or free text.
  */
 @injectable()
 export class OperatorMetrics {
@@ -139,7 +138,7 @@ export class OperatorMetrics {
     this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
     if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);
     if (syncPeriodMs !== undefined) this.syncPeriod.set(syncPeriodMs / 1_000);
-    // Without leader election every replica writes; with it none does before it holds the lease.
+    // Without leader election every replica writes; with it, a replica writes only while it holds the lease.
     this.leader.set(leaseNamespace === undefined ? 1 : 0);
   }
 }

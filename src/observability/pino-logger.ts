@@ -4,15 +4,15 @@ import type { LogConfig } from '../config/config.js';
 import type { Facts, Logger } from './logger.js';
 import { textLine } from './text-line.js';
 
-/** Control characters and marks that reorder or hide text; JSON escapes only the first 32. */
+/** Control characters and marks that reorder or hide text; JSON escapes only the 32 ASCII ones. */
 const HOSTILE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 const MAX_TEXT = 2_000;
 const MAX_DEPTH = 4;
 const MAX_ENTRIES = 50;
 
 /**
- * A structured log on `stream` (stdout by default): one line per entry, whatever stands in the facts.
- * Errors are reduced to their name: messages of foreign errors may carry requests and headers.
+ * A structured log on `stream` (stdout by default): one line per entry, whatever the facts contain. Errors are
+ * reduced to their name, because messages of foreign errors may hold requests and headers.
  */
 export function createLogger(config: LogConfig, stream?: DestinationStream): Logger {
   const destination = stream ?? pino.destination({ fd: 1, sync: true });

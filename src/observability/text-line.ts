@@ -1,6 +1,6 @@
 /**
- * One JSON log line as a line for people: `12:00:00.000 INFO message key=value …`. The facts have been
- * made harmless before; values with blanks are quoted.
+ * Formats one JSON log line for people: `12:00:00.000 INFO message key=value …`. The facts are escaped already;
+ * values with blanks are quoted.
  */
 export function textLine(jsonLine: string): string {
   const { time, level, msg, ...facts } = JSON.parse(jsonLine) as Record<string, unknown>;

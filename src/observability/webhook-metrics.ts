@@ -4,10 +4,10 @@ import { inject, injectable } from 'tsyringe';
 import type { BuildInfo } from '../config/config.js';
 import { TOKENS } from '../tokens.js';
 
-/** Up to the longest time that the API server waits. */
+/** Up to the longest timeout of the API server. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** Every metric of the webhook, by the names of the contract. No label holds a name of a resource or key. */
+/** Every metric of the webhook. Labels never hold names of resources or keys. */
 @injectable()
 export class WebhookMetrics {
   readonly admissions;

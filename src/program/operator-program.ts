@@ -15,10 +15,10 @@ import type { Freshness } from '../watch/freshness.js';
 import type { SecretOperator } from '../watch/secret-operator.js';
 import type { OperatorWork } from './operator-work.js';
 
-/** Of the grace period, what is kept back for events, the lease and the token after the last write. */
+/** The part of the grace period reserved for events, the lease and the token after the last write. */
 const TAIL_MS = 2_000;
 
-/** Starts and ends the operator. Everything is made before anything is served: gauges are right from the first scrape. */
+/** Starts and stops the operator. Everything exists before it serves, so gauges are right from the first scrape. */
 @injectable()
 export class OperatorProgram {
   private stopped: Promise<number> | undefined;
@@ -42,7 +42,7 @@ export class OperatorProgram {
   ) {}
 
   /**
-   * Begins to work; Vault, KMS and the API server may be down.
+   * Starts working; Vault, KMS and the API server may be down.
    *
    * @throws ListenError when an address cannot be bound.
    */
@@ -66,7 +66,7 @@ export class OperatorProgram {
   }
 
   /**
-   * Takes no more keys, lets what is in flight finish within the grace period, and ends the rest.
+   * Accepts no more keys, lets work in flight finish within the grace period, and aborts the rest.
    *
    * @returns the exit code: 0, or 1 when a request had to be given up.
    */
@@ -91,7 +91,7 @@ export class OperatorProgram {
     cancelGiveUp();
     const tail = new LinkedAbort([], TAIL_MS);
     await this.events.drain(tail.signal);
-    // What was given up may still arrive: then the lease runs out instead.
+    // An aborted request may still reach its server, so the lease is left to expire instead.
     const release = new LinkedAbort([], TAIL_MS);
     await elector?.stop({ release: !givenUp, signal: release.signal });
     release.dispose();

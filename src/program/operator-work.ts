@@ -11,7 +11,7 @@ import type { Reconciler } from '../reconcile/reconciler.js';
 import { TOKENS } from '../tokens.js';
 import type { Freshness } from '../watch/freshness.js';
 
-/** Lets the queue work while this replica may write. */
+/** Runs the queue while this replica may write. */
 @injectable()
 export class OperatorWork {
   private saidWorking = false;
@@ -34,7 +34,7 @@ export class OperatorWork {
     });
   }
 
-  /** Begins at once, or at each term when there is an election. */
+  /** Starts immediately, or at the start of each term with leader election. */
   start(): void {
     if (this.elector === undefined) this.work();
     else {
@@ -49,15 +49,15 @@ export class OperatorWork {
     }
   }
 
-  /** Begins nothing more; resolves when what is in flight has ended. */
+  /** Starts no more work; resolves when work in flight has ended. */
   async stop(): Promise<void> {
     this.resync.stop();
     await this.queue.stop();
   }
 
   /**
-   * Begins a term. What this replica knows may be older than what the last leader did: both kinds are
-   * listed again, and the queue holds every key until that is done.
+   * Starts a term. The cache may be older than the last leader's writes, so both kinds are listed again and the
+   * queue holds every key until that is done.
    */
   private lead(): void {
     if (this.stopping.aborted) return;
@@ -68,7 +68,7 @@ export class OperatorWork {
     this.work();
   }
 
-  /** Begins to sync what is known and fresh. */
+  /** Starts syncing the resources whose cache is fresh. */
   private work(): void {
     this.saidWorking = false;
     this.queue.start(this.process);
@@ -76,7 +76,7 @@ export class OperatorWork {
     this.sayWhenListed();
   }
 
-  /** Another replica may lead from now on: begins nothing more; what is in flight has been given up. */
+  /** Another replica may lead from now on: starts no more work; requests in flight were aborted already. */
   private rest(): void {
     this.resync.stop();
     this.queue.pause();

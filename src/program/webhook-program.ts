@@ -8,10 +8,10 @@ import type { Clock } from '../runtime/clock.js';
 import type { Lifecycle } from '../runtime/lifecycle.js';
 import { TOKENS } from '../tokens.js';
 
-/** Of the grace period, what is kept back for the answers of reviews that are given up. */
+/** The part of the grace period reserved for answering aborted reviews. */
 const TAIL_MS = 1_000;
 
-/** Starts and ends the webhook. */
+/** Starts and stops the webhook. */
 @injectable()
 export class WebhookProgram {
   private stopped: Promise<number> | undefined;
@@ -35,7 +35,7 @@ export class WebhookProgram {
   }
 
   /**
-   * Accepts no more, answers what is in flight within the grace period, and cuts the rest.
+   * Accepts no more requests, answers those in flight within the grace period, and closes the rest.
    *
    * @returns the exit code: 0, or 1 when a connection had to be cut.
    */

@@ -4,14 +4,14 @@ import type { Priority } from './work-queue.js';
 export interface Waiting {
   readonly key: ResourceKey;
   readonly priority: Priority;
-  /** Monotonic milliseconds of the first addition. */
+  /** Monotonic milliseconds when the key was first added. */
   readonly since: number;
 }
 
-/** After so many edits in a row one resync has its turn, so that a stream of edits starves nobody. */
+/** After this many edits in a row one resync is taken, so that a stream of edits cannot starve resyncs. */
 const EDITS_PER_RESYNC = 10;
 
-/** Two first-in-first-out lanes without duplicates: edits overtake resyncs. */
+/** Two FIFO lanes without duplicates: edits overtake resyncs. */
 export class Lanes {
   private readonly edits = new Map<string, Waiting>();
   private readonly resyncs = new Map<string, Waiting>();
@@ -33,7 +33,7 @@ export class Lanes {
     }
   }
 
-  /** @param only takes from this lane alone. */
+  /** @param only takes only from this lane. */
   take(only?: Priority): Waiting | undefined {
     const resyncsTurn = only === undefined && this.editsInARow >= EDITS_PER_RESYNC && this.resyncs.size > 0;
     if (only === 'edit' && this.edits.size === 0) return undefined;

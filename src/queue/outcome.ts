@@ -1,40 +1,40 @@
 import type { ReadyReason } from '../api/reasons.js';
 
-/** One thing to say about a resource; the message carries names, never values. */
+/** One finding to report about a resource; the message holds names, never values. */
 export interface Finding {
   readonly reason: ReadyReason;
   readonly message: string;
 }
 
-/** How the reconcile of a key can end, and whether the queue tries it again by itself. */
+/** How the reconcile of a key can end, and whether the queue retries it. */
 export const RESULTS = {
-  /** Everything that can be written is in Vault; a partial needs nothing. */
+  /** Everything that can be written is in Vault; a partial needs no write. */
   synced: { retry: false },
   /** The finalizer is removed, or there is none. */
   deleted: { retry: false },
-  /** There is no such resource any more. */
+  /** The resource does not exist any more. */
   gone: { retry: false },
-  /** A partial waits until its keys have left Vault. */
+  /** A deleted partial waits until its keys are removed from Vault. */
   waiting: { retry: true },
-  /** Nothing changes until somebody acts; looked at again at the next resync. */
+  /** Somebody must act; tried again at the next resync. */
   blocked: { retry: false },
   error: { retry: true },
-  /** Somebody else may write the path by now. */
+  /** Another resource owns the path now. */
   superseded: { retry: false },
   /** The cache is behind the API server. */
   stale: { retry: true },
-  /** Another replica leads. */
+  /** Another replica is the leader. */
   standby: { retry: false },
-  /** The operator stops. */
+  /** The operator is shutting down. */
   abandoned: { retry: true },
 } as const satisfies Readonly<Record<string, { readonly retry: boolean }>>;
 
 /** How one reconcile of a key ended. */
 export interface Outcome {
-  /** Label of `reconcile_total`; decides whether the key is processed again with backoff. */
+  /** The label of `reconcile_total`; decides whether the key is retried with backoff. */
   readonly result: keyof typeof RESULTS;
-  /** Before a retry, when the other side named a time. */
+  /** The minimum delay of a retry, if the server asked for one. */
   readonly afterMs?: number;
-  /** What there is to say about the resource; the most important reason is a metric label. */
+  /** The findings about the resource; the most important reason becomes a metric label. */
   readonly findings?: readonly Finding[];
 }

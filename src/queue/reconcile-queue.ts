@@ -11,12 +11,12 @@ import { Lanes, type Waiting } from './lanes.js';
 import { type Outcome, RESULTS } from './outcome.js';
 import type { Priority, Processor, WorkQueue } from './work-queue.js';
 
-/** The first retry waits 0.5 to 1 s; later ones double up to a minute, half of the default sync period. */
+/** The first retry waits 0.5 to 1 s; the delay doubles up to a minute, half of the default sync period. */
 const BASE_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 /**
- * How many places may be lent on top of the concurrency, as multiples of it: each key in them holds its
- * secret in memory. Resync work could take them all, and then an edit would wait again.
+ * Limit on extra slots, as multiples of the concurrency: each key in process holds its secret in memory. Resync
+ * work alone may not take all of them, or an edit would wait again.
  */
 const MAX_LENT = { resync: 1, edit: 4 };
 
@@ -24,23 +24,23 @@ interface Delayed {
   readonly cancel: () => void;
 }
 
-/** Whether a key may be processed now; one that may not is held until {@link ReconcileQueue.wake}. */
+/** Whether a key may be processed now; otherwise it is held until {@link ReconcileQueue.wake}. */
 export interface Readiness {
   mayProcess(key: ResourceKey): boolean;
 }
 
 /**
- * The work queue of the operator. A key waits at most once; it is never processed twice at the same
- * time; one that is added while it is processed runs once more afterwards (the `dirty` and `processing`
- * sets of client-go). Failed keys come back with exponential backoff, capped and with jitter; an edit
- * ends the wait. Nothing is processed before {@link start}.
+ * The work queue of the operator. A key is queued at most once and never processed twice at the same time; a key
+ * that is added while it is processed runs once more afterwards (the `dirty` and `processing` sets of client-go).
+ * Failed keys are retried with exponential backoff, capped and with jitter; an edit ends the backoff. Nothing is
+ * processed before {@link start}.
  */
 @injectable()
 export class ReconcileQueue implements WorkQueue {
   private readonly lanes = new Lanes();
-  /** Keys added while they were being processed. */
+  /** Keys that were added while being processed. */
   private readonly dirty = new Map<string, { key: ResourceKey; priority: Priority }>();
-  /** Keys whose turn came while they were not ready. */
+  /** Keys that were not ready when their turn came. */
   private readonly held = new Map<string, Waiting>();
   private readonly processing = new Set<string>();
   private readonly delayed = new Map<string, Delayed>();
@@ -57,11 +57,11 @@ export class ReconcileQueue implements WorkQueue {
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'queueDepth' | 'queueWait' | 'queueRetries'>,
     @inject(TOKENS.freshness, { isOptional: true }) private readonly freshness?: Readiness,
-    /** In [0, 1); for the jitter. */
+    /** Source of the jitter, in [0, 1). */
     @inject(TOKENS.random, { isOptional: true }) private readonly random: () => number = Math.random,
   ) {}
 
-  /** Begins, or goes on, to process. */
+  /** Starts or resumes processing. */
   start(process: Processor): void {
     if (this.state === 'stopped') return;
     this.process = process;
@@ -69,14 +69,14 @@ export class ReconcileQueue implements WorkQueue {
     this.pump();
   }
 
-  /** Begins nothing more until {@link start}; keys are still taken. A standby waits like this. */
+  /** Pauses processing until {@link start}; keys are still accepted. The state of a standby. */
   pause(): void {
     if (this.state === 'running') this.state = 'idle';
   }
 
   /**
-   * So many of the keys in process only wait, for a quota that is not theirs alone; others may have their
-   * places meanwhile, so that work that needs nothing of that quota goes on, and an edit is not held up.
+   * Sets how many of the keys in process only wait for a shared quota. Other keys may use their slots meanwhile, so
+   * that work without that quota continues and an edit is not delayed.
    */
   lend(places: number): void {
     this.lent = places;
@@ -103,7 +103,7 @@ export class ReconcileQueue implements WorkQueue {
     this.pump();
   }
 
-  /** Looks again whether held keys are ready. */
+  /** Checks again whether held keys are ready. */
   wake(): void {
     const held = [...this.held.values()];
     this.held.clear();
@@ -122,13 +122,13 @@ export class ReconcileQueue implements WorkQueue {
     this.reportDepth();
   }
 
-  /** Keys that wait, are processed or are to come back. */
+  /** Keys that are queued, in process, held or waiting for a retry. */
   get size(): number {
     return this.lanes.size + this.held.size + this.processing.size + this.delayed.size + this.dirty.size;
   }
 
   /**
-   * Takes no more keys and begins nothing more.
+   * Accepts no more keys and starts no more work.
    * @returns when everything in flight has finished.
    */
   async stop(): Promise<void> {
@@ -172,7 +172,7 @@ export class ReconcileQueue implements WorkQueue {
     try {
       outcome = await this.process(key, priority);
     } catch {
-      // A processor must not throw; a key is not lost because one did.
+      // A processor must not throw. If one does, the key must not be lost.
       this.logger.error('a processor broke its contract and threw', { key: id });
       outcome = { result: 'error' };
     }
@@ -205,7 +205,7 @@ export class ReconcileQueue implements WorkQueue {
     const cancel = this.clock.setTimer(Math.max(backoff, namedWaitMs(afterMs, 'resource')), () => {
       this.delayed.delete(id);
       this.metrics.queueRetries.inc();
-      // A retry of an edit is still what a person waits for; but it has lost its right to overtake.
+      // Somebody still waits for the retry of an edit, but it does not overtake other keys any more.
       this.add(key, priority === 'edit' && failures === 0 ? 'edit' : 'resync');
     });
     this.delayed.set(id, { cancel });

@@ -8,7 +8,7 @@ import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { Requeue } from './work-queue.js';
 
-/** How often due keys are looked for; a slot is never missed, only late by this much. */
+/** How often the timer checks for due keys: a slot is at most this late and never missed. */
 const TICKS_PER_PERIOD = 120;
 const MIN_TICK_MS = 250;
 
@@ -17,14 +17,14 @@ export interface KnownSecrets {
   secrets(): Iterable<KMSVaultSecret>;
 }
 
-/** Remembers mounts for a period at most. */
+/** Its mounts are cached for one period at most. */
 export interface PeriodicMemory {
   forgetMounts(): void;
 }
 
 /**
- * Queues every known `KMSVaultSecret` once per period. Each key has a slot within the period, given by
- * a hash of its name: the load is level, also after a restart, and a key that is new finds its place.
+ * Enqueues every known `KMSVaultSecret` once per period. A hash of the name assigns each key a slot within the
+ * period, which levels the load, also after a restart and for new keys.
  */
 @injectable()
 export class ResyncTimer {
@@ -39,7 +39,7 @@ export class ResyncTimer {
     @inject(TOKENS.queue) private readonly queue: Requeue,
     /** Every known `KMSVaultSecret`. */
     @inject(TOKENS.cache) private readonly cache: KnownSecrets,
-    /** Told once per period. */
+    /** Called once per period. */
     @inject(TOKENS.kvStore) private readonly store: PeriodicMemory,
   ) {}
 
@@ -63,7 +63,7 @@ export class ResyncTimer {
     });
   }
 
-  /** Queues the keys whose slots lie in (last tick, now]; after a long pause every key, once. */
+  /** Enqueues the keys whose slots lie in (last tick, now]; after a long pause, every key once. */
   private tick(): void {
     const { periodMs, clock, queue, cache, store } = this;
     const nowMs = clock.monotonicMs() - this.startedAt;
@@ -73,7 +73,7 @@ export class ResyncTimer {
     for (const secret of cache.secrets()) {
       const key = keyOf(secret);
       const slotMs = slot(key) * periodMs;
-      // The slot's first instant after `fromMs`: due when that is not later than now.
+      // The first occurrence of the slot after `fromMs`; the key is due if that is not later than now.
       const next = slotMs + Math.ceil((fromMs - slotMs) / periodMs) * periodMs;
       const due = next === fromMs ? next + periodMs : next;
       if (due <= nowMs) queue.add(key, 'resync');

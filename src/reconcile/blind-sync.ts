@@ -6,7 +6,7 @@ import { TOKENS } from '../tokens.js';
 import type { KvSecret, KvVersion } from '../vault/kv-store.js';
 import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
-import { findingsOf } from './findings.js';
+import { findingsOf } from './ready-findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import { isOurs, lastVersion } from './known-state.js';
 import { blocked } from './kv-writer.js';

@@ -6,7 +6,7 @@ import type { SyncMemory } from './sync-memory.js';
 
 /** What the status says of one place. */
 export interface KnownState {
-  /** Written, or found equal, at least once. */
+  /** Whether the value was written, or found equal, at least once. */
   readonly created: boolean;
   readonly inputsHash?: string;
   readonly version?: KvVersion;

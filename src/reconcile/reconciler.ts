@@ -15,7 +15,7 @@ import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js'
 import { TOKENS } from '../tokens.js';
 import type { Announcer } from './announcer.js';
 import type { FinalizerHandler } from './finalizer-handler.js';
-import { mainReason } from './findings.js';
+import { mainReason } from './ready-findings.js';
 import type { PartialReconciler } from './partial-reconciler.js';
 import type { SecretReconciler } from './secret-reconciler.js';
 import type { SyncMemory } from './sync-memory.js';

@@ -17,7 +17,7 @@ import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
-import { findingsOf, mainReason } from './findings.js';
+import { findingsOf, mainReason } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
 import { type PathClaims, readClaim } from './path-claims.js';

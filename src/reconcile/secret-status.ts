@@ -1,7 +1,7 @@
 import { isReady } from '../api/reasons.js';
 import type { Condition, KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import type { Finding } from '../queue/outcome.js';
-import { joinMessages, mainReason } from './findings.js';
+import { joinMessages, mainReason } from './ready-findings.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
 const FAILED_KEYS_SHOWN = 50;

@@ -8,7 +8,7 @@ import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
 import { sameData, type SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { BlindSync } from './blind-sync.js';
-import { findingsOf } from './findings.js';
+import { findingsOf } from './ready-findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import type { KeyFailure } from './key-failure.js';
 import { isOurs } from './known-state.js';

@@ -50,7 +50,7 @@ export class ConnectionPool {
     this.dropIdle();
   }
 
-  /** Cuts every connection. */
+  /** Closes every connection. */
   destroy(): void {
     this.http.destroy();
     this.https.destroy();

@@ -6,7 +6,7 @@ import { sharedAbort } from './shared-abort.js';
 /** The two steps of ending: first nothing new begins, then what is still in flight is given up. */
 @injectable()
 export class Lifecycle implements ReadinessCheck {
-  /** As a readiness check. */
+  /** The readiness check. */
   readonly name = 'running';
   private readonly stop = sharedAbort();
   private readonly giveUp = sharedAbort();

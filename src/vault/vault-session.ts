@@ -28,7 +28,7 @@ const STOPPED = new VaultError('unavailable', 'the Vault session has ended becau
  */
 @injectable()
 export class VaultSession implements SessionRequests, ReadinessCheck {
-  /** As a readiness check. */
+  /** The readiness check. */
   readonly name = 'vault';
   private current: Session | undefined;
   /** When the current token is to be renewed or replaced, in monotonic milliseconds. */

@@ -42,7 +42,7 @@ export interface RawResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
   readonly text: string;
-  /** `host:port` of the proxy that the request was handed to over plain HTTP, which may have answered itself. */
+  /** `host:port` of the proxy that the request was sent to over plain HTTP; the proxy itself may have answered. */
   readonly proxy?: string;
 }
 
@@ -80,7 +80,7 @@ export class VaultTransport {
     @inject(TOKENS.logger) logger: Logger,
     /** As many as requests may run side by side: one that waits for a connection uses up its time. */
     @inject(TOKENS.vaultMaxSockets, { isOptional: true }) private readonly maxSockets: number = MAX_SOCKETS,
-    /** How long a kept connection may say nothing to a read before a fresh one is tried, in milliseconds. */
+    /** How long a reused connection may stay silent after a read before a new one is tried, in milliseconds. */
     @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
   ) {
     if (config.skipVerify && config.address.startsWith('https:'))

@@ -53,7 +53,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
   private relist: (watch: WatchKey) => void = () => undefined;
   private changed: () => void = () => undefined;
   private readonly inactivityMs: number;
-  /** As a readiness check. */
+  /** The readiness check. */
   readonly name = 'watches';
 
   constructor(

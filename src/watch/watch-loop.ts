@@ -179,11 +179,11 @@ export class WatchLoop {
           step = stepAfter(new KubeError('the watch ended with an error', line.code, line.retryAfterMs));
           break;
         } else if (line.type === 'BOOKMARK') {
-          this.saw(line.resourceVersion);
+          this.observeVersion(line.resourceVersion);
         } else {
           await this.emit(line.type, line.object);
           this.known.record(line.type, line.object);
-          this.saw(line.object.metadata.resourceVersion);
+          this.observeVersion(line.object.metadata.resourceVersion);
         }
       }
     } catch (error) {
@@ -194,7 +194,7 @@ export class WatchLoop {
     return step;
   }
 
-  private saw(version: string): void {
+  private observeVersion(version: string): void {
     this.version = version;
     this.known.sawVersion(version);
   }

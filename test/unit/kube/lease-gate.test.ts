@@ -7,7 +7,7 @@ import { SimulatedTime } from './simulated-time.js';
 function gateIn(time: SimulatedTime) {
   const clock = time.clock();
   let lapses = 0;
-  const gate = new LeaseGate({ clock, onLapse: () => (lapses += 1) });
+  const gate = new LeaseGate({ clock, onExpiry: () => (lapses += 1) });
   return {
     clock,
     gate,

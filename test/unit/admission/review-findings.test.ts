@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { checkSecretSpec } from '../../../src/api/validation.js';
-import { asMessage, asWarnings, Findings } from '../../../src/admission/findings.js';
+import { asMessage, asWarnings, ReviewFindings } from '../../../src/admission/review-findings.js';
 
 const MANY = 100_000;
 
@@ -15,7 +15,7 @@ describe('what is found in a body of megabytes', () => {
   });
 
   it('is counted, and kept up to a limit, by the review', () => {
-    const findings = new Findings();
+    const findings = new ReviewFindings();
     for (let index = 0; index < MANY; index += 1) findings.add('code', `problem ${String(index)}`, 'key');
     expect(findings.all.length).toBeLessThanOrEqual(30);
     expect(findings.all.length + findings.more).toBe(MANY);
@@ -24,7 +24,7 @@ describe('what is found in a body of megabytes', () => {
   });
 
   it('names some of the keys that have the same problem, and counts the others', () => {
-    const findings = new Findings();
+    const findings = new ReviewFindings();
     for (let index = 0; index < MANY; index += 1) findings.add('code', 'the same', `key-${String(index)}`);
     const [finding] = findings.all;
     expect(finding?.keysTotal).toBe(MANY);

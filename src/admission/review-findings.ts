@@ -1,18 +1,18 @@
 import { printable } from '../api/printable.js';
 
-/** What was found about a resource: about some of its keys, or about the whole when there are none. */
-export interface Finding {
-  /** Short and stable, for the log. */
+/** A finding about some keys of a resource, or about the whole resource if there are no keys. */
+export interface ReviewFinding {
+  /** Short and stable; for the log. */
   readonly code: string;
   /** What is wrong and what to do. */
   readonly text: string;
-  /** The first of them, as they may stand in a message. */
+  /** The first of these keys, escaped for a message. */
   readonly keys: readonly string[];
-  /** How many keys it concerns; 0 for the whole resource. */
+  /** The number of keys concerned; 0 for the whole resource. */
   readonly keysTotal: number;
 }
 
-/** How many names a line shows, and so many characters of each. */
+/** How many names a line shows, and how many characters of each. */
 interface NameLimits {
   readonly names: number;
   readonly characters: number;
@@ -24,15 +24,15 @@ const MAX_MESSAGE_CHARACTERS = 16_384;
 const IN_WARNINGS: NameLimits = { names: 3, characters: 30 };
 const MAX_WARNING_CHARACTERS = 256;
 const MAX_WARNINGS_CHARACTERS = 4_096;
-/** Room for the line that says how many more there are. */
+/** Room for the line that tells how many more there are. */
 const REST_CHARACTERS = 50;
 const MAX_LINES = 30;
 
 /**
- * Collects findings; those that say the same of several keys become one. What would not be shown is counted
- * and not kept: a body of a few megabytes can give millions.
+ * Collects findings and merges those with the same text. ReviewFindings that would not be shown are counted but not
+ * kept: a body of a few megabytes can produce millions.
  */
-export class Findings {
+export class ReviewFindings {
   private readonly byText = new Map<
     string,
     { code: string; text: string; keys: string[]; keysTotal: number }
@@ -52,24 +52,24 @@ export class Findings {
     if (finding.keys.length < IN_MESSAGES.names) finding.keys.push(printable(key, IN_MESSAGES.characters));
   }
 
-  /** Counts findings that are told of by their number only. */
+  /** Counts findings that are reported only by their number. */
   addUnnamed(count: number): void {
     this.left += count;
   }
 
   /** The first {@link MAX_LINES}. */
-  get all(): readonly Finding[] {
+  get all(): readonly ReviewFinding[] {
     return [...this.byText.values()];
   }
 
-  /** How many there are beside {@link all}. */
+  /** How many there are in addition to {@link all}. */
   get more(): number {
     return this.left;
   }
 }
 
-/** One sentence with every finding, for the message of a refusal. */
-export function asMessage(findings: readonly Finding[], more: number): string {
+/** One sentence with all findings, for the message of a denial. */
+export function asMessage(findings: readonly ReviewFinding[], more: number): string {
   const lines: string[] = [];
   let room = MAX_MESSAGE_CHARACTERS;
   for (const finding of findings) {
@@ -83,8 +83,8 @@ export function asMessage(findings: readonly Finding[], more: number): string {
   return lines.join('; ');
 }
 
-/** One warning for each finding, short enough for the API server to pass on whole. */
-export function asWarnings(findings: readonly Finding[], more: number): string[] {
+/** One warning per finding, short enough that the API server does not truncate it. */
+export function asWarnings(findings: readonly ReviewFinding[], more: number): string[] {
   const warnings: string[] = [];
   let room = MAX_WARNINGS_CHARACTERS - REST_CHARACTERS;
   for (const finding of findings) {
@@ -98,7 +98,7 @@ export function asWarnings(findings: readonly Finding[], more: number): string[]
   return warnings;
 }
 
-function line({ text, keys, keysTotal }: Finding, limits: NameLimits): string {
+function line({ text, keys, keysTotal }: ReviewFinding, limits: NameLimits): string {
   if (keysTotal === 0) return text;
   const shown = keys.slice(0, limits.names).map((key) => quoted(key, limits.characters));
   const rest = keysTotal - shown.length;
@@ -106,7 +106,7 @@ function line({ text, keys, keysTotal }: Finding, limits: NameLimits): string {
   return `${keysTotal === 1 ? 'key' : 'keys'} ${names}: ${text}`;
 }
 
-/** A name in quotes, harmless to whoever reads it. */
+/** A quoted name, with control characters escaped. */
 export function quoted(name: string, characters = IN_MESSAGES.characters): string {
   return `"${printable(name, characters)}"`;
 }

@@ -1,17 +1,17 @@
-/** What the API server waits when the webhook's configuration says nothing (`timeoutSeconds`). */
+/** The API server's default when the webhook configuration has no `timeoutSeconds`. */
 const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 30_000;
-/** Kept back for the way there and back, and for the answer itself: a tenth, but at least so much. */
+/** Minimum margin for the network and for writing the answer; the margin is normally a tenth of the timeout. */
 const MIN_MARGIN_MS = 250;
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h)/g;
 
 /**
- * How long an answer may take: what the API server sends as `timeout` in the query, in Go's notation of
- * durations (`10s`, `1m30s`, `500ms`), less a margin. Anything that cannot be read counts as 10 s.
+ * How long a review may take: the `timeout` that the API server sends in the query, as a Go duration (`10s`,
+ * `1m30s`, `500ms`), minus a margin. A timeout that cannot be parsed counts as 10 s.
  */
-export function answerWithinMs(url: string): number {
+export function reviewTimeoutMs(url: string): number {
   const text = new URLSearchParams(url.slice(url.indexOf('?') + 1)).get('timeout') ?? '';
   const timeoutMs = Math.min(goDurationMs(text) ?? DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS);
   return Math.max(timeoutMs / 2, Math.min(timeoutMs * 0.9, timeoutMs - MIN_MARGIN_MS));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { answerWithinMs } from '../../../src/admission/time-limit.js';
+import { reviewTimeoutMs } from '../../../src/admission/review-timeout.js';
 
-describe('answerWithinMs', () => {
+describe('reviewTimeoutMs', () => {
   it.each([
     ['/?timeout=10s', 9_000],
     ['/validate?timeout=3s&x=1', 2_700],
@@ -19,13 +19,13 @@ describe('answerWithinMs', () => {
     ['/?timeout=soon', 9_000],
     ['/?timeout=10', 9_000],
   ])('makes of %s %d ms', (url, ms) => {
-    expect(answerWithinMs(url)).toBeCloseTo(ms);
+    expect(reviewTimeoutMs(url)).toBeCloseTo(ms);
   });
 
   it('is always before the caller gives up, and never nothing', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 30_000 }), (ms) => {
-        const within = answerWithinMs(`/?timeout=${String(ms)}ms`);
+        const within = reviewTimeoutMs(`/?timeout=${String(ms)}ms`);
         expect(within).toBeGreaterThan(0);
         expect(within).toBeLessThan(ms);
       }),
