@@ -10,6 +10,12 @@ export interface CompleteListOptions {
 }
 
 /**
+ * How often a list whose continue token has expired begins again in pages before it is read in one piece. Each
+ * time the pages are larger: fewer requests finish within the life of a token, and each stays within its limit.
+ */
+const PAGED_RESTARTS = 3;
+
+/**
  * Reads all pages of a collection. A page that is too large, or that the server does not finish, is
  * asked for in smaller pieces; one that is refused with 429 is asked for again: a list from the start
  * would cost more.
@@ -29,14 +35,32 @@ export class CompleteList {
    * @throws KubeError
    */
   async read(signal: AbortSignal, onBegin: () => void, onPage: (page: Page) => Promise<void>): Promise<Page> {
+    let { pageSize } = this;
+    for (let restarts = 0; restarts <= PAGED_RESTARTS; restarts += 1) {
+      try {
+        return await this.readPages(pageSize, signal, onBegin, onPage);
+      } catch (error) {
+        // A continue token lives for some minutes, until etcd is compacted. The answer carries a fresh one
+        // for the rest at a newer version (`inconsistentContinue` in apiserver's etcd3/errors.go): good for a
+        // display, but a watch needs one version for all. The list begins again.
+        if (!(error instanceof ExpiredTokenError)) throw error;
+        pageSize *= 4;
+      }
+    }
+    return await this.inOnePiece(signal, onBegin, onPage);
+  }
+
+  /** Needs no token; an answer that is larger than may be read is asked for in the largest pages that fit. */
+  private async inOnePiece(
+    signal: AbortSignal,
+    onBegin: () => void,
+    onPage: (page: Page) => Promise<void>,
+  ): Promise<Page> {
     try {
-      return await this.readPages(this.pageSize, signal, onBegin, onPage);
-    } catch (error) {
-      // A continue token lives for some minutes, until etcd is compacted. The answer carries a fresh one
-      // for the rest at a newer version (`inconsistentContinue` in apiserver's etcd3/errors.go): good for a
-      // display, but a watch needs one version for all. A list that outlives the token is read in one piece.
-      if (!(error instanceof ExpiredTokenError)) throw error;
       return await this.readPages(undefined, signal, onBegin, onPage);
+    } catch (error) {
+      if (!(error instanceof AnswerTooLargeError)) throw error;
+      return await this.readPages(this.pageSize * 4 ** PAGED_RESTARTS, signal, onBegin, onPage);
     }
   }
 

@@ -102,12 +102,43 @@ describe('CompleteList', () => {
     expect(pauses).toEqual([3_000, 3_000]);
   });
 
-  it('reads everything in one piece when the list outlives its token', async () => {
-    const { read, asked } = listOf(1_200, ({ token }) =>
-      token === '500' ? new KubeError('x', 410) : undefined,
-    );
-    expect(await read()).toEqual(names(1_200));
+  /** A token lives for so many requests, in which etcd is compacted. */
+  const tokensFor = (requests: number, unpaged?: () => Error) => {
+    let first = 0;
+    return ({ limit, token }: Asked, count: number): Error | undefined => {
+      if (token === undefined) first = count;
+      if (limit === undefined) return unpaged?.();
+      if (limit > 2_000) return tooLarge();
+      return token !== undefined && count - first >= requests ? new KubeError('x', 410) : undefined;
+    };
+  };
+
+  it('begins again in larger pages when the list outlives its token, and never in one piece', async () => {
+    const { read, asked } = listOf(10_000, tokensFor(6, tooLarge));
+    expect(await read()).toEqual(names(10_000));
+    expect(asked.filter(({ token }) => token === undefined).map(({ limit }) => limit)).toEqual([500, 2_000]);
+    asked.length = 0;
+    await read();
+    expect(asked[0]).toEqual({ limit: 500, token: undefined });
+  });
+
+  it('reads in one piece what outlives its token in pages of any size', async () => {
+    const { read, asked } = listOf(10_000, tokensFor(3));
+    expect(await read()).toEqual(names(10_000));
     expect(asked.at(-1)).toEqual({ limit: undefined, token: undefined });
+  });
+
+  it('tries pages once more where one piece is larger than may be read', async () => {
+    const slow = tokensFor(3, tooLarge);
+    const quick = tokensFor(100, tooLarge);
+    let isQuick = false;
+    const { read, asked } = listOf(10_000, (request, count) => {
+      const error = (isQuick ? quick : slow)(request, count);
+      isQuick ||= request.limit === undefined;
+      return error;
+    });
+    expect(await read()).toEqual(names(10_000));
+    expect(asked.at(-1)?.limit).toBe(2_000);
   });
 
   it.each([403, 500])('leaves %i to the caller', async (status) => {
