@@ -4,6 +4,7 @@ import { inject, injectable } from 'tsyringe';
 
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
+import { systemClock } from '../runtime/clock.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { TOKENS } from '../tokens.js';
 import {
@@ -54,7 +55,8 @@ export class AdmissionHandler {
     response.once('close', () => {
       gone.abort();
     });
-    const deadline = new LinkedAbort([gone.signal, this.givingUp], reviewTimeoutMs(request.url ?? ''));
+    const deadline = new LinkedAbort([gone.signal, this.givingUp]);
+    deadline.expireIn(systemClock, reviewTimeoutMs(request.url ?? ''));
     try {
       const body = await this.review(request, deadline.signal);
       this.send(response, 200, { 'content-type': 'application/json' }, body);

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import { onAbort, unlessAborted } from '../runtime/abort.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
@@ -78,7 +79,9 @@ export class KmsDecryptor implements Decryptor {
     this.pacer = new RequestPacer(clock);
     this.spareTries = this.maxSpareTries;
     this.lastServedAt = clock.monotonicMs();
-    stopping?.addEventListener('abort', () => this.pump(), { once: true });
+    onAbort(stopping, () => {
+      this.pump();
+    });
   }
 
   async decrypt(request: DecryptRequest, signal?: AbortSignal): Promise<string> {
@@ -231,17 +234,9 @@ export class KmsDecryptor implements Decryptor {
   /** One waiter who gives up does not end the request for the others; the last one does. */
   private async wait(flight: Flight, signal?: AbortSignal): Promise<string> {
     flight.waiters += 1;
-    let onAbort: (() => void) | undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      onAbort = () => {
-        reject(abandoned(flight.throttled));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-    });
     try {
-      return await Promise.race([flight.plaintext, aborted]);
+      return await unlessAborted(flight.plaintext, signal, () => abandoned(flight.throttled));
     } finally {
-      if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
       flight.waiters -= 1;
       if (flight.waiters === 0) this.drop(flight);
     }

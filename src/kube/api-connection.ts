@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
-import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import type { Socket } from 'node:net';
 import { rootCertificates } from 'node:tls';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 import { inject, injectable } from 'tsyringe';
 
+import { unlessAborted } from '../runtime/abort.js';
 import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionLimits, type ConnectionUse, connectionUse } from '../runtime/connector.js';
+import { beforeFirstByte } from '../runtime/fence.js';
 import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
@@ -80,13 +81,13 @@ export class ApiConnection {
    * @throws KubeError without a status when there is no answer.
    */
   async open(request: ApiRequest): Promise<ApiAnswer> {
-    const secrets = await unlessAborted(this.credentials.read(), request);
+    const secrets = await whileWanted(this.credentials.read(), request);
     const answer = await this.attempt(request, secrets);
     const isWorthIt = this.credentials.mayHelpAgain(secrets, answer.statusCode);
-    if (!(await unlessAborted(isWorthIt, request))) return answer;
+    if (!(await whileWanted(isWorthIt, request))) return answer;
     // 401 means that nothing was done yet, so the request can be sent again.
     answer.resume();
-    const others = await unlessAborted(this.credentials.read(), request);
+    const others = await whileWanted(this.credentials.read(), request);
     const second = await this.attempt(request, others);
     if (second.statusCode !== 401) await this.credentials.mayHelpAgain(others, second.statusCode);
     return second;
@@ -94,14 +95,14 @@ export class ApiConnection {
 
   private async attempt(request: ApiRequest, secrets: ConnectionSecrets): Promise<ApiAnswer> {
     try {
-      return await unlessAborted(this.send(request, secrets), request);
+      return await whileWanted(this.send(request, secrets), request);
     } catch (error) {
       if (!(error instanceof StaleConnection)) throw error;
       if (request.signal.aborted) throw error.error;
     }
     // The pool has closed the other idle connections by now, so this one is new.
     try {
-      return await unlessAborted(this.send(request, secrets), request);
+      return await whileWanted(this.send(request, secrets), request);
     } catch (error) {
       throw error instanceof StaleConnection ? error.error : error;
     }
@@ -166,16 +167,14 @@ export class ApiConnection {
         const stale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
         reject(stale ? new StaleConnection(failure) : failure);
       });
-      whenConnected(outgoing, () => {
-        try {
+      beforeFirstByte(
+        outgoing,
+        () => {
           request.beforeSend?.();
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error('the request may not be sent'));
-          outgoing.destroy();
-          return;
-        }
-        outgoing.end(request.body);
-      });
+          outgoing.end(request.body);
+        },
+        reject,
+      );
     });
   }
 
@@ -218,25 +217,8 @@ class StaleConnection extends Error {
 }
 
 /** Ends the wait for an exec plugin or a connection when the caller's signal aborts. */
-function unlessAborted<T>(promise: Promise<T>, { method, path, signal }: ApiRequest): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(failureOf(`${method} ${path}`, new Error(), signal));
-    };
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', abort);
-    });
-  });
-}
-
-function whenConnected(outgoing: ClientRequest, then: () => void): void {
-  outgoing.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
-    if (socket.encrypted === true && socket.secureConnecting === true) socket.once('secureConnect', then);
-    else if (socket.connecting) socket.once('connect', then);
-    else then();
-  });
+function whileWanted<T>(promise: Promise<T>, { method, path, signal }: ApiRequest): Promise<T> {
+  return unlessAborted(promise, signal, () => failureOf(`${method} ${path}`, new Error(), signal));
 }
 
 function failureOf(operation: string, error: NodeJS.ErrnoException, signal: AbortSignal): Error {

@@ -7,11 +7,12 @@ import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
-import { sharedAbort } from '../runtime/shared-abort.js';
+import { onAbort, sharedAbort } from '../runtime/abort.js';
+import { RecentMap } from '../runtime/recent-map.js';
+import { TokenBucket } from '../runtime/token-bucket.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
 import { TOKENS } from '../tokens.js';
 import { eventBody, eventTime } from './event-body.js';
-import { EventBudget } from './event-budget.js';
 import type { EventRecorder } from './event-recorder.js';
 import { eventMessage, eventName } from './event-text.js';
 import { type KubeClient, MERGE_PATCH } from './kube-client.js';
@@ -58,11 +59,12 @@ export interface EventLimits {
 @injectable()
 export class ApiEventRecorder implements EventRecorder {
   private readonly queue = new Map<string, Waiting>();
-  /** Keyed by the event's identity, least recently sent first. */
-  private readonly known = new Map<string, Known>();
-  private readonly budget: EventBudget;
+  /** Keyed by the event's identity. */
+  private readonly known: RecentMap<string, Known>;
+  /** One per object uid, so that no object floods the API server. */
+  private readonly budgets: RecentMap<string, TokenBucket>;
+  private readonly budget: { readonly burst: number; readonly refillMs: number };
   private readonly maxQueued: number;
-  private readonly maxKnown: number;
   private sending: Promise<void> | undefined;
   private readonly said = new Set<string>();
   /** Aborted when a drain runs out of time. */
@@ -77,13 +79,10 @@ export class ApiEventRecorder implements EventRecorder {
     @inject(TOKENS.eventLimits, { isOptional: true }) limits: EventLimits = {},
   ) {
     this.maxQueued = limits.maxQueued ?? 1_000;
-    this.maxKnown = limits.maxKnown ?? 4_096;
-    this.budget = new EventBudget({
-      clock: clock,
-      burst: limits.burst ?? EVENT_BURST,
-      refillMs: limits.refillMs ?? REFILL_MS,
-      maxObjects: this.maxKnown,
-    });
+    const maxKnown = limits.maxKnown ?? 4_096;
+    this.known = new RecentMap(maxKnown);
+    this.budgets = new RecentMap(maxKnown);
+    this.budget = { burst: limits.burst ?? EVENT_BURST, refillMs: limits.refillMs ?? REFILL_MS };
   }
 
   normal(resource: Resource, reason: NormalEventReason, message: string): void {
@@ -95,16 +94,14 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   async drain(signal?: AbortSignal): Promise<void> {
-    const giveUp = (): void => {
+    const stopListening = onAbort(signal, () => {
       this.queue.clear();
       this.givenUp.abort();
-    };
-    if (signal?.aborted === true) giveUp();
-    signal?.addEventListener('abort', giveUp, { once: true });
+    });
     try {
       while (this.sending !== undefined) await this.sending;
     } finally {
-      signal?.removeEventListener('abort', giveUp);
+      stopListening();
     }
   }
 
@@ -120,7 +117,7 @@ export class ApiEventRecorder implements EventRecorder {
       waiting.last = now;
       return;
     }
-    if (!this.budget.take(metadata.uid)) {
+    if (!this.takeFromBudget(metadata.uid)) {
       this.logger.debug('event dropped, its object has too many', {
         namespace: metadata.namespace,
         name: metadata.name,
@@ -144,6 +141,12 @@ export class ApiEventRecorder implements EventRecorder {
       count: 1,
     });
     this.sending ??= this.sendAll();
+  }
+
+  private takeFromBudget(uid: string): boolean {
+    const bucket = this.budgets.get(uid) ?? new TokenBucket({ clock: this.clock, ...this.budget });
+    this.budgets.set(uid, bucket);
+    return bucket.take();
   }
 
   private async sendAll(): Promise<void> {
@@ -184,7 +187,7 @@ export class ApiEventRecorder implements EventRecorder {
           contentType: MERGE_PATCH,
           signal,
         });
-        this.remember(event.id, { name: known.name, count });
+        this.known.set(event.id, { name: known.name, count });
         return;
       } catch (error) {
         // Events expire after an hour; the repeat of an older one is a new event.
@@ -197,7 +200,7 @@ export class ApiEventRecorder implements EventRecorder {
     const name = eventName(event.resource.metadata.name, digest);
     try {
       await client.request('POST', collection, { body: this.bodyOf(event, name), signal });
-      this.remember(event.id, { name, count: event.count });
+      this.known.set(event.id, { name, count: event.count });
     } catch (error) {
       if (!(error instanceof KubeError) || error.status !== 409) throw error;
       await this.countOn(event, collection, name);
@@ -209,7 +212,7 @@ export class ApiEventRecorder implements EventRecorder {
     const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
     const { signal } = this.givenUp;
     await this.client.request('POST', collection, { body: this.bodyOf(event, name), signal });
-    this.remember(event.id, { name, count: event.count });
+    this.known.set(event.id, { name, count: event.count });
   }
 
   /** Continues the count of an earlier process; the answer to a patch holds it, so no read is needed. */
@@ -232,20 +235,13 @@ export class ApiEventRecorder implements EventRecorder {
     const before = isRecord(seen) && typeof seen.count === 'number' ? seen.count : 0;
     const count = before + event.count;
     await patch({ count });
-    this.remember(event.id, { name, count });
+    this.known.set(event.id, { name, count });
   }
 
   private bodyOf(event: Waiting, name: string): Record<string, unknown> {
     const { resource: subject, type, reason, message, count, first, last } = event;
     const instance = this.hostname;
     return eventBody({ name, subject, type, reason, message, count, first, last, instance });
-  }
-
-  private remember(id: string, known: Known): void {
-    this.known.delete(id);
-    this.known.set(id, known);
-    const [oldest] = this.known.keys();
-    if (this.known.size > this.maxKnown && oldest !== undefined) this.known.delete(oldest);
   }
 
   /** Logs once per kind of failure, because events are not worth more. */

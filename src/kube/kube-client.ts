@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { inject, injectable } from 'tsyringe';
 
 import type { Clock } from '../runtime/clock.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
 import type { WriteGate } from '../runtime/write-gate.js';
 import { WriteGateClosedError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
@@ -102,51 +103,33 @@ export class KubeClient {
     gateSignal: AbortSignal | undefined,
   ): { readonly signal: AbortSignal; readonly progress: () => void; readonly release: () => void } {
     const { clock, connection } = this;
-    const abort = new AbortController();
+    const limits = new LinkedAbort();
     const timeoutMs = options.inactivityMs ?? options.timeoutMs ?? this.timeoutMs;
-    const setTimer = (): (() => void) =>
-      clock.setTimer(timeoutMs, () => {
-        const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
-        abort.abort(new NoAnswerError(message, undefined));
+    const setTimer = (): void => {
+      limits.expireIn(clock, timeoutMs, () => {
         // If one connection stalls, the network path to the server is probably gone.
         connection.dropIdle();
+        const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
+        return new NoAnswerError(message, undefined);
       });
-    let cancelTimer = setTimer();
-    const releases = [
-      follow(options.signal, () => {
-        abort.abort(new KubeError(`${operation}: given up`, undefined));
-      }),
-      follow(this.givingUp, () => {
-        abort.abort(new KubeError(`${operation}: given up because the operator ends`, undefined));
-      }),
-      follow(gateSignal, () => {
-        abort.abort(new WriteGateClosedError());
-      }),
-      () => {
-        cancelTimer();
-      },
-    ];
+    };
+    setTimer();
+    limits.follow(options.signal, () => new KubeError(`${operation}: given up`, undefined));
+    limits.follow(
+      this.givingUp,
+      () => new KubeError(`${operation}: given up because the operator ends`, undefined),
+    );
+    limits.follow(gateSignal, () => new WriteGateClosedError());
     return {
-      signal: abort.signal,
+      signal: limits.signal,
       progress: () => {
-        if (options.inactivityMs === undefined) return;
-        cancelTimer();
-        cancelTimer = setTimer();
+        if (options.inactivityMs !== undefined) setTimer();
       },
       release: () => {
-        for (const release of releases) release();
+        limits.dispose();
       },
     };
   }
-}
-
-/** Calls once when the signal aborts or has aborted already. @returns a function that stops listening. */
-function follow(signal: AbortSignal | undefined, callback: () => void): () => void {
-  if (signal?.aborted === true) callback();
-  signal?.addEventListener('abort', callback, { once: true });
-  return () => {
-    signal?.removeEventListener('abort', callback);
-  };
 }
 
 /** @throws KubeError when the body is incomplete; AnswerTooLargeError when it is larger than `maxBytes`. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
-import { sharedAbort } from '../runtime/shared-abort.js';
+import { onAbort, sharedAbort } from '../runtime/abort.js';
 import { eventBody } from './event-body.js';
 import { eventMessage, eventName } from './event-text.js';
 import type { KubeClient } from './kube-client.js';
@@ -39,13 +39,11 @@ export class LeaseEvents {
 
   /** Resolves when all recorded events were sent or dropped; `signal` drops the rest. */
   async drain(signal?: AbortSignal): Promise<void> {
-    const giveUp = (): void => {
+    const stopListening = onAbort(signal, () => {
       this.givenUp.abort();
-    };
-    if (signal?.aborted === true) giveUp();
-    signal?.addEventListener('abort', giveUp, { once: true });
+    });
     await Promise.all(this.pending);
-    signal?.removeEventListener('abort', giveUp);
+    stopListening();
   }
 
   private async send({ metadata }: LeaseObject, message: string): Promise<void> {

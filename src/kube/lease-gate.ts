@@ -1,6 +1,6 @@
 import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
-import { sharedAbort } from '../runtime/shared-abort.js';
+import { sharedAbort } from '../runtime/abort.js';
 import { type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
 
 export interface LeaseGateOptions {

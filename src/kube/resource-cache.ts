@@ -2,6 +2,7 @@ import { type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
 import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret, Resource } from '../api/resources.js';
 import { parseVaultPath } from '../api/vault-path.js';
+import { RecentMap } from '../runtime/recent-map.js';
 import type { ResourceCache } from './resource-store.js';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -18,7 +19,7 @@ export class IndexedResourceCache implements ResourceCache {
   private readonly includers = new Map<string, Set<string>>();
   private readonly paths = new Map<string, Set<string>>();
   /** uids of deleted objects: a late answer to a patch must not restore them. */
-  private readonly tombstones = new Set<string>();
+  private readonly tombstones = new RecentMap<string, true>(MAX_TOMBSTONES);
   /** Keys whose next version may be older than the known one. */
   private readonly rewound = new Set<string>();
 
@@ -115,10 +116,7 @@ export class IndexedResourceCache implements ResourceCache {
   }
 
   private addTombstone(uid: string | undefined): void {
-    if (uid === undefined) return;
-    this.tombstones.add(uid);
-    const [oldest] = this.tombstones;
-    if (this.tombstones.size > MAX_TOMBSTONES && oldest !== undefined) this.tombstones.delete(oldest);
+    if (uid !== undefined) this.tombstones.set(uid, true);
   }
 
   private lookUp(keys: ReadonlySet<string> | undefined): readonly KMSVaultSecret[] {

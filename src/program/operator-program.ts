@@ -89,10 +89,12 @@ export class OperatorProgram {
     await this.work.stop();
     await operator.whenStopped();
     cancelGiveUp();
-    const tail = new LinkedAbort([], TAIL_MS);
+    const tail = new LinkedAbort();
+    tail.expireIn(this.clock, TAIL_MS);
     await this.events.drain(tail.signal);
     // An aborted request may still reach its server, so the lease is left to expire instead.
-    const release = new LinkedAbort([], TAIL_MS);
+    const release = new LinkedAbort();
+    release.expireIn(this.clock, TAIL_MS);
     await elector?.stop({ release: !givenUp, signal: release.signal });
     release.dispose();
     await this.session.stop(tail.signal);

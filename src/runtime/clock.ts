@@ -1,3 +1,5 @@
+import { onAbort } from './abort.js';
+
 /** Time as the operator sees it; tests inject their own. */
 export interface Clock {
   /** Wall clock, for timestamps that people read. */
@@ -75,10 +77,10 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     }
     const done = (): void => {
       cancel();
-      signal?.removeEventListener('abort', done);
+      stop();
       resolve();
     };
     const cancel = clock.setTimer(ms, done);
-    signal?.addEventListener('abort', done, { once: true });
+    const stop = onAbort(signal, done);
   });
 }

@@ -4,7 +4,10 @@ import { isIPv6, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
+import { onAbort } from './abort.js';
+import { systemClock } from './clock.js';
 import { ConnectTimeoutError, dial } from './dial.js';
+import { LinkedAbort } from './linked-abort.js';
 import { openToProxy, openTunnel } from './proxy-tunnel.js';
 
 /**
@@ -82,16 +85,13 @@ export class Connector {
     giveUp: AbortSignal,
     secure?: (raw: Socket, context: SecureContext | undefined) => Socket,
   ): Promise<Socket> {
-    const limit = new AbortController();
-    const end = (): void => {
-      limit.abort(new ConnectTimeoutError());
-    };
-    const timer = setTimeout(end, this.options.limits?.connectMs ?? CONNECT_LIMIT_MS);
+    const limit = new LinkedAbort();
+    const tooLate = (): Error => new ConnectTimeoutError();
+    limit.follow(giveUp, tooLate);
+    limit.expireIn(systemClock, this.options.limits?.connectMs ?? CONNECT_LIMIT_MS, tooLate);
     const settle = (): void => {
-      clearTimeout(timer);
-      giveUp.removeEventListener('abort', end);
+      limit.dispose();
     };
-    giveUp.addEventListener('abort', end, { once: true });
     try {
       const raw = await this.raw(options, limit.signal);
       if (secure === undefined) {
@@ -99,9 +99,7 @@ export class Connector {
         return raw;
       }
       const socket = secureOrDestroy(raw, () => secure(raw, this.options.context()));
-      limit.signal.addEventListener('abort', () => socket.destroy(limit.signal.reason as Error), {
-        once: true,
-      });
+      onAbort(limit.signal, () => socket.destroy(limit.signal.reason as Error));
       socket.once('secureConnect', settle).once('close', settle);
       return socket;
     } catch (error) {

@@ -1,6 +1,8 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 
+import { onAbort } from './abort.js';
+
 /**
  * How long one address is tried alone before the next one is tried beside it: the connection attempt
  * delay that RFC 8305, section 5, recommends.
@@ -48,15 +50,11 @@ export async function dial(options: DialOptions): Promise<Socket> {
     let timer: NodeJS.Timeout | undefined;
     const finish = (settle: () => void): void => {
       clearTimeout(timer);
-      options.signal.removeEventListener('abort', onAbort);
+      stopListening();
       for (const socket of pending) socket.destroy();
       settle();
     };
-    const onAbort = (): void => {
-      finish(() => {
-        reject(options.signal.reason as Error);
-      });
-    };
+    let stopListening = (): void => undefined;
     const next = (): void => {
       clearTimeout(timer);
       const address = left.shift();
@@ -89,12 +87,12 @@ export async function dial(options: DialOptions): Promise<Socket> {
         });
       });
     };
-    if (options.signal.aborted) {
-      onAbort();
-      return;
-    }
-    options.signal.addEventListener('abort', onAbort, { once: true });
-    next();
+    stopListening = onAbort(options.signal, () => {
+      finish(() => {
+        reject(options.signal.reason as Error);
+      });
+    });
+    if (!options.signal.aborted) next();
   });
 }
 
@@ -102,13 +100,11 @@ export async function dial(options: DialOptions): Promise<Socket> {
 async function resolveAll({ host, lookup = systemLookup, signal }: DialOptions): Promise<string[]> {
   if (isIP(host) !== 0) return [host];
   const found = await new Promise<LookupAddress[]>((resolve, reject) => {
-    const onAbort = (): void => {
+    const stopListening = onAbort(signal, () => {
       reject(signal.reason as Error);
-    };
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
+    });
     lookup(host, { all: true }, (error, addresses) => {
-      signal.removeEventListener('abort', onAbort);
+      stopListening();
       if (error !== null) reject(error);
       else if (typeof addresses === 'string') resolve([{ address: addresses, family: isIP(addresses) }]);
       else resolve(addresses);

@@ -1,7 +1,7 @@
 import { injectable } from 'tsyringe';
 
 import type { ReadinessCheck } from '../observability/health.js';
-import { sharedAbort } from './shared-abort.js';
+import { sharedAbort } from './abort.js';
 
 /** The two steps of ending: first nothing new begins, then what is still in flight is given up. */
 @injectable()

@@ -1,39 +1,61 @@
-import { setMaxListeners } from 'node:events';
-
-import { systemClock } from './clock.js';
+import { onAbort, sharedAbort } from './abort.js';
+import type { Clock } from './clock.js';
 
 /**
- * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same but
- * keeps what it made alive as long as its sources live (seen on Node 20: about a kilobyte each with a
- * signal that lives as long as the process); this one lets go on {@link dispose}.
+ * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same, but every
+ * supported Node may keep what it made for as long as the sources live (nodejs/node issue 54614), and most
+ * sources here live as long as the process. This one leaves no trace after {@link dispose}.
  */
 export class LinkedAbort {
-  private readonly controller = new AbortController();
-  private readonly cancelTimer: (() => void) | undefined;
+  private readonly controller = sharedAbort();
+  private readonly releases: (() => void)[] = [];
+  private cancelTimer: (() => void) | undefined;
+  private overdue = false;
   readonly signal = this.controller.signal;
 
-  constructor(
-    private readonly sources: readonly (AbortSignal | undefined)[],
-    timeoutMs?: number,
-  ) {
-    // As many may listen as there are requests; there is no leak to be warned of.
-    setMaxListeners(0, this.signal);
-    for (const source of sources) {
-      if (source?.aborted === true) this.abort();
-      else source?.addEventListener('abort', this.abort, { once: true });
-    }
-    if (timeoutMs !== undefined && !this.signal.aborted) {
-      this.cancelTimer = systemClock.setTimer(timeoutMs, this.abort);
-    }
+  constructor(sources: readonly (AbortSignal | undefined)[] = []) {
+    for (const source of sources) this.follow(source);
   }
 
-  readonly abort = (): void => {
-    this.controller.abort();
-  };
+  /** Whether it was the time of {@link expireIn} that ended it. */
+  get isOverdue(): boolean {
+    return this.overdue;
+  }
+
+  /** Aborts when `source` does, or now if it has; with what `reason` returns, or an `AbortError`. */
+  follow(source: AbortSignal | undefined, reason?: () => unknown): void {
+    this.releases.push(
+      onAbort(source, () => {
+        this.abort(reason?.());
+      }),
+    );
+  }
+
+  /**
+   * Aborts after `ms` milliseconds; replaces the time that was set before.
+   *
+   * @param reason called when the time is over; what it returns is the signal's reason.
+   * @returns a function that takes the time back.
+   */
+  expireIn(clock: Pick<Clock, 'setTimer'>, ms: number, reason?: () => unknown): () => void {
+    this.cancelTimer?.();
+    if (this.signal.aborted) return () => undefined;
+    const cancel = clock.setTimer(ms, () => {
+      if (this.signal.aborted) return;
+      this.overdue = true;
+      this.abort(reason?.());
+    });
+    this.cancelTimer = cancel;
+    return cancel;
+  }
+
+  abort(reason?: unknown): void {
+    this.controller.abort(reason);
+  }
 
   /** To be called when what the signal was for is over. */
   dispose(): void {
     this.cancelTimer?.();
-    for (const source of this.sources) source?.removeEventListener('abort', this.abort);
+    for (const release of this.releases.splice(0)) release();
   }
 }

@@ -2,6 +2,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import { connect as tlsConnect, type SecureContext, type TLSSocket } from 'node:tls';
 
+import { onAbort } from './abort.js';
 import { dial, type DialOptions } from './dial.js';
 import { withoutFinalDot } from './host-name.js';
 
@@ -171,14 +172,9 @@ function established(through: Socket, name: string, options: TunnelOptions): Pro
 }
 
 function endWith(signal: AbortSignal, socket: Socket): () => void {
-  const onAbort = (): void => {
+  return onAbort(signal, () => {
     socket.destroy(signal.reason as Error);
-  };
-  if (signal.aborted) onAbort();
-  else signal.addEventListener('abort', onAbort, { once: true });
-  return () => {
-    signal.removeEventListener('abort', onAbort);
-  };
+  });
 }
 
 /** What a proxy's URL with a user name says in `Proxy-Authorization` (RFC 7617); its escapes must be sound. */

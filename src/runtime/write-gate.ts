@@ -1,7 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import { TOKENS } from '../tokens.js';
-import { sharedAbort } from './shared-abort.js';
+import { sharedAbort } from './abort.js';
 
 /**
  * Whether this process may change anything in Vault or the API server at this moment. With leader

@@ -1,8 +1,8 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import type { Socket } from 'node:net';
 
 import { type ConnectionUse, connectionUse } from '../runtime/connector.js';
+import { beforeFirstByte } from '../runtime/fence.js';
 import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
 /** What Axios calls instead of Node's `http` and `https`. */
@@ -48,21 +48,7 @@ export function fencedRequests(
       );
       module.proxy = use.proxy;
       outgoing.once('close', () => sent?.wipe());
-      if (beforeSend === undefined) return outgoing;
-      const check = (): void => {
-        try {
-          beforeSend();
-        } catch (error) {
-          outgoing.destroy(error instanceof Error ? error : new Error('the request may not be sent'));
-        }
-      };
-      // Before Node's own listener, which flushes what was written meanwhile.
-      outgoing.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
-        if (socket.encrypted === true && socket.secureConnecting === true)
-          socket.prependOnceListener('secureConnect', check);
-        else if (socket.connecting) socket.prependOnceListener('connect', check);
-        else check();
-      });
+      if (beforeSend !== undefined) beforeFirstByte(outgoing, beforeSend);
       return outgoing;
     },
   };

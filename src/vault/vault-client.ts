@@ -7,14 +7,13 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
+import { TokenBucket } from '../runtime/token-bucket.js';
 import { NAMED_WAIT_LIMITS_MS, VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WriteGateClosedError, type WriteGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import { notNow } from './not-now.js';
-import { RateLimiter } from './rate-limiter.js';
 import { isJsonObject } from './raw-json.js';
 import { isRedirect, redirectTarget } from './redirect.js';
-import { TimeLimit } from './time-limit.js';
 import { VaultError } from './vault-error.js';
 import {
   isWorthAnotherAttempt,
@@ -52,7 +51,7 @@ interface Budget {
  */
 @injectable()
 export class VaultClient implements VaultRequests {
-  private readonly limiter: RateLimiter | undefined;
+  private readonly rate?: TokenBucket;
 
   constructor(
     @inject(TOKENS.vaultConfig) private readonly config: VaultConfig,
@@ -65,7 +64,9 @@ export class VaultClient implements VaultRequests {
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
   ) {
     const { rateLimit } = config;
-    this.limiter = rateLimit === undefined ? undefined : new RateLimiter(rateLimit, clock);
+    if (rateLimit !== undefined) {
+      this.rate = new TokenBucket({ clock, burst: rateLimit.burst, refillMs: 1_000 / rateLimit.perSecond });
+    }
   }
 
   /**
@@ -95,9 +96,10 @@ export class VaultClient implements VaultRequests {
 
   /** Waits for VAULT_RATE_LIMIT; what still waits for it when the operator stops is not begun any more. */
   private async isItsTurn({ signal }: VaultRequest): Promise<boolean> {
-    if (this.limiter === undefined) return signal?.aborted !== true;
+    if (this.rate === undefined) return signal?.aborted !== true;
     const wasStopping = this.isStopping;
-    await this.limiter.take(signal);
+    const waitMs = this.rate.reserve();
+    if (waitMs > 0) await sleep(this.clock, waitMs, signal);
     return signal?.aborted !== true && (wasStopping || !this.isStopping);
   }
 
@@ -142,7 +144,8 @@ export class VaultClient implements VaultRequests {
     guard?.();
     const startMs = clock.monotonicMs();
     const gateSignal = request.mutates === true ? gate.signal : undefined;
-    const limit = new TimeLimit(clock, Math.max(1, budget.leftMs), [request.signal, gateSignal]);
+    const limit = new LinkedAbort([request.signal, gateSignal]);
+    limit.expireIn(clock, Math.max(1, budget.leftMs));
     const stopTimer = metrics.vaultRequestDuration.startTimer();
     let refusal: Error | undefined;
     // The events of a shared connection run in the context of whoever opened it.
@@ -170,14 +173,14 @@ export class VaultClient implements VaultRequests {
     } catch (error) {
       // It was not sent.
       if (refusal !== undefined) throw refusal;
-      const code = limit.isOver ? 'ETIMEDOUT' : networkCode(error);
+      const code = limit.isOverdue ? 'ETIMEDOUT' : networkCode(error);
       metrics.vaultRequests.inc({ operation: request.operation, code });
       if (gateSignal?.aborted === true) throw new WriteGateClosedError();
       if (error instanceof VaultError) return { error, again: false };
       const again = isWorthAnotherAttempt(code, request.operation);
       return { error: networkFailure(code, request.operation, error), again };
     } finally {
-      limit.end();
+      limit.dispose();
       stopTimer();
       budget.leftMs -= clock.monotonicMs() - startMs;
     }

@@ -5,7 +5,7 @@ import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
-import { sharedAbort } from '../runtime/shared-abort.js';
+import { onAbort, sharedAbort } from '../runtime/abort.js';
 import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
 import { EndOfToken } from './end-of-token.js';
@@ -79,7 +79,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       ...(random === undefined ? {} : { random }),
     });
     this.newTokens = new NewTokens(clock, () => this.rest.patienceMs);
-    stopping?.addEventListener('abort', () => {
+    onAbort(stopping, () => {
       this.alarm.clear();
     });
   }

@@ -61,7 +61,7 @@ export class WatchLoop {
   /** The last version seen; undefined while a list is due. */
   private version: string | undefined;
   /** Ends the step that is under way. */
-  private interrupt = new LinkedAbort([]);
+  private interrupt = new LinkedAbort();
   /** Restarts since the last healthy stream. */
   private attempt = 0;
 

@@ -2,6 +2,7 @@ import type { ApiAnswer, ApiConnection } from '../kube/api-connection.js';
 import { readAnswer } from '../kube/kube-client.js';
 import { errorOfAnswer, isRecord, parseJson } from '../kube/status-body.js';
 import type { Clock } from '../runtime/clock.js';
+import { LinkedAbort } from '../runtime/linked-abort.js';
 import { LineSplitter, OVERLONG } from './line-splitter.js';
 import { isWatchedObject, pathOf, type WatchedObject, type WatchedResource } from './watched-resource.js';
 
@@ -52,17 +53,13 @@ export async function* watchLines(
   const { connection, clock } = options;
   const path = pathOf(resource);
   const operation = `WATCH ${path}`;
-  const abort = new AbortController();
-  const stop = (): void => {
-    abort.abort(options.signal.reason);
-  };
-  options.signal.addEventListener('abort', stop, { once: true });
-  if (options.signal.aborted) stop();
+  const limit = new LinkedAbort();
+  limit.follow(options.signal, () => options.signal.reason as unknown);
   /** The limit counts only while the network is waited for, not while an event is handled. */
   const withinLimit = async <T>(wait: Promise<T>): Promise<T> => {
-    const cancel = clock.setTimer(options.inactivityMs, () => {
-      abort.abort(new WatchInactiveError());
+    const cancel = limit.expireIn(clock, options.inactivityMs, () => {
       connection.dropIdle();
+      return new WatchInactiveError();
     });
     try {
       return await wait;
@@ -82,17 +79,17 @@ export async function* watchLines(
           allowWatchBookmarks: 'true',
           timeoutSeconds: String(options.timeoutSeconds),
         },
-        signal: abort.signal,
+        signal: limit.signal,
       }),
     );
     const status = response.statusCode ?? 0;
     if (status !== 200) {
-      const body = await withinLimit(readAnswer(operation, response, abort.signal, MAX_ERROR_BYTES));
+      const body = await withinLimit(readAnswer(operation, response, limit.signal, MAX_ERROR_BYTES));
       throw errorOfAnswer(operation, status, response.headers, body, clock.now(), response.proxy);
     }
     options.onOpen();
     const lines = new LineSplitter(MAX_LINE_BYTES);
-    const chunks = chunksOf(operation, response, abort.signal);
+    const chunks = chunksOf(operation, response, limit.signal);
     for (;;) {
       const chunk = await withinLimit(chunks.next());
       if (chunk.done === true) return;
@@ -101,7 +98,7 @@ export async function* watchLines(
       }
     }
   } finally {
-    options.signal.removeEventListener('abort', stop);
+    limit.dispose();
     response?.destroy();
   }
 }

@@ -1,0 +1,32 @@
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
+
+/**
+ * Calls `check` when the connection of a request stands, TLS included, right before the first byte is sent:
+ * the request may have waited for a connection while the process was frozen. What `check` throws destroys
+ * the request unsent. To be called in the turn in which the request is made.
+ *
+ * @param refused gets what `check` threw, before the request is destroyed with it.
+ */
+export function beforeFirstByte(
+  outgoing: ClientRequest,
+  check: () => void,
+  refused: (error: Error) => void = () => undefined,
+): void {
+  const look = (): void => {
+    try {
+      check();
+    } catch (error) {
+      const refusal = error instanceof Error ? error : new Error('the request may not be sent');
+      refused(refusal);
+      outgoing.destroy(refusal);
+    }
+  };
+  // Before Node's own listener, which flushes what was written meanwhile.
+  outgoing.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
+    if (socket.encrypted === true && socket.secureConnecting === true)
+      socket.prependOnceListener('secureConnect', look);
+    else if (socket.connecting) socket.prependOnceListener('connect', look);
+    else look();
+  });
+}
