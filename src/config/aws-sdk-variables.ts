@@ -13,7 +13,8 @@ interface SdkVariable {
 const TRUE_OR_FALSE = ['true', 'false'];
 
 /**
- * What the AWS SDK reads by itself, in what KMS and STS are asked with and where credentials come from: the selectors of
+ * The variables that the AWS SDK reads itself for KMS, STS and credentials: the selectors of
+ =>
  * `@smithy/core` (config, endpoints, retry), `@aws-sdk/core` and the packages `credential-provider-*`.
  */
 export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [

@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { KeyFailure } from './key-failure.js';
 
-/** A warning that still stands is said again after this long: the API server drops events after an hour. */
+/** A warning that is still true is repeated after this time: the API server drops events after an hour. */
 const REPEAT_AFTER_MS = 30 * 60 * 1000;
 const KEY_EVENTS = 50;
 
@@ -19,12 +19,12 @@ export interface Warning {
 }
 
 /**
- * Says things on resources. Warnings stand until they change or their time is over, so that a resync of
- * a resource that is wrong as before costs no event.
+ * Records events on resources. A warning is repeated only when it changes or after some time, so that a resync of
+ * a resource with the same problem costs no event.
  */
 @injectable()
 export class Announcer {
-  /** uid to what stands: reason and message, and when it was last said (monotonic milliseconds). */
+  /** From uid to its current warnings: reason and message, and when each was last recorded (monotonic milliseconds). */
   private readonly standing = new Map<string, ReadonlyMap<string, number>>();
 
   constructor(
@@ -36,12 +36,12 @@ export class Announcer {
     this.events.normal(resource, reason, message);
   }
 
-  /** A warning about something that happened, not about a state. */
+  /** Records a warning about something that happened, not about a state. */
   once(resource: Resource, reason: WarningEventReason, message: string): void {
     this.events.warning(resource, reason, message);
   }
 
-  /** Everything that is wrong with the resource now; replaces what stood before. */
+  /** Records all current warnings of the resource; replaces the previous ones. */
   warnings(resource: Resource, warnings: readonly Warning[]): void {
     const { uid } = resource.metadata;
     const now = this.clock.monotonicMs();
@@ -63,7 +63,7 @@ export class Announcer {
   }
 }
 
-/** The warnings of findings; failed keys are named one by one. */
+/** The warnings for findings, with one warning per failed key. */
 export function warningsOf(findings: readonly Finding[], failures: readonly KeyFailure[]): Warning[] {
   const warnings: Warning[] = [];
   for (const { reason, message } of findings) {

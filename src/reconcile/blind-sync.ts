@@ -22,9 +22,9 @@ const READ_NEEDED: Finding = {
 };
 
 /**
- * Syncs where the token may write but not read. Nothing can be compared or kept, so only a complete
- * secret is written: on v1 once per change and once per period, on v2 once per change, with
- * check-and-set against the last version that is known.
+ * Syncs a path that the token may write but not read. Nothing can be compared or kept, so only a complete secret
+ * is written: on v1 once per change and once per period, on v2 once per change, with check-and-set against the last
+ * known version.
  */
 @injectable()
 export class BlindSync {
@@ -81,7 +81,7 @@ export class BlindSync {
     return kv.engine === 'v1' && request.priority === 'resync';
   }
 
-  /** On v1 a restart counts as a change: what stands there now cannot be told. */
+  /** On v1 a restart counts as a change: the value in Vault is not known. */
   private lastHash({ secret, place, known }: SyncRequest): string | undefined {
     const { uid } = secret.metadata;
     if (this.memory.suspicionOf(uid, place) !== undefined) return undefined;

@@ -9,7 +9,7 @@ import type { KeyDecryption } from './key-decryption.js';
 import type { SecretAggregator } from './secret-aggregator.js';
 import { targetData } from './target-data.js';
 
-/** Shows by its content that a value in Vault is a resource's own. */
+/** Proves by its content that a value in Vault belongs to a resource. */
 @injectable()
 export class ContentProof {
   constructor(
@@ -18,10 +18,10 @@ export class ContentProof {
   ) {}
 
   /**
-   * Whether Vault holds what the resource would write now. Keys that cannot be decrypted for good are not
-   * compared; without one value at hand nothing is shown.
+   * Whether Vault holds what the resource would write now. Keys that can never be decrypted are not compared; without
+   * at least one value there is no proof.
    *
-   * @throws KmsError (class `transient`), KubeError: to be asked again.
+   * @throws KmsError (class `transient`), KubeError: try again later.
    */
   async isOurs(secret: KMSVaultSecret, reading: KvReading, signal?: AbortSignal): Promise<boolean> {
     if (reading.state !== 'live' || !checkSecretSpec(secret.spec).ok) return false;

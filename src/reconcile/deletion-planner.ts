@@ -19,16 +19,16 @@ export interface KeptPlace {
   readonly why: string;
 }
 
-/** What is to be done in Vault for a resource that is being deleted. */
+/** What to do in Vault for a resource that is being deleted. */
 export type DeletionPlan =
   | { readonly kind: 'remove'; readonly place: Place; readonly kept: readonly KeptPlace[] }
-  /** `why` is said when there is no place to speak of. */
+  /** `why` is set when no place is known. */
   | { readonly kind: 'keep'; readonly why: string; readonly kept: readonly KeptPlace[] };
 
 /**
- * Decides what a finalizer may delete: only what is shown to be the resource's own. This process's memory
- * is the newest witness, then the status; a claim tells of a write that neither knows the end of, and is
- * resolved by reading what the place holds.
+ * Decides what a finalizer may delete: only a value that is proven to belong to the resource. The memory of this
+ * process is the newest source, then the status. A claim means that the result of a write is not known; it is
+ * resolved by reading the place.
  */
 @injectable()
 export class DeletionPlanner {
@@ -39,7 +39,7 @@ export class DeletionPlanner {
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
   ) {}
 
-  /** @throws VaultError, KmsError, KubeError when it cannot be told now. */
+  /** @throws VaultError, KmsError, KubeError when this cannot be decided now. */
   async plan(secret: KMSVaultSecret, signal?: AbortSignal): Promise<DeletionPlan> {
     const { memory } = this;
     const { uid } = secret.metadata;
@@ -48,7 +48,7 @@ export class DeletionPlanner {
     const claim = readClaim(secret.status?.claim) ?? memory.claim(uid);
     const claimed = claimedPlace(claim);
     if (claim !== undefined && claimed !== undefined && !samePlace(claimed, created)) {
-      // The path was changed and changed back: what the spec names is what the status tells of.
+      // The path was changed and changed back, so the status is about the path in the spec.
       if (created !== undefined && samePlace(created, spec)) {
         return this.removal(secret, created, [{ place: claimed, why: 'the path was changed back' }]);
       }
@@ -60,7 +60,7 @@ export class DeletionPlanner {
     return { kind: 'keep', why: 'this resource never wrote anything', kept: [] };
   }
 
-  /** @returns undefined when nothing was written under the claim, so that the rest of the status counts. */
+  /** @returns undefined when nothing was written under the claim; the rest of the status then decides. */
   private async planForClaim(
     secret: KMSVaultSecret,
     { claim, claimed, created }: { claim: ClaimedPath; claimed: Place; created: Place | undefined },
@@ -86,7 +86,7 @@ export class DeletionPlanner {
     );
   }
 
-  /** `created` without a path: it may mean another path than the spec names now. */
+  /** `created` without a path: it may be about another path than the one in the spec. */
   private async unnamed(
     secret: KMSVaultSecret,
     spec: Place | undefined,
@@ -126,7 +126,7 @@ export class DeletionPlanner {
     return `path ${path} is outside --allowed-vault-paths`;
   }
 
-  /** @returns why the place cannot be read, when that will not change by itself. */
+  /** @returns why the place cannot be read, if an administrator must change that. */
   private async read({ path, engine }: Place, signal?: AbortSignal): Promise<KvReading | string> {
     try {
       const kv = await this.store.open(path, engine, signal);
@@ -142,7 +142,7 @@ function keepAll(places: readonly Place[], why: string): DeletionPlan {
   return { kind: 'keep', why, kept: places.map((place) => ({ place, why })) };
 }
 
-/** The command that deletes what a place holds, for `vault` on a command line. */
+/** The `vault` command that deletes the value of a place. */
 export function byHand({ path, engine }: Place): string {
   const name = engine === 'v2' ? path.replace('/data/', '/') : path;
   const quoted = /^[\w./-]+$/.test(name) ? name : `'${printable(name).replaceAll("'", String.raw`'\''`)}'`;

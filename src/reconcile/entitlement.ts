@@ -10,7 +10,7 @@ import type { PathOwnership } from './path-ownership.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** The resource may not be written any more, by what is known of it now. */
+/** According to the cache, the resource may not be written any more. */
 export class SupersededError extends Error {
   constructor() {
     super('the resource may not be written any more');
@@ -18,13 +18,13 @@ export class SupersededError extends Error {
   }
 }
 
-/** Asked right before each attempt of a write, and remembers whether one was let through. */
+/** Checked right before each attempt of a write; remembers whether one was allowed. */
 export class WriteGuard {
   private passed = false;
 
   constructor(private readonly isEntitled: () => boolean) {}
 
-  /** Whether a write may have reached Vault, whatever its answer was. */
+  /** Whether a write may have reached Vault, whatever the answer was. */
   get begun(): boolean {
     return this.passed;
   }
@@ -34,7 +34,7 @@ export class WriteGuard {
     if (!this.isEntitled()) throw new SupersededError();
   };
 
-  /** As {@link assert}, for the moment in which the request goes out. */
+  /** Like {@link assert}, called when the request is sent. */
   readonly send = (): void => {
     this.assert();
     this.passed = true;
@@ -42,8 +42,8 @@ export class WriteGuard {
 }
 
 /**
- * Who may write a place at this moment. Always asked of the cache, never of the object that a reconcile
- * began with: much can happen while Vault, KMS and the API server are waited for.
+ * Decides who may write a place now. Always uses the cache, never the object that the reconcile started with: the
+ * resource can change while the reconcile waits for Vault, KMS or the API server.
  */
 @injectable()
 export class Entitlement {
@@ -59,7 +59,7 @@ export class Entitlement {
     return new WriteGuard(() => this.isEntitled(secret, place));
   }
 
-  /** Lives, is not being deleted, names this very place, may use it, and owns its path. */
+  /** The resource exists, is not being deleted, names this place, may use it, and owns its path. */
   isEntitled(secret: KMSVaultSecret, place: Place): boolean {
     const { namespace, name, uid } = secret.metadata;
     const latest = this.cache.secret(namespace, name);
@@ -68,7 +68,7 @@ export class Entitlement {
     return this.ownership.claim(place.path, latest).owner.metadata.uid === uid;
   }
 
-  /** Whether somebody else has the place of a resource that may not write it any more. */
+  /** Whether another resource owns the place of a resource that may not write it any more. */
   isTaken(secret: KMSVaultSecret, place: Place): boolean {
     if (this.isEntitled(secret, place)) return false;
     const { uid } = secret.metadata;
@@ -76,8 +76,8 @@ export class Entitlement {
   }
 
   /**
-   * Whoever has the path now is looked at, and the resource itself again. What others know of the path
-   * without having read it does not count any more.
+   * Enqueues the current owner of the path and the resource itself. What other resources remember about the path
+   * without having read it is discarded.
    */
   handOver(secret: KMSVaultSecret, place: Place): void {
     for (const other of this.ownership.liveAt(place.path)) {
@@ -89,7 +89,7 @@ export class Entitlement {
   }
 }
 
-/** Whether this incarnation, as it is now, lives and names the place. */
+/** Whether this object, as it is now, exists and names the place. */
 export function stillWants(latest: KMSVaultSecret, uid: string, place: Place): boolean {
   const { metadata } = latest;
   return (

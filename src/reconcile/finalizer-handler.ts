@@ -18,19 +18,19 @@ import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { statusOf } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** What a removal that failed means: where there is nothing of ours to remove, the resource is released. */
+/** The meaning of a failed removal: if there is nothing of ours to remove, the finalizer is removed. */
 const AFTER_FAILED_REMOVAL: Readonly<
   Record<VaultFailure, 'release' | 'mount-is-gone' | 'ask-whether-mount-is-gone' | 'wait'>
 > = {
   'engine-mismatch': 'release',
   'mount-gone': 'mount-is-gone',
-  // To a token, a missing mount looks like a missing permission.
+  // Vault answers the same for a missing mount and for a missing permission.
   forbidden: 'ask-whether-mount-is-gone',
   rejected: 'wait',
   unavailable: 'wait',
 };
 
-/** A live resource names the place: its value goes over to that one. */
+/** Another resource names the place and takes its value over. */
 class HeirError extends Error {
   constructor(readonly heir: KMSVaultSecret) {
     super('another resource names the path');
@@ -39,8 +39,8 @@ class HeirError extends Error {
 }
 
 /**
- * Handles a `KMSVaultSecret` that is being deleted. Only with our finalizer is anything removed from
- * Vault, and only what is shown to be this resource's. Other finalizers are never touched.
+ * Handles a `KMSVaultSecret` that is being deleted. A value is removed from Vault only if the resource has our
+ * finalizer and the value is proven to belong to it. Other finalizers are never touched.
  */
 @injectable()
 export class FinalizerHandler {
@@ -60,10 +60,10 @@ export class FinalizerHandler {
    * @throws KubeError when the API server cannot be reached.
    */
   async handle(resource: KMSVaultSecret, signal?: AbortSignal): Promise<Outcome> {
-    // What may be removed stands in the status: never decide by a copy that may be behind.
+    // The status decides what may be removed, so use the live object, not a cached one that may be stale.
     const fresh = hasFinalizer(resource) ? await this.client.fetch(keyOf(resource)) : resource;
     if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) {
-      // The finalizer was removed by hand, or the resource is gone: nothing is to be known of it any more.
+      // The finalizer was removed by hand, or the resource is gone: forget it.
       this.memory.forget(resource.metadata.uid);
       this.announcer.forget(resource.metadata.uid);
       return { result: 'deleted' };
@@ -107,7 +107,7 @@ export class FinalizerHandler {
       if (!(error instanceof VaultError)) throw error;
       return await this.notRemoved(secret, place.path, kept, error, signal);
     } finally {
-      // An heir that came while the request was on its way may have lost its value: it looks again.
+      // A resource that took the path over while the request was in flight may have lost its value: reconcile it.
       const { entitlement } = this;
       if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
     }
@@ -137,7 +137,7 @@ export class FinalizerHandler {
     return await this.wait(secret, `${path} is still in Vault: ${error.message}${byHand}`, error);
   }
 
-  /** The resource stays, says why, and is tried again. */
+  /** Keeps the resource, reports why, and tries again. */
   private async wait(secret: KMSVaultSecret, message: string, error: OperatorError): Promise<Outcome> {
     this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
@@ -189,7 +189,7 @@ export class FinalizerHandler {
   }
 }
 
-/** The status says `Deleting` meanwhile. */
+/** The outcome while the status reports `Deleting`. */
 function failed(message: string, afterMs?: number): Outcome {
   return {
     result: 'error',

@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import type { EncryptionContext, KvSettings } from '../api/resources.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 
-/** Changes whenever the encoding below does, so that an old hash never vouches for new rules. */
+/** Changes with the encoding below, so that an old hash never matches under new rules. */
 const FORMAT = 'kms-vault-operator/inputs/1';
 
 /**
- * A hash of everything that decides what a resource wants in Vault: path, engine, `casIndex`, and per
- * key either "empty" or the ciphertext with its effective contexts. Nothing secret goes in. Includes
- * that contribute nothing are part of it, because while one is missing foreign keys are kept that go
- * once it is taken off the list; so are withdrawn keys.
+ * A hash of all inputs that determine the desired value: path, engine, `casIndex`, and per key either "empty" or
+ * the ciphertext with its effective contexts. It contains no secret. Includes that contribute nothing are part of
+ * it, because foreign keys are kept while an include is missing and removed once it is taken off the list;
+ * withdrawn keys are part of it as well.
  */
 export function inputsHash(path: string, settings: KvSettings, aggregate: Aggregate): string {
   const encoded = JSON.stringify([
@@ -26,7 +26,7 @@ export function inputsHash(path: string, settings: KvSettings, aggregate: Aggreg
   return `sha256:${createHash('sha256').update(encoded).digest('hex')}`;
 }
 
-/** Equal exactly when KMS would be asked the same. */
+/** Equal if and only if the KMS request would be the same. */
 export function valueIdentity({ value }: ResolvedKey): string {
   if (value.kind === 'empty') return 'empty';
   const { encryptedSecret, context, fallbackContext } = value;

@@ -19,17 +19,17 @@ export interface DecryptedKeys {
   readonly failures: readonly KeyFailure[];
 }
 
-/** Whom a decryption is for. */
+/** The resource that a decryption is for. */
 export interface DecryptionFor {
   readonly uid: string;
   readonly priority: Priority;
-  /** Asked as each plaintext arrives, because a quota can make the others wait for minutes; throws to end it. */
+  /** Called for each plaintext, because a quota can delay the others for minutes; throws to stop the decryption. */
   readonly assertWanted?: () => void;
 }
 
 /**
- * Decrypts the keys of one resource side by side. However long a quota makes some of them wait, those that
- * are there already are kept until the end of this attempt, and no longer.
+ * Decrypts the keys of one resource concurrently. Plaintexts are kept until the end of the attempt, however long
+ * others wait for a quota, and no longer.
  */
 @injectable()
 export class KeyDecryption {
@@ -37,13 +37,13 @@ export class KeyDecryption {
     @inject(TOKENS.decryptor) private readonly decryptor: Decryptor,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided'>,
-    /** Once it closes, nothing can be written any more, so nothing is decrypted. */
+    /** When it closes, nothing can be written, so nothing is decrypted. */
     @inject(TOKENS.gate) private readonly gate: WriteGate,
   ) {}
 
   /**
-   * @throws KmsError of class `transient`, as soon as one key meets it for longer than the decryptor bears:
-   *   nothing may be written then, so the other keys are not asked for any more.
+   * @throws KmsError of class `transient`, as soon as one key fails with it: nothing may be written then, so the
+   *   other keys are cancelled.
    * @throws WriteGateClosedError when the gate has closed meanwhile.
    * @throws what `assertWanted` throws; the other keys are not asked for any more.
    */
@@ -56,7 +56,7 @@ export class KeyDecryption {
     const values = new Map<string, string>();
     const failures: KeyFailure[] = [];
     const giveUp = new LinkedAbort([signal, gate.signal]);
-    // The first failure is the cause; those that follow were given up because of it.
+    // The first failure is the cause; the others were cancelled because of it.
     let cause: Error | undefined;
     await Promise.all(
       keys.map(async (key) => {

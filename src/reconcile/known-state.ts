@@ -4,7 +4,7 @@ import type { KvVersion } from '../vault/kv-store.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** What the status says of one place. */
+/** What the status tells about one place. */
 export interface KnownState {
   /** Whether the value was written, or found equal, at least once. */
   readonly created: boolean;
@@ -17,10 +17,10 @@ export interface KnownState {
 const NOTHING: KnownState = { created: false, failedKeys: [], failedKeysCut: false };
 
 /**
- * The place that the status names as written or found equal. A path without a version was written on v1.
+ * The place that the status reports as written or found equal. A path without a version was written on v1.
  *
- * @returns undefined when the status names no path, as that of the Go operator. A path that is refused is
- *   returned as it stands: it is checked before anything is done with it.
+ * @returns undefined when the status has no path, like that of the Go operator. An invalid path is returned
+ *   unchanged: it is checked before it is used.
  */
 export function statusPlace({ status }: KMSVaultSecret): Place | undefined {
   if (status?.created !== true || typeof status.path !== 'string') return undefined;
@@ -32,10 +32,10 @@ export function statusPlace({ status }: KMSVaultSecret): Place | undefined {
 }
 
 /**
- * Whether a `created` without a path, as the Go operator or an older CRD leaves it, is shown to mean
- * the place that the spec names now: by this process's memory, by a `Ready` condition that is True for
- * this very generation, or because the spec has never changed. `observedGeneration` alone shows nothing,
- * since a refused or failed sync sets it, too.
+ * Whether `created` without a path, as the Go operator or an older CRD leaves it, is proven to be about the place
+ * in the spec: by the memory of this process, by a `Ready` condition that is True for this generation, or because
+ * the spec has never changed. `observedGeneration` alone proves nothing, since a refused or failed sync also sets
+ * it.
  */
 export function createdAtSpec(secret: KMSVaultSecret, memory: SyncMemory): boolean {
   const { status, metadata } = secret;
@@ -60,7 +60,7 @@ function specGeneration({ metadata }: KMSVaultSecret): number | undefined {
   return metadata.deletionTimestamp === undefined ? metadata.generation : metadata.generation - 1;
 }
 
-/** What the status says of `place`; nothing when it speaks of another one. */
+/** What the status tells about `place`; nothing if it is about another place. */
 export function knownState(secret: KMSVaultSecret, place: Place, memory: SyncMemory): KnownState {
   const named = statusPlace(secret);
   const isKnown = named === undefined ? createdAtSpec(secret, memory) : samePlace(named, place);
@@ -77,19 +77,19 @@ export function knownState(secret: KMSVaultSecret, place: Place, memory: SyncMem
   };
 }
 
-/** A place, and what the status says of it. */
+/** A place, and what the status tells about it. */
 interface KnownPlace {
   readonly secret: KMSVaultSecret;
   readonly place: Place;
   readonly known: KnownState;
 }
 
-/** The version that was last written or found equal at the place: memory is newer than the status. */
+/** The version last written or found equal at the place; memory is newer than the status. */
 export function lastVersion({ secret, place, known }: KnownPlace, memory: SyncMemory): KvVersion | undefined {
   return memory.version(secret.metadata.uid, place) ?? known.version;
 }
 
-/** Whether this very place is shown to hold what this resource wrote or found equal. */
+/** Whether this place is proven to hold what this resource wrote or found equal. */
 export function isOurs({ secret, place, known }: KnownPlace, memory: SyncMemory): boolean {
   return known.created || samePlace(memory.held(secret.metadata.uid)?.place, place);
 }

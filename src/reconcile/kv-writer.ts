@@ -17,15 +17,15 @@ interface Wanted {
   readonly reading: KvReading;
   readonly target: SecretData;
   readonly failures: readonly KeyFailure[];
-  /** The reading is known to be right for these inputs. */
+  /** The reading is known to match these inputs. */
   readonly vouched: boolean;
   /** See {@link SyncResult.claims}, when nothing is written. */
   readonly claims: boolean;
-  /** The inputs are those of the last sync: what differs in Vault, somebody else has changed. */
+  /** The inputs are those of the last sync, so any difference in Vault is drift. */
   readonly sameInputs: boolean;
 }
 
-/** Writes a target where the engine's rules say so. */
+/** Writes the desired data if the rules of the engine require it. */
 @injectable()
 export class KvWriter {
   constructor(
@@ -34,8 +34,8 @@ export class KvWriter {
   ) {}
 
   /**
-   * @returns `raced` when somebody else wrote in between: read again, decide again. Else with the findings of a
-   *   pinned version that is in the way; none where those of the keys say why.
+   * @returns `raced` when another client wrote in between: read and decide again. Otherwise the result, with the
+   *   findings of a pinned version that blocks the write; none if the findings of the keys explain it.
    */
   async write(
     request: SyncRequest,
@@ -63,7 +63,7 @@ export class KvWriter {
     const present = reading.state === 'live' ? reading.data : new Map<string, string>();
     if (vouched || (reading.state === 'live' && sameData(present, target))) return unchanged(wanted);
     if (target.size === 0) {
-      // v1 takes no empty secret; what this resource never wrote is not its to delete.
+      // v1 has no empty secrets, and a value that this resource never wrote must not be deleted.
       if (reading.state === 'absent' || !isOurs(request, this.memory)) return unchanged(wanted);
       await kv.remove({ guard: guard.send, signal });
     } else {
@@ -113,7 +113,7 @@ export class KvWriter {
     });
   }
 
-  /** Vault answers 400 to a wrong index and to other faults of a write alike: a second read tells. */
+  /** Vault answers 400 for a wrong version and for other errors of a write; a second read tells which. */
   private async checkAndSet(
     { guard }: SyncRequest,
     kv: KvSecret,
@@ -139,18 +139,18 @@ function written(
   { reading, target, failures, sameInputs }: Wanted,
   facts: Pick<SyncResult, 'version' | 'replacedVersion'>,
 ): SyncResult {
-  // Equal data are written so that index and version stay in step; nobody had changed them.
+  // Equal data is written to keep index and version in step; this is not drift.
   const inStep = reading.state === 'live' && sameData(reading.data, target);
   const wrote = sameInputs && !inStep ? 'drift' : 'update';
   return { state: 'synced', claims: true, findings: [], failures, wrote, ...facts };
 }
 
-/** Nothing may or can be written until somebody changes something. */
+/** The write is blocked until somebody changes something. */
 export function blocked(findings: readonly Finding[], failures: readonly KeyFailure[]): SyncResult {
   return { state: 'blocked', claims: false, findings, failures };
 }
 
-/** The version of a pinned resource would be used up by an incomplete secret. */
+/** An incomplete secret would use up the version of a pinned resource. */
 function mayUseUpAVersion({ aggregate }: SyncRequest, failures: readonly KeyFailure[]): boolean {
   return aggregate.unusableIncludes.length === 0 && failures.every(({ isFinal }) => isFinal);
 }

@@ -2,25 +2,25 @@ import { sameData, type SecretData } from '../vault/secret-data.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
 
 export interface Kv2Situation {
-  /** `spec.kvSettings.casIndex`; undefined: the operator tracks versions by itself. */
+  /** `spec.kvSettings.casIndex`; undefined: the operator tracks versions automatically. */
   readonly casIndex: number | undefined;
   readonly reading: KvReading;
-  /** What shall stand in Vault, kept values included. */
+  /** The desired data, including kept values. */
   readonly target: SecretData;
-  /** The status says that the operator wrote or found equal exactly the current version, from these inputs. */
+  /** According to the status, the operator wrote or found equal exactly the current version, from these inputs. */
   readonly vouched: boolean;
-  /** The version last written or found equal at this very place, from whatever inputs. */
+  /** The version last written or found equal at this place, from any inputs. */
   readonly lastVersion: KvVersion | undefined;
 }
 
 export type Kv2Decision =
   | { readonly action: 'none' }
-  /** `replaces` is set when live data that nobody here wrote give way at first contact. */
+  /** `replaces` is set when the first write replaces live data that the operator did not write. */
   | { readonly action: 'write'; readonly cas: number; readonly replaces?: number }
-  /** Not written; `wouldDo` is the `casIndex` that would. */
+  /** Not written; `wouldDo` is the `casIndex` that would allow it. */
   | { readonly action: 'stale'; readonly current: number; readonly wouldDo: number };
 
-/** Decides what happens to a v2 secret; the order of the cases matters. */
+/** Decides what to do with a v2 secret; the order of the cases matters. */
 export function decideKv2(situation: Kv2Situation): Kv2Decision {
   const current = versionOf(situation.reading);
   const equal = holdsTarget(situation);
@@ -54,18 +54,18 @@ function decidePinned(
   return weRebuiltIt ? { action: 'write', cas: current } : stale;
 }
 
-/** 0 when there is no version at all, as check-and-set counts. */
+/** 0 if there is no version, as in check-and-set. */
 export function versionOf(reading: KvReading): number {
   return reading.state === 'absent' ? 0 : (reading.version?.version ?? 0);
 }
 
-/** Number and creation time are the same; a re-created secret has the number only. */
+/** Number and creation time are equal; a re-created secret may have the same number only. */
 export function isVersion(reading: KvReading, version: KvVersion | undefined): boolean {
   if (reading.state === 'absent' || reading.version === undefined || version === undefined) return false;
   return reading.version.version === version.version && reading.version.createdTime === version.createdTime;
 }
 
-/** A deleted or destroyed version counts as empty data; no version at all holds nothing, not even that. */
+/** A deleted or destroyed version counts as empty data; without any version there is not even that. */
 function holdsTarget({ reading, target }: Kv2Situation): boolean {
   if (reading.state === 'absent') return false;
   if (reading.state === 'deleted') return target.size === 0;

@@ -17,8 +17,8 @@ import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import type { SyncMemory, SyncState } from './sync-memory.js';
 
 /**
- * Looks after a `PartialKMSVaultSecret`: its status, and its deletion. A partial is written nowhere by
- * itself; with our finalizer it stays until its keys have left Vault through every includer.
+ * Reconciles a `PartialKMSVaultSecret`: its status and its deletion. A partial is never written on its own; with
+ * our finalizer it stays until every includer has removed its keys from Vault.
  */
 @injectable()
 export class PartialReconciler {
@@ -78,7 +78,7 @@ export class PartialReconciler {
     return { result: 'waiting' };
   }
 
-  /** Where an includer stands with the inputs that it has now, without this partial's keys. */
+  /** The state of an includer with its current inputs, without the keys of this partial. */
   private async stateOf(includer: KMSVaultSecret): Promise<SyncState | 'unseen'> {
     const { uid, generation, deletionTimestamp } = includer.metadata;
     if (deletionTimestamp !== undefined) return 'blocked';

@@ -11,7 +11,7 @@ import { stillWants, SupersededError } from './entitlement.js';
 import { type Place, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** What a claim needs to know of the sync that is about to write. */
+/** What a claim needs to know about the sync that is about to write. */
 export interface ClaimRequest {
   readonly secret: KMSVaultSecret;
   readonly place: Place;
@@ -20,9 +20,9 @@ export interface ClaimRequest {
 }
 
 /**
- * Records in the status, before the first write to a place, that this resource is about to write there
- * and what the place held before. A process that is killed between the write and the status patch leaves
- * this behind, so that a finalizer can tell our value from somebody else's.
+ * Records in the status, before the first write to a place, that this resource is about to write there and what the
+ * place held before. If the process is killed between the write and the status patch, a finalizer can still tell
+ * our value from a foreign one.
  */
 @injectable()
 export class PathClaims {
@@ -33,12 +33,12 @@ export class PathClaims {
   ) {}
 
   /**
-   * Patches once per place and term. A claim that stands is never renewed: after a write whose answer was lost,
-   * what the place holds now may be ours.
+   * Patches once per place and term. An existing claim is never updated: after a write whose answer was lost, the
+   * current value may be ours.
    *
-   * @throws SupersededError when the resource does not want this place any more; KubeError when the API
-   *   server cannot be reached: nothing may be written then. Where RBAC or an older CRD keeps the claim
-   *   out of the status, memory alone holds it.
+   * @throws SupersededError when the resource does not name this place any more; KubeError when the API server
+   *   cannot be reached: nothing may be written then. If RBAC or an older CRD keeps the claim out of the status,
+   *   only memory holds it.
    */
   async before(request: ClaimRequest, reading: KvReading | 'unknown'): Promise<void> {
     const { secret, place, known } = request;
@@ -63,7 +63,7 @@ export class PathClaims {
     memory.noteClaim(uid, claim);
   }
 
-  /** Says that a claim on another place is given up: nothing there will be touched any more. */
+  /** Reports that a claim on another place is given up: that place will not be touched any more. */
   sayGivenUp(secret: KMSVaultSecret, place: Place, claim: ClaimedPath | undefined): void {
     if (claim === undefined || claim.path === place.path) return;
     const message =
@@ -77,15 +77,15 @@ export function claimedPlace(claim: ClaimedPath | undefined): Place | undefined 
   return claim === undefined ? undefined : { path: claim.path, engine: claim.engineVersion };
 }
 
-/** The claim of a status as far as it can be used; an object may hold anything. */
+/** The claim of a status, or undefined if it is malformed. */
 export function readClaim(claim: ClaimedPath | null | undefined): ClaimedPath | undefined {
   if (typeof claim !== 'object' || claim === null || typeof claim.path !== 'string') return undefined;
   return ['v1', 'v2'].includes(claim.engineVersion) ? claim : undefined;
 }
 
 /**
- * Whether the place holds exactly what it held when it was claimed, so that nothing was written since. A
- * v1 value has no version by which that could be told.
+ * Whether the place holds exactly what it held when it was claimed, so nothing was written since. A v1 value has no
+ * version that could show this.
  */
 export function isAsClaimed(claim: ClaimedPath, reading: KvReading): boolean {
   if (reading.state === 'absent') return claim.held === 'nothing';

@@ -9,14 +9,14 @@ import { placeOf } from './place.js';
 
 export interface PathClaim {
   readonly owner: KMSVaultSecret;
-  /** The other resources that want the same path, oldest first. */
+  /** The other resources with the same path, oldest first. */
   readonly others: readonly KMSVaultSecret[];
 }
 
 /**
- * Decides who writes a path that several resources name: the oldest by creation time, then by
- * namespace/name. Only resources that could be written compete; one that is being deleted, or whose
- * spec or path is refused, holds up nobody.
+ * Decides which resource writes a path that several name: the oldest by creation time, then by namespace/name. Only
+ * resources that could be written compete; one that is being deleted, or whose spec or path is invalid, blocks
+ * nobody.
  */
 @injectable()
 export class PathOwnership {

@@ -3,8 +3,7 @@ import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
 
 /**
- * Where a value stands in Vault. The same path under another engine is another place: its mount has been
- * replaced.
+ * Where a value is in Vault. The same path under another engine is another place: its mount was replaced.
  */
 export interface Place {
   /** Normalised. */
@@ -19,7 +18,7 @@ export function samePlace(a: Place | undefined, b: Place | undefined): boolean {
 /** It is asked for each key of a resource, and a check looks at all keys; a spec that changes is another object. */
 const places = new WeakMap<object, Place | 'none'>();
 
-/** The place that a spec names; undefined when the spec or its path is refused. */
+/** The place that a spec names; undefined if the spec or its path is invalid. */
 export function placeOf({ spec }: KMSVaultSecret): Place | undefined {
   const key: unknown = spec;
   if (typeof key !== 'object' || key === null) return undefined;

@@ -4,13 +4,13 @@ import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import type { Aggregate, KeyConflict } from './secret-aggregator.js';
 
-/** The most that a condition's message may hold; the API server refuses more (meta/v1.Condition). */
+/** The API server's limit for the message of a condition (meta/v1.Condition). */
 const MESSAGE_LIMIT = 32_768;
 const KEYS_IN_MESSAGE = 5;
-/** Each has a sentence, and an event, of its own. */
+/** Each has its own sentence and its own event. */
 const MAX_INVALID_INCLUDES = 10;
 
-/** Sorted by importance: the first is the condition's reason. */
+/** Sorted by importance: the first becomes the reason of the condition. */
 function byImportance(findings: readonly Finding[]): readonly Finding[] {
   return [...findings].sort((a, b) => READY_REASONS.indexOf(a.reason) - READY_REASONS.indexOf(b.reason));
 }
@@ -20,7 +20,7 @@ export function mainReason(findings: readonly Finding[]): ReadyReason {
   return byImportance(findings)[0]?.reason ?? 'Synced';
 }
 
-/** The condition's message: the most important finding first, then the others. */
+/** The message of the condition, with the most important finding first. */
 export function joinMessages(findings: readonly Finding[]): string {
   return byImportance(findings)
     .map((finding) => finding.message)
@@ -28,7 +28,7 @@ export function joinMessages(findings: readonly Finding[]): string {
     .slice(0, MESSAGE_LIMIT);
 }
 
-/** Everything that is wrong with the inputs of a secret. */
+/** All problems of the inputs of a secret. */
 export function findingsOf(aggregate: Aggregate, failures: readonly KeyFailure[]): Finding[] {
   return [
     ...includeFindings(aggregate),

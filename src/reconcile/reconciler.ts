@@ -20,10 +20,10 @@ import type { PartialReconciler } from './partial-reconciler.js';
 import type { SecretReconciler } from './secret-reconciler.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** Brings the resource behind one key to its desired state; the queue's processor. Never throws. */
+/** Reconciles the resource of one key; the processor of the work queue. Never throws. */
 @injectable()
 export class Reconciler {
-  /** key to uid, so that memory can go when only the key is known. */
+  /** From key to uid, so that memory can be cleared when only the key is known. */
   private readonly uids = new Map<string, string>();
 
   constructor(
@@ -53,7 +53,7 @@ export class Reconciler {
     return outcome;
   }
 
-  /** Nothing of this is a state of the resource. */
+  /** Failures that are not a state of the resource. */
   private failed(error: unknown, facts: Readonly<Record<string, string>>): Outcome {
     const { metrics, logger } = this;
     if (error instanceof WriteGateClosedError) return { result: 'standby' };
@@ -67,22 +67,22 @@ export class Reconciler {
       return { result: 'error', ...(retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }) };
     }
     metrics.reconcileErrors.inc({ reason: 'Internal' });
-    // The message of an unforeseen error may hold anything: only its kind and place are safe to tell.
+    // The message of an unexpected error may hold anything: only its kind and place are safe to log.
     logger.error('reconcile failed unexpectedly; will try again', { ...facts, ...placeOf(error) });
     return { result: 'error' };
   }
 
-  /** This replica leads anew: others may have written meanwhile. */
+  /** A new term of this replica: another one may have written meanwhile. */
   beginTerm(): void {
     this.memory.forgetUnverifiable();
   }
 
-  /** Another replica tells from now on how the resources are. */
+  /** Another replica reports the state of the resources from now on. */
   endTerm(): void {
     this.metrics.resourceReady.reset();
   }
 
-  /** Drops everything remembered of a resource that is gone: memory and metrics. */
+  /** Drops memory and metrics of a resource that is gone. */
   forget(key: ResourceKey): void {
     const id = keyString(key);
     const uid = this.uids.get(id);
@@ -112,7 +112,7 @@ export class Reconciler {
     try {
       return await this.process(key, resource, priority, signal);
     } finally {
-      // Deleted while it was processed: what was remembered or shown meanwhile goes, too.
+      // Deleted while it was processed: drop what was remembered or shown meanwhile.
       const latest = this.resourceOf(key);
       if (latest === undefined) this.forget(key);
       if (latest?.metadata.uid !== resource.metadata.uid) this.forgetUid(resource.metadata.uid);
@@ -153,7 +153,7 @@ export class Reconciler {
     } else {
       logger.debug('synced', { namespace, name });
     }
-    // During an outage the condition stands as it was, and so does the gauge.
+    // During an outage the condition stays as it is, and so does the gauge.
     const condition = cache
       .secret(namespace, name)
       ?.status?.conditions?.find((candidate) => candidate.type === 'Ready');
@@ -163,7 +163,7 @@ export class Reconciler {
     }
   }
 
-  /** The same name with another uid is another resource, and nothing of the old one counts for it. */
+  /** The same name with another uid is another resource; the memory of the old one does not apply. */
   private remember(key: ResourceKey, uid: string): void {
     const id = keyString(key);
     const before = this.uids.get(id);

@@ -12,7 +12,7 @@ import { checkPartialSpec, definesValue, nonEmptyContext } from '../api/validati
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
 
-/** One key of the desired secret and where its value comes from. */
+/** One key of the desired secret and the source of its value. */
 export interface ResolvedKey {
   readonly key: string;
   /** Name of the partial; undefined for an item of the resource itself. */
@@ -23,12 +23,12 @@ export interface ResolvedKey {
         readonly kind: 'encrypted';
         readonly encryptedSecret: string;
         readonly context: EncryptionContext;
-        /** Tried once when `context` gives an invalid ciphertext; the Go operator knew only this one. */
+        /** Tried once if `context` gives an invalid ciphertext; the Go operator used only this one. */
         readonly fallbackContext?: EncryptionContext;
       };
 }
 
-/** The same key from two sources; the loser's value is used nowhere. */
+/** The same key from two sources; the value of the loser is not used. */
 export interface KeyConflict {
   readonly key: string;
   /** Names of partials, or undefined for the resource itself. */
@@ -36,27 +36,27 @@ export interface KeyConflict {
   readonly loser: string | undefined;
 }
 
-/** An include that contributes nothing although it should. */
+/** An include that should contribute keys but cannot. */
 export interface UnusableInclude {
   readonly name: string;
   readonly why: 'missing' | 'invalid';
   readonly detail?: string;
 }
 
-/** What a resource wants to stand in Vault, before anything is decrypted. */
+/** The desired secret of a resource before decryption. */
 export interface Aggregate {
   readonly keys: ReadonlyMap<string, ResolvedKey>;
-  /** The first of them; see `conflictsTotal`. */
+  /** The first conflicts; see `conflictsTotal`. */
   readonly conflicts: readonly KeyConflict[];
   readonly conflictsTotal: number;
   readonly unusableIncludes: readonly UnusableInclude[];
-  /** Keys of items without a value: they define nothing, and what Vault holds for them stays. */
+  /** Keys of items without a value: they define nothing, and their values in Vault are kept. */
   readonly withoutValue: ReadonlySet<string>;
-  /** Keys of partials that are being deleted with our finalizer: to be removed, whatever else is kept. */
+  /** Keys of partials that are being deleted with our finalizer: removed, whatever else is kept. */
   readonly withdrawn: ReadonlySet<string>;
 }
 
-/** More are counted only: a resource can include hundreds of partials with thousands of keys each. */
+/** More are only counted: a resource can include hundreds of partials with thousands of keys each. */
 const MAX_CONFLICTS = 50;
 
 interface Source {
@@ -74,11 +74,11 @@ export class SecretAggregator {
   ) {}
 
   /**
-   * A later include wins over an earlier one, and any include over the resource's own item, as in the
-   * Go operator. Contexts replace each other: item, its own resource, the including resource.
+   * A later include wins over an earlier one, and any include over the resource's own item, as in the Go operator.
+   * The first context that exists is used: that of the item, its resource, the including resource.
    *
-   * @param secret with a spec that `checkSecretSpec` found good.
-   * @throws KubeError when a partial cannot be read; that is never taken for "missing".
+   * @param secret with a spec that `checkSecretSpec` accepted.
+   * @throws KubeError when a partial cannot be read, which never counts as "missing".
    */
   async aggregate(secret: KMSVaultSecret): Promise<Aggregate> {
     const { namespace } = secret.metadata;
@@ -92,7 +92,7 @@ export class SecretAggregator {
       }
       if (isGoing(partial)) {
         if (isWithdrawn(partial)) merge.withdraw(itemsOf(partial));
-        // Nothing of ours holds it any more: its keys may have left Vault, and must not come back.
+        // Our finalizer is removed: its keys may have been removed from Vault and must not be written again.
         else merge.unusable.push({ name, why: 'missing' });
         continue;
       }
@@ -103,13 +103,13 @@ export class SecretAggregator {
         merge.unusable.push({ name, why: 'invalid', detail: printable(detail) });
         continue;
       }
-      // `null` is what some servers store for a list without entries.
+      // Some servers store `null` for an empty list.
       merge.add({ partial: name, items: checked.spec.secrets ?? [], ownContext: checked.spec.secretContext });
     }
     return merge.result();
   }
 
-  /** The cache may lag behind a partial applied a moment ago, so "missing" is asked for once more. */
+  /** The cache may not have a partial that was just created, so "missing" is confirmed with a live read. */
   private async partial(namespace: string, name: string): Promise<PartialKMSVaultSecret | undefined> {
     const cached = this.cache.partial(namespace, name);
     if (cached !== undefined) return cached;
@@ -118,7 +118,7 @@ export class SecretAggregator {
   }
 }
 
-/** Being deleted with our finalizer: its keys are to leave Vault. */
+/** Being deleted with our finalizer: its keys must be removed from Vault. */
 export function isWithdrawn(partial: PartialKMSVaultSecret): boolean {
   return isGoing(partial) && (partial.metadata.finalizers ?? []).includes(DELETE_FINALIZER);
 }
@@ -127,7 +127,7 @@ function isGoing({ metadata }: PartialKMSVaultSecret): boolean {
   return metadata.deletionTimestamp !== undefined;
 }
 
-/** The items of a partial whatever else is wrong with it. */
+/** The items of a partial, even if the rest of it is invalid. */
 function itemsOf({ spec }: PartialKMSVaultSecret): SecretItem[] {
   const secrets: unknown = spec?.secrets;
   if (!Array.isArray(secrets)) return [];

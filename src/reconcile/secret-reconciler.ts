@@ -29,7 +29,7 @@ import type { SecretSync } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
-/** Brings one live `KMSVaultSecret` to its desired state and says on it how that went. */
+/** Reconciles one live `KMSVaultSecret` and reports the result in its status. */
 @injectable()
 export class SecretReconciler {
   constructor(
@@ -44,7 +44,7 @@ export class SecretReconciler {
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.clock) private readonly clock: Clock,
-    /** Takes other resources that what happened here concerns. */
+    /** For enqueueing other resources that this reconcile concerns. */
     @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
@@ -74,7 +74,7 @@ export class SecretReconciler {
     this.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
     try {
       const result = await this.attempt(request, guard, signal);
-      // What was written belongs to whoever has the place by now; they put their own value there.
+      // What was written belongs to the current owner of the place, which writes its own value.
       if (guard.begun && this.entitlement.isTaken(secret, place)) return { result: 'superseded' };
       return await this.succeed(request, result, rivals);
     } catch (error) {
@@ -83,7 +83,7 @@ export class SecretReconciler {
         return { result: 'superseded' };
       }
       if (!(error instanceof OperatorError)) throw error;
-      // Given up because the operator ends: that is nobody's fault and no state of the resource.
+      // Cancelled by the shutdown, which is not a state of the resource.
       if (signal?.aborted === true || isAbandoned(error)) return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
@@ -92,8 +92,8 @@ export class SecretReconciler {
   }
 
   /**
-   * Once a write was begun it may have reached Vault, whatever came back: if somebody else is entitled by
-   * then, what stands at the path is looked at by them.
+   * A write that was sent may have reached Vault, whatever the answer was: if another resource owns the path by then,
+   * it is enqueued to check the value.
    */
   private async attempt(
     request: SyncRequest,
@@ -183,7 +183,7 @@ export class SecretReconciler {
     this.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
     const finding: Finding = { reason: error.reason, message: error.message };
     const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
-    // An outage tells nothing about a resource that wants what it wanted before: metrics and alerts do.
+    // An outage is not a state of an unchanged resource; metrics and alerts report it.
     if (!(soon && unchanged && known.created)) {
       this.announcer.warnings(secret, [...warningsOf([finding], []), ...rivalWarnings(place.path, rivals)]);
       await this.updateStatus(secret, (current) => ({
@@ -199,7 +199,7 @@ export class SecretReconciler {
     return { result: 'error', findings: [finding], ...after };
   }
 
-  /** A change that waited for Vault or KMS was reverted: nothing is pending any more. */
+  /** A change that was waiting for Vault or KMS was reverted: nothing is pending any more. */
   private async takePendingBack(request: SyncRequest): Promise<void> {
     const { secret, aggregate, known } = request;
     const reason = secret.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason;
@@ -250,7 +250,7 @@ export class SecretReconciler {
     await this.client.updateStatus(refOf(secret), desired);
   }
 
-  /** A partial that is being deleted waits until its keys have left Vault through everybody. */
+  /** A deleted partial waits until every includer has removed its keys from Vault. */
   private tellWithdrawnPartials(secret: KMSVaultSecret): void {
     const { namespace } = secret.metadata;
     const includes: unknown = secret.spec?.includeSecrets;
@@ -264,7 +264,7 @@ export class SecretReconciler {
   }
 }
 
-/** Of a reconcile that is not to be repeated before the next resync. */
+/** For a reconcile that is not retried before the next resync. */
 function outcomeOf(findings: readonly Finding[]): Outcome {
   return { result: isReady(mainReason(findings)) ? 'synced' : 'blocked', findings };
 }

@@ -7,13 +7,13 @@ import type { SyncRequest, SyncResult } from './sync-request.js';
 const FAILED_KEYS_SHOWN = 50;
 const READY = 'Ready';
 
-/** The status after a reconcile that got as far as Vault. */
+/** The status after a reconcile that reached Vault. */
 export function syncedStatus(
   current: KMSVaultSecretStatus | undefined,
   request: SyncRequest,
   result: SyncResult,
   now: Date,
-  /** When it was last written, if no status tells of that yet. */
+  /** The time of the last write, if no status reports it yet. */
   wroteAt: Date | undefined,
 ): KMSVaultSecretStatus {
   const { secret, place, inputsHash, aggregate } = request;
@@ -25,11 +25,11 @@ export function syncedStatus(
   const written = wroteAt === undefined ? {} : { lastWriteTime: seconds(wroteAt) };
   if (result.state === 'blocked' || !result.claims) {
     const { failedKeys: _, failedKeysCut: __, inputsHash: before, ...rest } = base;
-    // The failed keys belong to these inputs; an older hash beside them would vouch for the wrong ones.
+    // The failed keys belong to these inputs, so an older hash must not stay beside them.
     return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
   }
   const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...told } = base;
-  // Whatever was claimed, it is told from now on where the value stands.
+  // `created` and `path` replace the claim from now on.
   const { claim: _____, ...rest } = told;
   return {
     ...rest,
@@ -44,7 +44,7 @@ export function syncedStatus(
   };
 }
 
-/** The status after a reconcile that was refused before it reached Vault, or failed there. */
+/** The status after a reconcile that was refused before Vault was called, or that failed there. */
 export function statusOf(
   current: KMSVaultSecretStatus | undefined,
   secret: KMSVaultSecret,

@@ -19,14 +19,14 @@ import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isTrulyEmpty, targetData } from './target-data.js';
 
-/** Somebody else keeps writing the same secret: after so many lost races the queue's backoff takes over. */
+/** Another client keeps writing the same secret: after this many lost races the backoff of the queue takes over. */
 const MAX_RACES = 5;
-/** A quota of KMS can stretch a decryption; v1 has no check-and-set that would tell of changes meanwhile. */
+/** A KMS quota can delay a decryption, and v1 has no check-and-set that detects changes meanwhile. */
 const MAX_READING_AGE_MS = 2_000;
 
 /**
- * Brings one secret in Vault to its desired state: read once, compare, decrypt only what cannot be
- * trusted, write only what differs.
+ * Syncs one secret to Vault: reads once, compares, decrypts only what is not known to be equal, and writes only
+ * what differs.
  */
 @injectable()
 export class SecretSync {
@@ -43,13 +43,13 @@ export class SecretSync {
 
   /**
    * @throws SupersededError when the resource may not be written any more.
-   * @throws VaultError, KmsError (class `transient`) when nothing could be decided; nothing was written
-   *   then, or the write's fate is unknown and the next reconcile finds out.
+   * @throws VaultError, KmsError (class `transient`): nothing was written, or the result of the write is not known
+   *   and the next reconcile finds out.
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
     const { path, engine } = request.place;
     const kv = await this.store.open(path, engine, signal);
-    /** The version that a lost write of ours would have made. */
+    /** The version that a write with a lost answer would have created. */
     let racedFor: number | undefined;
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
@@ -63,7 +63,7 @@ export class SecretSync {
     });
   }
 
-  /** The answer to a write was lost, and the write then found in Vault: it was ours. */
+  /** The answer to a write was lost, but the write was then found in Vault. */
   private withLostWrite(request: SyncRequest, result: SyncResult, racedFor: number | undefined): SyncResult {
     const ours = racedFor !== undefined && result.state === 'synced' && result.version?.version === racedFor;
     if (!ours || result.wrote !== undefined) return result;
@@ -116,7 +116,7 @@ export class SecretSync {
     return { ...result, findings: [...findings, ...result.findings] };
   }
 
-  /** Whether the place was synced from exactly these inputs before. */
+  /** Whether the place was already synced from exactly these inputs. */
   private hasSameInputs({ secret, place, inputsHash, known }: SyncRequest): boolean {
     const fingerprint = this.memory.fingerprint(secret.metadata.uid, place);
     return known.created && (fingerprint?.inputsHash ?? known.inputsHash) === inputsHash;
@@ -130,7 +130,7 @@ export class SecretSync {
       readonly pinFindings: readonly Finding[];
     },
   ): void {
-    // Whatever KMS answered next, the pin would keep it from Vault.
+    // Whatever KMS answers, the pinned version blocks the write.
     const isLasting = found.pinFindings.length > 0 || found.failures.every(({ isFinal }) => isFinal);
     if (isLasting) this.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
   }
@@ -145,7 +145,7 @@ export class SecretSync {
     return blocked([...findingsOf(aggregate, failures), ...pinFindings], failures);
   }
 
-  /** The same reading, or a new one where v1 changed during a long decryption. */
+  /** The same reading, or a new one for v1 after a long decryption. */
   private async freshReading(
     kv: KvSecret,
     reading: KvReading,
@@ -173,8 +173,8 @@ export class SecretSync {
   }
 
   /**
-   * What stands in Vault, when it is known to be what these inputs give: by the keyed hash of this
-   * process, or because the status names the version that stands there and the inputs it came from.
+   * The data in Vault, if it is known to result from these inputs: by the keyed hash of this process, or because the
+   * status reports the current version and the inputs that it came from.
    */
   private trustedData(
     { secret, place, inputsHash, known }: SyncRequest,
@@ -182,7 +182,7 @@ export class SecretSync {
   ): { data: SecretData; failedKeys: readonly string[]; why: 'unchanged' | 'vouched' } | undefined {
     if (reading.state !== 'live') return undefined;
     const { engineVersion, casIndex } = secret.spec.kvSettings;
-    // A pinned resource whose index is the current version is written even when equal.
+    // A pinned resource whose index is the current version is written even if the data is equal.
     if (engineVersion === 'v2' && casIndex !== undefined && reading.version?.version === casIndex)
       return undefined;
     const fingerprint = this.memory.fingerprint(secret.metadata.uid, place);
@@ -202,8 +202,8 @@ export class SecretSync {
 }
 
 /**
- * Without one value of its own a resource writes only when it wants nothing at all, or when keys of a
- * partial that goes are to leave a secret that it wrote.
+ * A resource without a single value of its own is written only if it defines nothing at all, or to remove the keys
+ * of a deleted partial from a secret that it wrote.
  */
 function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boolean {
   const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && ours;
@@ -222,7 +222,7 @@ async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvRead
   try {
     return await kv.read(signal);
   } catch (error) {
-    // What may pass soon is no policy: a write without reading could meet a value that is not known yet.
+    // A 403 that may pass soon is not a policy: writing without reading could replace an unknown value.
     if (error instanceof VaultError && error.isDenied) return 'forbidden';
     throw error;
   }

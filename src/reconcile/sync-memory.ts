@@ -9,41 +9,41 @@ import type { KeyFailure } from './key-failure.js';
 import { type Place, samePlace } from './place.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 
-/** What the last finished sync of a resource came to. */
+/** The result of the last finished sync of a resource. */
 export interface Fingerprint {
   readonly inputsHash: string;
-  /** Keyed hash of what stood in Vault afterwards; undefined when the token may not read there. */
+  /** Keyed hash of the data in Vault afterwards; undefined if the token may not read there. */
   readonly dataMac: string | undefined;
-  /** Keys that kept Vault's value: to be tried again at every resync. */
+  /** Keys that kept their value in Vault; tried again at every resync. */
   readonly failedKeys: readonly string[];
   /** The v2 version that was written or found equal. */
   readonly version?: KvVersion;
 }
 
 /**
- * How far a sync got. `blocked`: it may not or cannot be written until somebody changes something. `pending`: it
- * is tried again soon.
+ * The progress of a sync. `blocked`: nothing can be written until somebody changes something. `pending`: it is
+ * retried soon.
  */
 export type SyncState = 'synced' | 'blocked' | 'pending';
 
-/** What a sync looked at. */
+/** What a sync was based on. */
 export interface Inputs {
   /** `metadata.generation` */
   readonly generation: number | undefined;
-  /** Undefined when the resource was refused whatever its inputs are. */
+  /** Undefined if the resource was refused regardless of its inputs. */
   readonly inputsHash: string | undefined;
 }
 
-/** A pin kept these inputs from this state of Vault; KMS could answer nothing that changes it. */
+/** A pinned version blocked these inputs in this state of Vault; no answer of KMS can change that. */
 export interface BlockedResult {
   readonly inputsHash: string;
   readonly reading: ReadingState;
   readonly failures: readonly KeyFailure[];
-  /** What the pin itself has to say. */
+  /** The findings about the pinned version. */
   readonly pinFindings: readonly Finding[];
 }
 
-/** A state of a secret in Vault, without its data. */
+/** The state of a secret in Vault, without its data. */
 interface ReadingState {
   readonly state: KvReading['state'];
   readonly version: KvVersion | undefined;
@@ -55,21 +55,21 @@ export interface Refusal {
   readonly message: string;
 }
 
-/** Where the value of a resource stands, by what this process wrote or found equal. */
+/** Where the value of a resource is, according to what this process wrote or found equal. */
 export interface HeldValue {
   readonly place: Place;
   readonly version?: KvVersion;
-  /** When a write happened that no status tells of yet. */
+  /** The time of a write that no status reports yet. */
   readonly wroteAt?: Date;
 }
 
-/** What is known of one place; gone as soon as something is remembered of another one. */
+/** What is known about one place; replaced as soon as another place is remembered. */
 interface AtPlace {
   readonly place: Place;
   fingerprint?: Fingerprint;
   lastSync?: { readonly inputs: Inputs; readonly state: SyncState };
   blocked?: BlockedResult;
-  /** Somebody else may have written here; each suspicion is another object. */
+  /** Another client may have written here; each suspicion is a separate object. */
   suspicion?: object;
 }
 
@@ -77,19 +77,18 @@ interface Entry {
   at?: AtPlace;
   held?: HeldValue;
   claim?: ClaimedPath;
-  /** The claim was put into the status, as far as it takes one, in this term. */
+  /** The claim was written to the status in this term, as far as the API server stores it. */
   claimStands?: boolean;
-  /** The value is deleted, the finalizer not yet removed. */
+  /** The value is deleted, but the finalizer is not removed yet. */
   deleted?: boolean;
-  /** Inputs that KMS refuses for good, by a hash of the input. */
+  /** Inputs that KMS always refuses, by a hash of the input. */
   badInputs: Map<string, Refusal>;
 }
 
 /**
- * What the process knows of each resource beyond its status, in memory only: hashes, never values. It
- * belongs to a uid and a place: whoever asks for another place gets nothing. The key of the keyed hash is
- * random per process, so that a dump of one process tells nothing about values that were guessed, and
- * nothing survives a restart.
+ * What the process knows about each resource in addition to its status, in memory only: hashes, never values. An
+ * entry belongs to a uid and a place: for another place there is none. The key of the keyed hash is random per
+ * process, so that a memory dump does not help to confirm guessed values; nothing survives a restart.
  */
 export class SyncMemory {
   private readonly macKey = randomBytes(32);
@@ -118,7 +117,7 @@ export class SyncMemory {
     this.at(uid, place).lastSync = { inputs, state };
   }
 
-  /** What was found before, when the same inputs meet the same state of Vault again. */
+  /** The earlier findings, if the inputs and the state of Vault are unchanged. */
   blocked(uid: string, place: Place, inputsHash: string, reading: KvReading): BlockedResult | undefined {
     const blocked = this.known(uid, place)?.blocked;
     const same = blocked?.inputsHash === inputsHash && sameState(blocked.reading, stateOf(reading));
@@ -133,7 +132,7 @@ export class SyncMemory {
     this.at(uid, place).blocked = { inputsHash, failures, pinFindings, reading: stateOf(reading) };
   }
 
-  /** What stands at a place unread may be another's: it is to be written again. */
+  /** The value of a place that cannot be read may be foreign: write it again. */
   suspect(uid: string, place: Place): void {
     const known = this.known(uid, place);
     if (known !== undefined) known.suspicion = {};
@@ -143,13 +142,13 @@ export class SyncMemory {
     return this.known(uid, place)?.suspicion;
   }
 
-  /** Clears this suspicion; one that came up meanwhile stays. */
+  /** Clears this suspicion; a newer one stays. */
   clearSuspicion(uid: string, place: Place, suspicion: object | undefined): void {
     const known = this.known(uid, place);
     if (known !== undefined && known.suspicion === suspicion) delete known.suspicion;
   }
 
-  /** The value of the resource stands at this place now; a write stays untold until {@link told}. */
+  /** The value of the resource is at this place now; a write counts as unreported until {@link told}. */
   hold(uid: string, { place, version, wroteAt }: HeldValue): void {
     const untold = wroteAt ?? this.untoldWrite(uid, place);
     this.entry(uid).held = {
@@ -159,7 +158,7 @@ export class SyncMemory {
     };
   }
 
-  /** Newer than the status, which may not tell of it yet. */
+  /** Newer than the status, which may not report it yet. */
   held(uid: string): HeldValue | undefined {
     return this.entries.get(uid)?.held;
   }
@@ -177,7 +176,7 @@ export class SyncMemory {
     return samePlace(held?.place, place) ? held?.wroteAt : undefined;
   }
 
-  /** The status shows what is held at the place. */
+  /** The status reports what the place holds. */
   told(uid: string, place: Place): void {
     const entry = this.entries.get(uid);
     if (entry?.held === undefined || !samePlace(entry.held.place, place)) return;
@@ -192,7 +191,7 @@ export class SyncMemory {
     return this.entries.get(uid)?.claim;
   }
 
-  /** Whether nobody else can have taken the claim out of the status: it was put there in this term. */
+  /** Whether the claim was written to the status in this term, so that no other replica can have removed it. */
   claimStands(uid: string, place: Place): boolean {
     const { claim, claimStands } = this.entries.get(uid) ?? {};
     return claimStands === true && claim?.path === place.path && claim.engineVersion === place.engine;
@@ -210,7 +209,7 @@ export class SyncMemory {
     return this.entries.get(uid)?.deleted === true;
   }
 
-  /** How exactly this input was refused before, if it was. */
+  /** Why this input was refused before, if it was. */
   badInput(uid: string, key: ResolvedKey): Refusal | undefined {
     return this.entries.get(uid)?.badInputs.get(inputDigest(key));
   }
@@ -219,7 +218,7 @@ export class SyncMemory {
     this.entry(uid).badInputs.set(inputDigest(key), refusal);
   }
 
-  /** Drops what is remembered of inputs that the resource does not have any more. */
+  /** Drops what is remembered about inputs that the resource no longer has. */
   keepBadInputs(uid: string, keys: Iterable<ResolvedKey>): void {
     const entry = this.entries.get(uid);
     if (entry === undefined || entry.badInputs.size === 0) return;
@@ -228,9 +227,9 @@ export class SyncMemory {
   }
 
   /**
-   * Drops what cannot be checked against Vault or the status: another replica may have written since.
-   * What is compared with a reading of Vault stays good, and so does what a place held when it was claimed;
-   * whether the status still says so is asked again.
+   * Drops what cannot be checked against Vault or the status: another replica may have written since. What is
+   * compared with a reading of Vault stays valid, and so does what a place held when it was claimed; whether the
+   * status still reports the claim is checked again.
    */
   forgetUnverifiable(): void {
     for (const entry of this.entries.values()) {

@@ -9,16 +9,16 @@ import type { Place } from './place.js';
 import type { Aggregate } from './secret-aggregator.js';
 import type { SyncState } from './sync-memory.js';
 
-/** One resource, validated and aggregated, on its way to Vault. */
+/** One validated and aggregated resource to sync. */
 export interface SyncRequest {
   readonly secret: KMSVaultSecret;
   readonly place: Place;
   readonly aggregate: Aggregate;
   readonly inputsHash: string;
   readonly priority: Priority;
-  /** What the status says of this very place; empty when it tells of another one or nothing. */
+  /** What the status tells about this place; empty if it is about another place. */
   readonly known: KnownState;
-  /** Asked right before each attempt of a write. */
+  /** Checked right before each attempt of a write. */
   readonly guard: WriteGuard;
   /**
    * Records in the status what the place held before the first write there.
@@ -28,7 +28,7 @@ export interface SyncRequest {
   readonly claim: (reading: KvReading | 'unknown') => Promise<void>;
 }
 
-/** What a sync did in Vault. */
+/** The result of a sync in Vault. */
 export interface SyncResult {
   readonly state: Exclude<SyncState, 'pending'>;
   readonly findings: readonly Finding[];
@@ -36,12 +36,11 @@ export interface SyncResult {
   /** The v2 version written or found equal; undefined on v1 or when blocked. */
   readonly version?: KvVersion;
   /**
-   * Something of this resource stands in Vault: it was written, or a value of its own was found equal.
-   * Only then may a finalizer delete it.
+   * Vault holds a value of this resource: it was written, or found equal. Only then may a finalizer delete it.
    */
   readonly claims: boolean;
   /** Why a write happened, if one did. */
   readonly wrote?: 'update' | 'drift';
-  /** A live version that nobody here wrote and that gave way. */
+  /** A live version that the operator did not write and that was replaced. */
   readonly replacedVersion?: number;
 }

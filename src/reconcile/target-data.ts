@@ -4,9 +4,8 @@ import type { KeyFailure } from './key-failure.js';
 import type { Aggregate } from './secret-aggregator.js';
 
 /**
- * What shall stand in Vault: every decrypted value, and of what stands there now whatever must not be
- * lost, byte for byte: keys that could not be decrypted, keys of items without a value, and, while an
- * include is missing, every key that nobody defines.
+ * The desired data: every decrypted value, plus the existing values that must not be lost, byte for byte: keys that
+ * could not be decrypted, keys of items without a value, and, while an include is missing, all other keys.
  */
 export function targetData(
   aggregate: Aggregate,
@@ -27,14 +26,14 @@ export function targetData(
   return target;
 }
 
-/** Nothing is wanted at all, as opposed to: nothing of what is wanted is known. */
+/** The resource defines nothing at all, as opposed to: none of its values is known. */
 export function isTrulyEmpty(aggregate: Aggregate): boolean {
   return (
     aggregate.keys.size === 0 && aggregate.unusableIncludes.length === 0 && aggregate.withoutValue.size === 0
   );
 }
 
-/** Every key of every source is at hand, so that a write loses nothing even unread. */
+/** Every key of every source has a value, so a write without reading loses nothing. */
 export function isComplete(aggregate: Aggregate, failures: readonly KeyFailure[]): boolean {
   return (
     aggregate.unusableIncludes.length === 0 && aggregate.withoutValue.size === 0 && failures.length === 0
