@@ -5,20 +5,17 @@ import { join } from 'node:path';
 import { seal } from '../test/servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../test/servers/kms/demo-key.js';
 import { ChildProgram } from '../test/support/child-program.js';
-import { KubeApi, type Manifest, manifestsIn } from '../test/support/kube-api.js';
+import {
+  installInCluster,
+  installInVault,
+  operatorKubeToken,
+  operatorVaultToken,
+} from '../test/support/installation.js';
+import { KubeApi, type Manifest } from '../test/support/kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from '../test/support/loopback-stand.js';
 import { VaultApi } from '../test/support/vault-api.js';
 import { eventually } from '../test/support/wait.js';
 
-const MANIFESTS = [
-  'manifests/namespace.yaml',
-  'manifests/crds/kmsvaultsecrets.yaml',
-  'manifests/crds/partialkmsvaultsecrets.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-];
-const POLICY = 'path "secret/*" { capabilities = ["create", "read", "update", "delete"] }';
 export const KEYS = 3;
 /** Scraping costs the operator something too; not more often than this while it is being measured. */
 export const SCRAPE_INTERVAL_MS = 250;
@@ -57,13 +54,11 @@ export class BenchStand {
     const servers = await startLoopbackStand();
     servers.kms.latencyMs = KMS_LATENCY_MS;
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
-    await kube.applyAll(manifestsIn(...MANIFESTS));
+    await installInCluster(kube);
     const vault = new VaultApi(servers.vault.url, servers.vault.rootToken);
-    await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await vault.write('sys/policies/acl/operator', { policy: POLICY });
-    const created = await vault.write('auth/token/create', { policies: ['operator'], ttl: '24h' });
+    await installInVault(vault);
     const directory = mkdtempSync(join(tmpdir(), 'kms-vault-bench-'));
-    return new BenchStand(servers, kube, vault, created.auth.client_token, directory);
+    return new BenchStand(servers, kube, vault, await operatorVaultToken(vault), directory);
   }
 
   /** Applies resources `0` to `count - 1` with values of this edition, 20 at a time. */
@@ -106,7 +101,7 @@ export class BenchStand {
 
   async start(...flags: readonly string[]): Promise<void> {
     const kubeconfig = join(this.directory, 'kubeconfig');
-    const token = await this.kube.serviceAccountToken('vault', 'kms-vault-operator');
+    const token = await operatorKubeToken(this.kube);
     writeFileSync(kubeconfig, this.kube.kubeconfigFor(token), { mode: 0o600 });
     this.operator = new ChildProgram(
       'dist/main.js',

@@ -1,22 +1,15 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { KubeApi, manifestsIn } from '../../test/support/kube-api.js';
+import {
+  installInCluster,
+  installInVault,
+  operatorKubeToken,
+  operatorVaultToken,
+} from '../../test/support/installation.js';
+import { KubeApi } from '../../test/support/kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from '../../test/support/loopback-stand.js';
 import { VaultApi } from '../../test/support/vault-api.js';
-
-const MANIFESTS = [
-  'manifests/namespace.yaml',
-  'manifests/crds/kmsvaultsecrets.yaml',
-  'manifests/crds/partialkmsvaultsecrets.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-];
-/** What the operator may do in the playground's Vault. */
-const POLICY = ['secret/data/*', 'secret/metadata/*', 'kv/*']
-  .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
-  .join('\n');
 
 /** The samples, in an order in which each finds what it includes. */
 export const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `manifests/samples/${name}.yaml`);
@@ -52,15 +45,9 @@ export async function startPlayground(directory: string): Promise<Playground> {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path, { recursive: true, mode: 0o700 });
     writeFileSync(`${path}/kubeconfig`, stand.kubernetes.adminKubeconfig(), { mode: 0o600 });
-    await kube.applyAll(manifestsIn(...MANIFESTS));
-    await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await vault.write('sys/mounts/kv', { type: 'kv', options: { version: '1' } });
-    await vault.write('sys/policies/acl/kms-vault-operator', { policy: POLICY });
-    const created = await vault.write('auth/token/create', {
-      policies: ['kms-vault-operator'],
-      period: '24h',
-    });
-    const token = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+    await installInCluster(kube);
+    await installInVault(vault);
+    const token = await operatorKubeToken(kube);
     writeFileSync(`${path}/operator-kubeconfig`, kube.kubeconfigFor(token), { mode: 0o600 });
     return {
       stand,
@@ -70,7 +57,7 @@ export async function startPlayground(directory: string): Promise<Playground> {
         ...stand.awsEnvironment,
         KUBECONFIG: `${path}/operator-kubeconfig`,
         VAULT_ADDR: stand.vault.url,
-        VAULT_TOKEN: String(created.auth.client_token),
+        VAULT_TOKEN: await operatorVaultToken(vault),
       },
       close,
     };

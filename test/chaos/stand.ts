@@ -7,6 +7,12 @@ import { TestAuthority } from '../servers/shared/certificates.js';
 import type { SeenRequest } from '../servers/shared/request-log.js';
 import { ChildProgram } from '../support/child-program.js';
 import type { Json } from '../support/http-json.js';
+import {
+  installInCluster,
+  installInVault,
+  OPERATOR_POLICY,
+  operatorKubeToken,
+} from '../support/installation.js';
 import { KubeApi, manifestsIn } from '../support/kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
 import { VaultApi } from '../support/vault-api.js';
@@ -15,16 +21,6 @@ import { GUARDED, MOUNTS, NAMESPACES } from './planner.js';
 import { SealedValues } from './sealed-values.js';
 import type { ChaosTimeline } from './timeline.js';
 
-const MANIFESTS = [
-  'manifests/namespace.yaml',
-  'manifests/crds/kmsvaultsecrets.yaml',
-  'manifests/crds/partialkmsvaultsecrets.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-  'manifests/rbac/leader-election-role.yaml',
-  'manifests/rbac/leader-election-role-binding.yaml',
-];
 export const LEASE = '39a50047.patoarvizu.dev';
 export const LEASE_NAMESPACE = 'vault';
 /** Every resource is looked at so often. */
@@ -91,21 +87,11 @@ export class ChaosStand {
 
   private async setUp(processes: number): Promise<void> {
     const { kube, root, scanner } = this;
-    await kube.applyAll(manifestsIn(...MANIFESTS));
+    await installInCluster(kube, { leaderElection: true });
     for (const name of NAMESPACES) {
       if (name !== 'default') await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     }
-    for (const [mount, engine] of Object.entries(MOUNTS)) {
-      await root.write(`sys/mounts/${mount}`, { type: 'kv', options: { version: engine.slice(1) } });
-    }
-    const rules = Object.entries(MOUNTS).flatMap(([mount, engine]) =>
-      engine === 'v1' ? [`${mount}/*`] : [`${mount}/data/*`, `${mount}/metadata/*`],
-    );
-    await root.write('sys/policies/acl/operator', {
-      policy: rules
-        .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
-        .join('\n'),
-    });
+    await installInVault(root, MOUNTS);
     await root.write('sys/auth/approle', { type: 'approle' });
     for (let index = 1; index <= processes; index += 1)
       this.spare.push(await this.makeCredentials(`r${String(index)}`));
@@ -118,12 +104,15 @@ export class ChaosStand {
 
   private async makeCredentials(name: string): Promise<Credentials> {
     const { kube, root, scanner } = this;
-    const kubeToken = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+    const kubeToken = await operatorKubeToken(kube);
     this.processOfToken.set(kubeToken, name);
     const kubeconfig = join(this.directory, `${name}.kubeconfig`);
     writeFileSync(kubeconfig, kube.kubeconfigFor(kubeToken), { mode: 0o600 });
     const role = `auth/approle/role/${name}`;
-    await root.write(role, { token_policies: ['operator', `${PROCESS_POLICY}${name}`], token_ttl: '10m' });
+    await root.write(role, {
+      token_policies: [OPERATOR_POLICY, `${PROCESS_POLICY}${name}`],
+      token_ttl: '10m',
+    });
     const roleId = (await root.send('GET', `${role}/role-id`)).json.data.role_id;
     const secretId = (await root.write(`${role}/secret-id`)).data.secret_id;
     for (const secret of [kubeToken, secretId]) scanner.guard(secret);

@@ -9,6 +9,7 @@ import { CreateKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { ChildProgram } from '../support/child-program.js';
 import type { Json } from '../support/http-json.js';
+import { shippedCrds } from '../support/installation.js';
 import { KubeApi, type Manifest, manifestsIn } from '../support/kube-api.js';
 import { VaultApi } from '../support/vault-api.js';
 import { eventually } from '../support/wait.js';
@@ -268,9 +269,7 @@ export class E2eServers {
   private async create(): Promise<void> {
     const { kube, vault, namespace, runId } = this;
     if (this.ownsCrds) {
-      await kube.applyAll(
-        manifestsIn('manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml'),
-      );
+      await kube.applyAll(shippedCrds());
     }
     await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
     await kube.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'operator', namespace } });

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import type { Json } from '../support/http-json.js';
-import { type Manifest, manifestsIn } from '../support/kube-api.js';
+import type { Manifest } from '../support/kube-api.js';
+import { shippedCrds } from '../support/installation.js';
 import { OperatorStand } from '../support/operator-stand.js';
 import { eventually } from '../support/wait.js';
 
@@ -13,34 +14,32 @@ afterEach(async () => {
 
 /** The Go operator's CRDs: a status with `created` alone, and `secrets` required. */
 function goCrds(): Manifest[] {
-  return manifestsIn('manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml').map(
-    (crd) => {
-      const [version] = crd.spec.versions as Json[];
-      const { properties } = version.schema.openAPIV3Schema;
-      return {
-        ...crd,
-        spec: {
-          ...crd.spec,
-          versions: [
-            {
-              ...version,
-              additionalPrinterColumns: undefined,
-              schema: {
-                openAPIV3Schema: {
-                  type: 'object',
-                  properties: {
-                    ...properties,
-                    spec: { ...properties.spec, required: [...(properties.spec.required ?? []), 'secrets'] },
-                    status: { type: 'object', properties: { created: { type: 'boolean' } } },
-                  },
+  return shippedCrds().map((crd) => {
+    const [version] = crd.spec.versions as Json[];
+    const { properties } = version.schema.openAPIV3Schema;
+    return {
+      ...crd,
+      spec: {
+        ...crd.spec,
+        versions: [
+          {
+            ...version,
+            additionalPrinterColumns: undefined,
+            schema: {
+              openAPIV3Schema: {
+                type: 'object',
+                properties: {
+                  ...properties,
+                  spec: { ...properties.spec, required: [...(properties.spec.required ?? []), 'secrets'] },
+                  status: { type: 'object', properties: { created: { type: 'boolean' } } },
                 },
               },
             },
-          ],
-        },
-      };
-    },
-  );
+          },
+        ],
+      },
+    };
+  });
 }
 
 /** The role that the Go operator's config/rbac gives: no patch on events, nothing on partials' status. */
@@ -150,9 +149,7 @@ describe('without the CRDs', () => {
     const advice = (): number =>
       stand.logger.entries.filter((entry) => /CRD|custom resource/i.test(JSON.stringify(entry))).length;
     await eventually('it says that the CRDs are missing', () => advice() > 0);
-    await stand.kube.applyAll(
-      manifestsIn('manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml'),
-    );
+    await stand.kube.applyAll(shippedCrds());
     await stand.kube.apply(
       stand.secret('late', {
         path: 'kv/late',

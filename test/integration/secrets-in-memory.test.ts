@@ -12,7 +12,13 @@ import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import type { Question } from '../support/inspected-operator.js';
 import type { Json } from '../support/http-json.js';
-import { KubeApi, manifestsIn } from '../support/kube-api.js';
+import {
+  installInCluster,
+  installInVault,
+  OPERATOR_POLICY,
+  operatorKubeToken,
+} from '../support/installation.js';
+import { KubeApi } from '../support/kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
 import { VaultApi } from '../support/vault-api.js';
 import { eventually } from '../support/wait.js';
@@ -66,29 +72,15 @@ afterAll(async () => {
 
 async function prepareKubernetes(): Promise<void> {
   kube = new KubeApi(servers.kubernetes.adminKubeconfig());
-  await kube.applyAll(
-    manifestsIn(
-      'manifests/namespace.yaml',
-      'manifests/rbac/service-account.yaml',
-      'manifests/rbac/cluster-role.yaml',
-      'manifests/rbac/cluster-role-binding.yaml',
-      'manifests/crds/kmsvaultsecrets.yaml',
-      'manifests/crds/partialkmsvaultsecrets.yaml',
-    ),
-  );
-  const token = await kube.serviceAccountToken('vault', 'kms-vault-operator');
+  await installInCluster(kube);
+  const token = await operatorKubeToken(kube);
   writeFileSync(join(folder, 'kubeconfig'), kube.kubeconfigFor(token));
 }
 
 async function prepareVault(): Promise<void> {
-  await vault.write('sys/mounts/kv', { type: 'kv' });
-  await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-  const rules = ['kv/*', 'secret/data/*', 'secret/metadata/*'].map(
-    (path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`,
-  );
-  await vault.write('sys/policies/acl/operator', { policy: rules.join('\n') });
+  await installInVault(vault);
   await vault.write('sys/auth/userpass', { type: 'userpass' });
-  await vault.write('auth/userpass/users/operator', { password, token_policies: 'operator' });
+  await vault.write('auth/userpass/users/operator', { password, token_policies: OPERATOR_POLICY });
 }
 
 function startOperator(): ChildProcess {

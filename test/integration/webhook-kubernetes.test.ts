@@ -11,7 +11,8 @@ import { RawClient } from '../servers/kubernetes/raw-client.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
 import { webhookAdmission } from '../servers/kubernetes/webhook-admission.js';
 import type { Json } from '../support/http-json.js';
-import { KubeApi, manifestsIn } from '../support/kube-api.js';
+import { shippedCrds } from '../support/installation.js';
+import { KubeApi } from '../support/kube-api.js';
 import { WebhookStand } from './webhook-stand.js';
 
 const NAME = 'kms-vault-validating-webhook';
@@ -100,9 +101,7 @@ beforeAll(async () => {
   server = await startKubernetesServer({ admission: webhookAdmission({ services }) });
   client = new RawClient(server);
   const kube = new KubeApi(server.adminKubeconfig());
-  await kube.applyAll(
-    manifestsIn('manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml'),
-  );
+  await kube.applyAll(shippedCrds());
   kube.close();
   directory = mkdtempSync(join(tmpdir(), 'webhook-kubectl-'));
   writeFileSync(join(directory, 'kubeconfig'), server.adminKubeconfig(), { mode: 0o600 });

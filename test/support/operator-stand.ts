@@ -12,20 +12,14 @@ import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import type { Json } from './http-json.js';
-import { KubeApi, type Manifest, manifestsIn } from './kube-api.js';
+import { installInCluster, installInVault, operatorKubeToken, operatorVaultToken } from './installation.js';
+import { KubeApi, type Manifest } from './kube-api.js';
 import { RecordingLogger } from './loggers.js';
 import { type LoopbackStand, startLoopbackStand } from './loopback-stand.js';
 import { VaultApi } from './vault-api.js';
 import { eventually } from './wait.js';
 
 const NAMESPACE = 'default';
-const PREPARED = [
-  'manifests/namespace.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-];
-const CRDS = ['manifests/crds/kmsvaultsecrets.yaml', 'manifests/crds/partialkmsvaultsecrets.yaml'];
 
 /** The operator's real container in this process, against servers on loopback. */
 export class OperatorStand {
@@ -47,27 +41,20 @@ export class OperatorStand {
     const servers = await startLoopbackStand();
     Object.assign(process.env, servers.awsEnvironment);
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
-    await kube.applyAll([...manifestsIn(...PREPARED), ...(options.crds ?? manifestsIn(...CRDS))]);
+    await installInCluster(kube, options);
     if (options.role !== undefined) {
       await kube.delete('ClusterRole', '', options.role.metadata.name);
       await kube.apply(options.role);
     }
     const root = new VaultApi(servers.vault.url, servers.vault.rootToken);
-    await root.write('sys/mounts/kv', { type: 'kv' });
-    await root.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    const rule = (path: string): string =>
-      `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`;
-    await root.write('sys/policies/acl/operator', {
-      policy: [rule('kv/*'), rule('secret/data/*'), rule('secret/metadata/*')].join('\n'),
-    });
-    const created = await root.write('auth/token/create', { policies: ['operator'], ttl: '1h' });
-    return new OperatorStand(servers, kube, root, created.auth.client_token);
+    await installInVault(root);
+    return new OperatorStand(servers, kube, root, await operatorVaultToken(root));
   }
 
   /** Starts an operator; the one before must have been stopped. */
   async start(flags: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<void> {
     const { kms, vault } = this.servers;
-    const token = await this.kube.serviceAccountToken('vault', 'kms-vault-operator');
+    const token = await operatorKubeToken(this.kube);
     const command = parseOperatorCommand(
       ['--metrics-addr=0', '--health-addr=0', ...flags],
       {

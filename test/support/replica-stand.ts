@@ -7,24 +7,12 @@ import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import type { SeenRequest } from '../servers/shared/request-log.js';
 import { ChildProgram } from './child-program.js';
 import { HttpJson } from './http-json.js';
-import { KubeApi, manifestsIn } from './kube-api.js';
+import { installInCluster, installInVault, operatorKubeToken, operatorVaultToken } from './installation.js';
+import { KubeApi } from './kube-api.js';
 import { type LoopbackStand, startLoopbackStand } from './loopback-stand.js';
 import { VaultApi } from './vault-api.js';
 import { eventually } from './wait.js';
 
-const MANIFESTS = [
-  'manifests/namespace.yaml',
-  'manifests/crds/kmsvaultsecrets.yaml',
-  'manifests/crds/partialkmsvaultsecrets.yaml',
-  'manifests/rbac/service-account.yaml',
-  'manifests/rbac/cluster-role.yaml',
-  'manifests/rbac/cluster-role-binding.yaml',
-  'manifests/rbac/leader-election-role.yaml',
-  'manifests/rbac/leader-election-role-binding.yaml',
-];
-const POLICY = ['secret/data/*', 'secret/metadata/*', 'kv/*']
-  .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete"] }`)
-  .join('\n');
 const LEASE = '39a50047.patoarvizu.dev';
 
 /** One built operator, with credentials of its own so that the servers' records tell who wrote. */
@@ -52,11 +40,9 @@ export class ReplicaStand {
   static async prepare(): Promise<ReplicaStand> {
     const servers = await startLoopbackStand();
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
-    await kube.applyAll(manifestsIn(...MANIFESTS));
+    await installInCluster(kube, { leaderElection: true });
     const vault = new VaultApi(servers.vault.url, servers.vault.rootToken);
-    await vault.write('sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-    await vault.write('sys/mounts/kv', { type: 'kv', options: { version: '1' } });
-    await vault.write('sys/policies/acl/operator', { policy: POLICY });
+    await installInVault(vault);
     return new ReplicaStand(servers, kube, vault);
   }
 
@@ -65,11 +51,10 @@ export class ReplicaStand {
     flags: readonly string[] = [],
     { elects = true }: { readonly elects?: boolean } = {},
   ): Promise<StandReplica> {
-    const kubeToken = await this.kube.serviceAccountToken('vault', 'kms-vault-operator');
+    const kubeToken = await operatorKubeToken(this.kube);
     const file = join(this.directory, name);
     writeFileSync(file, this.kube.kubeconfigFor(kubeToken), { mode: 0o600 });
-    const created = await this.vault.write('auth/token/create', { policies: ['operator'], ttl: '1h' });
-    const vaultToken = String(created.auth.client_token);
+    const vaultToken = await operatorVaultToken(this.vault);
     const program = new ChildProgram(
       'dist/main.js',
       [
