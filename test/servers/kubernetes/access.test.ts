@@ -161,11 +161,4 @@ describe('service account tokens', () => {
     expect(short.status).toBe(422);
     expect((await client.post(`${ACCOUNTS}/nobody/token`, { spec: {} })).status).toBe(404);
   });
-
-  it('are verified by the published keys', async () => {
-    const { body } = await client.get('/openid/v1/jwks');
-    expect(body['keys']).toHaveLength(1);
-    const { body: configuration } = await client.get('/.well-known/openid-configuration');
-    expect(configuration['issuer']).toBe('https://kubernetes.default.svc.cluster.local');
-  });
 });

@@ -7,8 +7,6 @@ import type { Storage } from './storage.js';
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
-const READ = ['get', 'list', 'watch'];
-const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
 
 interface Rule {
   readonly apiGroups?: readonly string[];
@@ -49,39 +47,14 @@ export function bootstrap(storage: Storage): void {
     { apiGroups: ['authorization.k8s.io'], resources: ['selfsubjectaccessreviews'], verbs: ['create'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['selfsubjectreviews'], verbs: ['create'] },
   ]);
-  role(storage, 'system:service-account-issuer-discovery', [
-    { nonResourceURLs: ['/.well-known/openid-configuration', '/openid/v1/jwks'], verbs: ['get'] },
-  ]);
   role(storage, 'system:auth-delegator', [
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
-  ]);
-  aggregate(storage, 'view', [
-    {
-      apiGroups: ['', 'apps', 'batch', 'networking.k8s.io', 'policy', 'autoscaling'],
-      resources: ['configmaps', 'deployments', 'events', 'namespaces', 'pods', 'serviceaccounts', 'services'],
-      verbs: READ,
-    },
-  ]);
-  aggregate(storage, 'edit', [
-    {
-      apiGroups: ['', 'apps', 'batch', 'coordination.k8s.io', 'networking.k8s.io', 'policy', 'autoscaling'],
-      resources: ['configmaps', 'deployments', 'leases', 'pods', 'secrets', 'serviceaccounts', 'services'],
-      verbs: [...READ, ...WRITE],
-    },
-  ]);
-  aggregate(storage, 'admin', [
-    {
-      apiGroups: ['rbac.authorization.k8s.io'],
-      resources: ['roles', 'rolebindings'],
-      verbs: [...READ, ...WRITE],
-    },
   ]);
   bind(storage, 'cluster-admin', 'system:masters');
   bind(storage, 'system:discovery', 'system:authenticated');
   bind(storage, 'system:basic-user', 'system:authenticated');
   bind(storage, 'system:public-info-viewer', 'system:authenticated', 'system:unauthenticated');
-  bind(storage, 'system:service-account-issuer-discovery', 'system:serviceaccounts');
 }
 
 function add(storage: Storage, object: KubeObject): void {
@@ -93,27 +66,9 @@ function add(storage: Storage, object: KubeObject): void {
 
 const DEFAULTS_LABEL = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
-function role(storage: Storage, name: string, rules: readonly Rule[], labels = {}): void {
-  const metadata = { name, labels: { ...DEFAULTS_LABEL, ...labels } };
+function role(storage: Storage, name: string, rules: readonly Rule[]): void {
+  const metadata = { name, labels: DEFAULTS_LABEL };
   add(storage, { apiVersion: RBAC, kind: 'ClusterRole', metadata, rules });
-}
-
-/** A role that is made of all roles with its label, beginning with its own `system:aggregate-to-` role. */
-function aggregate(storage: Storage, name: string, rules: readonly Rule[]): void {
-  const includes = { view: ['view'], edit: ['view', 'edit'], admin: ['view', 'edit', 'admin'] }[name] ?? [
-    name,
-  ];
-  const label = (one: string): Record<string, string> => ({
-    [`rbac.authorization.k8s.io/aggregate-to-${one}`]: 'true',
-  });
-  role(storage, `system:aggregate-to-${name}`, rules, label(name));
-  add(storage, {
-    apiVersion: RBAC,
-    kind: 'ClusterRole',
-    metadata: { name, labels: DEFAULTS_LABEL },
-    aggregationRule: { clusterRoleSelectors: includes.map((one) => ({ matchLabels: label(one) })) },
-    rules: [],
-  });
 }
 
 function bind(storage: Storage, name: string, ...groups: readonly string[]): void {

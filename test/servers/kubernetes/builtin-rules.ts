@@ -73,7 +73,7 @@ export function validateBuiltin(object: KubeObject, kind: ResourceKind, old?: Ku
     case '/configmaps':
       return validateData(object, kind, old);
     case '/events':
-      return validateEvent(object, kind.group !== '' && old === undefined);
+      return validateEvent(object);
     case 'coordination.k8s.io/leases':
       return validateLease(object);
     case 'rbac.authorization.k8s.io/roles':
@@ -128,7 +128,7 @@ function validateData(object: KubeObject, kind: ResourceKind, old: KubeObject | 
   return causes;
 }
 
-function validateEvent(event: KubeObject, mustBeNew: boolean): StatusCause[] {
+function validateEvent(event: KubeObject): StatusCause[] {
   const causes: StatusCause[] = [];
   const about = recordAt(event, 'involvedObject');
   const namespace = textAt(about, 'namespace');
@@ -136,7 +136,7 @@ function validateEvent(event: KubeObject, mustBeNew: boolean): StatusCause[] {
   if (event.metadata.namespace !== home) {
     causes.push(invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace'));
   }
-  if (textAt(event, 'eventTime') === '') return mustBeNew ? [...causes, required('eventTime')] : causes;
+  if (textAt(event, 'eventTime') === '') return causes;
   // An event with an eventTime is one of the new kind, and held to more.
   for (const [field, path] of [
     ['reportingController', 'reportingComponent'],
@@ -187,6 +187,10 @@ function validateLease(lease: KubeObject): StatusCause[] {
 }
 
 function validateRules(role: KubeObject): StatusCause[] {
+  if (role['aggregationRule'] !== undefined) {
+    const message = 'Forbidden: this server does not aggregate roles';
+    return [{ reason: 'FieldValueForbidden', message, field: 'aggregationRule' }];
+  }
   const rules = role['rules'] ?? [];
   if (!Array.isArray(rules)) return [invalidValue('rules', rules, 'must be a list')];
   return rules.flatMap((rule: unknown, index) => {

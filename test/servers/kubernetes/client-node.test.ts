@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   ApiException,
-  CoreV1Api,
   CustomObjectsApi,
-  EventsV1Api,
   KubeConfig,
   PatchStrategy,
   setHeaderOptions,
@@ -46,24 +44,6 @@ describe('@kubernetes/client-node', () => {
     await api.deleteNamespacedCustomObject({ ...WHERE, name: 'node' });
     const gone = api.getNamespacedCustomObject({ ...WHERE, name: 'node' });
     await expect(gone).rejects.toBeInstanceOf(ApiException);
-  });
-
-  it('creates events in both groups and reads them in the other', async () => {
-    const involvedObject = { kind: 'Widget', namespace: 'default', name: 'w' };
-    await config.makeApiClient(CoreV1Api).createNamespacedEvent({
-      namespace: 'default',
-      body: {
-        metadata: { name: 'one' },
-        involvedObject,
-        reason: 'Tested',
-        message: 'hi',
-        lastTimestamp: new Date(),
-      },
-    });
-    const event = await config
-      .makeApiClient(EventsV1Api)
-      .readNamespacedEvent({ namespace: 'default', name: 'one' });
-    expect(event).toMatchObject({ note: 'hi', regarding: { name: 'w' } });
   });
 
   it('watches with a service account token', async () => {

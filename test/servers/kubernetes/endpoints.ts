@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 import { answerJson } from './answers.js';
 import type { ResourceKind } from './kinds.js';
-import { listObjects, selectorsOf } from './list-reader.js';
+import { listObjects } from './list-reader.js';
 import { isRecord, type KubeObject, recordAt, type UserInfo } from './objects.js';
 import { type ObjectWriter, type Preconditions, type WriteRequest } from './object-writer.js';
 import { negotiate, renderList, renderObject } from './rendering.js';
@@ -69,9 +69,6 @@ export class Endpoints {
       case 'delete':
         await this.delete(request, response);
         return;
-      case 'deletecollection':
-        await this.deleteCollection(request, response);
-        return;
       default:
         throw methodNotAllowed();
     }
@@ -126,22 +123,6 @@ export class Endpoints {
     };
     const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details };
     answerJson(response, 200, success, { warnings });
-  }
-
-  private async deleteCollection(request: ResourceRequest, response: ServerResponse): Promise<void> {
-    const { kind, info } = request;
-    const { storage, writer } = this.options;
-    const { selects } = selectorsOf(info.query, kind);
-    const options = deleteOptions(request);
-    const deleted: KubeObject[] = [];
-    for (const object of storage.list(kind.place, namespaceOf(info, kind)).filter(selects)) {
-      const { name, namespace = '' } = object.metadata;
-      const one = { ...writeRequest(request), name, namespace, dryRun: options.dryRun };
-      deleted.push((await writer.delete(one)).object);
-    }
-    const metadata = { resourceVersion: String(storage.revision) };
-    const rendering = negotiate(request.accept, info.query.get('includeObject'));
-    answerJson(response, 200, renderList(deleted, kind, rendering, metadata), { warnings: request.warnings });
   }
 
   private answer(

@@ -1,4 +1,3 @@
-import { coreEventToNew, newEventToCore } from './events.js';
 import type { KubeObject } from './objects.js';
 
 /** A printer column, as in a CRD. */
@@ -58,8 +57,6 @@ interface BuiltinOptions {
   readonly strictUpdate?: boolean;
   readonly createOnUpdate?: boolean;
   readonly fields?: readonly string[];
-  readonly place?: string;
-  readonly conversion?: ResourceKind['conversion'];
 }
 
 const EVENT_OBJECT_FIELDS = [
@@ -89,13 +86,12 @@ function builtin(apiVersion: string, kind: string, options: BuiltinOptions = {})
     shortNames: options.short ?? [],
     categories: options.all === true ? ['all'] : [],
     namespaced: options.cluster !== true,
-    place: options.place ?? `${group}/${plural}`,
+    place: `${group}/${plural}`,
     hasStatus: options.status === true,
     hasGeneration: options.generation === true,
     unconditionalUpdate: options.strictUpdate !== true,
     createOnUpdate: options.createOnUpdate === true,
     fields: options.fields ?? [],
-    ...(options.conversion === undefined ? {} : { conversion: options.conversion }),
   };
 }
 
@@ -136,17 +132,6 @@ export const BUILTIN_KINDS: readonly ResourceKind[] = [
   builtin('v1', 'PersistentVolumeClaim', { short: ['pvc'], status: true }),
   builtin('v1', 'ResourceQuota', { short: ['quota'], status: true }),
   builtin('v1', 'LimitRange', { short: ['limits'] }),
-  builtin('events.k8s.io/v1', 'Event', {
-    short: ['ev'],
-    createOnUpdate: true,
-    place: '/events',
-    fields: [
-      ...EVENT_OBJECT_FIELDS.map((field) => `regarding.${field}`),
-      ...EVENT_FIELDS,
-      'reportingController',
-    ],
-    conversion: { toStored: newEventToCore, fromStored: coreEventToNew },
-  }),
   builtin('apps/v1', 'Deployment', { ...WORKLOAD, short: ['deploy'] }),
   builtin('apps/v1', 'StatefulSet', { ...WORKLOAD, short: ['sts'] }),
   builtin('apps/v1', 'DaemonSet', { ...WORKLOAD, short: ['ds'] }),

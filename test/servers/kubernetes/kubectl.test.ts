@@ -133,8 +133,8 @@ withKubectl('kubectl', () => {
 
   it('patches, and deletes what finalizers hold once they let go', async () => {
     await client.post(WIDGETS, widget('finalized', { size: 'small' }, { finalizers: ['a.dev/x'] }));
-    const patch = JSON.stringify([{ op: 'replace', path: '/spec/size', value: 'large' }]);
-    expect((await start(['patch', 'wd', 'finalized', '--type', 'json', '-p', patch]).done).stdout).toContain(
+    const patch = JSON.stringify({ spec: { size: 'large' } });
+    expect((await start(['patch', 'wd', 'finalized', '--type', 'merge', '-p', patch]).done).stdout).toContain(
       'patched',
     );
     const deleting = kubectl('delete wd finalized --timeout=20s');

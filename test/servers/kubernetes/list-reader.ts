@@ -1,6 +1,6 @@
 import type { ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject } from './objects.js';
-import { fieldSelector, labelSelector, type Selector } from './selectors.js';
+import { fieldSelector, type Selector } from './selectors.js';
 import { ApiError, badRequest, expired, invalid } from './status-errors.js';
 import { keyOf, type Storage } from './storage.js';
 
@@ -9,13 +9,11 @@ export interface ListResult {
   readonly metadata: Record<string, unknown>;
 }
 
-/** Label and field selectors of a query, and whether there are any. */
+/** The field selector of a query, and whether there is one. @throws ApiError 400 also for a label selector */
 export function selectorsOf(query: URLSearchParams, kind: ResourceKind): { selects: Selector; any: boolean } {
-  const labels = query.get('labelSelector') ?? '';
+  if ((query.get('labelSelector') ?? '') !== '') throw badRequest('this server knows no label selectors');
   const fields = query.get('fieldSelector') ?? '';
-  const byLabel = labelSelector(labels);
-  const byField = fieldSelector(fields, kind);
-  return { selects: (object) => byLabel(object) && byField(object), any: labels !== '' || fields !== '' };
+  return { selects: fieldSelector(fields, kind), any: fields !== '' };
 }
 
 /** A resourceVersion of a query; undefined when absent. @throws ApiError 400 */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { isRecord } from './objects.js';
-import { applyJsonPatch, applyMergePatch, PatchError } from './patch.js';
+import { applyMergePatch, PatchError } from './patch.js';
 
 /** The status of the refusal, or `applied`. */
 function outcome(apply: () => unknown): number | 'applied' {
@@ -98,108 +98,3 @@ function canonical(value: unknown): string {
     isRecord(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
   );
 }
-
-describe('applyJsonPatch', () => {
-  it.each<[string, unknown, unknown[], unknown]>([
-    ['adds a member', { a: 1 }, [{ op: 'add', path: '/b', value: 2 }], { a: 1, b: 2 }],
-    ['adds over a member', { a: 1 }, [{ op: 'add', path: '/a', value: [] }], { a: [] }],
-    ['adds null for a value left out', { a: 1 }, [{ op: 'add', path: '/b' }], { a: 1, b: null }],
-    ['inserts into a list', { a: [1, 3] }, [{ op: 'add', path: '/a/1', value: 2 }], { a: [1, 2, 3] }],
-    ['appends with an index', { a: [1] }, [{ op: 'add', path: '/a/1', value: 2 }], { a: [1, 2] }],
-    ['appends with -', { a: [1] }, [{ op: 'add', path: '/a/-', value: 2 }], { a: [1, 2] }],
-    ['removes a member', { a: 1, b: 2 }, [{ op: 'remove', path: '/a' }], { b: 2 }],
-    ['removes an item', { a: [1, 2, 3] }, [{ op: 'remove', path: '/a/1' }], { a: [1, 3] }],
-    ['replaces an item', { a: [{ b: 1 }] }, [{ op: 'replace', path: '/a/0/b', value: 2 }], { a: [{ b: 2 }] }],
-    ['replaces the document', { a: 1 }, [{ op: 'replace', path: '', value: { b: 1 } }], { b: 1 }],
-    ['moves', { a: { b: 1 }, c: {} }, [{ op: 'move', from: '/a/b', path: '/c/d' }], { a: {}, c: { d: 1 } }],
-    ['moves within a list', { a: [1, 2, 3] }, [{ op: 'move', from: '/a/0', path: '/a/2' }], { a: [2, 3, 1] }],
-    ['copies', { a: { b: [1] } }, [{ op: 'copy', from: '/a', path: '/c' }], { a: { b: [1] }, c: { b: [1] } }],
-    [
-      'tests whatever the order of keys',
-      { a: { b: 1, c: 2 } },
-      [{ op: 'test', path: '/a', value: { c: 2, b: 1 } }],
-      { a: { b: 1, c: 2 } },
-    ],
-    ['tests that a member is not there', { a: 1 }, [{ op: 'test', path: '/b', value: null }], { a: 1 }],
-    [
-      'reads ~1 as / and ~0 as ~',
-      { 'a/b': { 'm~n': 1 } },
-      [{ op: 'remove', path: '/a~1b/m~0n' }],
-      { 'a/b': {} },
-    ],
-    ['reads ~01 as ~1', { '~1': 1 }, [{ op: 'remove', path: '/~01' }], {}],
-    ['knows the empty key', { '': 1 }, [{ op: 'replace', path: '/', value: 2 }], { '': 2 }],
-    [
-      'works on what it made',
-      {},
-      [
-        { op: 'add', path: '/a', value: {} },
-        { op: 'add', path: '/a/b', value: 1 },
-      ],
-      { a: { b: 1 } },
-    ],
-  ])('%s', (_what, target, operations, result) => {
-    expect(applyJsonPatch(target, operations)).toStrictEqual(result);
-  });
-
-  it.each<[string, unknown]>([
-    ['a failed test', { op: 'test', path: '/a', value: 2 }],
-    ['a test below nothing', { op: 'test', path: '/x/y', value: null }],
-    ['removal of nothing', { op: 'remove', path: '/x' }],
-    ['replacement of nothing', { op: 'replace', path: '/x', value: 1 }],
-    ['an addition below nothing', { op: 'add', path: '/x/y', value: 1 }],
-    ['an addition to a text', { op: 'add', path: '/t/y', value: 1 }],
-    ['an addition behind the end', { op: 'add', path: '/l/3', value: 1 }],
-    ['a replacement with -', { op: 'replace', path: '/l/-', value: 1 }],
-    ['an index that is none', { op: 'remove', path: '/l/one' }],
-    ['a copy of nothing', { op: 'copy', from: '/x', path: '/y' }],
-    ['a move into itself', { op: 'move', from: '/o', path: '/o/inner' }],
-    ['removal of the document', { op: 'remove', path: '' }],
-    ['a pointer without a slash', { op: 'add', path: 'a', value: 1 }],
-    ['a missing path', { op: 'add', value: 1 }],
-    ['an unknown operation', { op: 'merge', path: '/a', value: 1 }],
-    ['a copy of what only the prototype has', { op: 'copy', from: '/constructor', path: '/y' }],
-    ['a member of the prototype', { op: 'replace', path: '/__proto__', value: {} }],
-    ['a member of a function of the prototype', { op: 'add', path: '/constructor/x', value: 1 }],
-  ])('refuses %s with 422', (_what, operation) => {
-    const target = { a: 1, t: 'text', l: [1, 2], o: { inner: 1 } };
-    const before = JSON.stringify(target);
-    expect(outcome(() => applyJsonPatch(target, [{ op: 'add', path: '/a', value: 9 }, operation]))).toBe(422);
-    expect(JSON.stringify(target)).toBe(before);
-  });
-
-  it.each<[unknown, string]>([
-    [{ op: 'x' }, 'cannot unmarshal object into Go value of type []handlers.jsonPatchOp'],
-    ['text', 'cannot unmarshal string into Go value of type []handlers.jsonPatchOp'],
-    [[5], 'cannot unmarshal number into Go value of type handlers.jsonPatchOp'],
-  ])('refuses %j, which is no list of operations, with 400', (operations, message) => {
-    expect(outcome(() => applyJsonPatch({}, operations))).toBe(400);
-    expect(() => applyJsonPatch({}, operations)).toThrow(message);
-  });
-
-  it('takes 10,000 operations and refuses one more with 413', () => {
-    const operations = Array.from({ length: 10_000 }, () => ({ op: 'test', path: '/a', value: 1 }));
-    expect(outcome(() => applyJsonPatch({ a: 1 }, operations))).toBe('applied');
-    expect(outcome(() => applyJsonPatch({ a: 1 }, [...operations, operations[0]]))).toBe(413);
-  });
-
-  it('adds __proto__ as a key like any other', () => {
-    const patched = applyJsonPatch({}, [{ op: 'add', path: '/__proto__', value: { polluted: true } }]);
-    expect(JSON.stringify(patched)).toBe('{"__proto__":{"polluted":true}}');
-    expect({}).not.toHaveProperty('polluted');
-  });
-
-  it('undoes an addition with a removal', () => {
-    const keys = fc.string().filter((key) => key !== 'known');
-    fc.assert(
-      fc.property(keys, fc.jsonValue(), (key, value) => {
-        const path = `/${key.replace(/~/g, '~0').replace(/\//g, '~1')}`;
-        const added = applyJsonPatch({ known: 1 }, [
-          { op: 'add', path, value },
-          { op: 'test', path, value },
-        ]);
-        expect(applyJsonPatch(added, [{ op: 'remove', path }])).toEqual({ known: 1 });
-      }),
-    );
-  });
-});

@@ -1,26 +1,23 @@
 import type { ResourceKind } from './kinds.js';
 import type { KubeObject } from './objects.js';
-import { applyJsonPatch, applyMergePatch, PatchError } from './patch.js';
+import { applyMergePatch, PatchError } from './patch.js';
 import { ApiError, badRequest, unsupportedMediaType } from './status-errors.js';
 import { applyStrategicMergePatch } from './strategic-merge.js';
 
-const JSON_PATCH = 'application/json-patch+json';
 const MERGE_PATCH = 'application/merge-patch+json';
 const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
 /** How a `Status` tells of each refusal. */
 const REFUSALS: Readonly<Record<PatchError['status'], { reason: string; details?: object }>> = {
   400: { reason: 'BadRequest' },
-  413: { reason: 'RequestEntityTooLarge' },
-  422: { reason: 'Invalid', details: {} },
   500: { reason: '' },
 };
 
 /**
- * The object that a patch makes of another one.
+ * The object that a patch makes of another one. JSON patches are refused: nothing here sends one.
  *
  * @throws ApiError 415 for a kind of patch that the resource does not take, 400 for one that cannot be
- *   read, 413 for too many operations, 422 for one that does not fit, 500 for an item without its key.
+ *   read, 500 for an item without its key.
  */
 export function applyPatch(
   target: KubeObject,
@@ -30,7 +27,7 @@ export function applyPatch(
 ): unknown {
   const type = (contentType.split(';')[0] ?? '').trim();
   // Strategic merge needs to know the kind's Go type, which custom resources do not have.
-  const accepted = [JSON_PATCH, MERGE_PATCH, ...(kind.custom === undefined ? [STRATEGIC_PATCH] : [])];
+  const accepted = [MERGE_PATCH, ...(kind.custom === undefined ? [STRATEGIC_PATCH] : [])];
   if (!accepted.includes(type)) throw unsupportedMediaType(accepted);
   let patch: unknown;
   try {
@@ -39,7 +36,6 @@ export function applyPatch(
     throw badRequest('error decoding patch: the body is not JSON');
   }
   try {
-    if (type === JSON_PATCH) return applyJsonPatch(target, patch);
     if (type === MERGE_PATCH) return applyMergePatch(target, patch);
     return applyStrategicMergePatch(target, patch, kind.kind);
   } catch (error) {

@@ -253,56 +253,6 @@ describe('authorize', () => {
   });
 });
 
-describe('aggregation', () => {
-  const reader = object(
-    'ClusterRole',
-    'reader',
-    { rules: [rule(['get'], ['things'])] },
-    { labels: { to: 'view' } },
-  );
-  function aggregated(clusterRoleSelectors: object[], others: KubeObject[] = [reader]): RbacObjects {
-    const role = object('ClusterRole', 'role', {
-      rules: [rule(['delete'], ['things'])],
-      aggregationRule: { clusterRoleSelectors },
-    });
-    return { ...clusterWide([]), clusterRoles: [role, ...others] };
-  }
-
-  it.each<[string, object, boolean]>([
-    ['matching labels', { matchLabels: { to: 'view' } }, true],
-    ['other labels', { matchLabels: { to: 'edit' } }, false],
-    ['a label of the prototype', { matchLabels: { constructor: 'x' } }, false],
-    ['In', { matchExpressions: [{ key: 'to', operator: 'In', values: ['edit', 'view'] }] }, true],
-    ['NotIn', { matchExpressions: [{ key: 'to', operator: 'NotIn', values: ['view'] }] }, false],
-    ['Exists', { matchExpressions: [{ key: 'to', operator: 'Exists' }] }, true],
-    ['DoesNotExist', { matchExpressions: [{ key: 'to', operator: 'DoesNotExist' }] }, false],
-    ['an unknown operator', { matchExpressions: [{ key: 'to', operator: 'Like' }] }, false],
-    [
-      'both kinds, of which one does not match',
-      { matchLabels: { to: 'view' }, matchExpressions: [{ key: 'x', operator: 'Exists' }] },
-      false,
-    ],
-  ])('takes the rules of roles by %s', (_what, selector, allowed) => {
-    expect(authorize(wish('get', 'things'), aggregated([selector]))).toBe(allowed);
-  });
-
-  it('overwrites the rules of the aggregated role', () => {
-    expect(authorize(wish('delete', 'things'), aggregated([{ matchLabels: { to: 'view' } }]))).toBe(false);
-  });
-
-  it('goes on through aggregated roles, and comes to an end when they select each other', () => {
-    const middle = object(
-      'ClusterRole',
-      'middle',
-      { aggregationRule: { clusterRoleSelectors: [{}] } },
-      { labels: { to: 'edit' } },
-    );
-    const objects = aggregated([{ matchLabels: { to: 'edit' } }], [middle, reader]);
-    expect(authorize(wish('get', 'things'), objects)).toBe(true);
-    expect(authorize(wish('list', 'things'), objects)).toBe(false);
-  });
-});
-
 describe('manifests/rbac', () => {
   const load = (file: string): KubeObject =>
     parse(readFileSync(`manifests/rbac/${file}.yaml`, 'utf8')) as KubeObject;

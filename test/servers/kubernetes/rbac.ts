@@ -59,57 +59,17 @@ function rulesOf(binding: KubeObject, objects: RbacObjects): unknown[] {
   if ((reference.apiGroup ?? GROUP) !== GROUP) return [];
   if (reference.kind === 'ClusterRole') {
     const role = objects.clusterRoles.find(({ metadata }) => metadata.name === reference.name);
-    return role === undefined ? [] : rulesOfClusterRole(role, objects);
+    return rulesIn(role);
   }
   if (reference.kind !== 'Role') return [];
   const role = objects.roles.find(
     ({ metadata }) => metadata.name === reference.name && metadata.namespace === binding.metadata.namespace,
   );
-  return role !== undefined && Array.isArray(role.rules) ? role.rules : [];
+  return rulesIn(role);
 }
 
-/**
- * The rules of a ClusterRole. An aggregated one has the rules of every role that one of its selectors
- * matches, aggregated ones among them; its own are overwritten.
- */
-export function rulesOfClusterRole(
-  role: KubeObject,
-  objects: Pick<RbacObjects, 'clusterRoles'>,
-  seen: ReadonlySet<string> = new Set(),
-): unknown[] {
-  const selectors = recordAt(role, 'aggregationRule').clusterRoleSelectors;
-  if (!Array.isArray(selectors)) return Array.isArray(role.rules) ? (role.rules as unknown[]) : [];
-  const visited = new Set([...seen, role.metadata.name]);
-  return objects.clusterRoles
-    .filter((other) => !visited.has(other.metadata.name))
-    .filter((other) => selectors.some((selector) => selects(selector, other.metadata.labels ?? {})))
-    .flatMap((other) => rulesOfClusterRole(other, objects, visited));
-}
-
-/** A `metav1.LabelSelector`; an empty one selects everything. */
-function selects(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
-  const pairs = Object.entries(recordAt(selector, 'matchLabels'));
-  if (!pairs.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value)) return false;
-  const expressions = isRecord(selector) ? selector.matchExpressions : undefined;
-  return !Array.isArray(expressions) || expressions.every((one) => meets(one, labels));
-}
-
-function meets(expression: unknown, labels: Readonly<Record<string, string>>): boolean {
-  const key = textAt(expression, 'key');
-  const values = isRecord(expression) && Array.isArray(expression.values) ? expression.values : [];
-  const label = Object.hasOwn(labels, key) ? labels[key] : undefined;
-  switch (textAt(expression, 'operator')) {
-    case 'In':
-      return label !== undefined && values.includes(label);
-    case 'NotIn':
-      return label === undefined || !values.includes(label);
-    case 'Exists':
-      return label !== undefined;
-    case 'DoesNotExist':
-      return label === undefined;
-    default:
-      return false;
-  }
+function rulesIn(role: KubeObject | undefined): unknown[] {
+  return role !== undefined && Array.isArray(role.rules) ? (role.rules as unknown[]) : [];
 }
 
 function covers(rule: unknown, request: AccessRequest): boolean {

@@ -41,19 +41,6 @@ describe('list', () => {
   });
 
   it.each([
-    ['app=web', ['a', 'b']],
-    ['app==web,tier=front', ['a']],
-    ['app!=web', ['c', 'd']],
-    ['app in (web, db)', ['a', 'b', 'c']],
-    ['app notin (web),app', ['c']],
-    ['tier', ['a']],
-    ['!tier', ['b', 'c', 'd']],
-  ])('selects by labels: %s', async (selector, expected) => {
-    const { body } = await client.get(`${WIDGETS}?labelSelector=${encodeURIComponent(selector)}`);
-    expect(names(body)).toEqual(expected);
-  });
-
-  it.each([
     ['metadata.name=b', ['b']],
     ['metadata.name!=b,metadata.namespace=default', ['a', 'c', 'd']],
   ])('selects by fields: %s', async (selector, expected) => {
@@ -62,8 +49,8 @@ describe('list', () => {
   });
 
   it.each([
-    'labelSelector=app%20in',
-    'labelSelector=-x%3D1',
+    // Known to a real server, but used by nothing here.
+    'labelSelector=app%3Dweb',
     'fieldSelector=spec.size%3Dsmall',
     'limit=x',
     'resourceVersion=x',
@@ -144,22 +131,6 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('adds and deletes what enters and leaves the selection', async () => {
-    const from = server.revision;
-    const watch = await client.watch(
-      `${WIDGETS}?watch=1&labelSelector=seen%3Dyes&resourceVersion=${String(from)}`,
-    );
-    await client.post(WIDGETS, widget('sel'));
-    await client.patch(`${WIDGETS}/sel`, { metadata: { labels: { seen: 'yes' } } });
-    await client.patch(`${WIDGETS}/sel`, { spec: { count: 2 } });
-    await client.patch(`${WIDGETS}/sel`, { metadata: { labels: { seen: 'no' } } });
-    await client.delete(`${WIDGETS}/sel`);
-    await watch.until(() => watch.lines.length === 3);
-    expect(watch.seen).toEqual(['ADDED sel', 'MODIFIED sel', 'DELETED sel']);
-    expect(watch.events[2]?.['object']?.['metadata']?.['resourceVersion']).toBe(String(from + 4));
-    watch.close();
-  });
-
   it('sends bookmarks to those who allow them', async () => {
     const with_ = await client.watch(
       `${WIDGETS}?watch=1&allowWatchBookmarks=true&resourceVersion=${String(server.revision)}`,
@@ -229,15 +200,6 @@ describe('switchboard', () => {
     alive.close();
   });
 
-  it('writes raw lines into watches', async () => {
-    const watch = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
-    expect(server.sendRawWatchLine('Widget', '{"type":"ADD')).toBe(1);
-    await client.patch(`${WIDGETS}/b`, { spec: { count: 102 } });
-    await watch.until(() => watch.lines.length === 2);
-    expect(watch.lines[0]).toBe('{"type":"ADD');
-    watch.close();
-  });
-
   it('stops and restarts on the same port with everything that was stored', async () => {
     const watch = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
     const { url } = server;
@@ -246,17 +208,7 @@ describe('switchboard', () => {
     await expect(client.get(WIDGETS)).rejects.toThrow();
     await server.restart();
     expect(server.url).toBe(url);
-    expect((await client.get(`${WIDGETS}/b`)).body['spec']?.['count']).toBe(102);
+    expect((await client.get(`${WIDGETS}/b`)).body['spec']?.['count']).toBe(101);
     expect(server.openWatches).toBe(0);
-  });
-
-  it('rotates its certificate, to another authority if asked', async () => {
-    const oldCa = server.caCert;
-    await server.rotateCertificate({ newAuthority: true });
-    expect(server.caCert).not.toBe(oldCa);
-    server.cutConnections();
-    const fresh = new RawClient(server);
-    expect((await fresh.get('/readyz')).text).toBe('ok');
-    fresh.close();
   });
 });

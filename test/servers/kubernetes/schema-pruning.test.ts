@@ -36,17 +36,6 @@ describe('pruneUnknown', () => {
     });
   });
 
-  it('keeps type and metadata of an embedded resource', () => {
-    const schema = schemaWith({ type: 'object', 'x-kubernetes-embedded-resource': true, properties: {} });
-    const x = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec: {} };
-    expect(pruneUnknown(schema, { spec: { x } }).pruned).toEqual(['spec.x.spec']);
-    const list = schemaWith({
-      type: 'array',
-      items: { type: 'object', 'x-kubernetes-embedded-resource': true, properties: {} },
-    });
-    expect(pruneUnknown(list, { spec: { x: [x] } }).pruned).toEqual(['spec.x[0].spec']);
-  });
-
   it('takes hostile names for unknown fields, and for keys of a map', () => {
     const spec: unknown = JSON.parse(
       '{"path":"a","__proto__":{"a":1},"constructor":1,"ctx":{"__proto__":"v"}}',

@@ -195,77 +195,22 @@ describe('validateSchema', () => {
     [{ type: 'string', format: 'date-time' }, '2026-02-30T00:00:00Z', false],
     [{ type: 'string', format: 'date-time' }, '2026-01-01T24:00:00Z', false],
     [{ type: 'string', format: 'date-time' }, '2026-01-01T00:00:00', false],
-    [{ type: 'string', format: 'date' }, '2026-12-31', true],
-    [{ type: 'string', format: 'date' }, '2026-13-01', false],
-    [{ type: 'string', format: 'byte' }, 'YQ==', true],
-    [{ type: 'string', format: 'byte' }, 'YQ', false],
-    [{ type: 'string', format: 'uuid' }, '0c61a5a1-d18f-4c24-a73c-faff648e5b32', true],
-    [{ type: 'string', format: 'uuid' }, 'none', false],
     [{ type: 'integer', format: 'int64' }, 9007199254740991, true],
     [{ type: 'integer', format: 'int64' }, 1e300, false],
     [{ type: 'integer', format: 'int32' }, -2147483648, true],
     [{ type: 'integer', format: 'int32' }, -2147483649, false],
     [{ type: 'integer' }, 1.5, false],
     [{ type: 'number' }, 1, true],
-    [{ type: 'number', exclusiveMinimum: true, minimum: 1 }, 1, false],
-    [{ type: 'number', exclusiveMaximum: true, maximum: 1 }, 0.5, true],
-    [{ type: 'number', multipleOf: 5 }, 12, false],
     [{ type: 'boolean' }, 'true', false],
     [{ type: 'array', items: { type: 'string' } }, ['a', 1], false],
     [{ type: 'array', items: { type: 'string' } }, [null], false],
     [{ type: 'array', items: { type: 'string', nullable: true } }, [null], true],
     [{ type: 'object', additionalProperties: { type: 'string' } }, { a: null }, false],
-    [{ type: 'object', additionalProperties: { type: 'string' }, minProperties: 1 }, {}, false],
-    [{ type: 'object', additionalProperties: { type: 'string' }, maxProperties: 1 }, { a: '', b: '' }, false],
-    [{ 'x-kubernetes-int-or-string': true }, 'http', true],
-    [{ 'x-kubernetes-int-or-string': true }, 80, true],
-    [{ 'x-kubernetes-int-or-string': true }, 80.5, false],
-    [{ 'x-kubernetes-int-or-string': true }, {}, false],
-    [{ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }, 80, true],
     [{ 'x-kubernetes-preserve-unknown-fields': true }, { any: ['thing', null] }, true],
-    [
-      {
-        type: 'object',
-        'x-kubernetes-embedded-resource': true,
-        'x-kubernetes-preserve-unknown-fields': true,
-      },
-      { kind: 'Pod' },
-      false,
-    ],
     [{ type: 'integer', enum: [1, 2] }, 2, true],
     [{ type: 'integer', enum: [1, 2] }, 3, false],
-    [{ type: 'string', allOf: [{ minLength: 2 }, { maxLength: 3 }] }, 'abcd', false],
-    [{ type: 'string', anyOf: [{ minLength: 5 }, { pattern: '^a' }] }, 'ab', true],
-    [{ type: 'string', anyOf: [{ minLength: 5 }, { pattern: '^a' }] }, 'b', false],
-    [{ type: 'string', oneOf: [{ minLength: 1 }, { pattern: '^a' }] }, 'ab', false],
-    [{ type: 'string', oneOf: [{ minLength: 1 }, { pattern: '^a' }] }, 'b', true],
-    [{ type: 'string', not: { pattern: 'x' } }, 'axb', false],
-    [{ type: 'string', not: { pattern: 'x' } }, 'ab', true],
   ])('against %j judges %j as valid: %s', (x, value, valid) => {
     expect(problemsOf({ x: value }, schemaWith(x)).length === 0).toBe(valid);
-  });
-
-  it('compares items of a set whatever the order of their keys', () => {
-    const schema = schemaWith({
-      type: 'array',
-      'x-kubernetes-list-type': 'set',
-      items: {
-        type: 'object',
-        'x-kubernetes-map-type': 'atomic',
-        properties: { a: { type: 'string' }, b: { type: 'string' } },
-      },
-    });
-    expect(
-      problemsOf(
-        {
-          x: [
-            { a: '1', b: '2' },
-            { b: '2', a: '1' },
-          ],
-        },
-        schema,
-      ),
-    ).toEqual([['spec.x[1]', 'FieldValueDuplicate', 'Duplicate value: {"a":"1","b":"2"}']]);
   });
 
   it('does not take a member of the prototype for a required field', () => {

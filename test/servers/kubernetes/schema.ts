@@ -1,5 +1,5 @@
 import { copyJson, isRecord, sameJson } from './objects.js';
-import { checkList, checkNumber, checkObjectSize, checkText, type Complaint } from './schema-values.js';
+import { checkList, checkNumber, checkText, type Complaint } from './schema-values.js';
 
 /** A structural schema of a CRD (`apiextensions.k8s.io/v1` JSONSchemaProps), as far as it is enforced. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -39,7 +39,7 @@ function prune(
   if (Array.isArray(value)) {
     const { items } = schema;
     return isRecord(items)
-      ? value.map((item, index) => prune(items, item, `${path}[${String(index)}]`, pruned, ownFields(items)))
+      ? value.map((item, index) => prune(items, item, `${path}[${String(index)}]`, pruned))
       : value;
   }
   if (!isRecord(value)) return value;
@@ -50,16 +50,11 @@ function prune(
     const field = at(path, key);
     const known = schemaOfKey(schema, key);
     if (always.includes(key)) entries.push([key, inner]);
-    else if (known !== undefined) entries.push([key, prune(known, inner, field, pruned, ownFields(known))]);
+    else if (known !== undefined) entries.push([key, prune(known, inner, field, pruned)]);
     else if (keepsUnknown) entries.push([key, inner]);
     else pruned.push(field);
   }
   return Object.fromEntries(entries);
-}
-
-/** An embedded resource keeps its type and its metadata, as the root does. */
-function ownFields(schema: Schema): readonly string[] {
-  return schema['x-kubernetes-embedded-resource'] === true ? ROOT_FIELDS : [];
 }
 
 /**
@@ -160,7 +155,6 @@ function validate(schema: Schema, value: unknown, path: string, problems: Schema
   } else if (isRecord(value)) {
     validateObject(schema, value, path, problems, complain);
   }
-  validateJunctors(schema, value, path, complain);
 }
 
 function notInFormat(schema: Schema, path: string): [SchemaProblem['type'], string, string] {
@@ -179,36 +173,13 @@ function validateObject(
   problems: SchemaProblem[],
   complain: Complaint,
 ): void {
-  checkObjectSize(schema, value, path, complain);
   for (const [key, inner] of Object.entries(value)) {
     const known = schemaOfKey(schema, key);
     if (known !== undefined) validate(known, inner, at(path, key), problems);
   }
-  const embedded = schema['x-kubernetes-embedded-resource'] === true ? ['apiVersion', 'kind'] : [];
   const required = Array.isArray(schema.required) ? (schema.required as string[]) : [];
-  for (const key of new Set([...required, ...embedded])) {
+  for (const key of required) {
     if (!Object.hasOwn(value, key)) complain('FieldValueRequired', 'Required value', at(path, key));
-  }
-}
-
-function validateJunctors(schema: Schema, value: unknown, path: string, complain: Complaint): void {
-  const branches = (key: string): Schema[] =>
-    Array.isArray(schema[key]) ? schema[key].filter(isRecord) : [];
-  const accepts = (branch: Schema): boolean => validateValue(branch, value, path).length === 0;
-  const name = JSON.stringify(path);
-  if (!branches('allOf').every(accepts)) {
-    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate all the schemas (allOf)`);
-  }
-  const anyOf = branches('anyOf');
-  if (anyOf.length > 0 && !anyOf.some(accepts)) {
-    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate at least one schema (anyOf)`);
-  }
-  const oneOf = branches('oneOf');
-  if (oneOf.length > 0 && oneOf.filter(accepts).length !== 1) {
-    complain('FieldValueInvalid', `Invalid value: "": ${name} must validate one and only one schema (oneOf)`);
-  }
-  if (isRecord(schema.not) && accepts(schema.not)) {
-    complain('FieldValueInvalid', `Invalid value: "": ${name} must not validate the schema (not)`);
   }
 }
 
@@ -262,15 +233,12 @@ function schemaOfKey(schema: Schema, key: string): Schema | undefined {
 }
 
 function requiresType(schema: Schema): boolean {
-  return typeof schema.type === 'string' || schema['x-kubernetes-int-or-string'] === true;
+  return typeof schema.type === 'string';
 }
 
 /** `[wanted, found]` when the value is of another type, as kube-openapi's type validator words them. */
 function wrongType(schema: Schema, value: unknown): [string, string] | undefined {
   const found = typeName(value);
-  if (schema['x-kubernetes-int-or-string'] === true) {
-    return found === 'string' || found === 'integer' ? undefined : ['integer,string', found];
-  }
   const { type, format } = schema;
   if (typeof type !== 'string' || type === found || (type === 'number' && found === 'integer'))
     return undefined;

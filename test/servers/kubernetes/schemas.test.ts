@@ -110,26 +110,6 @@ describe('bodies and patches', () => {
     expect((await client.post(WIDGETS, '', { contentType: 'application/json' })).status).toBe(400);
   });
 
-  it('applies JSON patches, and refuses the whole when a test fails', async () => {
-    const json = 'application/json-patch+json';
-    await client.post(WIDGETS, widget('json'));
-    const good = [
-      { op: 'test', path: '/spec/size', value: 'small' },
-      { op: 'add', path: '/spec/count', value: 4 },
-    ];
-    expect((await client.patch(`${WIDGETS}/json`, good, json)).body['spec']).toEqual({
-      size: 'small',
-      count: 4,
-    });
-    const bad = [
-      { op: 'replace', path: '/spec/count', value: 5 },
-      { op: 'test', path: '/spec/size', value: 'large' },
-    ];
-    expect((await client.patch(`${WIDGETS}/json`, bad, json)).status).toBe(422);
-    expect((await client.patch(`${WIDGETS}/json`, { spec: {} }, json)).status).toBe(400);
-    expect(server.peek('widgets', 'default', 'json')?.['spec']).toEqual({ size: 'small', count: 4 });
-  });
-
   it('merges lists by key in strategic patches of built-in kinds', async () => {
     const path = '/apis/apps/v1/namespaces/default/deployments';
     const selector = { matchLabels: { a: 'b' } };

@@ -82,7 +82,6 @@ export async function startKubernetesServer(options: KubernetesOptions = {}): Pr
     systemPaths: new SystemPaths({
       discovery: new Discovery(kinds),
       openApi: new OpenApiDocuments(kinds),
-      tokens,
       gitVersion: options.gitVersion ?? 'v1.32.4',
       address: () => address,
     }),
@@ -242,11 +241,6 @@ export class LoopbackKubernetes {
     this.parts.server.cutConnections();
   }
 
-  /** Writes a line as it is into every open watch of a kind (or plural). @returns how many got it. */
-  sendRawWatchLine(kind: string, text: string): number {
-    return this.parts.watches.sendRaw(kind, text);
-  }
-
   /** Stops listening and cuts every connection; what is stored stays. */
   async stop(): Promise<void> {
     await this.parts.server.close();
@@ -255,17 +249,6 @@ export class LoopbackKubernetes {
   /** Listens again on the same port, with everything that was stored. */
   async restart(): Promise<void> {
     await this.parts.server.listen(this.port);
-  }
-
-  /**
-   * A new serving certificate for new connections, of the same authority or of a new one
-   * ({@link caCert} then changes); client certificates stay good.
-   */
-  async rotateCertificate(options: { readonly newAuthority?: boolean } = {}): Promise<void> {
-    if (options.newAuthority === true)
-      this.servingAuthority = await TestAuthority.create('loopback kubernetes, next');
-    const pair = await this.servingAuthority.issue();
-    this.parts.server.replaceCertificate({ ...pair, ca: this.parts.clientAuthority.cert });
   }
 
   private placeOf(kind: string): string {

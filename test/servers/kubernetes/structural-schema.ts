@@ -3,11 +3,29 @@ import { isRecord } from './objects.js';
 import { type Schema, type SchemaProblem, pruneUnknown, validateValue } from './schema.js';
 import { checksFormat } from './schema-values.js';
 
-const JUNCTORS = ['allOf', 'anyOf', 'oneOf'];
-/** Of JSON Schema, but not of a CRD's schema. */
-const UNSUPPORTED = ['$ref', 'definitions', 'dependencies', 'id', 'patternProperties', 'additionalItems'];
-/** What belongs to the structure, so that value rules inside of a junctor must not say it again. */
-const STRUCTURE = ['type', 'default', 'nullable', 'title', 'description', 'additionalProperties'];
+/** What this server enforces; a CRD with any other keyword is refused. */
+const KEYWORDS: readonly string[] = [
+  'additionalProperties',
+  'default',
+  'description',
+  'enum',
+  'format',
+  'items',
+  'maxItems',
+  'maxLength',
+  'maximum',
+  'minItems',
+  'minLength',
+  'minimum',
+  'nullable',
+  'pattern',
+  'properties',
+  'required',
+  'type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-list-type',
+  'x-kubernetes-preserve-unknown-fields',
+];
 const TYPES = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
 const LIST_TYPES = ['atomic', 'map', 'set'];
 const COLUMN_TYPES = ['integer', 'number', 'string', 'boolean', 'date'];
@@ -100,9 +118,7 @@ class StructureCheck {
 
   private type(schema: Schema, field: string, place: Place): void {
     const { type } = schema;
-    const typeless =
-      schema['x-kubernetes-int-or-string'] === true ||
-      schema['x-kubernetes-preserve-unknown-fields'] === true;
+    const typeless = schema['x-kubernetes-preserve-unknown-fields'] === true;
     if (type === undefined || type === '') {
       if (place === 'root') this.required(`${field}.type`, 'must not be empty at the root');
       else if (!typeless) this.required(`${field}.type`, `must not be empty for specified ${place}s`);
@@ -116,12 +132,9 @@ class StructureCheck {
   }
 
   private keywords(schema: Schema, field: string): void {
-    for (const keyword of UNSUPPORTED) {
-      if (schema[keyword] !== undefined) this.forbidden(`${field}.${keyword}`, `${keyword} is not supported`);
-    }
-    if (schema['uniqueItems'] === true) {
-      const why = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
-      this.forbidden(`${field}.uniqueItems`, why);
+    for (const keyword of Object.keys(schema)) {
+      if (!KEYWORDS.includes(keyword))
+        this.forbidden(`${field}.${keyword}`, `this server does not enforce ${keyword}`);
     }
     if (schema['additionalProperties'] === false) {
       this.forbidden(`${field}.additionalProperties`, 'additionalProperties cannot be set to false');
@@ -132,28 +145,6 @@ class StructureCheck {
     }
     if (Array.isArray(schema['items'])) {
       this.forbidden(`${field}.items`, 'items must be a schema object and not an array');
-    }
-    if (schema['x-kubernetes-validations'] !== undefined) {
-      this.forbidden(`${field}.x-kubernetes-validations`, 'this server does not evaluate CEL');
-    }
-    for (const keyword of [...JUNCTORS, 'not']) {
-      const branches = [schema[keyword]].flat().filter(isRecord);
-      branches.forEach((branch, index) => {
-        this.branch(
-          branch,
-          keyword === 'not' ? `${field}.not` : `${field}.${keyword}[${String(index)}]`,
-          schema,
-        );
-      });
-    }
-  }
-
-  /** Inside of a junctor stand value rules only, but for the types of an int-or-string. */
-  private branch(branch: Schema, field: string, around: Schema): void {
-    const intOrString = around['x-kubernetes-int-or-string'] === true;
-    for (const keyword of STRUCTURE) {
-      if (branch[keyword] === undefined || (keyword === 'type' && intOrString)) continue;
-      this.forbidden(`${field}.${keyword}`, 'must be empty to be structural');
     }
   }
 
@@ -195,13 +186,13 @@ class StructureCheck {
     if (listType === 'map' && (!Array.isArray(keys) || keys.length === 0)) {
       this.required(keysField, 'must not be empty if x-kubernetes-list-type is map');
     } else if (listType === 'map') this.mapKeys(keys as string[], items, field);
-    if (listType === 'set' && items['type'] === 'array' && items['x-kubernetes-list-type'] !== 'atomic') {
-      const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
-      this.add('FieldValueInvalid', `${field}.items.x-kubernetes-list-type`, `Invalid value: "": ${why}`);
-    }
-    if (listType === 'set' && items['type'] === 'object' && items['x-kubernetes-map-type'] !== 'atomic') {
-      const why = 'must be atomic as item of a list with x-kubernetes-list-type=set';
-      this.add('FieldValueInvalid', `${field}.items.x-kubernetes-map-type`, `Invalid value: "": ${why}`);
+    if (listType === 'set' && ['array', 'object'].includes(items['type'] as string)) {
+      const why = 'must be a scalar as item of a list with x-kubernetes-list-type=set';
+      this.add(
+        'FieldValueInvalid',
+        `${field}.items.type`,
+        `Invalid value: "${String(items['type'])}": ${why}`,
+      );
     }
   }
 

@@ -5,18 +5,16 @@ import { AGGREGATED_TYPE, type Discovery, wantsAggregated } from './discovery.js
 import type { OpenApiDocuments } from './openapi-documents.js';
 import type { RequestInfo } from './request-info.js';
 import { methodNotAllowed, PageNotFound } from './status-errors.js';
-import type { ServiceAccountTokens } from './tokens.js';
 
 export interface SystemPathsOptions {
   readonly discovery: Discovery;
   readonly openApi: OpenApiDocuments;
-  readonly tokens: ServiceAccountTokens;
   /** `v1.32.4`: some installations of kubectl pick their client by it. */
   readonly gitVersion: string;
   readonly address: () => string;
 }
 
-/** Everything that is no resource: discovery, health, version, OpenAPI, the issuer's keys. */
+/** Everything that is no resource: discovery, health, version and OpenAPI. */
 export class SystemPaths {
   constructor(private readonly options: SystemPathsOptions) {}
 
@@ -41,7 +39,7 @@ export class SystemPaths {
         if (this.options.openApi.serve(info.path, accept, response)) return;
         throw new PageNotFound();
       default:
-        this.serveIssuer(info.path, response);
+        throw new PageNotFound();
     }
   }
 
@@ -63,22 +61,6 @@ export class SystemPaths {
     }
     if (found === undefined) throw new PageNotFound();
     answerJson(response, 200, found);
-  }
-
-  private serveIssuer(path: string, response: ServerResponse): void {
-    const { tokens } = this.options;
-    if (path === '/openid/v1/jwks') {
-      answerJson(response, 200, tokens.jwks, { contentType: 'application/jwk-set+json' });
-      return;
-    }
-    if (path !== '/.well-known/openid-configuration') throw new PageNotFound();
-    answerJson(response, 200, {
-      issuer: tokens.issuer,
-      jwks_uri: `${this.options.address()}/openid/v1/jwks`,
-      response_types_supported: ['id_token'],
-      subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: ['RS256'],
-    });
   }
 
   private version(): Record<string, string> {

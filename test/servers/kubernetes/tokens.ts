@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
 
 import { isRecord } from './objects.js';
 
@@ -73,12 +73,6 @@ export class ServiceAccountTokens {
     if (!isRecord(claims)) return undefined;
     const { exp } = claims as unknown as TokenClaims;
     return exp * 1000 > this.now() ? (claims as unknown as TokenClaims) : undefined;
-  }
-
-  /** The public key as `/openid/v1/jwks` shows it. */
-  get jwks(): Record<string, unknown> {
-    const jwk = createPublicKey(this.privateKey).export({ format: 'jwk' });
-    return { keys: [{ use: 'sig', kty: 'RSA', kid: this.keyId, alg: 'RS256', n: jwk.n, e: jwk.e }] };
   }
 }
 

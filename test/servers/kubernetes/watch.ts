@@ -76,13 +76,6 @@ export class Watches {
   cut(): void {
     for (const watch of this.open) watch.cut();
   }
-
-  /** Writes a line as it is into every open watch of a kind (by kind or plural). @returns how many. */
-  sendRaw(kind: string, text: string): number {
-    const hit = [...this.open].filter((watch) => watch.isOf(kind));
-    for (const watch of hit) watch.write(text.endsWith('\n') ? text : `${text}\n`);
-    return hit.length;
-  }
 }
 
 interface WatchOptions {
@@ -149,10 +142,6 @@ class Watch {
     this.cleanups.push(() => {
       clearTimeout(timer);
     });
-  }
-
-  isOf(kind: string): boolean {
-    return this.options.kind.kind === kind || this.options.kind.plural === kind;
   }
 
   hold(): void {
