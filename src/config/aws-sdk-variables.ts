@@ -102,7 +102,7 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
-    description: 'File with the token for the credentials endpoint.',
+    description: 'File with the token for the credentials endpoint; reread. A line break at its end is left out.',
   },
   {
     name: 'AWS_EC2_METADATA_DISABLED',

@@ -1,3 +1,4 @@
+import { ContainerTokenError } from './container-token.js';
 import { type ProxyError, proxyErrorOf } from './proxy-tunnel.js';
 import { WebIdentityTokenError } from './web-identity.js';
 
@@ -33,7 +34,8 @@ export interface AwsCredentialsFailure {
 export function classifyCredentialsFailure(error: unknown): AwsCredentialsFailure {
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined) return { kind: 'proxy', proxy, reason: proxy.message };
-  if (error instanceof WebIdentityTokenError) return { kind: 'none', reason: error.message };
+  if (error instanceof WebIdentityTokenError || error instanceof ContainerTokenError)
+    return { kind: 'none', reason: error.message };
   const { name, $metadata } = (typeof error === 'object' && error !== null ? error : {}) as {
     readonly name?: unknown;
     readonly $metadata?: { readonly httpStatusCode?: unknown };

@@ -13,6 +13,8 @@ export interface VaultToken {
   readonly ours: boolean;
   /** Whether the token may look itself up; a 403 tells nothing without it. */
   readonly mayLookUp: boolean;
+  /** What names the token where others add it to requests: it changes with the token. */
+  readonly accessor?: string;
 }
 
 /** Obtains tokens by one method. */

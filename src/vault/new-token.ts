@@ -1,53 +1,83 @@
 import type { Clock } from '../runtime/clock.js';
-import type { Session } from './session-life.js';
+import type { VaultToken } from './authenticator.js';
 import { namesUnknownToken, tellsOfDeadToken } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultOperation, VaultResponse } from './vault-request.js';
 
 /** Nodes behind one address answer in turns: within so much time one that knows the token has its turn. */
 const DOUBT_MS = 5_000;
+/** Requests may be on their way with the token that was replaced last. */
+const REMEMBERED = 2;
+
+interface Standing {
+  /** When this process first had the token, in monotonic milliseconds. */
+  readonly sinceMs: number;
+  accessor: string | undefined;
+  /** A node has taken it. */
+  isKnown: boolean;
+  /** Since when it has been refused by all who were asked, in monotonic milliseconds. */
+  doubtedMs?: number | undefined;
+}
 
 /**
- * What a 403 to a token that was obtained a moment ago means. A token is written by the active node and known
- * elsewhere once that has been replicated (Vault documentation, "Vault eventual consistency"): until then it
- * is refused like one that never was. Behind a load balancer one node may know it and the next one not.
+ * What a 403 to a token means that this process has had for a moment only. A token is written by the active node
+ * and known elsewhere once that has been replicated (Vault documentation, "Vault eventual consistency"): until then it
+ * is refused like one that never was. Behind a load balancer one node may know it and the next one not. A token that
+ * somebody else created may be as new as one of ours.
+ *
+ * What is known of a token belongs to its value, whatever renewals and look-ups make of the session. A Vault Agent or
+ * Proxy that adds its token replaces it unseen: there the accessor tells one token from another.
  */
 export class NewTokens {
-  /** Whose token a node has taken. */
-  private readonly known = new WeakSet<Session>();
-  /** Since when each such token has been refused by all who were asked, in monotonic milliseconds. */
-  private readonly doubtedMs = new WeakMap<Session, number>();
+  private readonly standings = new Map<string, Standing>();
 
   constructor(
     private readonly clock: Clock,
-    /** For how long after a login a token that is refused may only be not known yet. */
+    /** For how long a token that is refused may only be not known yet. */
     private readonly patienceMs: () => number,
   ) {}
 
-  /** A node knows the token. */
-  taken(session: Session): void {
-    this.known.add(session);
-    this.doubtedMs.delete(session);
+  /** A login, or a look-up, found this token; it is new when it is not the one that was there before. */
+  found({ token, accessor, ours }: Pick<VaultToken, 'token' | 'accessor' | 'ours'>): void {
+    const before = this.standings.get(token);
+    if (before !== undefined) {
+      before.accessor ??= accessor;
+      if (accessor === undefined || accessor === before.accessor) return;
+    }
+    // A token of somebody else was looked up: a node knows it.
+    this.standings.set(token, { sinceMs: this.clock.monotonicMs(), accessor, isKnown: !ours });
+    const [oldest] = this.standings.keys();
+    if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
   }
 
-  isNew(session: Session): boolean {
-    return session.ours && this.clock.monotonicMs() - session.loggedInMs < this.patienceMs();
+  /** A node knows the token. */
+  taken({ token }: Pick<VaultToken, 'token'>): void {
+    const standing = this.standings.get(token);
+    if (standing === undefined) return;
+    standing.isKnown = true;
+    standing.doubtedMs = undefined;
+  }
+
+  isNew({ token }: Pick<VaultToken, 'token'>): boolean {
+    const sinceMs = this.standings.get(token)?.sinceMs ?? -Infinity;
+    return this.clock.monotonicMs() - sinceMs < this.patienceMs();
   }
 
   /**
    * Whether a 403 can be judged without a look-up: no node has taken the token yet, or Vault says that the
    * token is not what is wrong.
    */
-  isPlain(session: Session, { text }: VaultResponse): boolean {
-    return !(this.known.has(session) && tellsOfDeadToken(text));
+  isPlain({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
+    return !(this.standings.get(token)?.isKnown === true && tellsOfDeadToken(text));
   }
 
   /** Whether a new token that the look-up calls dead may live: the node that was asked may be behind. */
-  mayLive(session: Session): boolean {
+  mayLive({ token }: Pick<VaultToken, 'token'>): boolean {
+    const standing = this.standings.get(token);
+    if (standing === undefined) return false;
     const nowMs = this.clock.monotonicMs();
-    const sinceMs = this.doubtedMs.get(session) ?? nowMs;
-    this.doubtedMs.set(session, sinceMs);
-    return nowMs - sinceMs < DOUBT_MS;
+    standing.doubtedMs ??= nowMs;
+    return nowMs - standing.doubtedMs < DOUBT_MS;
   }
 }
 
@@ -63,7 +93,7 @@ export function notKnownYet(answer: VaultResponse, operation: VaultOperation, li
   if (!isUnknown) return { ...answer, mayPass: true };
   throw new VaultError(
     'unavailable',
-    'Vault does not know the token of the last login yet (HTTP 403); this passes when it has been replicated',
+    'Vault does not know the new token yet (HTTP 403); this passes when it has been replicated',
     { status: 403, operation },
   );
 }

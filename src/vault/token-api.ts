@@ -3,7 +3,7 @@ import { answerMembers, knownReason, tellsOfDeadToken, unexpectedAnswer } from '
 import { VaultError } from './vault-error.js';
 import type { VaultRequests } from './vault-request.js';
 
-type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable'>;
+type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable' | 'accessor'>;
 
 /** The endpoints by which a token tells of itself and is kept alive. */
 export class TokenApi {
@@ -11,6 +11,7 @@ export class TokenApi {
 
   /**
    * What Vault says of a token; `not_permitted`: it lives, but its policies do not let it look itself up.
+   * `dead` also when the empty token is given and nothing adds one on the way.
    *
    * @throws VaultError `unavailable`; `rejected` when Vault says something else, such as an unknown
    *   namespace.
@@ -25,6 +26,7 @@ export class TokenApi {
       signal,
     });
     if (status === 403) return tellsOfDeadToken(text) ? 'dead' : 'not_permitted';
+    if (token === '' && status === 400) return 'dead';
     if (status !== 200) {
       const message = `Vault does not tell about the token (HTTP ${String(status)}${knownReason(text)})`;
       throw new VaultError('rejected', message, { status, operation });
@@ -34,7 +36,12 @@ export class TokenApi {
     // Vault counts whole seconds: a token in its last one has a ttl of 0, and so has one that never ends.
     const isEternal = (data.get('expire_time') ?? 'null') === 'null' && ttl === 0;
     if (!(ttl >= 0)) throw unexpectedAnswer(operation);
-    return { ttlSeconds: isEternal ? 0 : Math.max(1, ttl), renewable: data.get('renewable') === 'true' };
+    const accessor: unknown = JSON.parse(data.get('accessor') ?? 'null');
+    return {
+      ttlSeconds: isEternal ? 0 : Math.max(1, ttl),
+      renewable: data.get('renewable') === 'true',
+      ...(typeof accessor === 'string' ? { accessor } : {}),
+    };
   }
 
   /**

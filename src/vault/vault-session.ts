@@ -35,7 +35,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private attendAtMs = 0;
   private attending = false;
   private pending: Promise<Session> | undefined;
-  private check: { readonly token: string; readonly dead: Promise<boolean> } | undefined;
+  private check: { readonly token: string; readonly seen: ReturnType<TokenApi['lookUp']> } | undefined;
   private readonly alarm: Alarm;
   private readonly ended = sharedAbort();
   private readonly tokens: TokenApi;
@@ -97,8 +97,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
 
   /**
    * Sends a request with the token. A 403 is looked into: a dead token is replaced and the request sent
-   * once more; a living one means that the permission is missing, and the 403 is the answer. Shortly
-   * after a login it may also mean that the node that was asked does not know the token yet, or not
+   * once more; a living one means that the permission is missing, and the 403 is the answer. As long as
+   * the token is new, it may also mean that the node that was asked does not know the token yet, or not
    * everything that it may do: that passes, and nobody logs in because of it.
    *
    * @throws VaultError `unavailable` when there is no session or no answer, or the token is not known yet.
@@ -115,7 +115,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) {
         newTokens.taken(session);
-        return isNew ? notKnownYet(answer, request.operation, true) : answer;
+        // The look-up may have found another token.
+        return newTokens.isNew(session) ? notKnownYet(answer, request.operation, true) : answer;
       }
       if (isNew && newTokens.mayLive(session)) return notKnownYet(answer, request.operation);
       this.discard(session);
@@ -180,6 +181,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       logger.info('logged in to Vault', { method, ttlSeconds: token.ttlSeconds, renewable: token.renewable });
       this.rest.succeeded();
       this.end.isFar();
+      this.newTokens.found(token);
       const replaced = this.current;
       const session = this.adopt(sessionOf(token, this.clock.monotonicMs()));
       if (replaced?.ours === true && replaced.token !== session.token) this.uses.retire(replaced.token);
@@ -267,17 +269,16 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private async isDead(session: Session, answer: string): Promise<boolean> {
     // Without the permission to look itself up, only the text of the 403 tells.
     if (!session.mayLookUp) return tellsOfDeadToken(answer);
-    const { token } = session;
+    const { token, ours } = session;
     if (this.check?.token !== token) {
-      const dead = this.tokens
-        .lookUp(token, this.ended.signal)
-        .then((seen) => seen === 'dead')
-        .finally(() => {
-          if (this.check?.token === token) this.check = undefined;
-        });
-      this.check = { token, dead };
+      const seen = this.tokens.lookUp(token, this.ended.signal).finally(() => {
+        if (this.check?.token === token) this.check = undefined;
+      });
+      this.check = { token, seen };
     }
-    return await this.check.dead;
+    const seen = await this.check.seen;
+    if (typeof seen === 'object' && !ours) this.newTokens.found({ token, ours, ...seen });
+    return seen === 'dead';
   }
 
   /** Gives up a token that Vault does not know any more. */

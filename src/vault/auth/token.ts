@@ -47,15 +47,15 @@ export const tokenMethod: VaultAuthMethod = {
  * process it never ends (Vault documentation, Vault Proxy, `use_auto_auth_token`).
  */
 async function agentsToken(api: TokenApi, signal?: AbortSignal): Promise<VaultToken> {
-  const seen = await api.lookUp('', signal).catch((error: unknown) => {
-    if (error instanceof VaultError && error.failure === 'rejected') return 'dead' as const;
-    throw error;
-  });
+  const seen = await api.lookUp('', signal);
   if (seen === 'dead') {
     const message =
       'VAULT_TOKEN is empty, and nothing adds a token on the way to Vault: set it, or let VAULT_ADDR name a ' +
       'Vault Agent or Proxy with use_auto_auth_token';
     throw new VaultError('forbidden', message, { status: 403, operation: 'login' });
   }
-  return { token: '', ttlSeconds: 0, renewable: false, ours: false, mayLookUp: false };
+  const eternal = { token: '', ttlSeconds: 0, renewable: false, ours: false };
+  if (seen === 'not_permitted') return { ...eternal, mayLookUp: false };
+  const { accessor } = seen;
+  return { ...eternal, mayLookUp: true, ...(accessor === undefined ? {} : { accessor }) };
 }

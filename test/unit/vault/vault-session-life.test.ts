@@ -151,7 +151,71 @@ describe('VaultSession right after a login', () => {
   });
 });
 
+describe('VaultSession with a token that somebody else created', () => {
+  const permission = (allowed: boolean): VaultResponse =>
+    allowed ? { status: 200, text: '{}' } : { status: 403, text: NO_PERMISSION };
+  const lookUp = (accessor: string): VaultResponse => ({
+    status: 200,
+    text: JSON.stringify({ data: { ttl: 3_600, expire_time: 'later', renewable: true, accessor } }),
+  });
+  const read = async (session: VaultSession): Promise<unknown> =>
+    await session.request(READ).catch((error: unknown) => error);
+
+  it('takes a 403 for one that passes while it has the token for a moment only', async () => {
+    vault.login = () => vault.token({ token: 'given', ours: false });
+    vault.answer = ({ operation }) => (operation === 'token_lookup' ? lookUp('a') : permission(false));
+    const session = await started();
+    expect(await read(session)).toMatchObject({ status: 403, mayPass: true });
+    await clock.advance(31_000);
+    expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
+  });
+
+  it.each(UNKNOWN)('keeps it when one of two nodes does not know it yet: %j', async (text) => {
+    let turn = 0;
+    vault.login = () => vault.token({ token: 'given', ours: false });
+    vault.answer = ({ operation }) => {
+      if ((turn += 1) % 2 === 1) return { status: 403, text: JSON.stringify({ errors: [text] }) };
+      return operation === 'token_lookup' ? lookUp('a') : permission(true);
+    };
+    const session = await started();
+    const outcomes = new Set<unknown>();
+    for (let second = 0; second < 25; second += 1) {
+      const outcome = (await read(session)) as { status?: number; retry?: string; mayPass?: boolean };
+      outcomes.add(outcome.status === 200 ? 'ok' : outcome.mayPass === true ? 'soon' : outcome.retry);
+      if (second % 3 === 0) turn += 1;
+      await clock.advance(1_000);
+    }
+    expect(outcomes).toEqual(new Set(['soon', 'ok']));
+    expect(vault.logins).toBe(1);
+  });
+
+  it('counts the token that a Vault Agent has exchanged as new', async () => {
+    let accessor = 'a';
+    vault.login = () => vault.token({ token: '', ttlSeconds: 0, ours: false, accessor });
+    vault.answer = ({ operation }) => (operation === 'token_lookup' ? lookUp(accessor) : permission(false));
+    const session = await started();
+    await clock.advance(MINUTE);
+    expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
+    accessor = 'b';
+    expect(await read(session)).toMatchObject({ status: 403, mayPass: true });
+    await clock.advance(31_000);
+    expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
+    expect(vault.logins).toBe(1);
+  });
+});
+
 describe('VaultSession over the life of a token', () => {
+  it('remembers through a renewal that the token is known: a look-up judges a 403, not its age', async () => {
+    vault.login = () => vault.token({ ttlSeconds: 20 });
+    const session = await started();
+    expect((await session.request(READ)).status).toBe(200);
+    await clock.advance(15_000);
+    expect(vault.seen.map(({ operation }) => operation)).toEqual(['read', 'token_renew']);
+    vault.answer = () => ({ status: 403, text: JSON.stringify({ errors: ['permission denied'] }) });
+    await session.request(READ).catch(() => undefined);
+    expect(vault.seen.at(-1)?.operation).toBe('token_lookup');
+  });
+
   it.each([true, false])('leaves a token of 32 days alone for weeks, renewable: %s', async (renewable) => {
     vault.login = () => vault.token({ ttlSeconds: 32 * 24 * 3_600, renewable });
     vault.renewal = () => ({ status: 200, text: '{"auth":{"lease_duration":2764800}}' });

@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+
+/** The token for the credentials endpoint of a container cannot be used. The message holds nothing of it. */
+export class ContainerTokenError extends Error {
+  constructor(problem: string) {
+    super(`${problem}: check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`);
+    this.name = 'ContainerTokenError';
+  }
+}
+
+/**
+ * The file with the token for the credentials endpoint, where there is such an endpoint: `fromHttp` of
+ * `@aws-sdk/credential-provider-http` prefers it to the token in the environment.
+ */
+export function containerTokenFile(env: NodeJS.ProcessEnv): string | undefined {
+  const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: relative, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } = env;
+  const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
+  return relative || full ? file || undefined : undefined;
+}
+
+/** The token in the file, without the line break at its end. */
+export async function readContainerToken(file: string): Promise<string | ContainerTokenError> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return new ContainerTokenError(
+      `the container's authorization token cannot be read (${code ?? 'no code'})`,
+    );
+  }
+  const token = text.trim();
+  if (token === '')
+    return new ContainerTokenError("the file of the container's authorization token is empty");
+  return /[^\u0020-\u007e]/.test(token)
+    ? new ContainerTokenError(
+        "the container's authorization token holds a line break or another character that no header can carry",
+      )
+    : token;
+}
