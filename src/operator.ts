@@ -21,12 +21,12 @@ const PROGRAM = 'kms-vault-operator';
 
 /** The operator, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runOperator(onEndSignal: OnEndSignal): Promise<void> {
-  correctLibraryVariables(process.env);
   const command = parseOperatorCommand(process.argv.slice(2), process.env, {
     authMethods: AUTH_METHODS,
     patternProblem,
     build: buildInfo,
   });
+  correctLibraryVariables(process.env);
   if (command.action === 'print') {
     (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
     process.exitCode = command.exitCode;

@@ -20,11 +20,11 @@ const PROGRAM = 'kms-vault-validating-webhook';
 
 /** The validating webhook, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
 export async function runWebhook(onEndSignal: OnEndSignal): Promise<void> {
-  correctLibraryVariables(process.env);
   const command = parseWebhookCommand(process.argv.slice(2), process.env, {
     patternProblem,
     build: buildInfo,
   });
+  correctLibraryVariables(process.env);
   if (command.action === 'print') {
     (command.exitCode === 0 ? process.stdout : process.stderr).write(command.text);
     process.exitCode = command.exitCode;

@@ -7,6 +7,7 @@ interface SdkVariable {
   readonly ascii?: true;
   readonly check?: (value: string) => string | undefined;
   readonly choices?: readonly string[];
+  readonly elseIgnored?: string;
 }
 
 /** The SDK silently takes anything else for `false`; the Go SDK ignored case. */
@@ -33,32 +34,38 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   {
     name: 'AWS_USE_FIPS_ENDPOINT',
     choices: TRUE_OR_FALSE,
-    description: 'Use the FIPS hosts of KMS and STS; also for the host that the `iam` login is signed for.',
+    description:
+      'Use the FIPS hosts of KMS and STS; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for such a host, too.',
   },
   {
     name: 'AWS_USE_DUALSTACK_ENDPOINT',
     choices: TRUE_OR_FALSE,
-    description: 'Use the hosts with IPv4 and IPv6; also for the host that the `iam` login is signed for.',
+    description:
+      'Use the hosts with IPv4 and IPv6; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for such a host, too.',
   },
   {
     name: 'AWS_DEFAULTS_MODE',
     choices: ['legacy', 'standard', 'in-region', 'cross-region', 'mobile', 'auto'],
+    elseIgnored: "the SDK's own default counts",
     description:
       'Defaults of the SDK: `legacy`, `standard`, `in-region`, `cross-region`, `mobile` or `auto`.',
   },
   {
     name: 'AWS_MAX_ATTEMPTS',
+    elseIgnored: 'requests to STS are sent three times at most',
     check: (text) => (/^[1-9][0-9]{0,2}$/.test(text) ? undefined : 'must be a whole number from 1 to 999'),
     description: 'Attempts of a request to STS. Requests to KMS are repeated by the program itself.',
   },
   {
     name: 'AWS_RETRY_MODE',
     choices: ['legacy', 'standard', 'adaptive'],
+    elseIgnored: '"standard" counts',
     description: 'How requests to STS are repeated: `legacy`, `standard` or `adaptive`.',
   },
   {
     name: 'AWS_DISABLE_CLOCK_SKEW_CORRECTION',
     choices: TRUE_OR_FALSE,
+    elseIgnored: 'a wrong clock is corrected',
     description: 'Do not correct a wrong clock by the time in answers of AWS.',
   },
   {
@@ -102,16 +109,19 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
-    description: 'File with the token for the credentials endpoint; reread. A line break at its end is left out.',
+    description:
+      'File with the token for the credentials endpoint; reread. A line break at its end is left out.',
   },
   {
     name: 'AWS_EC2_METADATA_DISABLED',
     choices: TRUE_OR_FALSE,
+    elseIgnored: 'the metadata service of the node may give credentials',
     description: 'Take no credentials from the metadata service of the node.',
   },
   {
     name: 'AWS_EC2_METADATA_V1_DISABLED',
     choices: TRUE_OR_FALSE,
+    elseIgnored: 'the metadata service may be asked without a session token',
     description: 'Never ask the metadata service without a session token (IMDSv1).',
   },
   {
@@ -122,6 +132,7 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   {
     name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE',
     choices: ['IPv4', 'IPv6'],
+    elseIgnored: 'the metadata service is asked over IPv4',
     description: 'Address family of the metadata service: `IPv4` or `IPv6`.',
   },
   {

@@ -44,6 +44,8 @@ export interface AwsConfig {
   };
   /** `AWS_CONTAINER_AUTHORIZATION_TOKEN`, kept here so that it need not stay in the environment. */
   readonly containerToken?: string;
+  /** A file with it, which is rotated, where there is a credentials endpoint. */
+  readonly containerTokenFile?: string;
 }
 
 /** Connection settings of the official Vault client, with its meanings and defaults. */
@@ -79,7 +81,9 @@ export interface VariableSpec {
   readonly secret?: boolean;
   /** Set and empty is a valid value; {@link description} says what it means. */
   readonly mayBeEmpty?: boolean;
-  /** Any character is valid, including a final line break. */
+  /** Sent as a header: blanks at both ends are left out. */
+  readonly trimmed?: true;
+  /** Any character is right, a line break at the end too. */
   readonly verbatim?: boolean;
   /** Used in a header or a signature. */
   readonly ascii?: boolean;

@@ -18,6 +18,10 @@ export interface EnvironmentVariable {
   readonly check?: (value: string) => string | undefined;
   /** The only valid values, in any case; a library gets the spelling used here. */
   readonly choices?: readonly string[];
+  /** What holds after a value that the library cannot take, which is ignored with a warning: Go's SDK did not read it. */
+  readonly elseIgnored?: string;
+  /** Blanks at both ends are no part of a header (RFC 9110, 5.5); Go leaves them out, too. */
+  readonly trimmed?: true;
   /** Any character is allowed; a final line break is kept. */
   readonly verbatim?: true;
   /** Used in a header, a signature or a name on the wire: ASCII only. */
@@ -71,7 +75,12 @@ const VAULT: readonly Omit<EnvironmentVariable, 'group'>[] = [
     ascii: true,
     description: 'Server name for SNI and certificate verification.',
   },
-  { name: 'VAULT_NAMESPACE', ascii: true, description: 'Namespace of Vault Enterprise or OpenBao.' },
+  {
+    name: 'VAULT_NAMESPACE',
+    ascii: true,
+    trimmed: true,
+    description: 'Namespace of Vault Enterprise or OpenBao.',
+  },
   {
     name: 'VAULT_PROXY_ADDR',
     wiped: 'with-password',

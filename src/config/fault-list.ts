@@ -4,6 +4,8 @@ import type { Parsed } from './values.js';
 /** Collects all problems of a command line and an environment, so that they are reported together. */
 export class FaultList {
   readonly faults: string[] = [];
+  /** What is said in the log once, and does not end the start. */
+  readonly warnings: string[] = [];
 
   add(fault: string): void {
     this.faults.push(fault);

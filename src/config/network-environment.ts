@@ -30,7 +30,15 @@ export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConf
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
     staticCredentials: staticCredentials(env),
     containerToken: nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN),
+    containerTokenFile: containerTokenFile(env),
   });
+}
+
+/** As `fromHttp` of `@aws-sdk/credential-provider-http`: it counts where there is an endpoint, before the token itself. */
+function containerTokenFile(env: Environment): string | undefined {
+  const endpoint =
+    nonEmpty(env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) ?? nonEmpty(env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
+  return endpoint === undefined ? undefined : nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE);
 }
 
 function staticCredentials(env: Environment): AwsConfig['staticCredentials'] {

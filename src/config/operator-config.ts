@@ -139,6 +139,7 @@ export function parseOperatorCommand(
     maxConcurrentReconciles: count('max-concurrent-reconciles', 1, MAX_CONCURRENCY, 10),
     maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, MAX_CONCURRENCY, 20),
     warnings: [
+      ...faults.warnings,
       ...warningsOf(values['watch-namespace'], env),
       ...lineBreakWarnings(chosen?.variables ?? [], env),
     ],

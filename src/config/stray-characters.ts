@@ -4,9 +4,9 @@ import type { FaultList } from './fault-list.js';
 
 const LINE_BREAK_AT_END = /\r?\n$/;
 
-/** Decides how the characters of a variable are checked. */
-type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check'> &
-  Pick<EnvironmentVariable, 'library' | 'choices'>;
+/** What decides how the characters of a variable are checked. */
+type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check' | 'trimmed'> &
+  Pick<EnvironmentVariable, 'library' | 'choices' | 'elseIgnored'>;
 
 /**
  * The described variables of the environment, without the final line break that a file, or a Secret made from one,
@@ -26,16 +26,26 @@ export function withoutStrayCharacters(
     const { name } = variable;
     const value = env[name];
     if (value === undefined) continue;
-    const text = variable.verbatim === true ? value : value.replace(LINE_BREAK_AT_END, '');
-    cleaned[name] = text;
+    const text = textOf(value, variable);
     const problem = problemOf(text, variable);
-    // JSON may contain blanks and line breaks anywhere; its values are checked when it is parsed.
+    if (problem !== undefined && variable.elseIgnored !== undefined) {
+      faults.warnings.push(`${name} ${problem}; it is ignored: ${variable.elseIgnored}`);
+      continue;
+    }
+    cleaned[name] = text;
+    // JSON has blanks and line breaks as it likes; its values are looked at when it is read.
     if (problem !== undefined && name !== 'VAULT_HEADERS') faults.add(`${name} ${problem}`);
   }
   return cleaned;
 }
 
-/** The verbatim variables of an auth method whose value ends with a line break, usually by mistake. */
+function textOf(value: string, { verbatim, trimmed }: Checked): string {
+  if (verbatim === true) return value;
+  const line = value.replace(LINE_BREAK_AT_END, '');
+  return trimmed === true ? line.replace(/^[ \t]+|[ \t]+$/g, '') : line;
+}
+
+/** The verbatim variables of an auth method whose value ends with a line break, which is most often a slip. */
 export function endsWithLineBreak(
   variables: readonly VariableSpec[],
   values: Readonly<Record<string, string | undefined>>,
@@ -46,18 +56,20 @@ export function endsWithLineBreak(
 }
 
 /**
- * Corrects the variables that the AWS SDK reads from the environment itself: removes a final line break, spells a
- * choice as the SDK expects it, and removes variables that are set but empty, which the Go SDK treats as absent and
- * this one partly as a value.
+ * Mends, in the environment of the process, what the AWS SDK reads there by itself: a final line break goes, a
+ * choice is spelled as the SDK wants it, a value that is ignored goes, and a variable that is set and empty is taken away, since Go's SDK takes
+ * it for absent and this one in part for a value.
  */
 export function correctLibraryVariables(env: Record<string, string | undefined>): void {
-  for (const { name, library, group, choices } of ENVIRONMENT_VARIABLES) {
+  for (const variable of ENVIRONMENT_VARIABLES) {
+    const { name, library, group, choices, elseIgnored } = variable;
     const value = env[name];
     // The SDK reads the keys itself for a profile with `credential_source = Environment`.
     const isRead = library === true || group === 'aws';
     if (!isRead || value === undefined) continue;
     const text = value.replace(LINE_BREAK_AT_END, '');
-    if (text === '') Reflect.deleteProperty(env, name);
+    const isIgnored = elseIgnored !== undefined && problemOf(text, variable) !== undefined;
+    if (text === '' || isIgnored) Reflect.deleteProperty(env, name);
     else env[name] = chosen(choices, text) ?? text;
   }
 }

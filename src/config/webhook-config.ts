@@ -73,7 +73,7 @@ export function parseWebhookCommand(
     aws: awsFromEnvironment(env, faults),
     network: networkFromEnvironment(env, faults),
     maxConcurrentKmsRequests: MAX_CONCURRENT_KMS_REQUESTS,
-    warnings: [],
+    warnings: faults.warnings,
   };
   return faults.faults.length > 0
     ? { action: 'print', text: faultText(PROGRAM, faults.faults), exitCode: 2 }

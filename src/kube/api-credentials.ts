@@ -2,7 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { readFile } from 'node:fs/promises';
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Agent, RequestOptions } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { createSecureContext, rootCertificates } from 'node:tls';
 
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { ExecCredential, type ExecRun } from './exec-credential.js';
@@ -33,6 +33,16 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: boolean;
 }
 
+/** A credential that no request can be sent with. The message holds nothing of it. */
+class OddCredential extends KubeError {
+  constructor(
+    problem: string,
+    readonly run: ExecRun | undefined,
+  ) {
+    super(`no credentials for the API server: ${problem}`, undefined);
+  }
+}
+
 /**
  * Reads the credentials of the current context at every call, so that rotated token, certificate and CA files are
  * used from the next request on. The Kubernetes client's own cache of token files (one minute) is bypassed.
@@ -41,6 +51,8 @@ export class ApiCredentials {
   private lastToken: string | undefined;
   private lastTls: TlsMaterial | undefined;
   private readonly exec: ExecCredential;
+  /** The run whose client certificate can be used. */
+  private checked: ExecRun | undefined;
 
   constructor(
     private readonly kubeConfig: KubeConfig,
@@ -60,8 +72,22 @@ export class ApiCredentials {
     return false;
   }
 
-  /** @throws KubeError when a file or an exec plugin has never given a credential. */
+  /**
+   * A credential of a plugin that cannot be sent is taken for one that was refused: the plugin is run again.
+   *
+   * @throws KubeError when a file or a credential plugin gives nothing and never gave anything.
+   */
   async read(): Promise<ConnectionSecrets> {
+    try {
+      return await this.readOnce();
+    } catch (error) {
+      if (!(error instanceof OddCredential)) throw error;
+      if (error.run === undefined || !(await this.exec.refused(error.run))) throw error;
+    }
+    return await this.readOnce();
+  }
+
+  private async readOnce(): Promise<ConnectionSecrets> {
     const cluster = this.kubeConfig.getCurrentCluster();
     // Like kubectl: credentials of a kubeconfig are never sent over plain HTTP.
     if (cluster === null || cluster.server.startsWith('http:')) return { headers: {}, tls: {} };
@@ -76,8 +102,9 @@ export class ApiCredentials {
     const headers = { ...(options.headers as OutgoingHttpHeaders | undefined) };
     const token = await this.fileToken();
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
-    this.checkHeader(headers.Authorization);
+    this.checkHeader(headers.Authorization, run);
     this.lastTls = this.tlsOf(options);
+    this.checkPair(this.lastTls, run);
     return {
       headers,
       tls: this.lastTls,
@@ -87,8 +114,8 @@ export class ApiCredentials {
     };
   }
 
-  /** Node would refuse it with a message that does not tell where the token comes from. */
-  private checkHeader(authorization: OutgoingHttpHeaders[string]): void {
+  /** Node would refuse it with a message that does not tell where the character comes from. */
+  private checkHeader(authorization: OutgoingHttpHeaders[string], run: ExecRun | undefined): void {
     if (typeof authorization !== 'string' || HEADER.test(authorization)) return;
     const file = tokenFileOf(this.kubeConfig);
     const user = `the kubeconfig's user ${this.kubeConfig.getCurrentUser()?.name ?? ''}`;
@@ -98,10 +125,20 @@ export class ApiCredentials {
         : this.exec.isUsed
           ? `the token that the credential plugin of ${user} gave`
           : `the token of ${user}`;
-    throw new KubeError(
-      `no credentials for the API server: ${source} holds ${NO_HEADER}: take it out`,
-      undefined,
-    );
+    throw new OddCredential(`${source} holds ${NO_HEADER}: take it out`, run);
+  }
+
+  /** A client certificate of a plugin, once for each run. */
+  private checkPair({ cert, key }: TlsMaterial, run: ExecRun | undefined): void {
+    if (run === undefined || cert === undefined || this.checked === run) return;
+    try {
+      createSecureContext({ cert, ...(key === undefined ? {} : { key }) });
+    } catch {
+      const user = this.kubeConfig.getCurrentUser()?.name ?? '';
+      const text = `the credential plugin of the kubeconfig's user ${user} gave a client certificate or key that cannot be read, or that do not belong together`;
+      throw new OddCredential(text, run);
+    }
+    this.checked = run;
   }
 
   private tlsOf(options: RequestOptions): TlsMaterial {

@@ -1,7 +1,7 @@
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import type { AwsConfig } from '../config/config.js';
-import { containerTokenFile, readContainerToken } from './container-token.js';
+import { readContainerToken } from './container-token.js';
 import { withTrimmedWebIdentity } from './web-identity.js';
 
 type Chain = ReturnType<typeof fromNodeProviderChain>;
@@ -16,10 +16,12 @@ const UNREADABLE = { awsContainerAuthorizationTokenFile: '/' };
  * environment, and that of a file is read here, whenever credentials are asked for, since it is rotated: a line break
  * at its end is left out, which `fromHttp` would try to send.
  */
-export function awsCredentialChain({ containerToken }: AwsConfig, init: ChainOptions = {}): Chain {
+export function awsCredentialChain(
+  { containerToken, containerTokenFile: file }: AwsConfig,
+  init: ChainOptions = {},
+): Chain {
   const chainWith = (token: object): Chain =>
     fromNodeProviderChain({ ...withTrimmedWebIdentity(init), ...token });
-  const file = containerTokenFile(process.env);
   if (file === undefined) {
     return chainWith(containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken });
   }

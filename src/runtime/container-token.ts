@@ -8,16 +8,6 @@ export class ContainerTokenError extends Error {
   }
 }
 
-/**
- * The file with the token for the credentials endpoint, where there is such an endpoint: `fromHttp` of
- * `@aws-sdk/credential-provider-http` prefers it to the token in the environment.
- */
-export function containerTokenFile(env: NodeJS.ProcessEnv): string | undefined {
-  const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: relative, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } = env;
-  const file = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
-  return relative || full ? file || undefined : undefined;
-}
-
 /** The token in the file, without the line break at its end. */
 export async function readContainerToken(file: string): Promise<string | ContainerTokenError> {
   let text: string;

@@ -67,7 +67,7 @@ describe('the credentials endpoint of a container', () => {
       'is asked with the token as it is then, without %j at its end',
       async (end) => {
         writeFileSync(join(folder, 'token'), `first${end}`);
-        const credentials = awsCredentialChain({});
+        const credentials = awsCredentialChain(awsFromEnvironment(process.env, new FaultList()));
         expect(await credentials()).toMatchObject({ accessKeyId: 'AKIA1' });
         await credentials();
         writeFileSync(join(folder, 'token'), `second${end}`);
@@ -78,7 +78,9 @@ describe('the credentials endpoint of a container', () => {
 
     it.each(['a\nb', ''])('is not asked without one when the file holds %j', async (text) => {
       writeFileSync(join(folder, 'token'), text);
-      const failure: unknown = await awsCredentialChain({})().catch((error: unknown) => error);
+      const failure: unknown = await awsCredentialChain(
+        awsFromEnvironment(process.env, new FaultList()),
+      )().catch((error: unknown) => error);
       expect(classifyCredentialsFailure(failure).reason).toMatch(
         /authorization token .*AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE$/,
       );
@@ -88,7 +90,9 @@ describe('the credentials endpoint of a container', () => {
     it('needs no file where a profile gives the credentials', async () => {
       const profile = '[default]\naws_access_key_id = AKIA2\naws_secret_access_key = secret\n';
       writeFileSync(join(folder, 'credentials'), profile);
-      expect(await awsCredentialChain({})()).toMatchObject({ accessKeyId: 'AKIA2' });
+      expect(await awsCredentialChain(awsFromEnvironment(process.env, new FaultList()))()).toMatchObject({
+        accessKeyId: 'AKIA2',
+      });
     });
   });
 });

@@ -22,17 +22,19 @@ let held: Promise<void>;
 /** Tokens that the API server takes. */
 let valid: (token: string) => boolean;
 
-/** A plugin that counts its runs and gives `token-<run>`, for an hour or without an end. */
-async function start(expires: boolean): Promise<void> {
+/** A plugin that counts its runs and gives `token-<run>`, for an hour or without an end; at first so many odd ones. */
+async function start(expires: boolean, odd = 0, given = 'token'): Promise<void> {
   directory = mkdtempSync(join(tmpdir(), 'exec-'));
   const counter = join(directory, 'runs');
   writeFileSync(counter, '');
   const plugin = `
     const { appendFileSync, readFileSync } = require('node:fs');
     appendFileSync(${JSON.stringify(counter)}, 'x');
-    const token = 'token-' + readFileSync(${JSON.stringify(counter)}, 'utf8').length;
+    const run = readFileSync(${JSON.stringify(counter)}, 'utf8').length;
+    const token = run <= ${String(odd)} ? 'to\\u2019ken' : 'token-' + run;
     const end = ${expires ? '{ expirationTimestamp: new Date(Date.now() + 3600000).toISOString() }' : '{}'};
-    const status = { token, ...end };
+    const pair = { clientCertificateData: 'no PEM', clientKeyData: 'no PEM' };
+    const status = { ...(run <= ${String(odd)} && '${given}' === 'pair' ? pair : { token }), ...end };
     console.log(JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status }));`;
   const authority = await TestAuthority.create();
   server = await LoopbackServer.start(
@@ -89,6 +91,23 @@ describe('a credential plugin', () => {
     expect(runs()).toBe(2);
     expect(tokens()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-1', 'Bearer token-2']);
     expect(server.requests.all.at(-1)).toMatchObject({ method: 'PATCH', url: '/3', body: '{"a":1}' });
+  });
+
+  it.each(['token', 'pair'])('is run again when it gave a %s that cannot be sent', async (given) => {
+    await start(true, 1, given);
+    await client.request('GET', '/1');
+    expect(runs()).toBe(2);
+    expect(tokens()).toEqual(['Bearer token-2']);
+  });
+
+  it('that gives nothing but odd tokens is run again after pauses, and named', async () => {
+    await start(true, 100);
+    for (let second = 0; second < 30; second += 1) {
+      await expect(client.request('GET', '/x')).rejects.toThrow('that the credential plugin');
+      await clock.advance(1_000);
+    }
+    expect(runs()).toBeGreaterThan(2);
+    expect(runs()).toBeLessThanOrEqual(4);
   });
 
   it('is run once for all requests that are refused at the same time', async () => {

@@ -67,7 +67,8 @@ export const iamMethod: VaultAuthMethod = {
     },
     {
       name: 'AWS_STS_REGIONAL_ENDPOINTS',
-      description: 'set to "regional" to sign for the host of the region, also where AWS has a global one',
+      description:
+        'set to "regional" to sign for the host of the region, also where AWS has a global one; only then FIPS and dual stack count, too',
     },
   ],
   create: (values, deps) => {

@@ -14,8 +14,10 @@ export interface StsEndpoint {
  * `sts.amazonaws.com` takes the scope `us-east-1` alone, whatever region the client is in; regions that
  * came later and other partitions have hosts of their own, and each of these takes its own region.
  *
- * With `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`, or the fields `use_fips_endpoint` and
- * `use_dualstack_endpoint` of the profile, it is one of these hosts.
+ * Vault sends the request to its own `sts_endpoint`, `https://sts.amazonaws.com` by default, with this host in its header
+ * (`buildHttpRequest` in builtin/credential/aws/path_login.go). So `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`
+ * and the same fields of the profile, which are set for KMS, count here only where a host of the region is asked for:
+ * Vault has to be configured for one anyway.
  *
  * @param options.region where nothing is given, what the SDK finds (the profile), else `us-east-1`.
  * @param options.regional as `AWS_STS_REGIONAL_ENDPOINTS=regional`: the region's host, also where there is
@@ -31,8 +33,8 @@ export function stsEndpoints(options: {
   return async () => {
     const name = await regionName();
     const { config } = (client ??= new STSClient({ region: name }));
-    const UseFIPS = await config.useFipsEndpoint();
-    const UseDualStack = await config.useDualstackEndpoint();
+    const UseFIPS = regional && (await config.useFipsEndpoint());
+    const UseDualStack = regional && (await config.useDualstackEndpoint());
     const { url, properties } = config.endpointProvider({
       Region: name,
       UseGlobalEndpoint: !regional,

@@ -14,6 +14,7 @@ export const tokenMethod: VaultAuthMethod = {
       required: true,
       secret: true,
       mayBeEmpty: true,
+      trimmed: true,
       check: (value) => (HEADER_SAFE.test(value) ? undefined : 'contains characters that no token has'),
     },
   ],

@@ -175,20 +175,27 @@ describe('iamMethod', () => {
     ['us-west-2', 'true', 'true', 'sts-fips.us-west-2.api.aws'],
     ['us-gov-west-1', 'true', 'false', 'sts.us-gov-west-1.amazonaws.com'],
     ['cn-north-1', 'false', 'true', 'sts.cn-north-1.api.amazonwebservices.com.cn'],
-    ['us-east-1', 'false', 'false', 'sts.amazonaws.com'],
-  ])('signs in %s with FIPS %s and dual stack %s for %s', async (region, fips, dualStack, host) => {
-    process.env.AWS_USE_FIPS_ENDPOINT = fips;
-    process.env.AWS_USE_DUALSTACK_ENDPOINT = dualStack;
-    const sent = await loginWith(STATIC, { region });
-    expect(sent.url.href).toBe(`https://${host}/`);
-    expect(verdictOn(sent)).toMatchObject({ ok: true });
-  });
+    ['us-east-1', 'false', 'false', 'sts.us-east-1.amazonaws.com'],
+  ])(
+    'signs in %s, where a host of the region is asked for, with FIPS %s and dual stack %s for %s',
+    async (region, fips, dualStack, host) => {
+      process.env.AWS_USE_FIPS_ENDPOINT = fips;
+      process.env.AWS_USE_DUALSTACK_ENDPOINT = dualStack;
+      const usual = await loginWith(STATIC, { region });
+      expect(usual.url.hostname).not.toMatch(/fips|api\./);
+      const sent = await loginWith({ ...STATIC, AWS_STS_REGIONAL_ENDPOINTS: 'regional' }, { region });
+      expect(sent.url.href).toBe(`https://${host}/`);
+      expect(verdictOn(sent)).toMatchObject({ ok: true });
+    },
+  );
 
   it('takes FIPS from the profile', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'iam-'));
     process.env.AWS_CONFIG_FILE = join(directory, 'config');
     writeFileSync(process.env.AWS_CONFIG_FILE, '[default]\nregion = us-east-2\nuse_fips_endpoint = true\n');
-    expect((await loginWith(STATIC)).url.hostname).toBe('sts-fips.us-east-2.amazonaws.com');
+    expect((await loginWith(STATIC)).url.hostname).toBe('sts.amazonaws.com');
+    const regional = await loginWith({ ...STATIC, AWS_STS_REGIONAL_ENDPOINTS: 'regional' });
+    expect(regional.url.hostname).toBe('sts-fips.us-east-2.amazonaws.com');
     rmSync(directory, { recursive: true });
   });
 
