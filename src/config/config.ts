@@ -83,7 +83,7 @@ export interface VariableSpec {
   readonly mayBeEmpty?: boolean;
   /** Sent as a header: blanks at both ends are left out. */
   readonly trimmed?: true;
-  /** Any character is right, a line break at the end too. */
+  /** Any character is valid, including a final line break. */
   readonly verbatim?: boolean;
   /** Used in a header or a signature. */
   readonly ascii?: boolean;

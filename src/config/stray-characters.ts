@@ -4,7 +4,7 @@ import type { FaultList } from './fault-list.js';
 
 const LINE_BREAK_AT_END = /\r?\n$/;
 
-/** What decides how the characters of a variable are checked. */
+/** Decides how the characters of a variable are checked. */
 type Checked = Pick<VariableSpec, 'name' | 'verbatim' | 'ascii' | 'check' | 'trimmed'> &
   Pick<EnvironmentVariable, 'library' | 'choices' | 'elseIgnored'>;
 
@@ -33,7 +33,7 @@ export function withoutStrayCharacters(
       continue;
     }
     cleaned[name] = text;
-    // JSON has blanks and line breaks as it likes; its values are looked at when it is read.
+    // JSON may contain blanks and line breaks anywhere; its values are checked when it is parsed.
     if (problem !== undefined && name !== 'VAULT_HEADERS') faults.add(`${name} ${problem}`);
   }
   return cleaned;
@@ -45,7 +45,7 @@ function textOf(value: string, { verbatim, trimmed }: Checked): string {
   return trimmed === true ? line.replace(/^[ \t]+|[ \t]+$/g, '') : line;
 }
 
-/** The verbatim variables of an auth method whose value ends with a line break, which is most often a slip. */
+/** The verbatim variables of an auth method whose value ends with a line break, usually by mistake. */
 export function endsWithLineBreak(
   variables: readonly VariableSpec[],
   values: Readonly<Record<string, string | undefined>>,

@@ -114,7 +114,7 @@ export class ApiCredentials {
     };
   }
 
-  /** Node would refuse it with a message that does not tell where the character comes from. */
+  /** Node would refuse it with a message that does not tell where the token comes from. */
   private checkHeader(authorization: OutgoingHttpHeaders[string], run: ExecRun | undefined): void {
     if (typeof authorization !== 'string' || HEADER.test(authorization)) return;
     const file = tokenFileOf(this.kubeConfig);
