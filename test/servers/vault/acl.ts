@@ -24,7 +24,7 @@ export class Acl {
   }
 
   allows(path: string, operation: Operation): boolean {
-    return this.isRoot || this.permissions(path, operation === 'list').has(operation);
+    return this.isRoot || this.permissions(path, false).has(operation);
   }
 
   /** For what Vault calls root-protected paths. */
@@ -32,7 +32,7 @@ export class Acl {
     return this.isRoot || this.permissions(path, false).has('sudo');
   }
 
-  /** As `sys/capabilities-self` tells: sorted, `deny` when there is nothing. */
+  /** Sorted; `deny` when there is nothing. */
   capabilities(path: string): string[] {
     if (this.isRoot) return ['root'];
     const found = [...this.permissions(path, path.endsWith('/'))].sort();

@@ -11,7 +11,6 @@ user | POST auth/{id}-up/users/u1 | {"password":"pw","token_policies":"{id}-p","
 read | GET auth/{id}-up/users/u1 | | 200 {"data":{"token_policies":["{id}-p"],"token_ttl":600,"token_type":"default","token_num_uses":0}}
 change keeps the rest | POST auth/{id}-up/users/u1 | {"token_max_ttl":"20m"} | 204
 as it did | GET auth/{id}-up/users/u1 | | 200 {"data":{"token_policies":["{id}-p"],"token_ttl":600,"token_max_ttl":1200}}
-list | GET auth/{id}-up/users?list=true | | 200 {"data":{"keys":["u1"]}}
 no such user | GET auth/{id}-up/users/zz | | 404 {"errors":[]}
 right | POST@nobody auth/{id}-up/login/u1 | {"password":"pw"} | 200 {"data":null,"auth":{"policies":["default","{id}-p"],"token_policies":["default","{id}-p"],"metadata":{"username":"u1"},"lease_duration":600,"renewable":true,"token_type":"service","orphan":true,"num_uses":0,"mfa_requirement":null}}
 upper case | POST@nobody auth/{id}-up/login/U1 | {"password":"pw"} | 200 {"auth":{"metadata":{"username":"u1"}}}
@@ -64,14 +63,8 @@ bound to blocks | POST auth/{id}-ar/role/rc | {"role_id":"{id}-c","bind_secret_i
 its login | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-c"} | 200
 bound elsewhere | POST auth/{id}-ar/role/rd | {"role_id":"{id}-d","bind_secret_id":false,"secret_id_bound_cidrs":"10.0.0.0/8"} | 204
 its login | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-d"} | 400 ~ unauthorized by CIDR restrictions on the role
-another one | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"sid2","num_uses":1,"ttl":"30s"} | 200 {"data":{"secret_id_num_uses":1,"secret_id_ttl":30}}
 more uses than the role allows | POST auth/{id}-ar/role/r1/secret-id | {"num_uses":0} | 400 {"errors":["num_uses cannot be higher than the role's secret_id_num_uses"]}
 a longer life | POST auth/{id}-ar/role/r1/secret-id | {"ttl":"2h"} | 400 {"errors":["ttl cannot be longer than the role's secret_id_ttl"]}
-look it up | POST auth/{id}-ar/role/r1/secret-id/lookup | {"secret_id":"sid2"} | 200 {"data":{"secret_id_ttl":30,"secret_id_num_uses":1}}
-destroy it | POST auth/{id}-ar/role/r1/secret-id/destroy | {"secret_id":"sid2"} | 204
-again | POST auth/{id}-ar/role/r1/secret-id/destroy | {"secret_id":"sid2"} | 204
-it is gone | POST auth/{id}-ar/role/r1/secret-id/lookup | {"secret_id":"sid2"} | 204
-and refused | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid2"} | 400
 batch role | POST auth/{id}-ar/role/rb | {"role_id":"{id}-b","token_type":"batch","token_ttl":"5m"} | 204
 its secret id | POST auth/{id}-ar/role/rb/custom-secret-id | {"secret_id":"sb"} | 200
 its token | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-b","secret_id":"sb"} | 200 {"auth":{"accessor":"","renewable":false,"token_type":"batch","lease_duration":300}}

@@ -65,10 +65,7 @@ export class VaultCore {
   /** Every K/V v2 mount answers that it is being upgraded, here or on the primary cluster. */
   upgrading: keyof typeof UPGRADING | undefined;
 
-  constructor(
-    private readonly now: () => Date,
-    seal: () => void,
-  ) {
+  constructor(private readonly now: () => Date) {
     this.tokens = new TokenStore(now);
     const policyExists = (namespace: string, name: string): boolean =>
       this.namespaces.get(namespace)?.policies.has(name) === true;
@@ -77,8 +74,7 @@ export class VaultCore {
     this.namespaces = new Namespaces(
       (path) =>
         new VaultNamespace(path, {
-          system: (namespace) =>
-            new SystemBackend(namespace, { namespaces: () => this.namespaces, seal, context }),
+          system: (namespace) => new SystemBackend(namespace, { namespaces: () => this.namespaces, context }),
           tokens: tokenApi,
         }),
     );
@@ -102,7 +98,7 @@ export class VaultCore {
    * @throws VaultFault
    */
   async handle(request: CoreRequest): Promise<VaultAnswer> {
-    if (request.path.endsWith('/') && (isWrite(request.operation) || request.operation === 'patch')) {
+    if (request.path.endsWith('/') && isWrite(request.operation)) {
       throw badRequest("cannot write to a path ending in '/'");
     }
     if (request.path.split('/').includes('..')) throw badRequest('relative paths not supported');

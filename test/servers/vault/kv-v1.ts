@@ -1,14 +1,7 @@
 import { parseSeconds } from './fields.js';
 import type { Mount } from './mounts.js';
-import {
-  badRequest,
-  NO_CONTENT,
-  notFound,
-  unsupportedOperation,
-  type VaultAnswer,
-  type VaultCall,
-} from './protocol.js';
-import { goJson, objectText } from './raw-json.js';
+import { badRequest, NO_CONTENT, notFound, type VaultAnswer, type VaultCall } from './protocol.js';
+import { objectText } from './raw-json.js';
 import { SYSTEM_TTL_SECONDS } from './tokens.js';
 
 /** K/V version 1: one value per path, replaced as a whole, and whatever was sent is stored as it is. */
@@ -35,7 +28,7 @@ export class KvV1 implements Mount {
 
   handle(call: VaultCall): VaultAnswer {
     const answer = this.serve(call);
-    if (call.operation !== 'read' && call.operation !== 'list') this.onChange?.(call);
+    if (call.operation !== 'read') this.onChange?.(call);
     return answer;
   }
 
@@ -55,10 +48,6 @@ export class KvV1 implements Mount {
       case 'delete':
         this.secrets.delete(call.path);
         return NO_CONTENT;
-      case 'list':
-        return { status: 200, data: goJson({ keys: keysBelow(this.secrets.keys(), call.path) }) };
-      case 'patch':
-        throw unsupportedOperation();
     }
   }
 
@@ -72,21 +61,4 @@ function leaseOf(secret: ReadonlyMap<string, string>): number {
   const raw = secret.get('ttl') ?? secret.get('lease');
   const seconds = raw === undefined ? undefined : parseSeconds(JSON.parse(raw) as unknown);
   return seconds === undefined || seconds <= 0 ? SYSTEM_TTL_SECONDS : seconds;
-}
-
-/**
- * Names directly below a folder, sorted; folders end with a slash.
- *
- * @throws VaultFault 404 when there is none
- */
-export function keysBelow(paths: Iterable<string>, folder: string): string[] {
-  const prefix = folder === '' || folder.endsWith('/') ? folder : `${folder}/`;
-  const names = new Set<string>();
-  for (const path of paths) {
-    if (!path.startsWith(prefix)) continue;
-    const [first = '', ...rest] = path.slice(prefix.length).split('/');
-    names.add(rest.length === 0 ? first : `${first}/`);
-  }
-  if (names.size === 0) throw notFound();
-  return [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }

@@ -1,5 +1,4 @@
-import { boolField, goDuration, has, intField, mapField, objectField, secondsField } from './fields.js';
-import { keysBelow } from './kv-v1.js';
+import { boolField, intField, mapField, objectField, secondsField } from './fields.js';
 import {
   metadataText,
   newSecret,
@@ -18,11 +17,10 @@ import {
   type VaultAnswer,
   type VaultCall,
 } from './protocol.js';
-import { encodeJson, goJson, mergePatch, objectMembers, objectText, parseJson } from './raw-json.js';
 
 const DEFAULT_MAX_VERSIONS = 10;
 const VERBS = ['data', 'metadata', 'delete', 'undelete', 'destroy'];
-const WORD_OF = { read: 'get', list: 'list', delete: 'delete', create: 'put', update: 'put', patch: 'patch' };
+const WORD_OF = { read: 'get', delete: 'delete', create: 'put', update: 'put' };
 
 /** K/V version 2: versions with check-and-set, deletion times and metadata. */
 export class KvV2 implements Mount {
@@ -30,7 +28,6 @@ export class KvV2 implements Mount {
   readonly secrets = new Map<string, StoredSecret>();
   /** The switch of a test: called after each change, at once, with the call that made it. */
   onChange: ((call: VaultCall) => void) | undefined;
-  private config = { casRequired: false, maxVersions: 0, deleteVersionAfterSeconds: 0 };
   private readonly times: Timestamps;
 
   constructor(now: () => Date) {
@@ -52,16 +49,15 @@ export class KvV2 implements Mount {
 
   handle(call: VaultCall): VaultAnswer {
     const answer = this.serve(call);
-    if (call.operation !== 'read' && call.operation !== 'list') this.onChange?.(call);
+    if (call.operation !== 'read') this.onChange?.(call);
     return answer;
   }
 
   private serve(call: VaultCall): VaultAnswer {
     const [verb = '', ...rest] = call.path.split('/');
     const name = rest.join('/');
-    if (call.path === 'config' && call.operation !== 'list') return this.configure(call);
     if (!VERBS.includes(verb)) return invalidPath(call);
-    if (rest.length === 0 && (call.operation !== 'list' || verb !== 'metadata')) {
+    if (rest.length === 0) {
       return wrongPath('Non-listing operations on the root of a K/V v2 mount are not supported.');
     }
     switch (verb) {
@@ -85,8 +81,6 @@ export class KvV2 implements Mount {
       case 'create':
       case 'update':
         return this.write(call, name);
-      case 'patch':
-        return this.patch(call, name);
       case 'delete': {
         const secret = this.secrets.get(name);
         const version = secret?.versions.get(secret.current);
@@ -95,8 +89,6 @@ export class KvV2 implements Mount {
         }
         return NO_CONTENT;
       }
-      case 'list':
-        throw unsupportedOperation();
     }
   }
 
@@ -123,29 +115,9 @@ export class KvV2 implements Mount {
     return this.add(name, secret, data);
   }
 
-  private patch(call: VaultCall, name: string): VaultAnswer {
-    const patch = call.body.get('data');
-    if (patch === undefined) throw badRequest('no data provided');
-    const secret = this.secrets.get(name);
-    const version = secret?.versions.get(secret.current);
-    // A missing secret is 404 without a body, a deleted one with its metadata (recorded).
-    if (secret === undefined || version === undefined) return { status: 404, raw: '' };
-    this.checkAndSet(objectField(call, 'options'), secret);
-    if (version.destroyed || this.times.isPast(version.deletionTime)) {
-      return { status: 404, data: versionText(secret, secret.current) };
-    }
-    const merged = mergePatch(parseJson(objectText(version.data)), parseJson(patch));
-    return this.add(name, secret, objectMembers(encodeJson(merged)));
-  }
-
-  /** A value of a v1 mount that was upgraded. */
-  adopt(name: string, members: ReadonlyMap<string, string>): void {
-    this.add(name, newSecret(this.times.next()), members);
-  }
-
   private add(name: string, secret: StoredSecret, data: ReadonlyMap<string, string> | null): VaultAnswer {
     const number = secret.current + 1;
-    const deleteAfter = secret.deleteVersionAfterSeconds || this.config.deleteVersionAfterSeconds;
+    const deleteAfter = secret.deleteVersionAfterSeconds;
     const createdTime =
       secret.current === 0 && !this.secrets.has(name) ? secret.createdTime : this.times.next();
     secret.versions.set(number, {
@@ -157,7 +129,7 @@ export class KvV2 implements Mount {
     });
     secret.current = number;
     secret.updatedTime = createdTime;
-    const keep = secret.maxVersions || this.config.maxVersions || DEFAULT_MAX_VERSIONS;
+    const keep = secret.maxVersions || DEFAULT_MAX_VERSIONS;
     for (const old of secret.versions.keys()) if (old <= number - keep) secret.versions.delete(old);
     if (number > keep) secret.oldest = number - keep + 1;
     this.secrets.set(name, secret);
@@ -167,7 +139,7 @@ export class KvV2 implements Mount {
   private checkAndSet(options: ReadonlyMap<string, string> | null | undefined, secret: StoredSecret): void {
     const raw = options?.get('cas');
     if (raw === undefined) {
-      if (secret.casRequired || this.config.casRequired) {
+      if (secret.casRequired) {
         throw badRequest('check-and-set parameter required for this call');
       }
       return;
@@ -184,18 +156,12 @@ export class KvV2 implements Mount {
   private metadata(call: VaultCall, name: string): VaultAnswer {
     const secret = this.secrets.get(name);
     switch (call.operation) {
-      case 'list':
-        return { status: 200, data: goJson({ keys: keysBelow(this.secrets.keys(), name) }) };
       case 'read':
         if (secret === undefined) throw notFound();
         return { status: 200, data: metadataText(secret) };
       case 'create':
       case 'update':
         this.changeMetadata(call, name, secret ?? newSecret(this.times.next()));
-        return NO_CONTENT;
-      case 'patch':
-        if (secret === undefined) return { status: 404, raw: '' };
-        this.changeMetadata(call, name, secret);
         return NO_CONTENT;
       case 'delete':
         this.secrets.delete(name);
@@ -208,14 +174,10 @@ export class KvV2 implements Mount {
     const maxVersions = intField(call, 'max_versions');
     const deleteAfter = secondsField(call, 'delete_version_after');
     const custom = mapField(call, 'custom_metadata');
-    const customPatch = call.operation === 'patch' ? call.body.get('custom_metadata') : undefined;
     if (casRequired !== undefined) secret.casRequired = casRequired;
     if (maxVersions !== undefined) secret.maxVersions = Math.max(0, maxVersions);
     if (deleteAfter !== undefined) secret.deleteVersionAfterSeconds = deleteAfter;
-    if (customPatch !== undefined) {
-      const merged = mergePatch(parseJson(goJson(secret.customMetadata ?? {})), parseJson(customPatch));
-      secret.customMetadata = JSON.parse(encodeJson(merged)) as Record<string, string>;
-    } else if (custom !== undefined) secret.customMetadata = Object.fromEntries(custom);
+    if (custom !== undefined) secret.customMetadata = Object.fromEntries(custom);
     if (this.secrets.has(name)) secret.updatedTime = this.times.next();
     this.secrets.set(name, secret);
   }
@@ -235,25 +197,6 @@ export class KvV2 implements Mount {
         version.destroyed = true;
         version.data = new Map();
       }
-    }
-    return NO_CONTENT;
-  }
-
-  private configure(call: VaultCall): VaultAnswer {
-    if (call.operation === 'read') {
-      const { casRequired, maxVersions, deleteVersionAfterSeconds } = this.config;
-      const data = {
-        cas_required: casRequired,
-        delete_version_after: goDuration(deleteVersionAfterSeconds),
-        max_versions: maxVersions,
-      };
-      return { status: 200, data: goJson(data) };
-    }
-    if (!isWrite(call.operation)) throw unsupportedOperation();
-    if (has(call, 'cas_required')) this.config.casRequired = boolField(call, 'cas_required') ?? false;
-    if (has(call, 'max_versions')) this.config.maxVersions = intField(call, 'max_versions') ?? 0;
-    if (has(call, 'delete_version_after')) {
-      this.config.deleteVersionAfterSeconds = secondsField(call, 'delete_version_after') ?? 0;
     }
     return NO_CONTENT;
   }

@@ -108,12 +108,6 @@ export class MountTable {
     return entry;
   }
 
-  /** Under other settings, with everything it holds, or as another engine. */
-  replace(entry: MountEntry, mount: Mount): void {
-    const changed = new MountEntry(entry.path, mount, entry.settings, this.kind);
-    this.mounts.set(entry.path, Object.assign(changed, { accessor: entry.accessor, uuid: entry.uuid }));
-  }
-
   remove(path: string): void {
     this.mounts.delete(path);
   }

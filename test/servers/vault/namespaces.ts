@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
 import { Acl } from './acl.js';
-import { Cubbyhole } from './cubbyhole.js';
 import { type Mount, MountTable, OtherEngine } from './mounts.js';
 import { DEFAULT_POLICY_TEXT, parsePolicy, type PathRule, type Policy } from './policies.js';
 import { VaultFault } from './protocol.js';
@@ -24,7 +23,7 @@ export class VaultNamespace {
   ) {
     const options = null;
     this.mounts.add('sys/', builtIn.system(this), { options, description: 'system endpoints' });
-    this.mounts.add('cubbyhole/', new Cubbyhole(), {
+    this.mounts.add('cubbyhole/', new OtherEngine('cubbyhole'), {
       options,
       local: true,
       description: 'per-token private secret storage',

@@ -31,7 +31,8 @@ const SHORTHANDS: Record<string, readonly Capability[]> = {
  * @throws VaultFault 400
  */
 export function parsePolicy(text: string): PathRule[] {
-  const blocks = text.trim().startsWith('{') ? jsonBlocks(text) : new HclReader(text).blocks();
+  if (text.trim().startsWith('{')) throw badRequest('failed to parse policy: this server reads no JSON');
+  const blocks = new HclReader(text).blocks();
   return blocks.map(({ path, settings }) => ruleOf(path, settings));
 }
 
@@ -67,25 +68,6 @@ function ruleOf(path: string, settings: Settings): PathRule {
 interface Block {
   readonly path: string;
   readonly settings: Settings;
-}
-
-function jsonBlocks(text: string): Block[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw badRequest('failed to parse policy: unable to parse JSON');
-  }
-  const { path, name: _name, ...others } = parsed as { path?: unknown; name?: unknown };
-  const [other] = Object.keys(others);
-  if (other !== undefined) throw badRequest(`failed to parse policy: invalid key "${other}"`);
-  const groups = Array.isArray(path) ? path : [path ?? {}];
-  return groups.flatMap((group: Record<string, Record<string, unknown> | Record<string, unknown>[]>) =>
-    Object.entries(group).map(([pattern, settings]) => ({
-      path: pattern,
-      settings: new Map(Object.entries(Array.isArray(settings) ? (settings[0] ?? {}) : settings)),
-    })),
-  );
 }
 
 /** The subset of HCL that policies are written in: comments, strings, lists, blocks. */

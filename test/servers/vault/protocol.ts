@@ -65,7 +65,7 @@ export function badRequest(text: string): VaultFault {
   return new VaultFault(400, [text]);
 }
 
-export type Operation = 'read' | 'list' | 'create' | 'update' | 'patch' | 'delete';
+export type Operation = 'read' | 'create' | 'update' | 'delete';
 
 /** One request, as the mounts see it. */
 export interface VaultCall {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { encodeJson, mergePatch, objectMembers, parseJson } from './raw-json.js';
+import { encodeJson, objectMembers, parseJson } from './raw-json.js';
 
 describe('raw JSON', () => {
   it('is equal to the platform by value, whatever the JSON', () => {
@@ -39,16 +39,5 @@ describe('raw JSON', () => {
   it('gives the members of objects only', () => {
     expect([...objectMembers('{"a": [1.0, {"y":1,"x":2}]}')]).toEqual([['a', '[1.0,{"x":2,"y":1}]']]);
     expect(() => objectMembers('[]')).toThrow('not an object');
-  });
-
-  it.each([
-    ['{"a":"b"}', '{"a":"c"}', '{"a":"c"}'],
-    ['{"a":"b","b":"c"}', '{"a":null}', '{"b":"c"}'],
-    ['{"a":["b"]}', '{"a":"c"}', '{"a":"c"}'],
-    ['{"a":{"b":"c"}}', '{"a":{"b":"d","c":null}}', '{"a":{"b":"d"}}'],
-    ['{"e":null}', '{"a":1}', '{"a":1,"e":null}'],
-    ['["a","b"]', '{"a":{"bb":{"ccc":null}}}', '{"a":{"bb":{}}}'],
-  ])('merges %s with %s', (target, patch, merged) => {
-    expect(encodeJson(mergePatch(parseJson(target), parseJson(patch)))).toBe(merged);
   });
 });

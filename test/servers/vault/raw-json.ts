@@ -55,17 +55,6 @@ export function goStruct(value: object): string {
   return `{${members.join(',')}}`;
 }
 
-/** JSON merge patch, RFC 7386. */
-export function mergePatch(target: RawJson | undefined, patch: RawJson): RawJson {
-  if (!(patch instanceof Map)) return patch;
-  const merged = new Map(target instanceof Map ? (target as ReadonlyMap<string, RawJson>) : []);
-  for (const [key, value] of patch as ReadonlyMap<string, RawJson>) {
-    if (value === null) merged.delete(key);
-    else merged.set(key, mergePatch(merged.get(key), value));
-  }
-  return merged;
-}
-
 /** How many strings a value holds, keys counted too; OpenBao limits them. */
 export function countStrings(value: RawJson): number {
   if (typeof value === 'string') return 1;

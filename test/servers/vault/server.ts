@@ -8,7 +8,6 @@ import { clientCertificatesOf } from './client-certificates.js';
 import { type Lag, VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
-import { answersSealed, NodeStatus } from './node-status.js';
 import { badRequest, envelope, type Operation, parseBody, type VaultAnswer, VaultFault } from './protocol.js';
 import { goJson } from './raw-json.js';
 import type { TokenStore } from './tokens.js';
@@ -25,6 +24,14 @@ export interface LoopbackVaultOptions {
   readonly maxJsonStrings?: number;
 }
 
+/** What one node of the cluster is; its status endpoints are not served. */
+interface NodeStatus {
+  sealed: boolean;
+  /** Where the active node is when this one is a standby. */
+  activeUrl: string | undefined;
+  isRecoverySecondary: boolean;
+}
+
 /** Vault's `max_request_size`. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
@@ -33,16 +40,13 @@ export class LoopbackVault {
   readonly rootToken: string;
   private server!: LoopbackServer;
   private readonly core: VaultCore;
-  private readonly status: NodeStatus;
+  private readonly status: NodeStatus = { sealed: false, isRecoverySecondary: false, activeUrl: undefined };
   private readonly now: () => Date;
   private port = 0;
 
   private constructor(private readonly options: LoopbackVaultOptions) {
     this.now = options.now ?? ((): Date => new Date());
-    this.status = new NodeStatus(this.now);
-    this.core = new VaultCore(this.now, () => {
-      this.seal();
-    });
+    this.core = new VaultCore(this.now);
     this.rootToken = options.rootToken ?? `hvs.root${randomBytes(12).toString('hex')}`;
     this.core.tokens.createRoot(this.rootToken);
     for (const [path, version] of Object.entries(options.mounts ?? {})) this.core.mount(path, version);
@@ -98,11 +102,6 @@ export class LoopbackVault {
     this.status.sealed = false;
   }
 
-  /** False: as a Vault that nobody has initialised yet. */
-  setInitialized(initialized: boolean): void {
-    this.status.initialized = initialized;
-  }
-
   /** Requests are redirected to the active node; undefined makes this one active again. */
   standby(activeUrl: string | undefined): void {
     this.status.activeUrl = activeUrl;
@@ -150,11 +149,6 @@ export class LoopbackVault {
     this.core.wipe();
   }
 
-  /** Ends a token's life now, as its time would. */
-  expireToken(id: string): void {
-    this.tokens.expire(id);
-  }
-
   revokeToken(id: string): void {
     this.tokens.revoke(id);
   }
@@ -192,13 +186,10 @@ export class LoopbackVault {
     const path = decode(rawPath.slice('/v1/'.length));
     const query = new URLSearchParams(rawQuery);
     const method = request.method ?? '';
-    seen.operation = nameOf(method, path, query);
+    seen.operation = nameOf(method, path);
     const namespace = header(request, 'x-vault-namespace');
-    const own = this.status.answer({ method, path, query, namespace, body: seen.body });
-    if (own !== undefined) return own;
     const operation = operationOf(method, query);
-    if (operation === 'patch') checkPatchType(header(request, 'content-type'));
-    if (this.status.isClosed) throw answersSealed();
+    if (this.status.sealed) throw new VaultFault(503, ['Vault is sealed']);
     if (this.status.isRecoverySecondary) {
       throw new VaultFault(400, ['path disabled in replication DR secondary mode']);
     }
@@ -208,7 +199,7 @@ export class LoopbackVault {
     if (Buffer.byteLength(seen.body) > MAX_BODY_BYTES) {
       throw new VaultFault(413, ['http: request body too large']);
     }
-    const hasBody = operation === 'update' || operation === 'patch';
+    const hasBody = operation === 'update';
     const rules = {
       contentType: header(request, 'content-type'),
       maxJsonStrings: this.options.maxJsonStrings,
@@ -227,25 +218,28 @@ export async function startVaultServer(options: LoopbackVaultOptions = {}): Prom
 function operationOf(method: string, query: URLSearchParams): Operation {
   switch (method) {
     case 'GET':
-      return query.get('list') === 'true' || query.get('list') === '1' ? 'list' : 'read';
+      // Nothing here lists.
+      if (query.has('list')) throw unsupported();
+      return 'read';
     case 'POST':
     case 'PUT':
       return 'update';
-    case 'PATCH':
-      return 'patch';
     case 'DELETE':
       return 'delete';
     case 'OPTIONS':
     case 'HEAD':
-      throw new VaultFault(405, ['1 error occurred:\n\t* unsupported operation\n\n']);
+    case 'PATCH':
+      throw unsupported();
     default:
       throw new VaultFault(405, []);
   }
 }
 
+function unsupported(): VaultFault {
+  return new VaultFault(405, ['1 error occurred:\n\t* unsupported operation\n\n']);
+}
+
 const OPERATION_NAMES: readonly (readonly [RegExp, string])[] = [
-  [/^sys\/health$/, 'health'],
-  [/^sys\/(seal-status|leader)$/, 'status'],
   [/^sys\/internal\/ui\/mounts/, 'mount-lookup'],
   [/^auth\/token\/lookup/, 'lookup'],
   [/^auth\/token\/renew/, 'renew'],
@@ -253,11 +247,11 @@ const OPERATION_NAMES: readonly (readonly [RegExp, string])[] = [
   [/^auth\/(?!token\/).*\/login(\/[^/]*)?$/, 'login'],
 ];
 
-/** What a test calls the request: `login`, `lookup`, `renew`, `mount-lookup`, or read, write, list, … */
-function nameOf(method: string, path: string, query: URLSearchParams): string {
+/** What a test calls the request: `login`, `lookup`, `renew`, `mount-lookup`, or read, write, … */
+function nameOf(method: string, path: string): string {
   const special = OPERATION_NAMES.find(([pattern]) => pattern.test(path))?.[1];
   if (special !== undefined) return special;
-  if (method === 'GET') return query.get('list') === 'true' ? 'list' : 'read';
+  if (method === 'GET') return 'read';
   return method === 'POST' || method === 'PUT' ? 'write' : method.toLowerCase();
 }
 
@@ -283,16 +277,6 @@ function decode(path: string): string {
   }
   if (/[\u0000-\u001f\u007f]/.test(decoded)) throw badRequest('');
   return decoded;
-}
-
-function checkPatchType(contentType: string): void {
-  const type = contentType.split(';', 1)[0]?.trim() ?? '';
-  if (type === '') throw badRequest('mime: no media type');
-  if (type !== 'application/merge-patch+json') {
-    throw new VaultFault(415, [
-      `PATCH requires Content-Type of application/merge-patch+json, provided ${type}`,
-    ]);
-  }
 }
 
 function tokenOf(request: IncomingMessage): string {

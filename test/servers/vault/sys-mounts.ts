@@ -1,20 +1,19 @@
 import { type AuthContext, makeAuthMethod } from './auth/auth-methods.js';
-import { has, mapField, objectField, secondsField, textField } from './fields.js';
+import { mapField, objectField, secondsField, textField } from './fields.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
 import { type Mount, type MountEntry, type MountSettings, type MountTable, OtherEngine } from './mounts.js';
 import type { VaultNamespace } from './namespaces.js';
 import {
   badRequest,
-  isWrite,
   NO_CONTENT,
   unsupportedOperation,
+  unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from './protocol.js';
 import { goJson } from './raw-json.js';
-import { SYSTEM_TTL_SECONDS } from './tokens.js';
 
 const OTHER_ENGINES = ['transit', 'pki', 'ssh', 'totp', 'database', 'rabbitmq', 'kubernetes', 'ldap'];
 const BUILT_IN = ['cubbyhole', 'identity', 'system', 'token'];
@@ -34,9 +33,9 @@ export class SysMounts {
       if (call.operation !== 'read') throw unsupportedOperation();
       return { status: 200, data: goJson(described(list)), flat: true };
     }
-    const isTune = /\/tune$/.test(name);
-    const path = `${name.replace(/\/tune$/, '').replace(/\/+$/, '')}/`;
-    if (isTune) return this.tune(call, list, path);
+    // Nothing here changes a mount.
+    if (name.endsWith('/tune')) throw unsupportedPath();
+    const path = `${name.replace(/\/+$/, '')}/`;
     switch (call.operation) {
       case 'read': {
         const entry = list.get(path);
@@ -106,45 +105,6 @@ export class SysMounts {
     list.remove(path);
     return NO_CONTENT;
   }
-
-  private tune(call: VaultCall, list: MountTable, path: string): VaultAnswer {
-    const entry = list.get(path);
-    if (call.operation === 'read') {
-      if (entry === undefined) throw badRequest(`cannot fetch sysview for path "${path}"`);
-      return { status: 200, data: goJson(tuning(entry)), flat: true };
-    }
-    if (!isWrite(call.operation)) throw unsupportedOperation();
-    if (entry === undefined) throw badRequest(`tune of path "${path}" failed: no mount entry found`);
-    if (has(call, 'description')) entry.settings.description = textField(call, 'description');
-    const lease = secondsField(call, 'default_lease_ttl');
-    if (lease !== undefined) entry.settings.defaultLeaseTtlSeconds = lease;
-    const maxLease = secondsField(call, 'max_lease_ttl');
-    if (maxLease !== undefined) entry.settings.maxLeaseTtlSeconds = maxLease;
-    const options = mapField(call, 'options');
-    return options === undefined ? NO_CONTENT : this.changeOptions(list, entry, options);
-  }
-
-  /** K/V can be upgraded in place, its values become first versions; never back. */
-  private changeOptions(list: MountTable, entry: MountEntry, options: Map<string, string>): VaultAnswer {
-    const version = options.get('version');
-    const { mount } = entry;
-    if (mount instanceof KvV2 && version !== undefined && version !== '2') {
-      throw badRequest('cannot downgrade mount from version 2');
-    }
-    const before = entry.settings.options?.version ?? '0';
-    entry.settings.options = { ...entry.settings.options, ...Object.fromEntries(options) };
-    if (!(mount instanceof KvV1) || version !== '2') return NO_CONTENT;
-    const upgraded = new KvV2(this.context.now);
-    for (const [name, members] of mount.secrets) upgraded.adopt(name, members);
-    list.replace(entry, upgraded);
-    return {
-      status: 200,
-      warnings: [
-        `Upgrading mount from version ${before} to version 2. This mount will be unavailable for a brief ` +
-          'period and will resume service shortly.',
-      ],
-    };
-  }
 }
 
 /** `sys/internal/ui/mounts`: what a token may see; it needs no permission of its own. */
@@ -177,16 +137,6 @@ function described(
 ): Record<string, unknown> {
   const entries = list.entries().filter(isVisible);
   return Object.fromEntries(entries.map((entry) => [entry.path, entry.describe()]));
-}
-
-function tuning({ settings }: MountEntry): Record<string, unknown> {
-  return {
-    default_lease_ttl: settings.defaultLeaseTtlSeconds || SYSTEM_TTL_SECONDS,
-    description: settings.description ?? '',
-    force_no_cache: false,
-    max_lease_ttl: settings.maxLeaseTtlSeconds || SYSTEM_TTL_SECONDS,
-    ...(settings.options && Object.keys(settings.options).length > 0 ? { options: settings.options } : {}),
-  };
 }
 
 function settingsOf(call: VaultCall): MountSettings {

@@ -11,29 +11,21 @@ import {
 } from './protocol.js';
 import { goJson } from './raw-json.js';
 
-/** `sys/policies/acl/…` and the older `sys/policy/…`, which differ in a field's name and in the lists. */
-export function handlePolicies(
-  call: VaultCall,
-  namespace: VaultNamespace,
-  name: string,
-  isOld: boolean,
-): VaultAnswer {
+/** `sys/policies/acl/…`. */
+export function handlePolicies(call: VaultCall, namespace: VaultNamespace, name: string): VaultAnswer {
   const { policies } = namespace;
   if (name === '') {
-    if (call.operation !== 'list' && !(isOld && call.operation === 'read')) throw unsupportedOperation();
-    const keys = [...policies.keys(), 'root'].sort();
-    return { status: 200, data: goJson(isOld ? { keys, policies: keys } : { keys }), flat: isOld };
+    throw unsupportedOperation();
   }
   const key = name.toLowerCase();
   switch (call.operation) {
     case 'create':
     case 'update':
-      return writePolicy(call, namespace, key, isOld);
+      return writePolicy(call, namespace, key);
     case 'read': {
       const text = key === 'root' ? '' : policies.get(key)?.text;
       if (text === undefined) throw notFound();
-      const data = isOld ? { name: key, rules: text } : { name: key, policy: text };
-      return { status: 200, data: goJson(data), flat: isOld };
+      return { status: 200, data: goJson({ name: key, policy: text }) };
     }
     case 'delete':
       if (key === 'root') throw badRequest('cannot delete "root" policy');
@@ -45,15 +37,13 @@ export function handlePolicies(
   }
 }
 
-function writePolicy(call: VaultCall, namespace: VaultNamespace, key: string, isOld: boolean): VaultAnswer {
-  const old = isOld && !call.body.has('policy') ? textField(call, 'rules') : '';
-  const sent = textField(call, 'policy') || old;
+function writePolicy(call: VaultCall, namespace: VaultNamespace, key: string): VaultAnswer {
+  const sent = textField(call, 'policy');
   if (sent === '') throw badRequest("'policy' parameter not supplied or empty");
   if (key === 'root') throw badRequest('cannot update "root" policy');
   const text = decoded(sent);
   namespace.policies.set(key, { text, rules: parsePolicy(text) });
-  if (old === '') return NO_CONTENT;
-  return { status: 200, warnings: ["'rules' is deprecated, please use 'policy' instead"] };
+  return NO_CONTENT;
 }
 
 /** A policy may come in base64. */

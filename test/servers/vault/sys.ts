@@ -1,12 +1,8 @@
 import type { AuthContext } from './auth/auth-methods.js';
-import { listField } from './fields.js';
 import type { Mount } from './mounts.js';
 import type { Namespaces, VaultNamespace } from './namespaces.js';
 import {
   badRequest,
-  isWrite,
-  NO_CONTENT,
-  notFound,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
@@ -18,7 +14,7 @@ import { handlePolicies } from './sys-policies.js';
 
 const RESERVED_NAMESPACES = ['root', 'sys', 'audit', 'auth', 'cubbyhole', 'identity'];
 
-/** The endpoints below `sys/` of one namespace, but those that answer while Vault is sealed. */
+/** The endpoints below `sys/` of one namespace. */
 export class SystemBackend implements Mount {
   readonly type = 'system';
   private readonly mounts: SysMounts;
@@ -27,7 +23,6 @@ export class SystemBackend implements Mount {
     private readonly namespace: VaultNamespace,
     private readonly deps: {
       readonly namespaces: () => Namespaces;
-      readonly seal: () => void;
       readonly context: Omit<AuthContext, 'mountPath' | 'namespace'>;
     },
   ) {
@@ -43,7 +38,7 @@ export class SystemBackend implements Mount {
   }
 
   needsSudo(path: string): boolean {
-    return path.startsWith('auth/') || path === 'seal';
+    return path.startsWith('auth/');
   }
 
   wipe(): void {
@@ -54,10 +49,6 @@ export class SystemBackend implements Mount {
     const [head = '', ...rest] = call.path.split('/');
     const name = rest.join('/');
     switch (head) {
-      case 'seal':
-        if (!isWrite(call.operation)) throw unsupportedOperation();
-        this.deps.seal();
-        return NO_CONTENT;
       case 'mounts':
       case 'auth':
         return this.mounts.handle(call, head, name);
@@ -65,13 +56,9 @@ export class SystemBackend implements Mount {
         return this.namespaces(call, name.replace(/\/+$/, ''));
       case 'internal':
         return this.internal(call, name);
-      case 'policy':
-        return handlePolicies(call, this.namespace, name, true);
       case 'policies':
         if (rest[0] !== 'acl') throw unsupportedPath();
-        return handlePolicies(call, this.namespace, rest.slice(1).join('/'), false);
-      case 'capabilities-self':
-        return capabilitiesSelf(call);
+        return handlePolicies(call, this.namespace, rest.slice(1).join('/'));
       default:
         throw unsupportedPath();
     }
@@ -88,22 +75,8 @@ export class SystemBackend implements Mount {
   private namespaces(call: VaultCall, name: string): VaultAnswer {
     const namespaces = this.deps.namespaces();
     const full = `${this.namespace.path}${name}/`;
-    if (name === '') {
-      if (call.operation !== 'list') throw unsupportedOperation();
-      const paths = namespaces.below(this.namespace.path).filter((path) => /^[^/]+\/$/.test(path));
-      if (paths.length === 0) throw notFound();
-      const keyInfo = paths.map((path) => [path, describe(namespaces.get(this.namespace.path + path))]);
-      return {
-        status: 200,
-        data: goJson({ key_info: Object.fromEntries(keyInfo) as unknown, keys: paths.sort() }),
-      };
-    }
+    if (name === '') throw unsupportedOperation();
     switch (call.operation) {
-      case 'read': {
-        const found = namespaces.get(full);
-        if (found === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(found)) };
-      }
       case 'create':
       case 'update':
         if (name.includes('/')) throw badRequest('namespace name cannot contain /');
@@ -135,13 +108,4 @@ function describe(namespace: VaultNamespace | undefined): Record<string, unknown
     tainted: false,
     uuid: namespace?.uuid,
   };
-}
-
-function capabilitiesSelf(call: VaultCall): VaultAnswer {
-  if (!isWrite(call.operation)) throw unsupportedOperation();
-  const paths = [...listField(call, 'paths'), ...listField(call, 'path')];
-  if (paths.length === 0) throw badRequest('paths must be supplied');
-  const found = paths.map((path) => [path, call.acl?.capabilities(path) ?? ['deny']]);
-  const single = paths.length === 1 ? { capabilities: found[0]?.[1] } : {};
-  return { status: 200, data: goJson({ ...(Object.fromEntries(found) as object), ...single }), flat: true };
 }

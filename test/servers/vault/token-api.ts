@@ -2,14 +2,12 @@ import { boolField, field, intField, listField, mapField, parseSeconds, textFiel
 import type { Mount } from './mounts.js';
 import {
   badRequest,
-  BackendError,
   isWrite,
   NO_CONTENT,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
   type VaultCall,
-  VaultFault,
 } from './protocol.js';
 import { goJson } from './raw-json.js';
 import { authBlock, type Token, type TokenStore } from './tokens.js';
@@ -31,8 +29,8 @@ export class TokenApi implements Mount {
     return false;
   }
 
-  needsSudo(path: string): boolean {
-    return path === 'revoke-orphan' || path.startsWith('accessors');
+  needsSudo(): boolean {
+    return false;
   }
 
   wipe(): void {
@@ -45,34 +43,19 @@ export class TokenApi implements Mount {
     const { path } = call;
     if (path === 'lookup-self' && (writes || call.operation === 'read')) return this.describe(token);
     if (path === 'lookup' && call.operation === 'read') return this.describe(token);
-    if (path === 'accessors' || path === 'accessors/') {
-      if (call.operation !== 'list') throw unsupportedOperation();
-      const keys = this.tokens.all().flatMap(({ accessor }) => (accessor === '' ? [] : [accessor]));
-      return { status: 200, data: goJson({ keys }) };
-    }
-    const known = /^(create|create-orphan|(lookup|renew|revoke)(-self|-accessor)?|revoke-orphan)$/;
+    const known = /^(create|create-orphan|lookup-self|renew-self|revoke-self|revoke)$/;
     if (!known.test(path)) throw unsupportedPath();
     if (!writes) throw unsupportedOperation();
     switch (path) {
       case 'create':
       case 'create-orphan':
         return this.create(call, token);
-      case 'lookup':
-        return this.describe(this.named(call));
-      case 'lookup-accessor':
-        return this.describe(this.byAccessor(call), true);
       case 'renew-self':
         return await this.renew(call, token);
-      case 'renew':
-        return await this.renew(call, this.named(call));
-      case 'renew-accessor':
-        return await this.renew(call, this.byAccessor(call));
       case 'revoke-self':
         return this.revoke(token);
-      case 'revoke-accessor':
-        return this.revokeAccessor(call);
       default:
-        return this.revokeNamed(call, path === 'revoke-orphan');
+        return this.revokeNamed(call);
     }
   }
 
@@ -164,45 +147,15 @@ export class TokenApi implements Mount {
     return NO_CONTENT;
   }
 
-  private revokeAccessor(call: VaultCall): VaultAnswer {
-    const accessor = textField(call, 'accessor');
-    if (accessor !== '' && this.tokens.byAccessor(accessor) === undefined) {
-      return { status: 200, warnings: ['No token found with this accessor'] };
-    }
-    return this.revoke(this.byAccessor(call));
-  }
-
-  private revokeNamed(call: VaultCall, orphans: boolean): VaultAnswer {
+  private revokeNamed(call: VaultCall): VaultAnswer {
     const id = textField(call, 'token');
     if (id === '') throw badRequest('missing token ID');
     const token = this.tokens.peek(id);
     // Revoking what is gone already is no error.
-    if (token === undefined && orphans) throw badRequest('token to revoke not found');
-    if (token === undefined) return NO_CONTENT;
-    if (!orphans) return this.revoke(token);
-    this.tokens.revokeOrphan(id);
-    return NO_CONTENT;
+    return token === undefined ? NO_CONTENT : this.revoke(token);
   }
 
-  /** The token of the body; without one, the caller's. */
-  private named(call: VaultCall): Token {
-    const id = textField(call, 'token') || (call.path === 'lookup' ? (call.token?.id ?? '') : '');
-    if (id === '') throw badRequest('missing token ID');
-    const token = this.tokens.peek(id);
-    if (token !== undefined) return token;
-    if (call.path === 'lookup') throw new VaultFault(403, ['bad token']);
-    throw badRequest('token not found');
-  }
-
-  private byAccessor(call: VaultCall): Token {
-    const accessor = textField(call, 'accessor');
-    if (accessor === '') throw new BackendError(400, 'missing accessor');
-    const token = this.tokens.byAccessor(accessor);
-    if (token === undefined) throw new BackendError(400, 'invalid accessor');
-    return token;
-  }
-
-  private describe(token: Token, hidesId = false): VaultAnswer {
+  private describe(token: Token): VaultAnswer {
     const iso = (ms: number): string => new Date(ms).toISOString();
     const data = {
       accessor: token.accessor,
@@ -212,7 +165,7 @@ export class TokenApi implements Mount {
       entity_id: token.entityId,
       expire_time: token.endsMs === undefined ? null : iso(token.endsMs),
       explicit_max_ttl: token.explicitMaxTtlSeconds,
-      id: hidesId ? '' : token.id,
+      id: token.id,
       issue_time: iso(token.createdMs),
       ...(token.renewedMs === undefined
         ? {}

@@ -109,10 +109,6 @@ export class TokenStore {
     return token;
   }
 
-  byAccessor(accessor: string): Token | undefined {
-    return accessor === '' ? undefined : this.all().find((token) => token.accessor === accessor);
-  }
-
   all(): Token[] {
     return [...this.tokens.keys()].flatMap((id) => this.peek(id) ?? []);
   }
@@ -136,20 +132,6 @@ export class TokenStore {
   revoke(id: string): void {
     this.tokens.delete(id);
     for (const child of [...this.tokens.values()]) if (child.parent === id) this.revoke(child.id);
-  }
-
-  /** Its children become orphans. */
-  revokeOrphan(id: string): void {
-    this.tokens.delete(id);
-    for (const [childId, child] of this.tokens) {
-      if (child.parent === id) this.tokens.set(childId, { ...child, parent: undefined });
-    }
-  }
-
-  /** Ends a life early, outside the protocol. */
-  expire(id: string): void {
-    const token = this.tokens.get(id);
-    if (token !== undefined) token.endsMs = this.now().getTime();
   }
 
   revokeNamespace(namespace: string): void {

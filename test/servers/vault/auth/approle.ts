@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 
 import { admitsPeer, checkedCidrs } from '../cidr.js';
 import { boolField, has, intField, listField, secondsField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -79,8 +78,7 @@ export class AppRole implements Mount {
     if (folder !== 'role') throw unsupportedPath();
     const key = name.toLowerCase();
     if (key === '') {
-      if (call.operation !== 'list') throw unsupportedOperation();
-      return { status: 200, data: goJson({ keys: keysBelow(this.roles.keys(), '') }) };
+      throw unsupportedOperation();
     }
     switch (item) {
       case '':
@@ -89,7 +87,8 @@ export class AppRole implements Mount {
         return this.roleId(call, key);
       case 'secret-id':
       case 'custom-secret-id':
-        return this.secretId(call, key, item, detail);
+        if (detail !== '') throw unsupportedPath();
+        return this.secretId(call, key, item);
       default:
         throw unsupportedPath();
     }
@@ -142,32 +141,14 @@ export class AppRole implements Mount {
       if (role === undefined) throw notFound();
       return { status: 200, data: goJson({ role_id: role.roleId }) };
     }
-    if (!isWrite(call.operation)) throw unsupportedOperation();
-    const roleId = textField(call, 'role_id');
-    if (roleId === '') throw badRequest('missing role_id');
-    if (role === undefined) throw new VaultFault(404, [`role "${key}" does not exist`]);
-    this.roles.set(key, { ...role, roleId });
-    return NO_CONTENT;
+    throw unsupportedOperation();
   }
 
-  private secretId(call: VaultCall, key: string, item: string, detail: string): VaultAnswer {
+  private secretId(call: VaultCall, key: string, item: string): VaultAnswer {
     const role = this.roles.get(key);
-    const lists = call.operation === 'list' && detail === '';
-    if (!lists && !isWrite(call.operation)) throw unsupportedOperation();
+    if (!isWrite(call.operation)) throw unsupportedOperation();
     if (role === undefined) throw new VaultFault(404, [`role "${key}" does not exist`]);
-    if (lists) {
-      const keys = [...role.secretIds.values()].map(({ accessor }) => accessor);
-      if (keys.length === 0) throw notFound();
-      return { status: 200, data: goJson({ keys }) };
-    }
     const sent = textField(call, 'secret_id');
-    if (detail === 'destroy') {
-      if (sent === '') throw badRequest('missing secret_id');
-      role.secretIds.delete(sent);
-      return NO_CONTENT;
-    }
-    if (detail === 'lookup') return this.lookUp(role, sent);
-    if (detail !== '') throw unsupportedPath();
     if (item === 'custom-secret-id' && sent === '') throw badRequest('missing secret_id');
     return this.newSecretId(call, role, item === 'secret-id' ? randomUUID() : sent);
   }
@@ -197,18 +178,6 @@ export class AppRole implements Mount {
       secret_id_accessor: created.accessor,
       secret_id_num_uses: created.usesLeft,
       secret_id_ttl: created.ttlSeconds,
-    };
-    return { status: 200, data: goJson(data) };
-  }
-
-  private lookUp(role: Role, id: string): VaultAnswer {
-    const secretId = this.alive(role, id);
-    if (secretId === undefined) return NO_CONTENT;
-    const data = {
-      metadata: secretId.metadata,
-      secret_id_accessor: secretId.accessor,
-      secret_id_num_uses: secretId.usesLeft,
-      secret_id_ttl: secretId.ttlSeconds,
     };
     return { status: 200, data: goJson(data) };
   }

@@ -70,8 +70,7 @@ export class AwsAuth implements Mount {
       return await this.login(call);
     }
     if (call.path === 'config/client') return this.configure(call);
-    // The list has a name of its own, too.
-    return call.path === 'roles' ? this.roles.list(call) : this.roles.handle(call);
+    return this.roles.handle(call);
   }
 
   private configure(call: VaultCall): VaultAnswer {

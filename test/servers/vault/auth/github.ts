@@ -1,5 +1,4 @@
 import { has, intField, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -89,8 +88,7 @@ export class GithubAuth implements Mount {
   private map(call: VaultCall, kind: string, name: string): VaultAnswer {
     const key = `${kind}/${name}`.toLowerCase();
     if (name === '') {
-      if (call.operation !== 'list' && call.operation !== 'read') throw unsupportedOperation();
-      return { status: 200, data: goJson({ keys: keysBelow(this.maps.keys(), kind) }) };
+      throw unsupportedOperation();
     }
     switch (call.operation) {
       case 'read': {

@@ -1,6 +1,5 @@
 import { admitsPeer } from '../cidr.js';
 import { boolField, has, listField, textField } from '../fields.js';
-import { keysBelow } from '../kv-v1.js';
 import type { Mount } from '../mounts.js';
 import {
   badRequest,
@@ -117,10 +116,7 @@ export class LdapAuth implements Mount {
   }
 
   private user(call: VaultCall, name: string): VaultAnswer {
-    if (name === '') {
-      if (call.operation !== 'list') throw unsupportedOperation();
-      return { status: 200, data: goJson({ keys: keysBelow(this.users.keys(), '') }) };
-    }
+    if (name === '') throw unsupportedOperation();
     const policies = this.users.get(name);
     if (call.operation === 'read') {
       if (policies === undefined) throw notFound();

@@ -1,4 +1,3 @@
-import { keysBelow } from '../kv-v1.js';
 import {
   NO_CONTENT,
   notFound,
@@ -18,7 +17,7 @@ interface EntryKind<Entry> {
   readonly describe: (entry: Entry) => Record<string, unknown>;
 }
 
-/** Roles or users of an auth method, written, read, deleted and listed as Vault does; names are folded. */
+/** Roles or users of an auth method, written, read and deleted as Vault does; names are folded. */
 export class NamedEntries<Entry> {
   private readonly entries = new Map<string, Entry>();
 
@@ -51,12 +50,8 @@ export class NamedEntries<Entry> {
   handle(call: VaultCall): VaultAnswer {
     const [folder, name = ''] = call.path.split('/');
     if (folder !== this.kind.folder) throw unsupportedPath();
-    return name === '' ? this.list(call) : this.entry(call, name.toLowerCase());
-  }
-
-  list(call: VaultCall): VaultAnswer {
-    if (call.operation !== 'list') throw unsupportedOperation();
-    return { status: 200, data: goJson({ keys: keysBelow(this.entries.keys(), '') }) };
+    if (name === '') throw unsupportedOperation();
+    return this.entry(call, name.toLowerCase());
   }
 
   private entry(call: VaultCall, name: string): VaultAnswer {
