@@ -6,7 +6,7 @@ import { editDuringBacklog, firstSync, quietPeriod, restart } from './operator-b
 import { runBareClient } from './bare-client.js';
 import { serveKms } from './kms-process.js';
 import { Report } from './report.js';
-import { BenchStand } from './stand.js';
+import { BenchFixture } from './fixture.js';
 import { throttledKms } from './throttling-benchmark.js';
 import { admission } from './webhook-benchmark.js';
 
@@ -26,14 +26,14 @@ async function main(): Promise<number> {
   }
   const { resources, json, benchmarks } = options;
   const report = new Report();
-  const stand = await BenchStand.prepare();
+  const fixture = await BenchFixture.prepare();
   try {
     for (const benchmark of benchmarks) {
       process.stderr.write(`bench: ${benchmark.name}\n`);
-      await benchmark(stand, report, resources);
+      await benchmark(fixture, report, resources);
     }
   } finally {
-    await stand.close();
+    await fixture.close();
   }
   process.stdout.write(`${report.table()}\n`);
   if (json !== undefined) report.write(json, { resources });
@@ -47,7 +47,7 @@ interface Options {
   readonly benchmarks: readonly Benchmark[];
 }
 
-type Benchmark = (stand: BenchStand, report: Report, resources: number) => Promise<void>;
+type Benchmark = (fixture: BenchFixture, report: Report, resources: number) => Promise<void>;
 
 function parsed(): Options | string {
   try {

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { TestAuthority } from '../test/servers/shared/certificates.js';
 import { ChildProgram } from '../test/support/child-program.js';
 import type { Report } from './report.js';
-import { type BenchStand, KEYS } from './stand.js';
+import { type BenchFixture, KEYS } from './fixture.js';
 
 const CALLERS = 20;
 
 /** New resources at admission, from several callers at once. */
-export async function admission(stand: BenchStand, report: Report, reviews: number): Promise<void> {
+export async function admission(fixture: BenchFixture, report: Report, reviews: number): Promise<void> {
   const authority = await TestAuthority.create();
   const pair = await authority.issue();
-  const files = { cert: join(stand.directory, 'tls.crt'), key: join(stand.directory, 'tls.key') };
+  const files = { cert: join(fixture.directory, 'tls.crt'), key: join(fixture.directory, 'tls.key') };
   writeFileSync(files.cert, pair.cert);
   writeFileSync(files.key, pair.key, { mode: 0o600 });
   const webhook = new ChildProgram(
@@ -25,14 +25,14 @@ export async function admission(stand: BenchStand, report: Report, reviews: numb
       '-listen-addr=127.0.0.1:0',
       '-metrics-addr=127.0.0.1:0',
     ],
-    { ...stand.servers.awsEnvironment },
+    { ...fixture.servers.awsEnvironment },
   );
   const port = Number(new URL(await webhook.address('serving admission reviews')).port);
   const metrics = await webhook.address('serving metrics and health');
   const agent = new Agent({ keepAlive: true, ca: authority.cert });
   const latencies: number[] = [];
-  const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(stand, index));
-  stand.clearCounts();
+  const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(fixture, index));
+  fixture.clearCounts();
   let next = 0;
   const caller = async (): Promise<void> => {
     for (let index = next++; index < reviews; index = next++) {
@@ -53,16 +53,16 @@ export async function admission(stand: BenchStand, report: Report, reviews: numb
   report.add('admission', 'rate', reviews / seconds, 'reviews/s');
   report.add('admission', 'median', at(0.5), 'ms');
   report.add('admission', '99th percentile', at(0.99), 'ms');
-  report.add('admission', 'KMS requests', stand.counts().kms / (reviews * KEYS), 'per item');
-  report.add('admission', 'peak at KMS', stand.servers.kms.requests.peakInFlight, 'requests');
+  report.add('admission', 'KMS requests', fixture.counts().kms / (reviews * KEYS), 'per item');
+  report.add('admission', 'peak at KMS', fixture.servers.kms.requests.peakInFlight, 'requests');
   report.add('admission', 'resident memory', Number(memory) / 2 ** 20, 'MiB');
   agent.destroy();
   await webhook.stop();
 }
 
-function bodyOf(stand: BenchStand, index: number): string {
+function bodyOf(fixture: BenchFixture, index: number): string {
   const kind = { group: 'k8s.patoarvizu.dev', version: 'v1alpha1', kind: 'KMSVaultSecret' };
-  const object = stand.secret(index, 'only edition');
+  const object = fixture.secret(index, 'only edition');
   const { name, namespace } = object.metadata;
   return JSON.stringify({
     kind: 'AdmissionReview',

@@ -22,7 +22,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { operatorFlags } from '../../src/config/operator-config.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
-import { ImageStand } from './image-stand.js';
+import { ImageFixture } from './image-fixture.js';
 import { ReadOnlyTree, whyNoTree } from './image-tree.js';
 
 const reason = whyNoTree();
@@ -59,7 +59,7 @@ interface Entry {
 }
 
 let workspace: string;
-let stand: ImageStand | undefined;
+let fixture: ImageFixture | undefined;
 
 /** Runs the Dockerfile's steps on this machine's Node and Debian; the folder of the root file system. */
 function assemble(name: string, change?: (dist: string) => void): string {
@@ -108,7 +108,7 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
   });
 
   afterAll(async () => {
-    await stand?.close();
+    await fixture?.close();
     rmSync(workspace, { recursive: true, force: true });
   });
 
@@ -227,15 +227,15 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
   });
 
   it('runs the operator, which syncs a secret, and the webhook, which judges one', async () => {
-    stand = await ImageStand.prepare(tree, join(workspace, 'mounted'));
-    await stand.startOperator();
-    await stand.startWebhook();
-    expect(await stand.health()).toEqual({ operator: [200, 200], webhook: [200, 200] });
-    expect(stand.users()).toEqual(['65532', '65532']);
-    expect(await stand.sync('from-the-image')).toEqual({ value: 'from-the-image' });
-    expect(await stand.review()).toEqual([true, false]);
-    expect(await stand.stop()).toEqual([0, 0]);
+    fixture = await ImageFixture.prepare(tree, join(workspace, 'mounted'));
+    await fixture.startOperator();
+    await fixture.startWebhook();
+    expect(await fixture.health()).toEqual({ operator: [200, 200], webhook: [200, 200] });
+    expect(fixture.users()).toEqual(['65532', '65532']);
+    expect(await fixture.sync('from-the-image')).toEqual({ value: 'from-the-image' });
+    expect(await fixture.review()).toEqual([true, false]);
+    expect(await fixture.stop()).toEqual([0, 0]);
     // On Node 20, which the image does not have, the AWS SDK says on stderr that it will leave it.
-    if (Number(process.versions.node.split('.')[0]) >= 22) expect(stand.notJson()).toEqual([]);
+    if (Number(process.versions.node.split('.')[0]) >= 22) expect(fixture.notJson()).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { isFrom, ReplicaStand, type StandReplica } from '../support/replica-stand.js';
+import { isFrom, ReplicaFixture, type Replica } from '../support/replica-fixture.js';
 import { eventually } from '../support/wait.js';
 
 const NAMES = ['one', 'two', 'three', 'four', 'five', 'six'];
@@ -11,36 +11,36 @@ const TAKEOVER_TIMEOUT_MS = 15_000 + 2_000 + 8_000;
 const RELEASE_TIMEOUT_MS = 8_000;
 const RENEW_DEADLINE_MS = 10_000;
 
-let stand: ReplicaStand;
+let fixture: ReplicaFixture;
 const leaders: string[] = [];
 
 beforeAll(async () => {
-  stand = await ReplicaStand.prepare();
-  for (const name of ['a', 'b', 'c']) await stand.start(name);
+  fixture = await ReplicaFixture.prepare();
+  for (const name of ['a', 'b', 'c']) await fixture.start(name);
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
-const metric = async (replica: StandReplica, name: string): Promise<number> => {
+const metric = async (replica: Replica, name: string): Promise<number> => {
   const { text } = await replica.get('/metrics');
   return Number(new RegExp(`^kms_vault_operator_${name} (\\S+)$`, 'm').exec(text)?.[1]);
 };
 
 describe('three built operators', () => {
   it('have one writer, and two that stand by warm', async () => {
-    const leader = await stand.leader(RELEASE_TIMEOUT_MS);
+    const leader = await fixture.leader(RELEASE_TIMEOUT_MS);
     leaders.push(leader.name);
-    await stand.applySecrets(NAMES, 'first');
-    await stand.inVault(NAMES, 'first');
-    for (const replica of stand.replicas) {
+    await fixture.applySecrets(NAMES, 'first');
+    await fixture.inVault(NAMES, 'first');
+    for (const replica of fixture.replicas) {
       expect(await metric(replica, 'leader')).toBe(replica === leader ? 1 : 0);
       await eventually('ready', async () => (await replica.get('/readyz')).status === 200);
     }
-    expect(new Set(stand.writes().map(({ by }) => by))).toEqual(new Set([leader.name]));
+    expect(new Set(fixture.writes().map(({ by }) => by))).toEqual(new Set([leader.name]));
     const events = await eventually('the event', async () => {
-      const found = await stand.kube.events('vault', '39a50047.patoarvizu.dev');
+      const found = await fixture.kube.events('vault', '39a50047.patoarvizu.dev');
       return found.length > 0 && found;
     });
     expect(events[0]).toMatchObject({
@@ -50,21 +50,21 @@ describe('three built operators', () => {
   });
 
   it('hand over at once on SIGTERM, without a KMS call for what is unchanged on v2', async () => {
-    const old = await stand.leader(RELEASE_TIMEOUT_MS);
+    const old = await fixture.leader(RELEASE_TIMEOUT_MS);
     await eventually('every status', async () => {
       const found = await Promise.all(
-        V2_NAMES.map((name) => stand.kube.get('KMSVaultSecret', 'default', name)),
+        V2_NAMES.map((name) => fixture.kube.get('KMSVaultSecret', 'default', name)),
       );
       return found.every(({ status }) => status?.conditions?.[0]?.status === 'True');
     });
     // The v1 secrets would be decrypted by a new leader.
     for (const name of NAMES.filter((one) => !V2_NAMES.includes(one))) {
-      await stand.kube.delete('KMSVaultSecret', 'default', name);
+      await fixture.kube.delete('KMSVaultSecret', 'default', name);
     }
-    const { vault, kms } = stand.servers;
+    const { vault, kms } = fixture.servers;
     kms.requests.clear();
     old.program.signal('SIGTERM');
-    const next = await stand.leader(RELEASE_TIMEOUT_MS, old);
+    const next = await fixture.leader(RELEASE_TIMEOUT_MS, old);
     leaders.push(next.name);
     expect((await old.program.exited).code).toBe(0);
     await eventually('a look at every secret', () =>
@@ -76,21 +76,21 @@ describe('three built operators', () => {
       ),
     );
     expect(kms.requests.count(({ operation }) => operation === 'Decrypt')).toBe(0);
-    await stand.applySecrets(NAMES, 'second');
-    await stand.inVault(NAMES, 'second');
-    await stand.start('d');
+    await fixture.applySecrets(NAMES, 'second');
+    await fixture.inVault(NAMES, 'second');
+    await fixture.start('d');
   });
 
   it('are not written to by a frozen leader that wakes up', async () => {
-    const frozen = await stand.leader(RELEASE_TIMEOUT_MS);
-    const { vault } = stand.servers;
+    const frozen = await fixture.leader(RELEASE_TIMEOUT_MS);
+    const { vault } = fixture.servers;
     // It freezes while it waits for Vault's answers, after which it would write.
     const lift = vault.faults.inject({
       matches: (request) => request.method === 'GET' && isFrom(frozen, request),
       action: { kind: 'delay', ms: 1_000 },
     });
     const before = vault.requests.all.length;
-    await stand.applySecrets(NAMES, 'third');
+    await fixture.applySecrets(NAMES, 'third');
     const waiting = (): number =>
       vault.requests.all
         .slice(before)
@@ -98,17 +98,17 @@ describe('three built operators', () => {
     await eventually('reads in flight', () => waiting() >= NAMES.length);
     frozen.program.signal('SIGSTOP');
     const stoppedAt = performance.now();
-    const next = await stand.leader(TAKEOVER_TIMEOUT_MS, frozen);
+    const next = await fixture.leader(TAKEOVER_TIMEOUT_MS, frozen);
     leaders.push(next.name);
-    await stand.inVault(NAMES, 'third');
+    await fixture.inVault(NAMES, 'third');
     lift();
     frozen.program.signal('SIGCONT');
     await frozen.program.logged('no longer the leader; standing by');
     // It looks at the lease again, and has work that it would do if it led.
-    await stand.applySecrets(NAMES, 'fourth');
-    await stand.inVault(NAMES, 'fourth');
+    await fixture.applySecrets(NAMES, 'fourth');
+    await fixture.inVault(NAMES, 'fourth');
     await eventually('a standby', async () => (await metric(frozen, 'leader')) === 0);
-    const late = stand
+    const late = fixture
       .writes()
       .filter(({ by, at }) => by === frozen.name && at > stoppedAt + RENEW_DEADLINE_MS);
     expect(late).toEqual([]);
@@ -116,13 +116,13 @@ describe('three built operators', () => {
   }, 60_000);
 
   it('replace a leader that was killed when its lease is over, and never wrote at the same time', async () => {
-    const killed = await stand.leader(RELEASE_TIMEOUT_MS);
+    const killed = await fixture.leader(RELEASE_TIMEOUT_MS);
     killed.program.signal('SIGKILL');
-    const next = await stand.leader(TAKEOVER_TIMEOUT_MS, killed);
+    const next = await fixture.leader(TAKEOVER_TIMEOUT_MS, killed);
     leaders.push(next.name);
-    await stand.applySecrets(NAMES, 'fifth');
-    await stand.inVault(NAMES, 'fifth');
-    const turns = stand
+    await fixture.applySecrets(NAMES, 'fifth');
+    await fixture.inVault(NAMES, 'fifth');
+    const turns = fixture
       .writes()
       .map(({ by }) => by)
       .filter((by, i, all) => by !== all[i - 1]);

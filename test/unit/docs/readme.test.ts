@@ -7,11 +7,6 @@ import { readDocument } from './markdown.js';
 const README = readDocument('README.md');
 
 describe('README', () => {
-  it('is read in five minutes', () => {
-    const text = readFileSync('README.md', 'utf8');
-    expect(text.split(/\s+/).length).toBeLessThan(1_200);
-  });
-
   it('gives the commands that CI runs', () => {
     const commands = README.blocks.filter(({ language, mark }) => language === 'sh' && mark === '');
     const said = commands.flatMap(({ text }) => text.trim().split(/\n| && /));

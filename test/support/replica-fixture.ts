@@ -16,7 +16,7 @@ import { eventually } from './wait.js';
 const LEASE = '39a50047.patoarvizu.dev';
 
 /** One built operator, with credentials of its own so that the servers' records tell who wrote. */
-export interface StandReplica {
+export interface Replica {
   readonly name: string;
   readonly program: ChildProgram;
   readonly vaultToken: string;
@@ -27,8 +27,8 @@ export interface StandReplica {
 }
 
 /** Several built operators with leader election on the loopback servers, under the shipped roles. */
-export class ReplicaStand {
-  readonly replicas: StandReplica[] = [];
+export class ReplicaFixture {
+  readonly replicas: Replica[] = [];
   private readonly directory = mkdtempSync(join(tmpdir(), 'replicas-'));
 
   private constructor(
@@ -37,20 +37,20 @@ export class ReplicaStand {
     readonly vault: VaultApi,
   ) {}
 
-  static async prepare(): Promise<ReplicaStand> {
+  static async prepare(): Promise<ReplicaFixture> {
     const servers = await startLoopbackStand();
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
     await installInCluster(kube, { leaderElection: true });
     const vault = new VaultApi(servers.vault.url, servers.vault.rootToken);
     await installInVault(vault);
-    return new ReplicaStand(servers, kube, vault);
+    return new ReplicaFixture(servers, kube, vault);
   }
 
   async start(
     name: string,
     flags: readonly string[] = [],
     { elects = true }: { readonly elects?: boolean } = {},
-  ): Promise<StandReplica> {
+  ): Promise<Replica> {
     const kubeToken = await operatorKubeToken(this.kube);
     const file = join(this.directory, name);
     writeFileSync(file, this.kube.kubeconfigFor(kubeToken), { mode: 0o600 });
@@ -74,7 +74,7 @@ export class ReplicaStand {
     const { identity = '' } = elects ? await program.logged('standing by for the lease') : {};
     const metrics = await program.address('serving metrics');
     const health = await program.address('serving health');
-    const replica: StandReplica = {
+    const replica: Replica = {
       name,
       program,
       vaultToken,
@@ -87,7 +87,7 @@ export class ReplicaStand {
   }
 
   /** Waits until one of the replicas, and not `except`, holds the lease and has begun to sync. */
-  async leader(timeoutMs: number, except?: StandReplica): Promise<StandReplica> {
+  async leader(timeoutMs: number, except?: Replica): Promise<Replica> {
     return await eventually(
       'a leader',
       async () => {
@@ -167,7 +167,7 @@ export class ReplicaStand {
   }
 }
 
-export function isFrom(replica: StandReplica, { headers }: SeenRequest): boolean {
+export function isFrom(replica: Replica, { headers }: SeenRequest): boolean {
   return (
     headers['x-vault-token'] === replica.vaultToken || headers.authorization === `Bearer ${replica.kubeToken}`
   );

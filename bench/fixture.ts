@@ -37,9 +37,9 @@ export interface Shape {
 }
 
 /** The built operator against servers on loopback, with counters on every side. */
-export class BenchStand {
+export class BenchFixture {
   private operator: ChildProgram | undefined;
-  /** Another KMS than that of the stand. */
+  /** Another KMS than that of the fixture. */
   kmsUrl: string | undefined;
 
   private constructor(
@@ -50,7 +50,7 @@ export class BenchStand {
     readonly directory: string,
   ) {}
 
-  static async prepare(): Promise<BenchStand> {
+  static async prepare(): Promise<BenchFixture> {
     const servers = await startLoopbackStand();
     servers.kms.latencyMs = KMS_LATENCY_MS;
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
@@ -58,7 +58,7 @@ export class BenchStand {
     const vault = new VaultApi(servers.vault.url, servers.vault.rootToken);
     await installInVault(vault);
     const directory = mkdtempSync(join(tmpdir(), 'kms-vault-bench-'));
-    return new BenchStand(servers, kube, vault, await operatorVaultToken(vault), directory);
+    return new BenchFixture(servers, kube, vault, await operatorVaultToken(vault), directory);
   }
 
   /** Applies resources `0` to `count - 1` with values of this edition, 20 at a time. */

@@ -50,7 +50,7 @@ class Running {
 }
 
 /** Both programs of the image as in a pod: its tree, mounted files, environment, and servers around it. */
-export class ImageStand {
+export class ImageFixture {
   private operator: Running | undefined;
   private webhook: Running | undefined;
 
@@ -62,8 +62,8 @@ export class ImageStand {
     private readonly caller: WebhookStand,
   ) {}
 
-  static async prepare(tree: ReadOnlyTree, mounted: string): Promise<ImageStand> {
-    return new ImageStand(tree, mounted, await OperatorStand.prepare(), await WebhookStand.prepare());
+  static async prepare(tree: ReadOnlyTree, mounted: string): Promise<ImageFixture> {
+    return new ImageFixture(tree, mounted, await OperatorStand.prepare(), await WebhookStand.prepare());
   }
 
   async startOperator(): Promise<void> {
