@@ -71,6 +71,7 @@ export const TOKENS = {
   partials: Symbol('PartialReconciler'),
   finalizers: Symbol('FinalizerHandler'),
   planner: Symbol('DeletionPlanner'),
+  removalCheck: Symbol('RemovalCheck'),
   proof: Symbol('ContentProof'),
   aggregator: Symbol('SecretAggregator'),
   secretSync: Symbol('SecretSync'),

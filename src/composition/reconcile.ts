@@ -12,6 +12,7 @@ import { PartialReconciler } from '../reconcile/partial-reconciler.js';
 import { PathClaims } from '../reconcile/path-claims.js';
 import { PathOwnership } from '../reconcile/path-ownership.js';
 import { Reconciler } from '../reconcile/reconciler.js';
+import { RemovalCheck } from '../reconcile/removal-check.js';
 import { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import { SecretReconciler } from '../reconcile/secret-reconciler.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
@@ -25,6 +26,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.partials, PartialReconciler],
   [TOKENS.finalizers, FinalizerHandler],
   [TOKENS.planner, DeletionPlanner],
+  [TOKENS.removalCheck, RemovalCheck],
   [TOKENS.proof, ContentProof],
   [TOKENS.aggregator, SecretAggregator],
   [TOKENS.secretSync, SecretSync],

@@ -5,6 +5,7 @@ import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
+import { KmsError } from '../kms/kms-error.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
@@ -15,6 +16,7 @@ import type { Announcer } from './announcer.js';
 import { byHand, type DeletionPlanner, type DeletionPlan, type KeptPlace } from './deletion-planner.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
+import type { RemovalCheck, RemovalVerdict } from './removal-check.js';
 import { statusOf } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
 
@@ -48,6 +50,7 @@ export class FinalizerHandler {
     @inject(TOKENS.resources) private readonly client: ResourceClient,
     @inject(TOKENS.kvStore) private readonly store: KvStore,
     @inject(TOKENS.planner) private readonly planner: DeletionPlanner,
+    @inject(TOKENS.removalCheck) private readonly check: RemovalCheck,
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
@@ -75,7 +78,7 @@ export class FinalizerHandler {
       plan = await this.planner.plan(fresh, signal);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      return await this.wait(fresh, `what it wrote to Vault cannot be told now: ${error.message}`, error);
+      return await this.waitToTell(fresh, error);
     }
     if (plan.kind === 'keep') return await this.release(fresh, plan.why, plan.kept);
     return await this.remove(fresh, plan, signal);
@@ -88,6 +91,7 @@ export class FinalizerHandler {
   ): Promise<Outcome> {
     const { uid } = secret.metadata;
     let begun = false;
+    let verdict: RemovalVerdict;
     const guard = (): void => {
       const heir = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
       if (heir !== undefined) throw new HeirError(heir);
@@ -97,13 +101,15 @@ export class FinalizerHandler {
       guard();
       begun = false;
       const kv = await this.store.open(place.path, place.engine, signal);
-      await kv.remove({ guard, signal });
+      verdict = await this.check.look(secret, place, kv, signal);
+      if (verdict.do === 'remove') await kv.remove({ guard, signal });
     } catch (error) {
       if (error instanceof HeirError) {
         const heir = qualifiedName(error.heir);
         const why = `${place.path} goes over to ${heir}, which names the same path`;
         return await this.release(secret, why, kept);
       }
+      if (error instanceof KmsError) return await this.waitToTell(secret, error);
       if (!(error instanceof VaultError)) throw error;
       return await this.notRemoved(secret, place.path, kept, error, signal);
     } finally {
@@ -111,8 +117,12 @@ export class FinalizerHandler {
       const { entitlement } = this;
       if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
     }
+    if (verdict.do === 'keep')
+      return await this.release(secret, verdict.why, [{ place, why: verdict.why }, ...kept]);
     this.memory.noteDeleted(uid);
-    this.announcer.normal(secret, 'SecretDeleted', `Deleted ${place.path} from Vault`);
+    const message =
+      verdict.do === 'remove' ? `Deleted ${place.path} from Vault` : `${place.path} is gone from Vault`;
+    this.announcer.normal(secret, 'SecretDeleted', message);
     this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
@@ -135,6 +145,10 @@ export class FinalizerHandler {
       : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
         'from its metadata.finalizers (kubectl edit)';
     return await this.wait(secret, `${path} is still in Vault: ${error.message}${byHand}`, error);
+  }
+
+  private async waitToTell(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {
+    return await this.wait(secret, `what it wrote to Vault cannot be told now: ${error.message}`, error);
   }
 
   /** Keeps the resource, reports why, and tries again. */

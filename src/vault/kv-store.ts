@@ -35,6 +35,11 @@ export interface KvSecret {
   /** @throws VaultError; `forbidden` when the token may not read here. */
   read(signal?: AbortSignal): Promise<KvReading>;
   /**
+   * v2 only: `created_time` of a version, as Vault spells it; undefined when Vault does not have it any more, or
+   * never had it.
+   */
+  createdTimeOf?(version: number, signal?: AbortSignal): Promise<string | undefined>;
+  /**
    * Replaces the whole secret. `cas` is required on v2 and ignored on v1.
    * @returns the version written, on v2.
    * @throws VaultError; `rejected` (HTTP 400) may be a check-and-set mismatch: read again to tell. Whatever

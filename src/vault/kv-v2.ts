@@ -43,6 +43,18 @@ export class KvV2Secret implements KvSecret {
     return this.fail(answer, 'read', path);
   }
 
+  async createdTimeOf(version: number, signal?: AbortSignal): Promise<string | undefined> {
+    const { session, path } = this.deps;
+    const answer = await session.request({ method: 'GET', path, operation: 'read', version, signal });
+    const isKnown = answer.status === 200 || (answer.status === 404 && hasMetadata(answer.text));
+    if (isKnown) {
+      const reading = this.readingOf(answer);
+      return reading.state === 'absent' ? undefined : reading.version?.createdTime;
+    }
+    if (answer.status === 404 && notFound(answer.text) === 'secret') return undefined;
+    return this.fail(answer, 'read', path);
+  }
+
   async write(
     data: SecretData,
     cas: number | undefined,

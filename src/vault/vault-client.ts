@@ -77,7 +77,8 @@ export class VaultClient implements VaultRequests {
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
     const { config } = this;
-    const url = this.urlOf(request.path);
+    const query = request.version === undefined ? '' : `?version=${String(request.version)}`;
+    const url = this.urlOf(request.path) + query;
     const budget: Budget = { leftMs: Math.min(config.timeoutMs, longestMs(request.operation)) };
     if (this.isStopping && !FINISHING.has(request.operation)) throw notBegun(request);
     for (let attempt = 0; ; attempt += 1) {

@@ -7,6 +7,8 @@ export interface VaultRequest {
   /** Below `/v1/`, normalised, not escaped. */
   readonly path: string;
   readonly operation: VaultOperation;
+  /** `?version=`: another version of a v2 secret than the current one. */
+  readonly version?: number;
   /** JSON text. */
   readonly body?: string;
   readonly token?: string;

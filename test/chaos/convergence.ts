@@ -53,9 +53,21 @@ function expectationOf(
     return { reason: 'PathConflict', faults: [] };
   if (engineOf(path) !== specOf(secret).kvSettings?.engineVersion)
     return { reason: 'EngineMismatch', faults: [] };
-  const desired = oracle.desiredAt(secret, nowMs);
+  const desired = settled(oracle.desiredAt(secret, nowMs));
   const { faults, stale } = inVault(oracle, secret, path, desired);
   return { reason: stale ? 'CasIndexStale' : reasonOf(desired), faults };
+}
+
+/** The faults are over: what could not be decrypted because of one is there by now. */
+function settled(desired: Desired): Desired {
+  const keys = [...desired.keys].map(
+    ([key, expected]) =>
+      [
+        key,
+        expected.kind === 'fragile' ? { kind: 'value' as const, value: expected.value } : expected,
+      ] as const,
+  );
+  return { ...desired, keys: new Map(keys) };
 }
 
 function reasonOf(desired: Desired): string {
@@ -98,7 +110,7 @@ function orphans(oracle: Oracle, nowMs: number): string[] {
   const live = new Set(oracle.secrets.live(nowMs).map(({ metadata }) => metadata.uid));
   return [...oracle.writtenFor].flatMap(([path, uid]) => {
     const { data, version } = oracle.vault.last(path);
-    if ((data === undefined && version === 0) || live.has(uid)) return [];
+    if ((data === undefined && version === 0) || live.has(uid) || oracle.createdAnew.has(path)) return [];
     const gone = oracle.secrets.lastSeen(uid);
     // With a second resource at the path the value goes over to it.
     const wasAlone = oracle.secrets.namersOf(path).length === 1;

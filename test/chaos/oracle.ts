@@ -70,6 +70,8 @@ export class Oracle {
   readonly violations: Violation[] = [];
   /** Path to the uid of the resource whose value a replica put there last. */
   readonly writtenFor = new Map<string, string>();
+  /** v2 paths whose secret a hand removed, and a hand made again: no finalizer may delete that. */
+  readonly createdAnew = new Set<string>();
 
   constructor(
     private readonly deps: {
@@ -97,6 +99,9 @@ export class Oracle {
 
   vaultChanged(change: VaultChange): void {
     const before = this.vault.last(change.path);
+    const isNew = before.version === 0 && change.operation === 'write';
+    if (change.by !== undefined) this.createdAnew.delete(change.path);
+    else if (change.engine === 'v2' && isNew) this.createdAnew.add(change.path);
     if (change.by !== undefined) this.judge(change, change.by, before);
     this.vault.record(change);
   }

@@ -124,6 +124,16 @@ describe('KvV2Secret', () => {
     expect(await kv.read()).toMatchObject({ data: data({ a: '1' }), version: { version: 1 } });
   });
 
+  it('tells when a version was written, live or deleted, and that there is none', async () => {
+    const kv = await stand.store.open('kv2/data/times', 'v2');
+    const first = await kv.write(data({ a: '1' }), 0);
+    const second = await kv.write(data({ a: '2' }), 1);
+    await admin('DELETE', 'kv2/data/times');
+    expect(await kv.createdTimeOf?.(1)).toBe(first?.createdTime);
+    expect(await kv.createdTimeOf?.(2)).toBe(second?.createdTime);
+    expect(await kv.createdTimeOf?.(3)).toBeUndefined();
+  });
+
   it('tells deleted and destroyed versions from absent ones', async () => {
     const kv = await stand.store.open('kv2/data/gone', 'v2');
     const version = await kv.write(data({ a: '1' }), 0);

@@ -20,6 +20,7 @@ export class MortalStand extends ReconcileStand {
       return {
         engine: kv.engine,
         read: () => this.request(() => kv.read()),
+        createdTimeOf: (version) => this.request(async () => await kv.createdTimeOf?.(version)),
         write: (data, cas, options?: ChangeOptions) => this.request(() => kv.write(data, cas, options)),
         remove: (options?: ChangeOptions) => this.request(() => kv.remove(options)),
       };

@@ -85,6 +85,8 @@ export class FakeVault implements KvStore {
   private secretV2(path: string): KvSecret {
     return {
       engine: 'v2',
+      createdTimeOf: (version) =>
+        this.answer(() => this.readable(path, () => this.v2.get(path)?.versions[version - 1]?.created)),
       read: () =>
         this.answer(() =>
           this.readable(path, (): KvReading => {

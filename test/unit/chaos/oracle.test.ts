@@ -274,6 +274,31 @@ describe('convergence', () => {
     expect(history.unconverged(7_000)).toEqual([]);
   });
 
+  it('is not reached while a key still holds what it held during a fault of KMS', () => {
+    const item = (value: string): Spec => ({
+      ...V2,
+      kvSettings: { engineVersion: 'v2', casIndex: 1 },
+      secrets: [{ key: 'a', encryptedSecret: history.sealed.seal(value, {}, true) }],
+    });
+    history.write(V2.path, 500, { theirs: 'x' }, { version: 1, by: undefined });
+    history.secret('s', 1_000, item('one'));
+    history.write(V2.path, 2_000, { a: 'one' }, { version: 2 });
+    history.secret('s', 3_000, item('two'), { status: ready('CasIndexStale') });
+    expect(history.unconverged(4_000)).toEqual([]);
+    history.secret('s', 5_000, item('two'), { status: ready('Synced') });
+    expect(history.unconverged(6_000)).toEqual([expect.stringContaining('instead of CasIndexStale')]);
+  });
+
+  it('expects that a secret which somebody made again stays when the resource goes', () => {
+    history.secret('s', 1_000, spec({ a: 'one' }, V2), { finalizer: true });
+    history.write(V2.path, 2_000, { a: 'one' }, { version: 1 });
+    history.remove(V2.path, 3_000, undefined);
+    history.write(V2.path, 4_000, { theirs: 'x' }, { version: 1, by: undefined });
+    history.secret('s', 5_000, spec({ a: 'one' }, V2), { finalizer: true, going: true });
+    history.gone('s', 6_000);
+    expect(history.unconverged(7_000)).toEqual([]);
+  });
+
   it('expects the reason of the second resource at a path, and of another engine', () => {
     history.secret('a', 1_000, spec({ a: 'one' }), { status: ready('Synced') });
     history.secret('b', 1_000, spec({ a: 'two' }), { status: ready('PathConflict') });
