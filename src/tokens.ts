@@ -82,6 +82,7 @@ export const TOKENS = {
   ownership: Symbol('PathOwnership'),
   entitlement: Symbol('Entitlement'),
   claims: Symbol('PathClaims'),
+  unseenOwners: Symbol('UnseenOwners'),
   announcer: Symbol('Announcer'),
   transport: Symbol('VaultTransport'),
   vaultClient: Symbol('VaultClient'),

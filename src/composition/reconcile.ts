@@ -17,6 +17,7 @@ import { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import { SecretReconciler } from '../reconcile/secret-reconciler.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
 import { SyncMemory } from '../reconcile/sync-memory.js';
+import { UnseenOwners } from '../reconcile/unseen-owners.js';
 import { TOKENS } from '../tokens.js';
 import { registerServices, type Service } from './registration.js';
 
@@ -37,6 +38,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.ownership, PathOwnership],
   [TOKENS.entitlement, Entitlement],
   [TOKENS.claims, PathClaims],
+  [TOKENS.unseenOwners, UnseenOwners],
   [TOKENS.announcer, Announcer],
 ];
 

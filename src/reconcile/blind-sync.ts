@@ -13,6 +13,7 @@ import { blocked } from './kv-writer.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
+import type { UnseenOwners } from './unseen-owners.js';
 
 const READ_NEEDED: Finding = {
   reason: 'VaultForbidden',
@@ -31,6 +32,7 @@ export class BlindSync {
   constructor(
     @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>,
   ) {}
 
@@ -48,8 +50,10 @@ export class BlindSync {
         ...(version === undefined ? {} : { version }),
       };
     }
+    const unseenOwner = this.unseenOwners.finding(request, 'unknown');
+    if (unseenOwner !== undefined) return blocked([unseenOwner], []);
     const { values, failures } = await this.decryption.decrypt(
-      { uid, priority: request.priority, assertWanted: request.guard.assert },
+      { uid, priority: request.priority, assertWanted: request.guard.assert, catchUp: request.catchUp },
       [...aggregate.keys.values()],
       signal,
     );

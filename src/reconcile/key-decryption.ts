@@ -17,6 +17,8 @@ export interface DecryptedKeys {
   /** Key to the JSON text of its value. */
   readonly values: ReadonlyMap<string, string>;
   readonly failures: readonly KeyFailure[];
+  /** The cache was behind meanwhile and had to be waited for: what was read from Vault before is old. */
+  readonly waited: boolean;
 }
 
 /** The resource that a decryption is for. */
@@ -25,6 +27,8 @@ export interface DecryptionFor {
   readonly priority: Priority;
   /** Called for each plaintext, because a quota can delay the others for minutes; throws to stop the decryption. */
   readonly assertWanted?: () => void;
+  /** See {@link CacheView.catchUp}; with it, what is decrypted outlives a new list of the cluster. */
+  readonly catchUp?: (signal: AbortSignal) => Promise<boolean>;
 }
 
 /**
@@ -75,13 +79,21 @@ export class KeyDecryption {
         }
       }),
     );
+    let waited = false;
+    if (cause === undefined && values.size > 0) {
+      try {
+        waited = (await owner.catchUp?.(giveUp.signal)) === true;
+      } catch (error) {
+        cause = error instanceof Error ? error : new Error('the cache threw no error');
+      }
+    }
     giveUp.dispose();
     if (cause !== undefined) {
       values.clear();
       if (gate.signal.aborted) gate.assertOpen();
       throw cause;
     }
-    return { values, failures: failures.sort((a, b) => (a.key < b.key ? -1 : 1)) };
+    return { values, failures: failures.sort((a, b) => (a.key < b.key ? -1 : 1)), waited };
   }
 
   private async one(owner: DecryptionFor, key: ResolvedKey, signal: AbortSignal): Promise<string> {

@@ -16,6 +16,7 @@ import type { Priority, Requeue } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { type Announcer, type Warning, warningsOf } from './announcer.js';
+import type { CacheView } from './cache-view.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import { findingsOf, mainReason } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
@@ -40,6 +41,7 @@ export class SecretReconciler {
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.claims) private readonly claims: PathClaims,
+    @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
@@ -66,6 +68,7 @@ export class SecretReconciler {
       priority,
       known: knownState(secret, place, this.memory),
       guard,
+      catchUp: (waiting) => this.view.catchUp(() => this.isUnchanged(request), waiting),
       claim: async (reading) => {
         guard.assert();
         await this.claims.before(request, reading);
@@ -89,6 +92,14 @@ export class SecretReconciler {
     } finally {
       this.tellWithdrawnPartials(secret);
     }
+  }
+
+  /** Whether the cache asks for exactly what the request asks for. */
+  private async isUnchanged({ secret, place, inputsHash: before }: SyncRequest): Promise<boolean> {
+    const latest = this.cache.secret(secret.metadata.namespace, secret.metadata.name);
+    if (latest === undefined || !this.entitlement.isEntitled(secret, place)) return false;
+    const aggregate = await this.aggregator.aggregate(latest);
+    return inputsHash(place.path, latest.spec.kvSettings, aggregate) === before;
   }
 
   /**

@@ -18,6 +18,7 @@ import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isTrulyEmpty, targetData } from './target-data.js';
+import type { UnseenOwners } from './unseen-owners.js';
 
 /** Another client keeps writing the same secret: after this many lost races the backoff of the queue takes over. */
 const MAX_RACES = 5;
@@ -35,6 +36,7 @@ export class SecretSync {
     @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
     @inject(TOKENS.blind) private readonly blind: BlindSync,
     @inject(TOKENS.writer) private readonly writer: KvWriter,
+    @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
@@ -51,10 +53,12 @@ export class SecretSync {
     const kv = await this.store.open(path, engine, signal);
     /** The version that a write with a lost answer would have created. */
     let racedFor: number | undefined;
+    // A lost race costs no second decryption: a quota slows work down, it does not start it over.
+    const decrypted = new Map<string, string>();
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
       if (reading === 'forbidden') return await this.blind.sync(request, kv, signal);
-      const result = await this.attempt(request, kv, reading, signal);
+      const result = await this.attempt(request, kv, { firstReading: reading, decrypted }, signal);
       if (result !== 'raced') return this.withLostWrite(request, result, racedFor);
       racedFor = versionOf(reading) + 1;
     }
@@ -74,23 +78,21 @@ export class SecretSync {
   private async attempt(
     request: SyncRequest,
     kv: KvSecret,
-    firstReading: KvReading,
+    { firstReading, decrypted }: { firstReading: KvReading; decrypted: Map<string, string> },
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
-    const { aggregate, secret, known } = request;
-    const readAtMs = this.clock.monotonicMs();
-    const { uid } = secret.metadata;
-    const asBefore = this.blockedAsBefore(request, firstReading);
-    if (asBefore !== undefined) return asBefore;
+    const { aggregate, known } = request;
+    const mayNot = this.mayNotWrite(request, firstReading);
+    if (mayNot !== undefined) return mayNot;
     const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
-    const { values, failures } = await this.decryption.decrypt(
-      { uid, priority: request.priority, assertWanted: request.guard.assert },
-      toDecrypt,
+    const { values, failures, reading } = await this.decrypt(
+      request,
+      kv,
+      { firstReading, decrypted, toDecrypt },
       signal,
     );
-    const reading = await this.freshReading(kv, firstReading, readAtMs, signal);
     if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
     const nothingAtHand = trusted === undefined && values.size === 0;
@@ -116,6 +118,30 @@ export class SecretSync {
     return { ...result, findings: [...findings, ...result.findings] };
   }
 
+  /** With what stands in Vault afterwards: the same reading object where that is known to be the same. */
+  private async decrypt(
+    { secret, priority, guard, catchUp }: SyncRequest,
+    kv: KvSecret,
+    known: {
+      readonly firstReading: KvReading;
+      readonly decrypted: Map<string, string>;
+      readonly toDecrypt: readonly ResolvedKey[];
+    },
+    signal?: AbortSignal,
+  ): Promise<{ values: Map<string, string>; failures: readonly KeyFailure[]; reading: KvReading }> {
+    const { firstReading, decrypted, toDecrypt } = known;
+    const readAtMs = this.clock.monotonicMs();
+    const { values, failures, waited } = await this.decryption.decrypt(
+      { uid: secret.metadata.uid, priority, assertWanted: guard.assert, catchUp },
+      toDecrypt.filter(({ key }) => !decrypted.has(key)),
+      signal,
+    );
+    for (const [key, value] of values) decrypted.set(key, value);
+    const ageMs = waited ? Infinity : this.clock.monotonicMs() - readAtMs;
+    const reading = await freshReading(kv, firstReading, ageMs, signal);
+    return { values: pick(decrypted, toDecrypt), failures, reading };
+  }
+
   /** Whether the place was already synced from exactly these inputs. */
   private hasSameInputs({ secret, place, inputsHash, known }: SyncRequest): boolean {
     const fingerprint = this.memory.fingerprint(secret.metadata.uid, place);
@@ -135,6 +161,13 @@ export class SecretSync {
     if (isLasting) this.memory.rememberBlocked(secret.metadata.uid, place, { inputsHash, ...found });
   }
 
+  private mayNotWrite(request: SyncRequest, reading: KvReading): SyncResult | undefined {
+    const asBefore = this.blockedAsBefore(request, reading);
+    if (asBefore !== undefined) return asBefore;
+    const finding = this.unseenOwners.finding(request, reading);
+    return finding === undefined ? undefined : blocked([finding], []);
+  }
+
   private blockedAsBefore(
     { aggregate, inputsHash, secret, place }: SyncRequest,
     reading: KvReading,
@@ -143,18 +176,6 @@ export class SecretSync {
     if (before === undefined) return undefined;
     const { failures, pinFindings } = before;
     return blocked([...findingsOf(aggregate, failures), ...pinFindings], failures);
-  }
-
-  /** The same reading, or a new one for v1 after a long decryption. */
-  private async freshReading(
-    kv: KvSecret,
-    reading: KvReading,
-    readAtMs: number,
-    signal?: AbortSignal,
-  ): Promise<KvReading> {
-    if (kv.engine !== 'v1' || this.clock.monotonicMs() - readAtMs <= MAX_READING_AGE_MS) return reading;
-    const again = await kv.read(signal);
-    return sameReading(again, reading) ? reading : again;
   }
 
   private rememberSynced(
@@ -208,6 +229,27 @@ export class SecretSync {
 function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boolean {
   const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && ours;
   return isTrulyEmpty(aggregate) || withdraws;
+}
+
+/** The same reading, or a new one for v1 after a long decryption; on v2 check-and-set tells. */
+async function freshReading(
+  kv: KvSecret,
+  reading: KvReading,
+  ageMs: number,
+  signal?: AbortSignal,
+): Promise<KvReading> {
+  if (kv.engine !== 'v1' || ageMs <= MAX_READING_AGE_MS) return reading;
+  const again = await kv.read(signal);
+  return sameReading(again, reading) ? reading : again;
+}
+
+function pick(values: ReadonlyMap<string, string>, keys: readonly ResolvedKey[]): Map<string, string> {
+  return new Map(
+    keys.flatMap(({ key }) => {
+      const value = values.get(key);
+      return value === undefined ? [] : [[key, value] as const];
+    }),
+  );
 }
 
 function sameReading(a: KvReading, b: KvReading): boolean {

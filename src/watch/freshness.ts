@@ -11,12 +11,18 @@ import type { Clock } from '../runtime/clock.js';
 import type { StallDetector } from '../runtime/stall-detector.js';
 import { StaleCacheError, type WriteGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
+import { isRefused, namesOf, type Scope, whenFresh } from './scope.js';
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
 import { WatchState } from './watch-state.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 /** So long the first namespace waits for an answer to the lists of the others: they may own its paths. */
 const SETTLE_MS = 10_000;
+/**
+ * So long work waits for a fresh cache rather than to begin again: it keeps its place in the queue, and plaintexts
+ * in memory.
+ */
+const CATCH_UP_MS = 30_000;
 /** A list that takes longer than this is worth a line in the log. */
 const PATIENCE_MS = 10_000;
 
@@ -24,16 +30,6 @@ const PATIENCE_MS = 10_000;
 export interface WatchKey {
   readonly kind: Kind;
   readonly namespace: string;
-}
-
-interface Scope {
-  readonly namespace: string;
-  readonly watches: ReadonlyMap<Kind, WatchState>;
-  fresh: boolean;
-  /** Counts how often the scope ceased to be fresh: work that began before may not write. */
-  epoch: number;
-  behindSinceMs: number;
-  saidBehind: boolean;
 }
 
 /**
@@ -48,7 +44,7 @@ interface Scope {
 @injectable()
 export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck {
   private readonly scopes: ReadonlyMap<string, Scope>;
-  private readonly work = new AsyncLocalStorage<{ readonly scope: Scope; readonly epoch: number }>();
+  private readonly work = new AsyncLocalStorage<{ readonly scope: Scope; epoch: number }>();
   private demandedMs: number;
   private relist: (watch: WatchKey) => void = () => undefined;
   private changed: () => void = () => undefined;
@@ -77,6 +73,8 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
           namespace,
           watches: new Map(KINDS.map((kind) => [kind, new WatchState()])),
           fresh: false,
+          seen: false,
+          waiting: new Set(),
           epoch: 0,
           behindSinceMs: this.demandedMs,
           saidBehind: false,
@@ -166,6 +164,29 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     if (!open) throw new StaleCacheError();
   }
 
+  /** See `CacheView`; for work within {@link during}. */
+  async catchUp(isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
+    const work = this.work.getStore();
+    this.look();
+    if (work === undefined) return false;
+    const { scope } = work;
+    const untilMs = this.clock.monotonicMs() + CATCH_UP_MS;
+    let waited = false;
+    while (!scope.fresh || work.epoch !== scope.epoch) {
+      waited = true;
+      await whenFresh(scope, this.clock, untilMs, signal);
+      const { epoch } = scope;
+      if (!(await isUnchanged())) throw new StaleCacheError();
+      if (scope.fresh && scope.epoch === epoch) work.epoch = epoch;
+    }
+    return waited;
+  }
+
+  /** Watched namespaces that have never been listed completely. */
+  unseen(): readonly string[] {
+    return [...this.scopes.values()].filter(({ seen }) => !seen).map(({ namespace }) => namespace);
+  }
+
   /** To be called about once a second: time alone may change what is fresh. */
   beat(): void {
     this.look();
@@ -228,7 +249,11 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     if (!fresh) {
       scope.epoch += 1;
       scope.behindSinceMs = clock.monotonicMs();
-    } else if (scope.saidBehind) {
+    } else {
+      scope.seen = true;
+      for (const wait of scope.waiting) wait.abort();
+    }
+    if (fresh && scope.saidBehind) {
       scope.saidBehind = false;
       logger.info('listed completely again; writing goes on', { namespace: scope.namespace });
     }
@@ -264,13 +289,4 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
   private scopeOf(namespace: string): Scope | undefined {
     return this.scopes.get(this.namespaces === undefined ? '' : namespace);
   }
-}
-
-function isRefused({ watches }: Scope): boolean {
-  return [...watches.values()].some(({ refused }) => refused);
-}
-
-function namesOf(scopes: readonly Scope[]): string {
-  const names = scopes.map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
-  return names.length === 0 ? '' : ` in ${names.sort().join(', ')}`;
 }

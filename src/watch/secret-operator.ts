@@ -107,6 +107,7 @@ export class SecretOperator extends ListWatchOperator {
       this.waiting.delete(id);
       this.queue.add(key, priority);
     }
+    if (this.isListed(resource.namespace ?? '')) this.enqueueConflicts();
     if (this.synced()) this.resolveSync();
   }
 
@@ -188,6 +189,14 @@ export class SecretOperator extends ListWatchOperator {
     for (const memory of this.memories) memory.forget(key);
     if (resource.kind === PARTIAL_KIND) this.enqueueOwners(resource);
     else this.enqueueNeighbours(key, before, undefined);
+  }
+
+  /** Whoever lost a path, or may have lost it to a resource that could not be seen, is judged again. */
+  private enqueueConflicts(): void {
+    const lost = [...this.cache.secrets()].filter(({ status }) =>
+      status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'PathConflict'),
+    );
+    this.enqueueAll(lost, 'resync');
   }
 
   /** The includers of a partial. */

@@ -34,6 +34,15 @@ export class ReconcileStand implements ResourceClient {
   readonly logger = new RecordingLogger();
   readonly events: { name: string; type: string; reason: string; message: string }[] = [];
   readonly requeued = new Map<string, { key: ResourceKey; priority: Priority }>();
+  /** The cache is fresh, and shows every namespace. */
+  readonly view = {
+    unseenNamespaces: [] as string[],
+    unseen: (): readonly string[] => this.view.unseenNamespaces,
+    catchUp: (isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> => {
+      void [isUnchanged, signal];
+      return Promise.resolve(false);
+    },
+  };
   statusPatches = 0;
   apiDown = false;
   now = Date.parse('2026-01-01T00:00:00Z');
@@ -227,6 +236,7 @@ export class ReconcileStand implements ResourceClient {
       [TOKENS.kvStore, this.vault],
       [TOKENS.decryptor, this.kms],
       [TOKENS.gate, openGate],
+      [TOKENS.freshness, this.view],
       [TOKENS.allowedPaths, this.allowedPaths],
       [TOKENS.queue, requeue],
       [TOKENS.events, recorder],

@@ -283,69 +283,6 @@ describe('a written value whose status patch failed', () => {
   });
 });
 
-describe('an edit after a first write whose status patch failed', () => {
-  const begin = async (path: string): Promise<void> => {
-    const engineVersion = path === A ? 'v2' : 'v1';
-    const spec = { path, kvSettings: { engineVersion } as const };
-    stand.secret('x', { ...spec, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
-    };
-    await stand.reconcile('x');
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
-    stand.secret('x', { ...spec, secrets: [item('a', 'two')] });
-  };
-
-  describe.each([A, 'kv/a'])('at %s', (path) => {
-    const engine = path === A ? 'v2' : 'v1';
-
-    it('is deleted by the process that wrote', async () => {
-      await begin(path);
-      await remove();
-      expect(stand.values(path, engine)).toBeUndefined();
-    });
-
-    it('is deleted by another process that has synced the edit', async () => {
-      await begin(path);
-      stand.restart();
-      await stand.reconcile('x', 'edit');
-      await remove();
-      expect(stand.values(path, engine)).toBeUndefined();
-    });
-
-    it('stays where no process has seen the edit before the deletion: nothing shows whose value it is', async () => {
-      await begin(path);
-      stand.restart();
-      await remove();
-      expect(stand.values(path, engine)).toEqual({ a: 'one' });
-      expect(messages('SecretKept').join('\n')).toContain(
-        path === A ? 'vault kv metadata delete secret/a' : 'vault delete kv/a',
-      );
-    });
-  });
-});
-
-describe('the removal of a v2 secret', () => {
-  it('goes on where the history does, whoever wrote last', async () => {
-    put(A);
-    await stand.reconcile('x');
-    stand.vault.tamper(A, 'v2', theirs);
-    await remove();
-    expect(stand.values(A)).toBeUndefined();
-  });
-
-  it.each([1, 2])('spares a secret that was created anew since, at version %s', async (versions) => {
-    put(A);
-    await stand.reconcile('x');
-    stand.vault.lose(A, 'everything');
-    for (let version = 0; version < versions; version += 1) stand.vault.tamper(A, 'v2', theirs);
-    await remove();
-    expect(stand.values(A)).toEqual({ theirs: 'precious' });
-    expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
-  });
-});
-
 describe('`created` without a path', () => {
   const v1 = { engineVersion: 'v1' as const };
 

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import { KmsError } from '../../../src/kms/kms-error.js';
+import { StaleCacheError } from '../../../src/runtime/write-gate.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileStand } from '../../support/reconcile-stand.js';
 
@@ -76,5 +77,46 @@ describe('a resource that waits for a quota of KMS', () => {
     serve();
     await reconciled;
     expect(stand.values(A)).toEqual({ served: 'served', throttled: 'throttled' });
+  });
+
+  it.each([true, false])(
+    'keeps what is decrypted when the cluster is listed anew meanwhile: %s',
+    async (same) => {
+      let lists = 0;
+      stand.view.catchUp = async (isUnchanged): Promise<boolean> => {
+        lists += 1;
+        if (!same) stand.secret('x', { path: A, secrets: secrets.slice(1) });
+        if (!(await isUnchanged())) throw new StaleCacheError();
+        return true;
+      };
+      stand.secret('x', { path: A, secrets });
+      const { result } = await stand.reconcile('x', 'edit');
+      expect([lists, stand.kms.asked]).toEqual([1, 2]);
+      expect(result).toBe(same ? 'synced' : 'stale');
+      expect(stand.values(A)).toEqual(same ? { served: 'served', throttled: 'throttled' } : undefined);
+    },
+  );
+
+  it('reads v1 again after such a list', async () => {
+    const spec = { path: 'kv/a', kvSettings: { engineVersion: 'v1' as const } };
+    stand.vault.tamper('kv/a', 'v1', new Map([['kept', '1']]));
+    stand.secret('x', { ...spec, secrets, includeSecrets: ['missing'] });
+    stand.view.catchUp = (): Promise<boolean> => {
+      stand.vault.tamper('kv/a', 'v1', new Map([['kept', '2']]));
+      return Promise.resolve(true);
+    };
+    await stand.reconcile('x', 'edit');
+    expect(stand.values('kv/a', 'v1')).toEqual({ kept: 2, served: 'served', throttled: 'throttled' });
+  });
+
+  it('decrypts once, however often another writer is faster', async () => {
+    stand.secret('x', { path: A, secrets });
+    let races = 3;
+    stand.vault.beforeWrite = (): void => {
+      if (races > 0) stand.vault.tamper(A, 'v2', new Map([['race', String((races -= 1))]]));
+    };
+    await stand.reconcile('x', 'edit');
+    expect(stand.values(A)).toEqual({ served: 'served', throttled: 'throttled' });
+    expect(stand.kms.asked).toBe(2);
   });
 });
