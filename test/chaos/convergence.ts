@@ -110,7 +110,10 @@ function orphans(oracle: Oracle, nowMs: number): string[] {
   const live = new Set(oracle.secrets.live(nowMs).map(({ metadata }) => metadata.uid));
   return [...oracle.writtenFor].flatMap(([path, uid]) => {
     const { data, version } = oracle.vault.last(path);
-    if ((data === undefined && version === 0) || live.has(uid) || oracle.createdAnew.has(path)) return [];
+    const mayStay =
+      oracle.createdAnew.has(path) ||
+      [...oracle.replacedMounts].some((mount) => path.startsWith(`${mount}/`));
+    if ((data === undefined && version === 0) || live.has(uid) || mayStay) return [];
     const gone = oracle.secrets.lastSeen(uid);
     // With a second resource at the path the value goes over to it.
     const wasAlone = oracle.secrets.namersOf(path).length === 1;

@@ -24,6 +24,7 @@ export const FAULTS = {
     'revoke tokens',
     'forbidden reads',
     'wipe',
+    'replace a mount',
     'resets',
     'swap the certificate',
   ],

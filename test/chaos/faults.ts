@@ -1,6 +1,8 @@
 import type { Fault, FaultAction } from '../servers/shared/faults.js';
 import type { SeenRequest } from '../servers/shared/request-log.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
+import { KvV2 } from '../servers/vault/kv-v2.js';
+import { OtherEngine } from '../servers/vault/mounts.js';
 import type { FaultName } from './fault-names.js';
 import { STRANGER } from './lease-terms.js';
 import type { Oracle } from './oracle.js';
@@ -189,12 +191,33 @@ export class FaultBench {
         return all({ kind: 'answer', status: 403, body: PERMISSION_DENIED }, (request) =>
           isReadOfSecret(request),
         );
+      case 'vault: replace a mount':
+        return this.replaceMount(draw);
       case 'vault: wipe':
         this.stand.wipeVault();
         return () => undefined;
       default:
         return this.swapVaultCertificate();
     }
+  }
+
+  /** By the other version of K/V, or by no K/V at all; then the mount comes back with all that it held. */
+  private replaceMount(draw: number): Lift {
+    const { oracle, timeline } = this;
+    const mounts = Object.entries(MOUNTS);
+    const [mount, engine] = mounts[Math.floor(draw * mounts.length)] ?? ['kv', 'v1'];
+    const other = engine === 'v1' ? new KvV2(() => new Date()) : new OtherEngine('transit');
+    const options = engine === 'v1' ? { version: '2' } : {};
+    timeline.add(`${mount} is replaced by ${other.type}`);
+    oracle.replacedMounts.add(mount);
+    const putBack = this.stand.servers.vault.replaceMount(mount, other, options);
+    return () => {
+      putBack();
+      timeline.add(`${mount} is back`);
+      const isWritten = other instanceof KvV2 && other.secrets.size > 0;
+      if (isWritten)
+        oracle.report('paths', timeline.now(), `the engine in the place of ${mount} was written`);
+    };
   }
 
   private tokensOfReplicas(): string[] {

@@ -70,6 +70,8 @@ export class Oracle {
   readonly violations: Violation[] = [];
   /** Path to the uid of the resource whose value a replica put there last. */
   readonly writtenFor = new Map<string, string>();
+  /** Mounts that another engine replaced for a while: a finalizer releases what was there without deleting. */
+  readonly replacedMounts = new Set<string>();
   /** v2 paths whose secret a hand removed, and a hand made again: no finalizer may delete that. */
   readonly createdAnew = new Set<string>();
 

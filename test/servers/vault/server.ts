@@ -8,6 +8,7 @@ import { clientCertificatesOf } from './client-certificates.js';
 import { type Lag, VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
+import type { Mount } from './mounts.js';
 import { badRequest, envelope, type Operation, parseBody, type VaultAnswer, VaultFault } from './protocol.js';
 import { goJson } from './raw-json.js';
 import type { TokenStore } from './tokens.js';
@@ -151,6 +152,24 @@ export class LoopbackVault {
 
   revokeToken(id: string): void {
     this.tokens.revoke(id);
+  }
+
+  /**
+   * Puts another engine in the place of a mount, as moving it away and enabling the other does.
+   *
+   * @returns a function that disables that engine and moves the mount back, with all that it held.
+   */
+  replaceMount(path: string, engine: Mount, options: Readonly<Record<string, string>> = {}): () => void {
+    const { mounts } = this.core.namespaces.root;
+    const at = `${path}/`;
+    const before = mounts.get(at);
+    if (before === undefined) throw new Error(`no mount at ${path}`);
+    mounts.remove(at);
+    mounts.add(at, engine, { options });
+    return () => {
+      mounts.remove(at);
+      mounts.add(at, before.mount, before.settings);
+    };
   }
 
   /** The K/V v1 mount at a path of the root namespace, to look into or to tamper with. */

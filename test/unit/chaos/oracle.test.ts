@@ -299,6 +299,16 @@ describe('convergence', () => {
     expect(history.unconverged(7_000)).toEqual([]);
   });
 
+  it('expects nothing of a finalizer at a mount that another engine had replaced', () => {
+    history.secret('s', 1_000, spec({ a: 'one' }), { finalizer: true });
+    history.write('kv/app', 2_000, { a: 'one' });
+    history.secret('s', 5_000, spec({ a: 'one' }), { finalizer: true, going: true });
+    history.gone('s', 6_000);
+    expect(history.unconverged(7_000)).toHaveLength(1);
+    history.oracle.replacedMounts.add('kv');
+    expect(history.unconverged(7_000)).toEqual([]);
+  });
+
   it('expects the reason of the second resource at a path, and of another engine', () => {
     history.secret('a', 1_000, spec({ a: 'one' }), { status: ready('Synced') });
     history.secret('b', 1_000, spec({ a: 'two' }), { status: ready('PathConflict') });
