@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
-import type { Question } from '../support/memory-inspection.js';
+import type { Question } from '../support/inspected-operator.js';
 import type { Json } from '../support/http-json.js';
 import {
   installInCluster,

@@ -13,7 +13,7 @@ import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { type CertificatePair, TestAuthority } from '../servers/shared/certificates.js';
 import type { Json } from '../support/http-json.js';
-import type { Question } from '../support/memory-inspection.js';
+import type { Question } from '../support/inspected-webhook.js';
 import { eventually } from '../support/wait.js';
 
 /** How every value begins; of 12 bytes, so that its base64 does not depend on what follows. */
