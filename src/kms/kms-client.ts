@@ -5,6 +5,7 @@ import {
   type KMSClientConfig,
 } from '@aws-sdk/client-kms';
 import type { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { SignatureV4 } from '@smithy/signature-v4';
 import { inject, injectable } from 'tsyringe';
 
 import type { EncryptionContext } from '../api/resources.js';
@@ -16,6 +17,7 @@ import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { TOKENS } from '../tokens.js';
 import { KmsError } from './kms-error.js';
 import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
+import { lightenStack } from './lean-stack.js';
 import { wipeAnswers } from './wiped-answers.js';
 
 /** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
@@ -40,6 +42,7 @@ export class AwsKmsApi implements KmsApi {
   private readonly signals = new WeakMap<object, AbortSignal>();
   /** The HTTP requests that go to KMS. */
   private readonly requests = new WeakSet();
+  private signer: SignatureV4 | undefined;
 
   constructor(
     @inject(TOKENS.aws) aws: AwsConfig,
@@ -76,11 +79,14 @@ export class AwsKmsApi implements KmsApi {
         };
       },
       requestHandler,
+      // One for all requests; by default the SDK creates one per request from a copy of its whole configuration.
+      signer: async () => await Promise.resolve((this.signer ??= this.makeSigner())),
     };
     if (aws.region !== undefined) config.region = aws.region;
     if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
     if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
+    lightenStack(this.client);
     countAttempts(this.client, metrics);
     this.watchRequests(requestHandler);
     classifyFailures(this.client);
@@ -103,6 +109,11 @@ export class AwsKmsApi implements KmsApi {
     } catch (error) {
       throw withRegion(classifyKmsFailure(error), await this.region());
     }
+  }
+
+  private makeSigner(): SignatureV4 {
+    const { region, credentials, sha256 } = this.client.config;
+    return new SignatureV4({ service: 'kms', region, credentials, sha256 });
   }
 
   /** Knows a request again, and gives it its signal: the SDK uses its cached middleware only where `send` is given no options, not even a signal. */

@@ -2,9 +2,6 @@ import type { KMSClient } from '@aws-sdk/client-kms';
 
 import { WipedBytes } from '../runtime/wiped-bytes.js';
 
-/** What a request handler of the SDK gives for a body on Node. */
-type Body = AsyncIterable<Uint8Array> | Uint8Array | undefined;
-
 /**
  * Lets the client wipe the bytes of each answer once it has read them: they hold the plaintext as base64. The
  * SDK would leave them in buffers that nobody else can reach.
@@ -28,26 +25,11 @@ export function wipeAnswers(client: KMSClient): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
-      const response = result.response as { body?: Body };
-      response.body = await collect(response.body, answers.get(args.request as object));
+      // Our request handler gives the whole body in one buffer.
+      const { body } = result.response as { readonly body: Uint8Array };
+      answers.get(args.request as object)?.add(body);
       return result;
     },
     { step: 'deserialize', name: 'collectAnswer', priority: 'low' },
   );
-}
-
-/** The body in one piece, which the SDK reads without a copy. */
-async function collect(body: Body, bytes: WipedBytes | undefined): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  if (body instanceof Uint8Array) parts.push(body);
-  else {
-    for await (const part of body ?? []) {
-      bytes?.add(part);
-      parts.push(part);
-    }
-  }
-  const [only] = parts;
-  const whole = parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
-  bytes?.add(whole);
-  return whole;
 }

@@ -10,7 +10,8 @@ import { unlessAborted } from '../runtime/abort.js';
 import { secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
-import { type ConnectionLimits, type ConnectionUse, connectionUse } from '../runtime/connector.js';
+import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
+import type { ConnectionLimits } from '../runtime/connector.js';
 import { beforeFirstByte } from '../runtime/fence.js';
 import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
@@ -150,7 +151,7 @@ export class ApiConnection {
             : {}),
         },
       };
-      const outgoing = connectionUse.run(use, () => (secure ? httpsRequest : httpRequest)(url, options));
+      const outgoing = (secure ? httpsRequest : httpRequest)(url, withUse(options, use));
       outgoing.once('response', (answer: ApiAnswer) => {
         if (use.proxy === undefined) {
           resolve(answer);

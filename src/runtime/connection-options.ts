@@ -1,5 +1,7 @@
 import type { Agent } from 'node:http';
 
+import { dropUse } from './connection-use.js';
+
 /**
  * What a connection is told apart and made by, beside the options of the agent itself: the names that
  * `getName` of Node's agents reads (`lib/_http_agent.js`, `lib/https.js`), and those that Node adds.
@@ -25,6 +27,7 @@ const NAMES: ReadonlySet<string> = new Set([
  * belongs to the request alone is taken out, in place, because Node's agent holds the same object.
  */
 export function keepConnectionOptions(agent: Agent, options: object): void {
+  dropUse(options);
   const { options: own } = agent as unknown as { readonly options: object };
   for (const name of Object.keys(options)) {
     if (!NAMES.has(name) && !Object.hasOwn(own, name)) Reflect.deleteProperty(options, name);

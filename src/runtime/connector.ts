@@ -1,11 +1,11 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Agent as HttpAgent, ClientRequestArgs } from 'node:http';
+import type { Agent as HttpAgent, ClientRequest, ClientRequestArgs } from 'node:http';
 import { isIPv6, type LookupFunction, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
 import { onAbort } from './abort.js';
 import { systemClock } from './clock.js';
+import { useOf } from './connection-use.js';
 import { ConnectTimeoutError, dial } from './dial.js';
 import { LinkedAbort } from './linked-abort.js';
 import { openToProxy, openTunnel } from './proxy-tunnel.js';
@@ -19,21 +19,6 @@ const IDLE_LIMIT_MS = 30_000;
 export const KEEP_ALIVE_MS = 15_000;
 /** Look-up, TCP, tunnel and TLS together; each of Vault's own clients gives 10 s to TLS alone. */
 const CONNECT_LIMIT_MS = 10_000;
-
-/** Set up around a request. */
-export interface ConnectionUse {
-  /** Told whether the request was given a connection that had been idle. */
-  reused: boolean;
-  /**
-   * How long such a connection may say nothing before it is taken for lost and ended as by a reset, in
-   * milliseconds; for requests that may be sent twice.
-   */
-  readonly silentMs?: number;
-  /** Told of the proxy, as `host:port`, that a request over plain HTTP is handed to instead of the peer. */
-  proxy?: string;
-}
-
-export const connectionUse = new AsyncLocalStorage<ConnectionUse>();
 
 /** What tests set to see in milliseconds what takes half a minute, or to answer for the resolver. */
 export interface ConnectionLimits {
@@ -153,9 +138,9 @@ export class Connector {
    * An idle connection is used again. When it ends before a byte of an answer has come, what lies in between
    * has most likely forgotten the other idle ones to this destination too: they are closed.
    */
-  reuse(agent: HttpAgent, socket: Duplex): void {
+  reuse(agent: HttpAgent, socket: Duplex, request: ClientRequest): void {
     clearTimeout(this.idleTimers.get(socket));
-    const use = connectionUse.getStore();
+    const use = useOf(request);
     if (use !== undefined) use.reused = true;
     const { bytesRead } = socket as Socket;
     const isSilent = (): boolean => (socket as Socket).bytesRead === bytesRead;

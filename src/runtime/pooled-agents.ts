@@ -5,7 +5,8 @@ import type { Duplex } from 'node:stream';
 import type { SecureContext } from 'node:tls';
 
 import { keepConnectionOptions } from './connection-options.js';
-import { type ConnectionOptions, type Connector, connectionUse, MATERIAL } from './connector.js';
+import { takeUse, useOf } from './connection-use.js';
+import { type ConnectionOptions, type Connector, MATERIAL } from './connector.js';
 import { ConnectTimeoutError } from './dial.js';
 import { withoutFinalDot } from './host-name.js';
 import { nameOf, proxyAuthorization } from './proxy-tunnel.js';
@@ -23,6 +24,7 @@ export class PooledHttpAgent extends HttpAgent {
   }
 
   addRequest(request: ClientRequest, options: ConnectionOptions): void {
+    takeUse(request, options);
     const proxy = this.connector.proxyOf(options);
     if (proxy !== undefined) nameWholeUrl(request, proxy);
     addRequestOf(HttpAgent).call(this, request, options);
@@ -37,7 +39,7 @@ export class PooledHttpAgent extends HttpAgent {
   }
 
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
-    this.connector.reuse(this, socket);
+    this.connector.reuse(this, socket, request);
     super.reuseSocket(socket, request);
   }
 }
@@ -52,6 +54,7 @@ export class PooledHttpsAgent extends HttpsAgent {
   }
 
   addRequest(request: ClientRequest, options: ConnectionOptions): void {
+    takeUse(request, options);
     addRequestOf(HttpsAgent).call(this, request, { ...options, [MATERIAL]: this.connector.material() });
   }
 
@@ -79,7 +82,7 @@ export class PooledHttpsAgent extends HttpsAgent {
   }
 
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
-    this.connector.reuse(this, socket);
+    this.connector.reuse(this, socket, request);
     super.reuseSocket(socket, request);
   }
 }
@@ -98,7 +101,7 @@ function addRequestOf(agent: { readonly prototype: object }): AddRequest {
 function nameWholeUrl(request: ClientRequest, proxy: URL): void {
   // A request that was kept waiting comes twice.
   if (!request.path.startsWith('/')) return;
-  const use = connectionUse.getStore();
+  const use = useOf(request);
   if (use !== undefined) use.proxy = nameOf(proxy);
   request.path = `http://${String(request.getHeader('host'))}${request.path}`;
   const credentials = proxyAuthorization(proxy);

@@ -1,7 +1,7 @@
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 
-import { type ConnectionUse, connectionUse } from '../runtime/connector.js';
+import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
 import { beforeFirstByte } from '../runtime/fence.js';
 import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
@@ -40,12 +40,10 @@ export function fencedRequests(
     request: (options, onResponse) => {
       module.began = true;
       const use: ConnectionUse = { reused: false, ...(silentMs === undefined ? {} : { silentMs }) };
-      const outgoing = connectionUse.run(use, () =>
-        (secure ? httpsRequest : httpRequest)(options, (response) => {
-          onResponse(response);
-          response.on('data', (part: Buffer) => received?.add(part));
-        }),
-      );
+      const outgoing = (secure ? httpsRequest : httpRequest)(withUse(options, use), (response) => {
+        onResponse(response);
+        response.on('data', (part: Buffer) => received?.add(part));
+      });
       module.proxy = use.proxy;
       outgoing.once('close', () => sent?.wipe());
       if (beforeSend !== undefined) beforeFirstByte(outgoing, beforeSend);
