@@ -1,3 +1,5 @@
+import { createHmac, randomBytes } from 'node:crypto';
+
 import type { Clock } from '../runtime/clock.js';
 import type { VaultToken } from './authenticator.js';
 import { namesUnknownToken, tellsOfDeadToken } from './vault-answers.js';
@@ -29,7 +31,9 @@ interface Standing {
  * Proxy that adds its token replaces it unseen: there the accessor tells one token from another.
  */
 export class NewTokens {
+  /** By digest: nothing here keeps a token in memory that has been replaced. */
   private readonly standings = new Map<string, Standing>();
+  private readonly digestKey = randomBytes(32);
 
   constructor(
     private readonly clock: Clock,
@@ -39,27 +43,28 @@ export class NewTokens {
 
   /** A login, or a look-up, found this token; it is new when it is not the one that was there before. */
   found({ token, accessor, ours }: Pick<VaultToken, 'token' | 'accessor' | 'ours'>): void {
-    const before = this.standings.get(token);
+    const digest = this.digestOf(token);
+    const before = this.standings.get(digest);
     if (before !== undefined) {
       before.accessor ??= accessor;
       if (accessor === undefined || accessor === before.accessor) return;
     }
     // A token of somebody else was looked up: a node knows it.
-    this.standings.set(token, { sinceMs: this.clock.monotonicMs(), accessor, isKnown: !ours });
+    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), accessor, isKnown: !ours });
     const [oldest] = this.standings.keys();
     if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
   }
 
   /** A node knows the token. */
   taken({ token }: Pick<VaultToken, 'token'>): void {
-    const standing = this.standings.get(token);
+    const standing = this.standingOf(token);
     if (standing === undefined) return;
     standing.isKnown = true;
     standing.doubtedMs = undefined;
   }
 
   isNew({ token }: Pick<VaultToken, 'token'>): boolean {
-    const sinceMs = this.standings.get(token)?.sinceMs ?? -Infinity;
+    const sinceMs = this.standingOf(token)?.sinceMs ?? -Infinity;
     return this.clock.monotonicMs() - sinceMs < this.patienceMs();
   }
 
@@ -68,16 +73,24 @@ export class NewTokens {
    * token is not what is wrong.
    */
   isPlain({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
-    return !(this.standings.get(token)?.isKnown === true && tellsOfDeadToken(text));
+    return !(this.standingOf(token)?.isKnown === true && tellsOfDeadToken(text));
   }
 
   /** Whether a new token that the look-up calls dead may live: the node that was asked may be behind. */
   mayLive({ token }: Pick<VaultToken, 'token'>): boolean {
-    const standing = this.standings.get(token);
+    const standing = this.standingOf(token);
     if (standing === undefined) return false;
     const nowMs = this.clock.monotonicMs();
     standing.doubtedMs ??= nowMs;
     return nowMs - standing.doubtedMs < DOUBT_MS;
+  }
+
+  private standingOf(token: string): Standing | undefined {
+    return this.standings.get(this.digestOf(token));
+  }
+
+  private digestOf(token: string): string {
+    return createHmac('sha256', this.digestKey).update(token).digest('base64');
   }
 }
 
