@@ -1,6 +1,6 @@
 import type { BuildInfo } from './config/config.js';
 
-// Both are put in by scripts/build.mjs; under a test runner there is no build.
+// scripts/build.mjs defines both; under a test runner there is no build.
 declare const BUILD_VERSION: string | undefined;
 declare const BUILD_COMMIT: string | undefined;
 

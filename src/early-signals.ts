@@ -1,7 +1,7 @@
 /**
- * All that the entry files hold, because the program behind them takes a while to be read and parsed: process 1 of
- * a container has no default action for SIGTERM, so one that comes before there is a handler would be lost, and
- * the container be killed only at the end of its grace period.
+ * The only content of the entry files, because loading and parsing the program takes a while: process 1 of a container
+ * has no default action for SIGTERM, so a signal before the handler exists would be lost, and the container would only
+ * be killed at the end of its grace period.
  */
 const leave = (): void => {
   process.exit(0);
@@ -9,13 +9,13 @@ const leave = (): void => {
 process.on('SIGTERM', leave);
 process.on('SIGINT', leave);
 
-/** From now on there is something to bring to an end. A second signal ends the process at once, with 1. */
+/** Called when there is something to shut down. A second signal ends the process immediately, with exit code 1. */
 export type OnEndSignal = (stop: () => Promise<number>) => void;
 
 export const onEndSignal: OnEndSignal = (stop) => {
   let ending = false;
   const end = (): void => {
-    // A second signal: somebody is in a hurry.
+    // A second signal asks for an immediate end.
     if (ending) process.exit(1);
     ending = true;
     void stop().then((code) => process.exit(code));
@@ -27,9 +27,9 @@ export const onEndSignal: OnEndSignal = (stop) => {
 };
 
 /**
- * Lets a signal be taken that came while modules were read and evaluated. Node takes signals between two rounds of
- * its event loop, and from version 22 on there is none between an import and what follows it. The first round may
- * have collected its events before: the second one asks anew.
+ * Lets Node deliver a signal that arrived while modules were loaded. Node delivers signals between iterations of its
+ * event loop, and since version 22 there is none between an import and the code after it. The first iteration may have
+ * polled already, so two are needed.
  */
 export async function pendingSignals(): Promise<void> {
   for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -19,7 +19,7 @@ import { AUTH_METHODS } from './vault/authenticator-factory.js';
 
 const PROGRAM = 'kms-vault-operator';
 
-/** The operator, once its modules are loaded: reads flags and environment, and runs or says what is wrong. */
+/** The operator, once its modules are loaded: reads flags and environment, and runs or reports what is wrong. */
 export async function runOperator(onEndSignal: OnEndSignal): Promise<void> {
   const command = parseOperatorCommand(process.argv.slice(2), process.env, {
     authMethods: AUTH_METHODS,

@@ -2,9 +2,9 @@ import { printable } from './api/printable.js';
 import type { Logger } from './observability/logger.js';
 
 /**
- * Closes the ways by which a running process tells what is in its memory or environment: SIGUSR1 opens
- * no inspector, a process report carries no environment (Node 22.13 and later can leave it out; before,
- * the secrets are taken out of the environment), and an unforeseen error is logged by name only.
+ * Prevents a running process from exposing its memory or environment: SIGUSR1 opens no inspector, a process report
+ * contains no environment (Node 22.13 and later can omit it; for earlier versions the secrets are removed from the
+ * environment), and an unexpected error is logged by name only.
  *
  * @param secretVariables names of variables that hold secrets and have been read.
  */
@@ -15,7 +15,7 @@ export function guardProcess(secretVariables: readonly string[]): void {
   if (report !== undefined) report.excludeEnv = true;
 }
 
-/** Ends the process with 1 on an error that nobody foresaw; messages may hold anything and are not shown. */
+/** Ends the process with exit code 1 on an unexpected error; its message may hold anything and is not logged. */
 export function exitOnUnforeseen(logger: Logger): void {
   const end = (error: unknown): void => {
     const name = error instanceof Error ? error.name : typeof error;
@@ -33,13 +33,13 @@ export function exitOnUnforeseen(logger: Logger): void {
   process.on('unhandledRejection', end);
 }
 
-/** Warnings of Node and of libraries become lines of the log instead of text of their own on stderr. */
+/** Logs warnings of Node and of libraries instead of printing them to stderr. */
 export function logNodeWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', (warning: Error & { readonly code?: string }) => {
     const { name, code, message } = warning;
     const facts = { warning: name, ...(code === undefined ? {} : { code }), text: printable(message, 300) };
-    // A deprecation concerns those who build this program.
+    // Deprecations concern developers, not users.
     if (name === 'DeprecationWarning') logger.debug('warning of Node', facts);
     else logger.warn('warning of Node', facts);
   });

@@ -1,6 +1,6 @@
 /**
- * What can be injected: services, parts of the configuration, and limits that a test may set. They import nothing, so
- * that every layer can name what it needs without importing who provides it. `src/composition` registers them.
+ * The injection tokens: services, parts of the configuration, and limits that a test may set. This file imports nothing,
+ * so that every layer can name its dependencies without importing their providers. `src/composition` registers them.
  */
 export const TOKENS = {
   // Parts of the configuration.
@@ -12,7 +12,7 @@ export const TOKENS = {
   vaultConfig: Symbol('VaultConfig'),
   auth: Symbol('AuthConfig'),
   authMethod: Symbol('AuthMethod'),
-  /** As many as requests to Vault may run side by side. */
+  /** The limit on concurrent requests to Vault. */
   vaultMaxSockets: Symbol('VaultMaxSockets'),
   hostname: Symbol('Hostname'),
   maxConcurrentKmsRequests: Symbol('MaxConcurrentKmsRequests'),
@@ -43,9 +43,9 @@ export const TOKENS = {
   maxReviewsAtKms: Symbol('MaxReviewsAtKms'),
   usedCpuMs: Symbol('UsedCpuMs'),
 
-  // What every part of a process shares.
+  // Shared by all parts of a process.
   lifecycle: Symbol('Lifecycle'),
-  /** Aborted when the process begins to end: no new attempts from here on. */
+  /** Aborted when the shutdown starts: no new attempts from then on. */
   stopping: Symbol('Stopping'),
   /** Aborted when the grace period is over. */
   givingUp: Symbol('GivingUp'),
@@ -94,7 +94,7 @@ export const TOKENS = {
   cache: Symbol('ResourceCache'),
   resources: Symbol('ResourceClient'),
   events: Symbol('EventRecorder'),
-  /** Told of each resource that is gone. */
+  /** Notified about each resource that is gone. */
   resourceMemories: Symbol('ResourceMemories'),
   stalls: Symbol('StallDetector'),
   freshness: Symbol('Freshness'),

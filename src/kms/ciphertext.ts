@@ -3,11 +3,11 @@ import { KmsError } from './kms-error.js';
 
 /** Limits of `CiphertextBlob` (AWS KMS API reference, Decrypt). */
 const MAX_CIPHERTEXT_BYTES = 6_144;
-/** Base64 of so many bytes has 8,192 characters, and line breaks; more is not looked at. */
+/** The base64 of that many bytes has 8,192 characters, plus line breaks; longer texts are not decoded. */
 const MAX_CHARACTERS = 65_536;
 
 /**
- * The bytes of a ciphertext as it stands in a resource.
+ * Decodes the ciphertext of a resource.
  *
  * @throws KmsError `NotBase64` or `InvalidLength`, both wrong input; KMS need not be asked.
  */

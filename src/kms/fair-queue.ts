@@ -1,4 +1,4 @@
-/** `edit` overtakes `resync`: a person waits for it. */
+/** `edit` overtakes `resync`: somebody waits for it. */
 export type Urgency = 'edit' | 'resync';
 
 /** What can wait in a {@link FairQueue}. */
@@ -9,7 +9,7 @@ export interface Waiter {
 }
 
 interface Lane<T> {
-  /** Whose turn it was already. */
+  /** Owners that already had a turn in this round. */
   readonly again: T[];
   /** By owner, in the order of the turns. */
   readonly turns: Map<string, T[]>;
@@ -19,8 +19,8 @@ interface Lane<T> {
 const EDITS_PER_RESYNC = 10;
 
 /**
- * Requests that wait for KMS. Edits come first; among equals the owners take turns, so that a small one is
- * done after a few rounds however much the others want.
+ * Requests that wait for KMS. Edits come first; otherwise the owners take turns, so that a small owner finishes after a
+ * few rounds, however many requests the others have.
  */
 export class FairQueue<T extends Waiter> {
   private readonly lanes: Readonly<Record<Urgency, Lane<T>>> = {
@@ -49,7 +49,7 @@ export class FairQueue<T extends Waiter> {
     else items.push(item);
   }
 
-  /** Next of all: it had its turn, and must have it again. */
+  /** Puts an item first: it had its turn and must get it again. */
   putBack(item: T): void {
     this.lanes[item.urgency].again.push(item);
     this.count(item, 1);
@@ -71,7 +71,7 @@ export class FairQueue<T extends Waiter> {
     return removed;
   }
 
-  /** Somebody who is in more of a hurry waits for the same. */
+  /** A more urgent caller waits for the same item. */
   raise(item: T): void {
     if (item.urgency === 'edit') return;
     const waiting = this.remove(item);

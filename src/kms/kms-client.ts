@@ -20,12 +20,12 @@ import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failur
 import { lightenStack } from './lean-stack.js';
 import { wipeAnswers } from './wiped-answers.js';
 
-/** Decrypt answers in milliseconds; AWS advises short time-outs and retries. The SDK's default is 300 s. */
+/** Decrypt takes milliseconds; AWS advises short timeouts and retries. The SDK's default is 300 s. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Who asks decides when to ask again: a retry of the SDK would know nothing of the pace and of turns. */
+/** The caller decides when to try again: retries of the SDK would ignore the pace and the turns. */
 const MAX_ATTEMPTS = 1;
 
-/** The one call that is needed of KMS. */
+/** The only KMS call in use. */
 export interface KmsApi {
   /**
    * @returns the plaintext bytes; the caller zeroes them.
@@ -58,16 +58,16 @@ export class AwsKmsApi implements KmsApi {
       aws,
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       onLost: (request, error) => {
-        // STS, which is asked for credentials, shares the handler.
+        // STS requests for credentials share the handler.
         if (this.requests.has(request)) countRequest(metrics, error);
       },
       ...(silentMs === undefined ? {} : { silentMs }),
     });
     const config: KMSClientConfig = {
       maxAttempts: MAX_ATTEMPTS,
-      // Put together once instead of for each request, which took a tenth of the time of one.
+      // Resolves the middleware stack once, which took a tenth of the time of each request.
       cacheMiddleware: true,
-      // Named where it happens: by its name alone, a denial by STS looks like one by KMS.
+      // Classified here, because by its name alone a denial by STS looks like one by KMS.
       credentialDefaultProvider: (init: Parameters<typeof fromNodeProviderChain>[0]) => {
         const chain = awsCredentialChain(aws, init);
         return async (properties?: Parameters<typeof chain>[0]) => {
@@ -116,7 +116,7 @@ export class AwsKmsApi implements KmsApi {
     return new SignatureV4({ service: 'kms', region, credentials, sha256 });
   }
 
-  /** Knows a request again, and gives it its signal: the SDK uses its cached middleware only where `send` is given no options, not even a signal. */
+  /** Gives a request its signal: the SDK uses its cached middleware only if `send` gets no options, not even a signal. */
   private watchRequests(requestHandler: AwsRequestHandler): void {
     this.client.middlewareStack.add(
       (next) => async (args) => {
@@ -127,12 +127,12 @@ export class AwsKmsApi implements KmsApi {
         }
         return await next(args);
       },
-      // The last to see the request: those before may replace it.
+      // Runs last, because earlier steps may replace the request.
       { step: 'deserialize', name: 'watchRequests', priority: 'low' },
     );
   }
 
-  /** Without a region the SDK fails with a nameless error at every call. */
+  /** Without a region the SDK fails with an unspecific error at every call. */
   private async region(): Promise<string> {
     try {
       return await this.client.config.region();
@@ -150,7 +150,7 @@ function countRequest(metrics: Pick<OperatorMetrics, 'kmsRequests'>, error: unkn
   metrics.kmsRequests.inc({ operation: 'Decrypt', code: classifyKmsFailure(error).code });
 }
 
-/** Counts every request that really goes out, retries included. */
+/** Counts every request that is sent, including retries. */
 function countAttempts(
   client: KMSClient,
   metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
@@ -174,8 +174,8 @@ function countAttempts(
 }
 
 /**
- * Sorts a failure outside of the signer, which learns the time from it, and before the SDK's retries, which
- * wrap an error that they do not know and hide its code.
+ * Classifies a failure after the signer has seen it, which learns the server's time from it, and before the retry step,
+ * which would wrap an unknown error and hide its code.
  */
 function classifyFailures(client: KMSClient): void {
   const classify = <Next extends (args: never) => Promise<unknown>>(next: Next): Next =>

@@ -12,13 +12,13 @@ import type { KmsApi } from './kms-client.js';
 import { KmsError } from './kms-error.js';
 import { RequestPacer } from './request-pacer.js';
 
-/** Requests of nobody in particular take turns as one. */
+/** The owner of requests without one. */
 const NOBODY = '';
-/** A lost connection or a fault of KMS of a moment is tried so often in all. */
+/** Total attempts after a lost connection or a momentary failure of KMS. */
 const MAX_TRIES = 3;
 const RETRY_BASE_MS = 100;
 const RETRY_CAP_MS = 1_000;
-/** Throttled answers for so long, and not one decryption for anybody: the wait is over. */
+/** After only throttled answers for this long, waiting requests fail. */
 const MAX_STALL_MS = 60_000;
 
 interface Flight {
@@ -32,33 +32,33 @@ interface Flight {
   readonly plaintext: Promise<string>;
   readonly resolve: (plaintext: string) => void;
   readonly reject: (error: unknown) => void;
-  /** Ends the pause before another try. */
+  /** Ends the pause before the next attempt. */
   cancelPause?: () => void;
-  /** What KMS answered last, where the request waits because of it. */
+  /** The last throttled answer, which makes the request wait. */
   throttled?: KmsError;
   tries: number;
   waiters: number;
   settled: boolean;
 }
 
-/** What has places for work, some of which only waits for a quota. */
+/** Has slots for work, some of which only waits for a quota. */
 export interface PlaceLender {
-  /** @param owners how many wait now. */
+  /** @param owners the number of owners that wait now. */
   lend(owners: number): void;
 }
 
 /**
- * Decrypts through KMS: at most so many requests at a time, no faster than KMS serves them, and one for all
- * who ask the same while it waits or is in flight. Owners take turns, edits come first. A throttled request
- * waits and is asked again; it fails only when KMS serves nobody for a minute, or its caller gives up.
- * Plaintext buffers are zeroed once their text is taken; nothing is cached.
+ * Decrypts through KMS with limited concurrency, no faster than KMS serves requests, and with one request for all
+ * callers that want the same. Owners take turns, edits come first. A throttled request waits and is sent again; it fails
+ * only when KMS serves no request for a minute, or its caller cancels it. Plaintext buffers are zeroed after decoding;
+ * nothing is cached.
  */
 @injectable()
 export class KmsDecryptor implements Decryptor {
   private readonly queue = new FairQueue<Flight>();
   private readonly pacer: RequestPacer;
   private readonly flights = new Map<string, Flight>();
-  /** Further tries that may be made now; served requests earn them back, so that an outage is seen at once. */
+  /** The budget for further attempts; served requests refill it, so that an outage is detected early. */
   private spareTries: number;
   private inFlight = 0;
   private lastServedAt: number;
@@ -71,9 +71,9 @@ export class KmsDecryptor implements Decryptor {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'kmsThrottled'>,
-    /** Aborted when the process begins to end: what waits for a quota is given up. */
+    /** Aborted when the shutdown starts: requests that wait for a quota are cancelled. */
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
-    /** Told how many owners wait because of a quota of KMS; absent in the webhook. */
+    /** Notified how many owners wait for a KMS quota; absent in the webhook. */
     @inject(TOKENS.queue, { isOptional: true }) private readonly lender?: PlaceLender,
   ) {
     this.pacer = new RequestPacer(clock);
@@ -98,7 +98,7 @@ export class KmsDecryptor implements Decryptor {
 
   private begin(id: string, request: DecryptRequest, ciphertext: Uint8Array): Flight {
     const { context, owner = NOBODY, urgency = 'resync' } = request;
-    const { promise, resolve, reject } = settleable();
+    const { promise, resolve, reject } = deferred();
     const flight: Flight = {
       id,
       owner,
@@ -116,14 +116,14 @@ export class KmsDecryptor implements Decryptor {
     };
     this.flights.set(id, flight);
     this.queue.add(flight);
-    // When everybody who begins now has joined the queue, so that they take turns from the first request on.
+    // After all callers of this moment are queued, so that they take turns from the first request on.
     queueMicrotask(() => {
       this.pump();
     });
     return flight;
   }
 
-  /** Sends what may be sent now, and comes back when more may be. */
+  /** Sends what may be sent now, and sets a timer for the rest. */
   private pump(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
@@ -157,7 +157,7 @@ export class KmsDecryptor implements Decryptor {
     try {
       const bytes = await this.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
       this.noteServed();
-      this.settle(flight, bytes);
+      this.complete(flight, bytes);
     } catch (error) {
       if (!(error instanceof KmsError) || !error.isOutage) {
         this.noteServed();
@@ -181,7 +181,7 @@ export class KmsDecryptor implements Decryptor {
     this.spareTries = Math.min(this.maxSpareTries, this.spareTries + 1);
   }
 
-  /** As many as may be lost at once, when every connection is cut. */
+  /** Enough for losing all requests in flight when every connection is cut. */
   private get maxSpareTries(): number {
     return 2 * this.maxConcurrentRequests;
   }
@@ -212,7 +212,7 @@ export class KmsDecryptor implements Decryptor {
     });
   }
 
-  private settle(flight: Flight, bytes: Uint8Array): void {
+  private complete(flight: Flight, bytes: Uint8Array): void {
     this.forget(flight);
     try {
       flight.resolve(textOf(bytes));
@@ -231,7 +231,7 @@ export class KmsDecryptor implements Decryptor {
     if (this.flights.get(flight.id) === flight) this.flights.delete(flight.id);
   }
 
-  /** One waiter who gives up does not end the request for the others; the last one does. */
+  /** A caller that cancels does not end the request for others; the last one does. */
   private async wait(flight: Flight, signal?: AbortSignal): Promise<string> {
     flight.waiters += 1;
     try {
@@ -242,7 +242,7 @@ export class KmsDecryptor implements Decryptor {
     }
   }
 
-  /** Nobody is left to hear of it. */
+  /** No caller waits for the request any more. */
   private drop(flight: Flight): void {
     if (flight.settled) return;
     flight.plaintext.catch(() => undefined);
@@ -253,7 +253,7 @@ export class KmsDecryptor implements Decryptor {
   }
 }
 
-/** Vault's K/V engine holds JSON strings: bytes that are not UTF-8 would arrive as something else. */
+/** Vault's K/V engine stores JSON strings: bytes that are not UTF-8 would be changed. */
 function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
@@ -273,12 +273,12 @@ function identity({ context }: DecryptRequest, ciphertext: Uint8Array): string {
   return JSON.stringify([Buffer.from(ciphertext).toString('base64'), pairs]);
 }
 
-/** @param throttled what KMS answered last, where that is why it took so long. */
+/** @param throttled the last throttled answer, if the request waited because of it. */
 function abandoned(throttled?: KmsError): KmsError {
   return throttled ?? new KmsError('transient', 'Abandoned', 'the request was given up');
 }
 
-function settleable(): {
+function deferred(): {
   promise: Promise<string>;
   resolve: (value: string) => void;
   reject: (error: unknown) => void;

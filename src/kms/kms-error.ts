@@ -1,14 +1,14 @@
 import { type FailurePolicy, OperatorError } from '../api/errors.js';
 
 /**
- * `wrong-input`: the resource must change (a closed list). `administrator`: key or permission must
- * change. `transient`: everything else, names never seen before included.
+ * `wrong-input`: the resource must change (a closed list). `administrator`: key or permission must change. `transient`:
+ * everything else, including unknown names.
  */
 export type KmsFailure = 'wrong-input' | 'administrator' | 'transient';
 
 /**
- * A transient failure that may be over at once. `throttled`: a quota is used up, and the request was not
- * looked at. `momentary`: the connection or KMS failed, and nothing says that it goes on.
+ * A transient failure that may pass soon. `throttled`: a quota is exhausted and the request was not processed.
+ * `momentary`: the connection or KMS failed, without a sign that this continues.
  */
 export type Passing = 'throttled' | 'momentary';
 
@@ -18,7 +18,7 @@ const POLICY: Readonly<Record<KmsFailure, FailurePolicy>> = {
   transient: { reason: 'KmsUnavailable' },
 };
 
-/** A decryption that failed; built from the failure's class and code alone. */
+/** A failed decryption; the message is built only from class and code. */
 export class KmsError extends OperatorError {
   /**
    * @param code short and stable, such as `InvalidCiphertext`, `NotBase64`, `AccessDenied` or
@@ -29,13 +29,13 @@ export class KmsError extends OperatorError {
     readonly code: string,
     message: string,
     retryAfterMs?: number,
-    /** Undefined: asking again at once is no use. */
+    /** Undefined: an immediate retry is useless. */
     readonly passing?: Passing,
   ) {
     super(message, POLICY[failure], retryAfterMs);
   }
 
-  /** The same input will always be refused. */
+  /** Whether the same input will always be refused. */
   get isFinal(): boolean {
     return this.retry === 'never';
   }

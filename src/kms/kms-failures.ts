@@ -12,9 +12,8 @@ interface Known {
 const ASK_ADMINISTRATOR = "check the key's state, its policy and the operator's IAM permissions";
 
 /**
- * What KMS answers to Decrypt, by the name of the error (AWS KMS API reference, Decrypt, Errors). KMS
- * does not tell a wrong encryption context from a damaged ciphertext, and a wrong key looks like denied
- * access, so the messages do not either.
+ * The errors of Decrypt by name (AWS KMS API reference, Decrypt, Errors). KMS does not distinguish a wrong encryption
+ * context from a damaged ciphertext, or a wrong key from denied access, so the messages do not either.
  */
 const KNOWN: Readonly<Record<string, Known>> = {
   InvalidCiphertextException: {
@@ -77,7 +76,7 @@ const THROTTLED: ReadonlySet<string> = new Set([
   'BandwidthLimitExceeded',
   'SlowDown',
 ]);
-/** A wait that the answer names is left to the work queue when it is longer than this. */
+/** A longer `Retry-After` is left to the work queue. */
 const MAX_PAUSE_MS = 1_000;
 
 /** Names are letters and digits; anything else may hold input. */
@@ -91,7 +90,7 @@ interface SdkError {
   readonly $response?: { readonly headers?: Readonly<Record<string, unknown>> };
 }
 
-/** Sorts an error of the AWS SDK by name and status, never by its text. Unknown means transient. */
+/** Classifies an error of the AWS SDK by name and status, never by its text. Unknown means transient. */
 export function classifyKmsFailure(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
   const proxy = proxyErrorOf(error);
@@ -116,7 +115,7 @@ export function classifyKmsFailure(error: unknown): KmsError {
   return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
 }
 
-/** A failure of the credential chain: it is no answer of KMS and says nothing of a key. */
+/** A failure of the credential chain, which is not an answer of KMS and tells nothing about a key. */
 export function credentialsFailure(error: unknown): KmsError {
   const { kind, proxy, reason } = classifyCredentialsFailure(error);
   if (proxy !== undefined) return proxyFailure(proxy, 'there are no AWS credentials for KMS');
@@ -128,14 +127,14 @@ export function credentialsFailure(error: unknown): KmsError {
   return new KmsError('transient', 'CredentialsRefused', message);
 }
 
-/** What a proxy refuses is no answer of AWS. */
+/** A refusal of a proxy is not an answer of AWS. */
 function proxyFailure(proxy: ProxyError, what: string): KmsError {
   const code = proxy.status === undefined ? proxy.code : 'ProxyRefused';
   const passing = (proxy.status ?? 0) >= 500 ? 'momentary' : undefined;
   return new KmsError('transient', code, `${what}: ${proxy.message}`, undefined, passing);
 }
 
-/** KMS denies a ciphertext of another region in the same way, so the reader must think of the region. */
+/** KMS denies a ciphertext of another region in the same way, so the message names the region. */
 export function withRegion(error: KmsError, region: string): KmsError {
   if (error.code !== 'AccessDenied') return error;
   const { failure, code, message } = error;
@@ -148,7 +147,7 @@ function passingOf(failure: SdkError, afterMs = 0): Passing | undefined {
   const status = $metadata?.httpStatusCode;
   if (status === 429 || $retryable?.throttling === true) return 'throttled';
   if (typeof name === 'string' && THROTTLED.has(name)) return 'throttled';
-  // The SDK has learnt the time from the answer, and signs with it from now on.
+  // The SDK has learnt the time from the answer and uses it for signatures from now on.
   if ($metadata?.clockSkewCorrected === true) return 'momentary';
   if (afterMs > MAX_PAUSE_MS) return undefined;
   const fromNetwork = typeof code === 'string' || name === 'TimeoutError';

@@ -3,16 +3,16 @@ import { inject, injectable } from 'tsyringe';
 import { TOKENS } from '../tokens.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
 
-/** What may be known of a value by those who must not have it. */
+/** The facts about a value that may be known without knowing the value. */
 export interface PlaintextFacts {
   /**
-   * One line, and a line break at its end: what an editor or `echo` adds. A text of several lines, such as a
-   * PEM file, ends with a line break as it should.
+   * A single line with a final line break, as editors and `echo` add it. A text of several lines, such as a PEM file,
+   * should end with one.
    */
   readonly endsWithLineBreak: boolean;
 }
 
-/** Finds out whether something can be decrypted. Tells facts; the value itself never leaves this folder. */
+/** Checks whether a ciphertext can be decrypted. Returns facts; the value itself never leaves this folder. */
 @injectable()
 export class PlaintextInspector {
   constructor(@inject(TOKENS.decryptor) private readonly decryptor: Decryptor) {}

@@ -1,23 +1,23 @@
 import type { Clock } from '../runtime/clock.js';
 import { ServedRate } from './served-rate.js';
 
-/** After a throttled answer the pace begins so far below what KMS has served, and rises so far above it. */
+/** After a throttled answer the pace starts this far below the served rate, and rises this far above it. */
 const SWING = 0.05;
-/** Half of the time from one look for more to the next. */
+/** Half of the time between two probes for a higher rate. */
 const HALF_CYCLE_MS = 2_000;
-/** When the look for more finds no limit, the pace doubles in this time. */
+/** When a probe finds no limit, the pace doubles in this time. */
 const DOUBLING_MS = 1_000;
-/** Less than any quota of KMS; so little is always asked, so that its end is noticed soon. */
+/** Below any quota of KMS; this rate is always allowed, so that the end of throttling is noticed. */
 const MIN_PER_SECOND = 5;
-/** Where the search begins when next to nothing was asked before the first throttled answer. */
+/** The start of the search when almost no request preceded the first throttled answer. */
 const FIRST_GUESS_PER_SECOND = 10;
-/** Far beyond any quota of KMS for one account and region: the limit is gone. */
+/** Far above any quota of KMS for one account and region: the limit is lifted. */
 const UNLIMITED_PER_SECOND = 20_000;
-/** A cut goes this far down at most: what has been served lately may be little because little was asked. */
+/** The lower bound of a cut: the served rate may be low because few requests were sent. */
 const MAX_CUT = 0.5;
-/** After a throttled answer nothing is sent for so long, so that KMS's own budget is not empty at once. */
+/** The pause after a throttled answer, so that the budget of KMS refills a little. */
 const PAUSE_MS = 50;
-/** A late timer is made up for by so much. */
+/** A late timer is compensated by at most this much. */
 const MAX_CATCH_UP_MS = 50;
 
 /** Of a request that was sent; a limit that is already known is not found again by it. */
@@ -37,7 +37,7 @@ export class RequestPacer {
   /** The rate that the pace swings around; undefined: no limit is known. */
   private aim: number | undefined;
   private epoch = 0;
-  /** How long the pace has been made use of since the last cut; idle time finds nothing out. */
+  /** How long the pace has been used since the last cut; idle time does not count. */
   private usedMs = 0;
   private nextAtMs = 0;
   private lastSentAtMs = 0;
@@ -46,7 +46,7 @@ export class RequestPacer {
     this.served = new ServedRate(clock);
   }
 
-  /** Whether a limit is known and kept. */
+  /** Whether a limit is known and applied. */
   get limiting(): boolean {
     return this.aim !== undefined;
   }
@@ -64,11 +64,11 @@ export class RequestPacer {
   delayMs(): number {
     if (this.aim === undefined) return 0;
     const delayMs = this.nextAtMs - this.clock.monotonicMs();
-    // Less is an error of rounding, and no timer is that exact.
+    // A smaller delay is a rounding error, and no timer is that exact.
     return delayMs < 0.01 ? 0 : delayMs;
   }
 
-  /** To be called for every request that is sent. */
+  /** Call this for every request that is sent. */
   sent(): Ticket {
     const now = this.clock.monotonicMs();
     if (this.aim !== undefined) {
@@ -81,12 +81,12 @@ export class RequestPacer {
     return { epoch: this.epoch };
   }
 
-  /** KMS has done what the request asked, or refused it for a reason of its own: the quota was not used up. */
+  /** KMS served the request, or refused it for another reason than the quota. */
   wasServed(): void {
     this.served.add();
   }
 
-  /** KMS has answered that a quota is used up. Answers to requests of the same moment count once. */
+  /** KMS throttled the request. Answers to requests of the same moment count once. */
   wasThrottled({ epoch }: Ticket): void {
     if (epoch !== this.epoch) return;
     const before = this.perSecond;

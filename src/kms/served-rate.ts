@@ -1,14 +1,14 @@
 import type { Clock } from '../runtime/clock.js';
 
 const WINDOW_MS = 1_000;
-/** So few would tell little: the last so many are looked at, however long they took. */
+/** The minimum sample: this many requests are used, however long they took. */
 const MIN_SAMPLE = 20;
-/** What is older tells nothing of now. */
+/** Older requests are ignored. */
 const MAX_AGE_MS = 10_000;
 
-/** How many requests a second KMS has served of late. */
+/** The rate at which KMS has recently served requests. */
 export class ServedRate {
-  /** When each was served, oldest first: those of the window, and the last {@link MIN_SAMPLE}. */
+  /** When requests were served, oldest first: those of the window, at least the last {@link MIN_SAMPLE}. */
   private times: number[] = [];
   private first = 0;
 
@@ -24,7 +24,7 @@ export class ServedRate {
     }
   }
 
-  /** 0 when nothing was served lately. */
+  /** Requests per second; 0 if none was served recently. */
   perSecond(): number {
     const count = this.times.length - this.first;
     if (count === 0) return 0;

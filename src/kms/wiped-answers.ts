@@ -3,8 +3,8 @@ import type { KMSClient } from '@aws-sdk/client-kms';
 import { WipedBytes } from '../runtime/wiped-bytes.js';
 
 /**
- * Lets the client wipe the bytes of each answer once it has read them: they hold the plaintext as base64. The
- * SDK would leave them in buffers that nobody else can reach.
+ * Wipes the bytes of each answer once the client has parsed them: they hold the plaintext as base64. The SDK would leave
+ * them in unreachable buffers.
  */
 export function wipeAnswers(client: KMSClient): void {
   // By the request of one attempt: the context of a cached middleware stack is shared by all requests.

@@ -1,7 +1,7 @@
 import type { ResourceKey } from '../api/resource-key.js';
 import type { Outcome } from './outcome.js';
 
-/** `edit` overtakes `resync`: a person waits for it. */
+/** `edit` overtakes `resync`: somebody waits for it. */
 export type Priority = 'edit' | 'resync';
 
 /** Accepts keys to reconcile. */

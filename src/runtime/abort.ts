@@ -1,8 +1,7 @@
 import { setMaxListeners } from 'node:events';
 
 /**
- * A controller whose signal everything in flight listens to: as many listeners as there are requests are no
- * leak, so Node must not warn of one.
+ * A controller whose signal has a listener per request in flight, so Node must not warn about a leak.
  */
 export function sharedAbort(): AbortController {
   const controller = new AbortController();
@@ -28,7 +27,7 @@ export function onAbort(signal: AbortSignal | undefined, callback: () => void): 
 }
 
 /**
- * Waits for a promise only as long as the signal does not abort. What the promise stands for goes on.
+ * Waits for a promise until the signal aborts. The work behind the promise continues.
  *
  * @throws what `reason` returns when the signal aborts first.
  */

@@ -12,7 +12,7 @@ import type { ConnectionLimits } from './connector.js';
 import { proxyFor } from './proxy.js';
 import { TrustStore } from './trust-store.js';
 
-/** What TLS is set up with; PEM texts. */
+/** The TLS settings; PEM texts. */
 export interface TlsMaterial {
   /** Node's own roots (with `NODE_EXTRA_CA_CERTS`) when absent. */
   readonly ca?: readonly (string | Buffer)[] | undefined;
@@ -30,21 +30,21 @@ export interface PoolRequest {
 }
 
 /**
- * Trusts each given certificate by itself, an intermediate authority without its root too, as Go's x509
- * does and OpenSSL does only when told so. Dates and names are checked as ever.
+ * Trusts each given certificate on its own, also an intermediate authority without its root, like Go's x509; OpenSSL
+ * does this only with a flag. Dates and names are checked as usual.
  */
 export function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
   const options = {
     ...(ca === undefined ? {} : { ca: [...ca] }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
-    // Since Node 20.18; the types of Node 20 do not know it.
+    // Since Node 20.18; missing in the types of Node 20.
     allowPartialTrustChain: true,
   };
   return createSecureContext(options);
 }
 
-/** Makes keep-alive connections that honour proxies and added roots, the same way for every peer. */
+/** Creates keep-alive agents that honour proxies and additional roots, in the same way for every peer. */
 @injectable()
 export class AgentFactory {
   private added: { readonly trust: TrustStore | undefined } | undefined;
@@ -55,7 +55,7 @@ export class AgentFactory {
     @inject(TOKENS.connectionLimits, { isOptional: true }) private readonly limits: ConnectionLimits = {},
   ) {}
 
-  /** The roots that `SSL_CERT_FILE` and `SSL_CERT_DIR` add, and further ones; undefined when there are none. */
+  /** The additional roots of `SSL_CERT_FILE` and `SSL_CERT_DIR`, and given ones; undefined when there are none. */
   trust(extraFiles: readonly string[] = []): TrustStore | undefined {
     const { sslCertFile, sslCertDirs } = this.network;
     const files = [...(sslCertFile === undefined ? [] : [sslCertFile]), ...extraFiles];
@@ -63,7 +63,7 @@ export class AgentFactory {
     return new TrustStore({ files, directories: sslCertDirs, builtIn: true }, this.logger);
   }
 
-  /** The proxy that the environment names for a URL. */
+  /** The proxy for a URL according to the environment. */
   proxyFor(url: URL): string | undefined {
     return proxyFor(url, this.network);
   }
@@ -95,8 +95,8 @@ export class AgentFactory {
 }
 
 /**
- * The context for the roots as they are now, made anew only when they change; each request asks for it, so that
- * no connection outlives the roots that it was judged by.
+ * The TLS context for the current roots, created only when they change; each request asks for it, so that no
+ * connection outlives the roots that verified it.
  */
 function contextOf(trust: TrustStore | undefined): () => SecureContext {
   let made: { readonly roots: readonly string[] | undefined; readonly context: SecureContext } | undefined;

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.js';
 
 /**
- * One thing that is due at a time. It calls back when the clock has reached the deadline and not before:
- * a timer that fires early is set again for what is left, so that nothing due is ever without a timer.
+ * A timer with one deadline. It never calls back before the deadline: if Node's timer fires early, it is set again for
+ * the rest.
  */
 export class Alarm {
   private cancel: (() => void) | undefined;

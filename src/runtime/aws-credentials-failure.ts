@@ -5,7 +5,7 @@ import { WebIdentityTokenError } from './web-identity.js';
 /** Names are letters and digits; anything else may hold input. */
 const SAFE_NAME = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
 
-/** What to do about a refusal of STS (AWS STS API reference, AssumeRole and AssumeRoleWithWebIdentity, Errors). */
+/** How to solve a refusal of STS (AWS STS API reference, AssumeRole and AssumeRoleWithWebIdentity, Errors). */
 const ADVICE: Readonly<Record<string, string>> = {
   AccessDenied:
     "the trust policy of the role does not admit the operator's identity: check the policy, and that AWS_ROLE_ARN " +
@@ -19,17 +19,16 @@ const OTHER_ADVICE = "check the role of the operator's service account and its t
 
 /** Why there are no AWS credentials. */
 export interface AwsCredentialsFailure {
-  /** `refused`: AWS STS, or what stands in for it, answered; `none`: nobody gave any. */
+  /** `refused`: AWS STS, or a replacement for it, answered with an error; `none`: no source gave credentials. */
   readonly kind: 'refused' | 'none' | 'proxy';
   readonly proxy?: ProxyError;
-  /** A sentence without a subject: who refused, what, and what to do; holds nothing of the answer but its name. */
+  /** A clause without a subject: who refused, what, and what to do; holds only the error name of the answer. */
   readonly reason: string;
 }
 
 /**
- * Sorts an error of the AWS credential chain. By its name alone a refusal by STS looks like one by the service
- * that the credentials are for, which was not asked. An answer with a status comes from STS, or from the service
- * that stands in for it.
+ * Classifies an error of the AWS credential chain. By its name alone a refusal by STS looks like one by the service
+ * that the credentials are for, which was not called. An answer with a status comes from STS or its replacement.
  */
 export function classifyCredentialsFailure(error: unknown): AwsCredentialsFailure {
   const proxy = proxyErrorOf(error);

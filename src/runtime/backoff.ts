@@ -1,7 +1,7 @@
 export interface BackoffOptions {
   readonly baseMs: number;
   readonly capMs: number;
-  /** In [0, 1); injected so that tests are exact. */
+  /** In [0, 1); injected to make tests deterministic. */
   readonly random?: () => number;
 }
 

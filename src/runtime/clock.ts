@@ -4,7 +4,7 @@ import { onAbort } from './abort.js';
 export interface Clock {
   /** Wall clock, for timestamps that people read. */
   now(): Date;
-  /** Milliseconds that only move forward; goes on while the process is stopped. For every deadline. */
+  /** Monotonic milliseconds, which continue while the process is stopped. For all deadlines. */
   monotonicMs(): number;
   /**
    * Calls back once after `ms`, however many; the returned function cancels. A clock may call back a
@@ -16,7 +16,7 @@ export interface Clock {
 /** The longest time that a timer of Node holds; a longer one fires at once (Node documentation, Timers). */
 export const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What a process has to tell the time by. */
+/** The time sources of a process. */
 export interface TimerHost {
   monotonicMs(): number;
   setTimeout(callback: () => void, ms: number): NodeJS.Timeout;
@@ -32,9 +32,9 @@ const nodeHost: TimerHost = {
 };
 
 /**
- * The clock of a process. Every wait that a peer or a variable decides on is set here. Node counts from the beginning of
- * its event loop's turn in whole milliseconds, so that a timer may fire early: what is left then is
- * waited for. Times beyond {@link MAX_TIMER_MS} are waited for in pieces.
+ * The clock of a process, and the only place that sets timers for waits that a peer or a variable determines. Node
+ * measures timers in whole milliseconds from the start of an event loop iteration, so that one may fire early; the
+ * rest is then waited for. Waits beyond {@link MAX_TIMER_MS} are split.
  */
 export class SystemClock implements Clock {
   constructor(private readonly host: TimerHost = nodeHost) {}
@@ -68,7 +68,7 @@ export class SystemClock implements Clock {
 
 export const systemClock: Clock = new SystemClock();
 
-/** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
+/** Resolves after `ms`, or immediately when `signal` aborts; never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) {

@@ -11,16 +11,16 @@ import { LinkedAbort } from './linked-abort.js';
 import { openToProxy, openTunnel } from './proxy-tunnel.js';
 
 /**
- * Idle connections are closed before anything in between forgets them: an AWS NAT gateway or network load
- * balancer does after 350 s, an application load balancer after 60 s, Azure after 4 minutes.
+ * Idle connections are closed before a device in between drops them: an AWS NAT gateway or network load balancer does
+ * so after 350 s, an application load balancer after 60 s, Azure after 4 minutes.
  */
 const IDLE_LIMIT_MS = 30_000;
-/** So that a peer that is gone is noticed, and what lies in between sees that the connection is in use. */
+/** Detects a peer that is gone, and shows devices in between that the connection is in use. */
 export const KEEP_ALIVE_MS = 15_000;
 /** Look-up, TCP, tunnel and TLS together; each of Vault's own clients gives 10 s to TLS alone. */
 const CONNECT_LIMIT_MS = 10_000;
 
-/** What tests set to see in milliseconds what takes half a minute, or to answer for the resolver. */
+/** Limits that tests shorten, and a resolver that they replace. */
 export interface ConnectionLimits {
   readonly idleMs?: number;
   readonly connectMs?: number;
@@ -31,27 +31,27 @@ export interface PoolOptions {
   /** The most connections to one destination; no limit when absent. */
   readonly maxSockets?: number;
   readonly maxFreeSockets?: number;
-  /** The roots and the client certificate; asked at every connect. */
+  /** The roots and the client certificate; called for every connection. */
   readonly context: () => SecureContext | undefined;
-  /** The roots for a proxy that itself speaks TLS; those of `context` when absent. */
+  /** The roots for a proxy that speaks TLS; those of `context` when absent. */
   readonly proxyContext?: () => SecureContext | undefined;
   readonly servername?: string | undefined;
   readonly rejectUnauthorized?: boolean | undefined;
-  /** The proxy for a URL of scheme, host and port; asked at every connect. */
+  /** The proxy for a URL of scheme, host and port; called for every connection. */
   readonly proxyFor: (url: URL) => string | undefined;
   readonly limits?: ConnectionLimits;
 }
 
-/** What {@link Connector.material} said when the request came. */
+/** The value of {@link Connector.material} when the request was made. */
 export const MATERIAL = Symbol('material');
 
-/** Where a request goes to, as Node's agents have it. */
+/** The destination of a request, as Node's agents represent it. */
 export type ConnectionOptions = ClientRequestArgs & {
   readonly servername?: string;
   readonly [MATERIAL]?: number;
 };
 
-/** Opens connections for one scheme and looks after them while they are idle. */
+/** Opens connections for one scheme and manages them while they are idle. */
 export class Connector {
   /** The key under which the agent keeps a connection. */
   readonly names = new WeakMap<Duplex, string>();
@@ -64,7 +64,7 @@ export class Connector {
     private readonly options: PoolOptions,
   ) {}
 
-  /** Opens the way to the peer; `secure` begins TLS over it, whose time is limited as well. */
+  /** Opens a connection to the peer; `secure` starts TLS on it, which is included in the time limit. */
   async open(
     options: ConnectionOptions,
     giveUp: AbortSignal,
@@ -100,8 +100,8 @@ export class Connector {
   }
 
   /**
-   * Names the roots and the client certificate as they are now: a connection, and a TLS session that another one
-   * resumes, were judged by those that they were made with.
+   * A number for the current roots and client certificate: a connection, and a TLS session that another one resumes,
+   * were verified with those at the time.
    */
   material(): number {
     const context = this.options.context();
@@ -123,7 +123,7 @@ export class Connector {
     return await openTunnel({ ...common, proxy, target: targetOf(options), context });
   }
 
-  /** A connection begins to be idle; `keep` is what Node makes of the peer's `Keep-Alive` header. */
+  /** A connection becomes idle; `keep` is Node's reading of the peer's `Keep-Alive` header. */
   idle(socket: Duplex, keep: unknown): boolean {
     clearTimeout(this.idleTimers.get(socket));
     const timer = setTimeout(() => {
@@ -135,8 +135,8 @@ export class Connector {
   }
 
   /**
-   * An idle connection is used again. When it ends before a byte of an answer has come, what lies in between
-   * has most likely forgotten the other idle ones to this destination too: they are closed.
+   * An idle connection is reused. If it ends before the first byte of an answer, a device in between has probably dropped
+   * the other idle connections to this destination as well, so they are closed.
    */
   reuse(agent: HttpAgent, socket: Duplex, request: ClientRequest): void {
     clearTimeout(this.idleTimers.get(socket));
@@ -159,13 +159,13 @@ export class Connector {
       for (const event of ['error', 'close']) socket.removeListener(event, onEnd);
       socket.removeListener('free', release);
     };
-    // Before Node's own listeners, by which the request fails and may be tried again.
+    // Before Node's own listeners, which fail the request, after which it may be sent again.
     for (const event of ['error', 'close']) socket.prependListener(event, onEnd);
     socket.prependListener('free', release);
   }
 }
 
-/** A connection that the network has forgotten may swallow what is sent instead of answering with a reset. */
+/** A dropped connection may swallow what is sent instead of answering with a reset. */
 class SilentConnectionError extends Error {
   readonly code = 'ECONNRESET';
 

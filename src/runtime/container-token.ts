@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 
-/** The token for the credentials endpoint of a container cannot be used. The message holds nothing of it. */
+/** The token for the credentials endpoint of a container is not usable. The message holds nothing of it. */
 export class ContainerTokenError extends Error {
   constructor(problem: string) {
     super(`${problem}: check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`);

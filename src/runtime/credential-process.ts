@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Environment } from '../config/config.js';
 
 /**
- * Whether the SDK may run a `credential_process` of a profile. Such a program inherits the environment of this one:
- * `fromProcess` of `@aws-sdk/credential-provider-process` can be given no other.
+ * Whether the SDK may run a `credential_process` of a profile. Such a program inherits the environment of this process:
+ * `fromProcess` of `@aws-sdk/credential-provider-process` has no option to change it.
  */
 export function mayRunCredentialProcess(env: Environment): boolean {
   const files = [

@@ -9,10 +9,10 @@ import { onAbort } from './abort.js';
  */
 const ATTEMPT_DELAY_MS = 250;
 
-/** Errors that say more of this machine's routes than of the peer. */
+/** Errors about the routes of this machine rather than about the peer. */
 const NO_ROUTE: ReadonlySet<string | undefined> = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL']);
 
-/** A connection that did not stand in time: name look-up, TCP, a proxy's tunnel and TLS together. */
+/** The connection was not established in time; includes name look-up, TCP, the tunnel of a proxy and TLS. */
 export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT';
 
@@ -35,9 +35,8 @@ export interface DialOptions {
 
 /**
  * Opens a TCP connection to whichever address of a host answers first ("happy eyeballs", RFC 8305).
- * Node's own way gives each address 250 ms and takes it back then, so that a peer that takes longer to
- * answer is never reached where there are several addresses. Here an attempt goes on while the next one
- * begins.
+ * Node cancels the attempt for each address after 250 ms, so that with several addresses a slow peer is never reached.
+ * Here an attempt continues while the next one starts.
  *
  * @throws the error of the look-up, of an attempt when all have failed, or `signal`'s reason.
  */

@@ -2,9 +2,9 @@ import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Calls `check` when the connection of a request stands, TLS included, right before the first byte is sent:
- * the request may have waited for a connection while the process was frozen. What `check` throws destroys
- * the request unsent. To be called in the turn in which the request is made.
+ * Calls `check` when the connection of a request is established, including TLS, right before the first byte is sent:
+ * the request may have waited for a connection while the process was frozen. If `check` throws, the request is
+ * destroyed unsent. Call this synchronously after creating the request.
  *
  * @param refused gets what `check` threw, before the request is destroyed with it.
  */
@@ -22,7 +22,7 @@ export function beforeFirstByte(
       outgoing.destroy(refusal);
     }
   };
-  // Before Node's own listener, which flushes what was written meanwhile.
+  // Before Node's own listener, which flushes the buffered data.
   outgoing.once('socket', (socket: Socket & { encrypted?: boolean; secureConnecting?: boolean }) => {
     if (socket.encrypted === true && socket.secureConnecting === true)
       socket.prependOnceListener('secureConnect', look);

@@ -2,9 +2,9 @@ import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Keeps room for new connections of an HTTP or HTTPS server: when as many as `limit` are open, a new one
- * closes the connection that has been idle for longest, of the address that holds the most. So a client
- * that collects connections crowds out its own, and one that sends requests is never cut.
+ * Keeps room for new connections of an HTTP or HTTPS server: when `limit` connections are open, a new one closes the
+ * longest idle connection of the address that holds the most. A client that collects connections only loses its own,
+ * and connections with a request are never closed.
  *
  * @param server with a `maxConnections` above `limit`; connections that are still in their TLS handshake
  *   are bounded by that and by the handshake's timeout.

@@ -3,7 +3,7 @@ import { injectable } from 'tsyringe';
 import type { ReadinessCheck } from '../observability/health.js';
 import { sharedAbort } from './abort.js';
 
-/** The two steps of ending: first nothing new begins, then what is still in flight is given up. */
+/** The two steps of a shutdown: first nothing new starts, then requests in flight are aborted. */
 @injectable()
 export class Lifecycle implements ReadinessCheck {
   /** The readiness check. */
@@ -11,7 +11,7 @@ export class Lifecycle implements ReadinessCheck {
   private readonly stop = sharedAbort();
   private readonly giveUp = sharedAbort();
 
-  /** Aborted when the process begins to end: no new attempts from here on. */
+  /** Aborted when the shutdown starts: no new attempts from then on. */
   readonly stopping = this.stop.signal;
   /** Aborted when the grace period is over. */
   readonly givingUp = this.giveUp.signal;

@@ -53,7 +53,7 @@ export class LinkedAbort {
     this.controller.abort(reason);
   }
 
-  /** To be called when what the signal was for is over. */
+  /** Call this when the signal is not needed any more. */
   dispose(): void {
     this.cancelTimer?.();
     for (const release of this.releases.splice(0)) release();

@@ -99,7 +99,7 @@ function addRequestOf(agent: { readonly prototype: object }): AddRequest {
  * many proxies open tunnels to port 443 alone.
  */
 function nameWholeUrl(request: ClientRequest, proxy: URL): void {
-  // A request that was kept waiting comes twice.
+  // A queued request is added twice.
   if (!request.path.startsWith('/')) return;
   const use = useOf(request);
   if (use !== undefined) use.proxy = nameOf(proxy);
@@ -116,9 +116,9 @@ interface AgentInternals {
 }
 
 /**
- * Node counts a connection against `maxSockets` when it is handed over, so that a burst would open any
- * number while the first ones are being made, and forgets who waits when one cannot be made. A stand-in
- * is counted from the start, and a failure lets the next one try.
+ * Node counts a connection against `maxSockets` only when it is established, so that a burst would open any number of
+ * them, and it forgets queued requests when a connection fails. A placeholder is counted from the start, and after a
+ * failure the next queued request is tried.
  */
 function openCounted(
   agent: HttpAgent,

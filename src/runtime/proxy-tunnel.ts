@@ -8,7 +8,7 @@ import { withoutFinalDot } from './host-name.js';
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
-/** A proxy that cannot be reached or opens no tunnel. Holds its host and port, never its credentials. */
+/** The proxy cannot be reached or opens no tunnel. Holds its host and port, never its credentials. */
 export class ProxyError extends Error {
   constructor(
     /** `host:port` of the proxy. */
@@ -59,15 +59,15 @@ export function proxyErrorOf(error: unknown): ProxyError | undefined {
 
 export interface TunnelOptions extends Omit<DialOptions, 'host' | 'port'> {
   readonly proxy: URL;
-  /** `host:port` to be reached through it. */
+  /** `host:port` of the destination. */
   readonly target: string;
-  /** The roots by which a proxy that itself speaks TLS is judged. */
+  /** The roots that verify a proxy that speaks TLS. */
   readonly context: SecureContext | undefined;
 }
 
 /**
- * Opens a tunnel with CONNECT (RFC 9110, 9.3.6). What a proxy answers instead is its own failure and
- * never looks like an answer of the peer behind it.
+ * Opens a tunnel with CONNECT (RFC 9110, 9.3.6). A refusal of the proxy is an error of its own and never looks like an
+ * answer of the peer.
  *
  * @throws ProxyError
  */

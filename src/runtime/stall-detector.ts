@@ -4,10 +4,10 @@ import { TOKENS } from '../tokens.js';
 import type { Clock } from './clock.js';
 
 const BEAT_MS = 1_000;
-/** A pause of a loaded machine is shorter; what is missed in one as short is no more than a slow network's. */
+/** Pauses of a loaded machine are shorter, and have no more effect than a slow network. */
 const LIMIT_MS = 5_000;
 
-/** Who wants to know of stalls. */
+/** Gets notified about stalls. */
 export interface StallListener {
   /** Called with the length of the stall, before {@link StallDetector.check} returns. */
   readonly onStall: (stalledMs: number) => void;
@@ -16,8 +16,8 @@ export interface StallListener {
 }
 
 /**
- * Notices that the process did not run for a while: stopped by a signal, or together with its machine.
- * Time that it spent computing does not count: parsing a large list is no stall.
+ * Detects that the process did not run for a while: stopped by a signal, or suspended with its machine. Time spent
+ * computing does not count: parsing a large list is not a stall.
  */
 @injectable()
 export class StallDetector {
@@ -44,7 +44,7 @@ export class StallDetector {
     this.last = undefined;
   }
 
-  /** Looks now: code that was interrupted by a stall runs on before any timer does. */
+  /** Checks now: after a stall, interrupted code continues before any timer fires. */
   check(): void {
     if (this.last === undefined) return;
     const before = this.last;

@@ -25,7 +25,7 @@ interface Source {
 /**
  * The certificate authorities to trust, read from files that may change while the process runs, also by
  * the `..data` symlink swap of mounted volumes. A file that is missing, half-written or holds no
- * certificate keeps the last good state and is said once; verification is never switched off.
+ * certificate keeps the last good state and is logged once; verification is never switched off.
  */
 export class TrustStore {
   private readonly sources = new Map<string, Source>();

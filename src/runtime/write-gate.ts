@@ -4,10 +4,9 @@ import { TOKENS } from '../tokens.js';
 import { sharedAbort } from './abort.js';
 
 /**
- * Whether this process may change anything in Vault or the API server at this moment. With leader
- * election the lease decides; in Vault, the freshness of the cache as well. Every request that changes
- * something asks right before it is sent, because a process that was frozen resumes in the middle of its
- * code.
+ * Whether this process may change anything in Vault or the API server now. With leader election the lease decides; for
+ * Vault, the freshness of the cache as well. Every request that changes something checks the gate right before it is
+ * sent, because a process that was frozen resumes in the middle of its code.
  */
 export interface WriteGate {
   /**
@@ -15,7 +14,7 @@ export interface WriteGate {
    *   that asks may have begun with old resources.
    */
   assertOpen(): void;
-  /** Aborted when requests in flight must be given up; a new one after each reopening. */
+  /** Aborted when requests in flight must be aborted; a new one after each reopening. */
   readonly signal: AbortSignal;
 }
 
@@ -26,7 +25,7 @@ export class WriteGateClosedError extends Error {
   }
 }
 
-/** The cache may be behind the API server: the work is done again from what a fresh list shows. */
+/** The cache may be stale: the work is repeated after a fresh list. */
 export class StaleCacheError extends Error {
   constructor() {
     super('the cache may be behind the API server: nothing may be written from it');
@@ -39,7 +38,7 @@ const never = sharedAbort().signal;
 /** The gate of an operator without leader election. */
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };
 
-/** Open while both are; `first` alone gives up what is in flight. */
+/** Open while both are open; only `first` aborts requests in flight. */
 @injectable()
 export class BothGates implements WriteGate {
   constructor(

@@ -11,7 +11,7 @@ import { userpassMethod } from './auth/userpass.js';
 import { withLineBreakNamed } from './final-line-break.js';
 import type { AuthenticatorDeps, VaultAuthenticator, VaultAuthMethod } from './authenticator.js';
 
-/** Every auth method there is; a new one is one file and one line here. */
+/** Every auth method; a new one is one file and one line here. */
 export const AUTH_METHODS: readonly VaultAuthMethod[] = [
   tokenMethod,
   kubernetesMethod,
@@ -24,11 +24,11 @@ export const AUTH_METHODS: readonly VaultAuthMethod[] = [
   certMethod,
 ];
 
-/** Makes the authenticator of the configured method. */
+/** Creates the authenticator of the configured method. */
 export class VaultAuthenticatorFactory {
   constructor(private readonly methods: readonly VaultAuthMethod[] = AUTH_METHODS) {}
 
-  /** @throws Error for a method that the configuration should have refused. */
+  /** @throws Error for an unknown method, which the configuration refuses before. */
   create(config: AuthConfig, deps: AuthenticatorDeps): VaultAuthenticator {
     const method = this.methods.find((candidate) => candidate.name === config.method);
     if (method === undefined) throw new Error(`no auth method is called ${config.method}`);

@@ -3,15 +3,15 @@ import type { AgentFactory } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import type { VaultRequests } from './vault-request.js';
 
-/** A token and what Vault says of its life. */
+/** A token and its lifetime according to Vault. */
 export interface VaultToken {
   readonly token: string;
-  /** Seconds; 0: it never ends (root and the like). */
+  /** Seconds; 0 for a token that never expires, such as root. */
   readonly ttlSeconds: number;
   readonly renewable: boolean;
-  /** Obtained by a login of ours, so that it is ours to revoke. */
+  /** Obtained by our own login, so we revoke it. */
   readonly ours: boolean;
-  /** Whether the token may look itself up; a 403 tells nothing without it. */
+  /** Whether the token may look itself up; without that, a 403 is ambiguous. */
   readonly mayLookUp: boolean;
   /** What names the token where others add it to requests: it changes with the token. */
   readonly accessor?: string;
@@ -21,13 +21,13 @@ export interface VaultToken {
 export interface VaultAuthenticator {
   /** Vault locks the account out after a few refused logins (userpass, ldap, approle). */
   readonly locksOut?: boolean;
-  /** What a login may use up, so that the same login is refused afterwards: approle's `secret id`. */
+  /** The credential that a login may use up, so that a repetition is refused: the `secret id` of approle. */
   readonly usesUp?: string;
   /** @throws VaultError; `forbidden` or `rejected` when Vault refuses the credentials. */
   login(signal?: AbortSignal): Promise<VaultToken>;
 }
 
-/** What an authenticator may use. */
+/** The dependencies of an authenticator. */
 export interface AuthenticatorDeps {
   readonly client: VaultRequests;
   readonly aws: AwsConfig;

@@ -10,8 +10,8 @@ export interface CertificatePair {
 }
 
 /**
- * The client certificate as it is on disk. A pair that is half-written or does not match keeps the last
- * good one.
+ * The client certificate from files. While they hold an incomplete pair or one that does not match, the last good pair
+ * stays in use.
  */
 export class ClientCertificate {
   private fingerprint = '';
@@ -23,7 +23,7 @@ export class ClientCertificate {
   ) {}
 
   /**
-   * The pair as of now; the same object as long as nothing changed.
+   * The current pair; the same object as long as nothing changed.
    *
    * @throws VaultError `unavailable` when there never was a usable one.
    */

@@ -2,8 +2,8 @@ import type { Logger } from '../observability/logger.js';
 import { endIsNearFromMs, type Session } from './session-life.js';
 
 /**
- * Tells of the end of a token that was given to us and that we can neither prolong nor replace: a warning
- * at two thirds of its life, an error when the end is near, each once for a token.
+ * Reports the expiry of a given token that cannot be renewed or replaced: a warning at two thirds of its lifetime, an
+ * error when the end is near, each once per token.
  */
 export class EndOfToken {
   private said: 'nothing' | 'warning' | 'error' = 'nothing';
@@ -22,7 +22,7 @@ export class EndOfToken {
     }
   }
 
-  /** The token lives on after all. */
+  /** The token was renewed or replaced after all. */
   isFar(): void {
     this.said = 'nothing';
   }

@@ -5,24 +5,24 @@ import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
 import { beforeFirstByte } from '../runtime/fence.js';
 import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
-/** What Axios calls instead of Node's `http` and `https`. */
+/** Replaces Node's `http` and `https` for Axios. */
 export interface RequestModule {
-  /** Whether a request was made; whoever gives a body wipes it otherwise. */
+  /** Whether a request was made; otherwise the caller wipes the body. */
   began: boolean;
   /** `host:port` of the proxy that the request was handed to over plain HTTP. */
   proxy?: string | undefined;
   request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest;
 }
 
-/** What is done to a request between Axios and Node. */
+/** The hooks of a request between Axios and Node. */
 export interface RequestWatch {
   /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
   readonly beforeSend?: (() => void) | undefined;
-  /** How long a connection that had been idle may be silent before it counts as lost, in milliseconds. */
+  /** How long a reused connection may stay silent before it counts as lost, in milliseconds. */
   readonly silentMs?: number | undefined;
-  /** The body, wiped when nothing is sent any more. */
+  /** The body, wiped when the request has been sent or has failed. */
   readonly sent?: WipedBytes | undefined;
-  /** Takes each part of the answer's body as it came; whoever asks wipes them. */
+  /** Collects the parts of the answer's body; the caller wipes them. */
   readonly received?: WipedBytes | undefined;
 }
 

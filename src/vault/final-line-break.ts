@@ -4,8 +4,8 @@ import type { VaultAuthenticator } from './authenticator.js';
 import { VaultError } from './vault-error.js';
 
 /**
- * Names, in what Vault refuses, the verbatim variables that end with a line break: it was sent as part of the value,
- * and nothing in the answer of Vault points to it.
+ * Adds to a refusal of Vault the verbatim variables that end with a line break: it was sent as part of the value, and
+ * nothing in the answer of Vault hints at it.
  */
 export function withLineBreakNamed(
   authenticator: VaultAuthenticator,

@@ -1,7 +1,7 @@
 import type { EngineVersion } from '../api/resources.js';
 import type { SecretData } from './secret-data.js';
 
-/** A version of a v2 secret; together the two fields identify it, also when the secret was re-created. */
+/** A version of a v2 secret; both fields together identify it, even after the secret was re-created. */
 export interface KvVersion {
   readonly version: number;
   /** `created_time` as Vault spells it (RFC 3339 with nanoseconds). */
@@ -9,8 +9,8 @@ export interface KvVersion {
 }
 
 /**
- * What stands in Vault at a path. `deleted` (v2 only): the current version is deleted or destroyed,
- * which counts as empty data at that version. `version` is absent exactly on v1.
+ * The secret at a path in Vault. `deleted` (v2 only): the current version is deleted or destroyed, which counts as
+ * empty data at that version. `version` is absent on v1 only.
  */
 export type KvReading =
   | { readonly state: 'absent' }
@@ -18,8 +18,8 @@ export type KvReading =
   | { readonly state: 'deleted'; readonly version: KvVersion };
 
 /**
- * Asked right before every attempt of a request that changes something, retries included; what it throws
- * ends the request before anything is sent.
+ * Called right before every attempt of a request that changes something, including retries; if it throws, nothing is
+ * sent.
  */
 export type SendGuard = () => void;
 
@@ -47,8 +47,8 @@ export interface KvSecret {
    */
   write(data: SecretData, cas: number | undefined, options?: ChangeOptions): Promise<KvVersion | undefined>;
   /**
-   * v1: the path; v2: all versions and the metadata. A path that is gone already is no error. The mount is
-   * looked up again first: the other engine would take the request for something else.
+   * v1: the path; v2: all versions and the metadata. A missing path is not an error. The mount is looked up again first,
+   * because another engine would interpret the request differently.
    *
    * @throws VaultError `engine-mismatch` when another engine is mounted there by now. Whatever the guard
    *   throws.
@@ -63,13 +63,12 @@ export interface KvStore {
    */
   open(path: string, engine: EngineVersion, signal?: AbortSignal): Promise<KvSecret>;
   /**
-   * Whether Vault says that there is no mount for this path. The mount look-up answers 403 for a mount
-   * that is gone just as for one that the token may not see; a plain read of the path tells them apart
-   * for tokens that may read there.
-   * @returns false when Vault does not say so, for whatever reason; never throws `forbidden`.
+   * Whether Vault says that there is no mount for this path. The mount look-up answers 403 both for a missing mount and
+   * for one that the token may not see; a plain read of the path distinguishes them, for tokens that may read there.
+   * @returns false when Vault does not say so, for any reason; never throws `forbidden`.
    * @throws VaultError `unavailable`.
    */
   mountIsGone(path: string, signal?: AbortSignal): Promise<boolean>;
-  /** Forgets every cached mount look-up; called once per sync period. */
+  /** Drops all cached mount look-ups; called once per sync period. */
   forgetMounts(): void;
 }

@@ -32,7 +32,7 @@ export class KvV2Secret implements KvSecret {
     const answer = await session.request({ method: 'GET', path, operation: 'read', signal });
     if (answer.status === 200) return this.readingOf(answer);
     if (answer.status === 404) {
-      // A deleted or destroyed version is answered with 404 and its metadata (tried).
+      // A deleted or destroyed version is answered with 404 and its metadata (observed).
       if (hasMetadata(answer.text)) return this.readingOf(answer);
       if (notFound(answer.text) === 'secret') {
         mount.invalidate();
@@ -61,7 +61,7 @@ export class KvV2Secret implements KvSecret {
     { guard, signal }: ChangeOptions = {},
   ): Promise<KvVersion> {
     const { session, path, mount } = this.deps;
-    // Without check-and-set Vault would overwrite whatever stands there.
+    // Without check-and-set Vault would overwrite any value.
     if (cas === undefined)
       throw new VaultError('rejected', 'a K/V v2 secret is written by version only', { path });
     await mount.verify(signal);
@@ -96,8 +96,8 @@ export class KvV2Secret implements KvSecret {
   }
 
   /**
-   * Vault shows the data of a live version alone. Its own clock decides that a `deletion_time` has
-   * passed; with `delete_version_after` a live version has one in the future.
+   * Vault returns data only for a live version. Its clock decides whether a `deletion_time` has passed; with
+   * `delete_version_after` a live version has one in the future.
    */
   private readingOf({ status, text }: VaultResponse): KvReading {
     const { path } = this.deps;

@@ -1,6 +1,6 @@
 import { backoffMs } from '../runtime/backoff.js';
 
-/** A refused login is repeated slowly; an outage is met sooner. */
+/** A refused login is repeated slowly; after an outage, sooner. */
 const REFUSED = { baseMs: 10_000, capMs: 5 * 60_000 };
 const OUTAGE = { baseMs: 1_000, capMs: 30_000 };
 /**
@@ -11,7 +11,7 @@ const FAILURES_IN_A_ROW = 3;
 /** Half of it is jitter: 16 to 32 minutes. */
 const LOCKOUT_PAUSE = { baseMs: 2 * 16 * 60_000, capMs: 2 * 16 * 60_000 };
 
-/** A token that Vault ends sooner than this, twice in a row, is not worth a login for every request. */
+/** If two tokens in a row end sooner than this, the next login waits. */
 const SHORT_LIFE_MS = 60_000;
 
 /**
@@ -21,7 +21,7 @@ const SHORT_LIFE_MS = 60_000;
 const PATIENCE_MS = 30_000;
 const MAX_PATIENCE_MS = 5 * 60_000;
 
-/** How long to wait after failed logins, and after tokens that do not live. */
+/** How long to wait after failed logins, and after tokens that end right away. */
 export class LoginBackoff {
   private refusals = 0;
   private outages = 0;
@@ -49,14 +49,14 @@ export class LoginBackoff {
   }
 
   /**
-   * For how long after a login a token that is refused may only be not known yet. Longer after each token
-   * that was given up for that, so that a slow replication has its time in the end.
+   * How long after a login a refused token may not be replicated yet. Longer after each token that was dropped for this
+   * reason, to allow for slow replication.
    */
   get patienceMs(): number {
     return Math.min(MAX_PATIENCE_MS, PATIENCE_MS * 2 ** Math.min(this.shortLives, 10));
   }
 
-  /** @returns milliseconds until the next login; 0 unless tokens keep dying right after it. */
+  /** @returns milliseconds until the next login; 0 unless tokens keep ending right after it. */
   afterDeath(ageMs: number): number {
     const isShort = ageMs < Math.max(SHORT_LIFE_MS, 2 * this.patienceMs);
     this.shortLives = isShort ? this.shortLives + 1 : 0;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { VaultError } from './vault-error.js';
 
 /**
- * The text of a file that a login needs, read each time because others rotate it.
+ * The text of a file for a login, read each time because it may be rotated.
  *
  * @param what for messages, such as `service-account token`.
  * @param variable that names the file.

@@ -1,24 +1,24 @@
 import { errorsOf } from './vault-answers.js';
 
-/** A text with which Vault refuses a login, and what to do about it. */
+/** A text with which Vault refuses a login, and how to solve it. */
 export interface LoginRefusal {
-  /** How it begins; what follows is never passed on: it may repeat what was sent (`invalid secret_id "…"`). */
+  /** Its start; the rest is never shown, because it may repeat what was sent (`invalid secret_id "…"`). */
   readonly text: string;
-  /** What is shown instead of {@link text}. */
+  /** Shown instead of {@link text}. */
   readonly shown?: string;
   readonly advice?: string;
-  /** Vault could not ask somebody else: the credentials were not checked, and the login is retried as in an outage. */
+  /** Vault could not reach a third party: the credentials were not checked, and the login is retried as in an outage. */
   readonly isOutage?: boolean;
 }
 
 /** How Vault and OpenBao refuse the logins of one auth method, from the source of the method. */
 export interface LoginRefusals {
   readonly known: readonly LoginRefusal[];
-  /** What a bare `permission denied` means with the method. */
+  /** The meaning of a bare `permission denied` for the method. */
   readonly denied?: string;
 }
 
-/** For a method whose refusals say no more than their status. */
+/** For a method whose refusals contain only a status. */
 export const NO_KNOWN_REFUSALS: LoginRefusals = { known: [] };
 
 /** Of claims in tokens (hashicorp/cap, `jwt/jwt.go`), with the methods kubernetes and jwt. */
@@ -35,10 +35,10 @@ export const CLAIM_REFUSALS: readonly LoginRefusal[] = [
 ];
 
 const DENIED = 'permission denied';
-/** What Go's multierror writes before the first error. */
+/** The text of Go's multierror before the first error. */
 const LIST_OF_ERRORS = /^\d+ errors? occurred:\s*\* /;
 
-/** The refusal of the closed list that the text of an answer begins with. Holds nothing of the answer. */
+/** The known refusal that the text of an answer begins with. Holds nothing of the answer. */
 export function loginRefusal(text: string, { known, denied }: LoginRefusals): LoginRefusal | undefined {
   const errors = errorsOf(text).map((error) => error.replace(LIST_OF_ERRORS, ''));
   if (denied !== undefined && errors.includes(DENIED)) return { text: DENIED, advice: denied };
@@ -50,7 +50,7 @@ export function refusalText({ text, shown = text, advice }: LoginRefusal): strin
   return advice === undefined ? `: ${shown}` : `: ${shown}; ${advice}`;
 }
 
-/** As a whole, or before a colon, a semicolon or a blank. */
+/** The whole text, or its start before a colon, a semicolon or a blank. */
 function beginsWith(error: string, text: string): boolean {
   return error === text || (error.startsWith(text) && /^[:; ]/.test(error.slice(text.length)));
 }

@@ -5,18 +5,18 @@ import { namedWaitMs } from '../runtime/wait-limits.js';
 import { LoginBackoff } from './login-backoff.js';
 import { VaultError } from './vault-error.js';
 
-/** The time after a failed login in which nobody logs in; everybody who asks is told why at once. */
+/** The pause after a failed login, in which requests fail immediately with the reason. */
 export class LoginRest {
   private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
   private readonly backoff: LoginBackoff;
-  /** Since the last login that succeeded, the answer to one was lost: Vault may have taken it. */
+  /** Since the last successful login, the answer to one was lost: Vault may have accepted it. */
   private isAnswerLost = false;
 
   constructor(
     private readonly deps: {
       readonly method: string;
       readonly locksOut: boolean;
-      /** What a login may use up. */
+      /** The credential that a login may use up. */
       readonly usesUp?: string | undefined;
       readonly clock: Clock;
       readonly logger: Logger;
@@ -28,7 +28,7 @@ export class LoginRest {
     this.backoff = new LoginBackoff({ locksOut, ...(random === undefined ? {} : { random }) });
   }
 
-  /** Why there was no login at the last attempt; also when the rest is over. */
+  /** Why the last login failed; kept after the pause. */
   get error(): VaultError | undefined {
     return this.rest?.error;
   }
@@ -42,7 +42,7 @@ export class LoginRest {
     return this.untilMs > this.deps.clock.monotonicMs();
   }
 
-  /** For how long after a login a token that is refused may only be not known yet. */
+  /** How long after a login a refused token may not be replicated yet. */
   get patienceMs(): number {
     return this.backoff.patienceMs;
   }
@@ -54,7 +54,7 @@ export class LoginRest {
     this.rest = undefined;
   }
 
-  /** @returns what to tell everybody who asks until the next attempt. */
+  /** @returns the error of all requests until the next attempt. */
   failed(error: unknown): VaultError {
     const { method, metrics, logger } = this.deps;
     const cause =
@@ -76,7 +76,7 @@ export class LoginRest {
     return this.begin(waitMs, `not logged in to Vault: ${problem}`, cause.facts);
   }
 
-  /** A token died; when tokens keep dying right after the login, the next one waits. */
+  /** A token ended; if tokens keep ending right after the login, the next login waits. */
   died(ageMs: number): void {
     const waitMs = this.backoff.afterDeath(ageMs);
     if (waitMs === 0) return;

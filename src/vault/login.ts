@@ -10,7 +10,7 @@ const ENDPOINT = /^[^\s%?#\\]+$/;
 /** A token is sent as a header. */
 export const HEADER_SAFE = /^[\u0021-\u007e]+$/;
 
-/** Checks an endpoint variable: any path that stays where it points, such as `auth/my/deep/mount/login`. */
+/** Checks an endpoint variable: any path without dot segments, such as `auth/my/deep/mount/login`. */
 export function endpointProblem(value: string): string | undefined {
   const segments = value.replace(/^\/+|\/+$/g, '').split('/');
   const sound =

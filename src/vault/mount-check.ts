@@ -2,9 +2,8 @@ import type { Mount, Mounts } from './mounts.js';
 import { VaultError } from './vault-error.js';
 
 /**
- * What is known of the mount of one secret. The mount may have been replaced since it was looked up, and
- * a request made for the other engine would be stored as it is, or destroy versions: nothing is changed
- * until that is verified.
+ * What is known about the mount of one secret. The mount may have been replaced since it was looked up, and a request
+ * for the wrong engine would store wrong data or destroy versions: nothing is changed until the mount is verified.
  */
 export class MountCheck {
   private isUnverified = false;
@@ -13,13 +12,13 @@ export class MountCheck {
     private readonly deps: { readonly mounts: Mounts; readonly mount: Mount; readonly path: string },
   ) {}
 
-  /** Vault answered 400 or 404, as it does when the mount is another one by now. */
+  /** Vault answered 400 or 404, as it does when the mount has been replaced. */
   invalidate(): void {
     this.isUnverified = true;
     this.deps.mounts.forget(this.deps.mount);
   }
 
-  /** The secret could not be read, so that no answer tells which engine is there; others keep the mount. */
+  /** The secret could not be read, so the engine is not confirmed; the cached mount stays for other secrets. */
   requireCheck(): void {
     this.isUnverified = true;
   }
@@ -27,8 +26,8 @@ export class MountCheck {
   /**
    * Looks the mount up again if it is unverified.
    *
-   * @throws VaultError `engine-mismatch` when another engine is mounted there by now; `unavailable` when
-   *   the path belongs to another mount: everything is to be decided anew.
+   * @throws VaultError `engine-mismatch` when another engine is mounted there now; `unavailable` when the path belongs to
+   *   another mount: the reconcile must start over.
    */
   async verify(signal?: AbortSignal): Promise<void> {
     if (!this.isUnverified) return;
@@ -46,8 +45,8 @@ export class MountCheck {
   }
 
   /**
-   * Looks the mount up again in any case, for a request that was not preceded by a read. A look-up that is
-   * forbidden (no such mount, or no permission on it) holds nothing up: Vault refuses the request then.
+   * Always looks the mount up again, for a request without a preceding read. A forbidden look-up (no such mount, or no
+   * permission on it) is ignored: Vault then refuses the request itself.
    *
    * @throws VaultError as {@link verify}.
    */

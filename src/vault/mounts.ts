@@ -12,8 +12,8 @@ export interface Mount {
 }
 
 /**
- * Which mount a path belongs to, from `sys/internal/ui/mounts/<path>`, which every token with any rule
- * on the mount may read. Answers are kept per mount; mounts never nest in Vault.
+ * The mount of a path, from `sys/internal/ui/mounts/<path>`, which any token with a rule on the mount may read. Answers
+ * are cached per mount; mounts in Vault never nest.
  */
 export class Mounts {
   private readonly known = new Map<string, Mount>();

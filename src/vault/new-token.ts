@@ -6,7 +6,7 @@ import { namesUnknownToken, tellsOfDeadToken } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultOperation, VaultResponse } from './vault-request.js';
 
-/** Nodes behind one address answer in turns: within so much time one that knows the token has its turn. */
+/** Nodes behind one address answer in turns: within this time a node that knows the token answers. */
 const DOUBT_MS = 5_000;
 /** Requests may be on their way with the token that was replaced last. */
 const REMEMBERED = 2;
@@ -55,7 +55,7 @@ export class NewTokens {
     if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
   }
 
-  /** A node knows the token. */
+  /** A node has accepted the token. */
   taken({ token }: Pick<VaultToken, 'token'>): void {
     const standing = this.standingOf(token);
     if (standing === undefined) return;

@@ -2,15 +2,15 @@ import { errorsOf } from './vault-answers.js';
 
 interface NotNow {
   readonly status: number;
-  /** How the one error of the answer begins; absent: any. */
+  /** The start of the single error in the answer; absent: any. */
   readonly begins?: RegExp;
-  /** What is told; nothing of the answer itself. */
+  /** The message; nothing of the answer itself. */
   readonly means: string;
 }
 
 /**
- * Answers below 500 by which Vault says "not now" rather than "no": what was asked is right and is served
- * once the server is ready. Everything from 500 on is an outage anyway: `Vault is sealed`, `node is not
+ * Answers below 500 that mean "not now" rather than "no": the request is valid and is served once the server is ready.
+ * Everything from 500 on is an outage anyway: `Vault is sealed`, `node is not
  * active`, `no active Vault instance found`, `local node not active but active cluster node not found`,
  * `internal error` (a token or policy could not be read), `API access to this namespace has been locked`,
  * `overloaded, try again later`. Every other 4xx is a refusal. With status and source of each:
@@ -48,7 +48,7 @@ const NOT_NOW: readonly NotNow[] = [
   { status: 473, means: 'it is a performance standby' },
 ];
 
-/** What an answer below 500 means when it is "not now"; undefined when it is an answer. */
+/** The meaning of an answer below 500 if it is "not now"; otherwise undefined. */
 export function notNow(status: number, text: string): string | undefined {
   const ofStatus = NOT_NOW.filter((known) => known.status === status);
   if (ofStatus.length === 0) return undefined;
@@ -70,7 +70,7 @@ const NOT_BEGUN: readonly string[] = [
   'overloaded, try again later',
 ];
 
-/** Whether Vault itself says of an answer that counts as an outage that the request was not worked on. */
+/** Whether an answer that counts as an outage shows that Vault did not process the request. */
 export function wasNotBegun(status: number, text: string): boolean {
   const errors = errorsOf(text);
   // A login has succeeded by then (`handleLoginRequest` in vault/request_handling.go).

@@ -1,6 +1,6 @@
 import type { RawResponse } from './vault-transport.js';
 
-/** The redirects that the official client follows (`api.Client.rawRequestWithContext`). */
+/** The redirect statuses that the official client follows (`api.Client.rawRequestWithContext`). */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 
 export function isRedirect({ status }: Pick<RawResponse, 'status'>): boolean {
@@ -8,8 +8,8 @@ export function isRedirect({ status }: Pick<RawResponse, 'status'>): boolean {
 }
 
 /**
- * Where a redirect leads, as standbys ask for: one hop, never from https to http, and never with
- * anything but http(s). The token goes along only where this says so.
+ * The target of a redirect, which standbys use: one hop, never from https to http, and only http(s). The token is sent
+ * only to a target that this function returns.
  *
  * @param from the URL that was asked.
  */

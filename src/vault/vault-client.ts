@@ -25,21 +25,21 @@ import {
 import type { VaultOperation, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 import type { RawResponse, VaultTransport } from './vault-transport.js';
 
-/** Waits between attempts, as the official client's (`retryablehttp`, 1 to 1.5 s), begun lower. */
+/** Waits between attempts, like those of the official client (`retryablehttp`, 1 to 1.5 s), but starting lower. */
 const RETRY = { baseMs: 500, capMs: 1_500 };
 
-/** What a resource in flight still needs when the operator stops; look-ups and logins begin something new. */
+/** The operations that a reconcile in flight still needs during a shutdown; look-ups and logins start something new. */
 const FINISHING: ReadonlySet<VaultOperation> = new Set(['read', 'write', 'delete', 'token_revoke']);
-/** A standby's redirect is followed for what changes something: it was not done yet, and is to be finished. */
+/** A standby redirects a write that it did not process, so the redirect is followed. */
 const FOLLOWED_TO_THE_END: ReadonlySet<VaultOperation> = new Set(['write', 'delete', 'token_revoke']);
 
-/** A failed exchange, and whether the next attempt may go better. */
+/** A failed exchange, and whether another attempt may succeed. */
 interface Failed {
   readonly error: VaultError;
   readonly again: boolean;
 }
 
-/** What is left of `VAULT_CLIENT_TIMEOUT`, which bounds all attempts together, as in the official client. */
+/** The rest of `VAULT_CLIENT_TIMEOUT`, which limits all attempts together, as in the official client. */
 interface Budget {
   leftMs: number;
 }
@@ -60,7 +60,7 @@ export class VaultClient implements VaultRequests {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>,
-    /** Once aborted, what is in flight gets no further attempts. */
+    /** Once aborted, requests in flight get no further attempts. */
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
   ) {
     const { rateLimit } = config;
@@ -70,7 +70,7 @@ export class VaultClient implements VaultRequests {
   }
 
   /**
-   * @returns any answer that is no failure of Vault as a whole: 2xx, and 4xx that does not mean "not now".
+   * @returns any answer that is not an outage: 2xx, and 4xx that does not mean "not now".
    * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
    *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed;
    *   whatever the request's guard throws.
@@ -89,13 +89,13 @@ export class VaultClient implements VaultRequests {
       const tooLong = waitMs > NAMED_WAIT_LIMITS_MS.vaultAttempt || waitMs >= budget.leftMs;
       if (!result.again || attempt >= config.maxRetries || tooLong || abandoned) throw result.error;
       await this.pause(waitMs, request);
-      // The wait may have ended because somebody gave up.
+      // The wait may have ended because the request was cancelled.
       if (this.isGivenUp(request)) throw result.error;
       budget.leftMs -= waitMs;
     }
   }
 
-  /** Waits for VAULT_RATE_LIMIT; what still waits for it when the operator stops is not begun any more. */
+  /** Waits for VAULT_RATE_LIMIT; a request that still waits at shutdown is not sent. */
   private async isItsTurn({ signal }: VaultRequest): Promise<boolean> {
     if (this.rate === undefined) return signal?.aborted !== true;
     const wasStopping = this.isStopping;
@@ -112,7 +112,7 @@ export class VaultClient implements VaultRequests {
     return this.isStopping || signal?.aborted === true;
   }
 
-  /** Ends at once when the request is given up or the operator stops. */
+  /** Ends immediately when the request is cancelled or the operator stops. */
   private async pause(ms: number, { signal }: VaultRequest): Promise<void> {
     const until = new LinkedAbort([signal, this.stopping]);
     await sleep(this.clock, ms, until.signal);
@@ -149,7 +149,7 @@ export class VaultClient implements VaultRequests {
     limit.expireIn(clock, Math.max(1, budget.leftMs));
     const stopTimer = metrics.vaultRequestDuration.startTimer();
     let refusal: Error | undefined;
-    // The events of a shared connection run in the context of whoever opened it.
+    // Events of a shared connection run in the async context of the request that opened it.
     const beforeSend = AsyncResource.bind((): void => {
       try {
         gate.assertOpen();
@@ -194,13 +194,13 @@ export class VaultClient implements VaultRequests {
       // Asked for by Vault Agent and required of API clients by hardened installations.
       'X-Vault-Request': 'true',
       ...(namespace === undefined ? {} : { 'X-Vault-Namespace': namespace }),
-      // An empty one is added by a Vault Agent on the way.
+      // A Vault Agent adds its own token if there is none.
       ...(token === undefined || token === '' ? {} : { 'X-Vault-Token': token }),
       ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
     };
   }
 
-  /** Every answer of Vault is a JSON object, or empty with 204; others come from something in between. */
+  /** Every answer of Vault is a JSON object, or empty with 204; any other comes from a server in between. */
   private classify({ operation }: VaultRequest, response: RawResponse): VaultResponse | Failed {
     const { status, text, proxy } = response;
     if (status >= 500 || notNow(status, text) !== undefined) {
@@ -219,7 +219,7 @@ export class VaultClient implements VaultRequests {
     };
   }
 
-  /** The last guard before the wire: no path climbs out of its mount, whoever made it. */
+  /** The last check before sending: no path leaves its mount. */
   private urlOf(path: string): string {
     const segments = path.split('/');
     const isSound = segments.every((segment) => !['', '.', '..'].includes(segment));

@@ -2,9 +2,9 @@ import { type FailurePolicy, OperatorError } from '../api/errors.js';
 import type { Retry } from '../api/reasons.js';
 
 /**
- * `unavailable`: sealed, standby, 5xx, network, TLS, a login that was refused. `forbidden`: 403 with a
- * token that is alive. `engine-mismatch`: the mount is not what the resource says. `mount-gone`: Vault
- * says that there is no such mount. `rejected`: any other 4xx, on a v2 write most often check-and-set.
+ * `unavailable`: sealed, standby, 5xx, network, TLS, a refused login. `forbidden`: 403 with a valid token.
+ * `engine-mismatch`: the mount has another engine than the resource says. `mount-gone`: Vault says that there is no such
+ * mount. `rejected`: any other 4xx, on a v2 write usually check-and-set.
  */
 export type VaultFailure = 'unavailable' | 'forbidden' | 'engine-mismatch' | 'mount-gone' | 'rejected';
 
@@ -16,7 +16,7 @@ const POLICY: Readonly<Record<VaultFailure, FailurePolicy>> = {
   rejected: { reason: 'VaultForbidden' },
 };
 
-/** A request to Vault that failed; built from status, operation and normalised path alone. */
+/** A failed request to Vault; the message holds only status, operation and normalised path. */
 export class VaultError extends OperatorError {
   constructor(
     readonly failure: VaultFailure,
@@ -25,17 +25,17 @@ export class VaultError extends OperatorError {
       readonly status?: number;
       readonly operation?: string;
       readonly path?: string;
-      /** Vault may have worked on the request: nothing says that it did not. */
+      /** Vault may have processed the request. */
       readonly maybeDone?: boolean;
     } = {},
     retryAfterMs?: number,
-    /** Instead of what follows from the failure. */
+    /** Overrides the policy of the failure. */
     retry?: Retry,
   ) {
     super(message, retry === undefined ? POLICY[failure] : { ...POLICY[failure], retry }, retryAfterMs);
   }
 
-  /** The token lacks a permission. A 403 that may pass soon, such as right after a login, is no such answer. */
+  /** The token lacks a permission. A 403 that may pass soon, such as right after a login, does not count. */
   get isDenied(): boolean {
     return this.failure === 'forbidden' && this.retry !== 'soon';
   }

@@ -9,7 +9,7 @@ import type { RawResponse } from './vault-transport.js';
 
 /** Codes of Node's TLS layer that mean: the certificate, not the network. */
 const CERTIFICATE_CODE = /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(GET|VERIFY)_)/;
-/** No connection stood. */
+/** Codes that mean that no connection was established. */
 const NEVER_SENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -20,7 +20,7 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
 ]);
 const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 
-/** A failure without an answer, reduced to its code: Axios hangs the request on its errors. */
+/** A failure without an answer, reduced to its code: errors of Axios hold the request. */
 export function networkFailure(code: string, operation: VaultOperation, error?: unknown): VaultError {
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined)
@@ -33,8 +33,8 @@ export function networkFailure(code: string, operation: VaultOperation, error?: 
 }
 
 /**
- * Whether another attempt may do better: not with a certificate, a file or a time limit in the way, and not for a
- * login that may have been sent, as a secret id may be good for one use.
+ * Whether another attempt may succeed: not after a certificate, file or timeout error, and not for a login that may have
+ * been sent, because a secret id may be valid for one use only.
  */
 export function isWorthAnotherAttempt(code: string, operation: VaultOperation): boolean {
   if (operation === 'login' && !NEVER_SENT.has(code)) return false;
@@ -42,7 +42,7 @@ export function isWorthAnotherAttempt(code: string, operation: VaultOperation): 
   return !['ETIMEDOUT', 'ABORTED'].includes(code);
 }
 
-/** 407 is an answer of a proxy alone (RFC 9110, 15.5.8); over plain HTTP it comes in the place of Vault's. */
+/** Only a proxy answers 407 (RFC 9110, 15.5.8); over plain HTTP it replaces the answer of Vault. */
 export function proxyAsksForCredentials(operation: VaultOperation): VaultError {
   const message = 'no way to Vault: the proxy asks for credentials, or for others (HTTP 407)';
   return new VaultError('unavailable', message, { status: 407, operation });
@@ -73,7 +73,7 @@ export function networkCode(error: unknown): string {
   return typeof code === 'string' && SAFE_CODE.test(code) ? code : 'EUNKNOWN';
 }
 
-/** 5xx, and what `notNow` knows. */
+/** 5xx, and the answers that `notNow` knows. */
 export function serverFailure(
   { status, headers, text, proxy }: RawResponse,
   operation: VaultOperation,

@@ -25,7 +25,7 @@ export class VaultKvStore implements KvStore {
         try {
           return await session.request(request);
         } catch (error) {
-          // A mount that is being upgraded comes back as another engine.
+          // After its upgrade, the mount has another engine version.
           if (error instanceof VaultError && error.facts.status === 400) this.mounts.forgetAll();
           throw error;
         }
@@ -40,7 +40,7 @@ export class VaultKvStore implements KvStore {
     const inMount = path.slice(mount.path.length + 1);
     const problem = mismatch(mount, engine, inMount);
     if (problem !== undefined) {
-      // Whoever mends the mount need not wait for the end of the period.
+      // A corrected mount is found before the end of the period.
       this.mounts.forget(mount);
       throw new VaultError('engine-mismatch', problem, { path });
     }
@@ -67,7 +67,7 @@ export class VaultKvStore implements KvStore {
   }
 }
 
-/** Asked again right before any request: no path of a resource reaches Vault unchecked. */
+/** Checked again right before any request, so that no path of a resource reaches Vault unchecked. */
 function guard(path: string): void {
   const parsed = parseVaultPath(path);
   if (!parsed.ok) throw new VaultError('engine-mismatch', `the path ${parsed.problem}`);

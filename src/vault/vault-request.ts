@@ -12,22 +12,22 @@ export interface VaultRequest {
   /** JSON text. */
   readonly body?: string;
   readonly token?: string;
-  /** Changes secrets: asks the write gate before every send. */
+  /** Changes secrets: the write gate is checked before every send. */
   readonly mutates?: boolean;
-  /** Asked beside the write gate before every send; what it throws ends the request unsent. */
+  /** Called in addition to the write gate before every send; if it throws, nothing is sent. */
   readonly guard?: (() => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Any answer that is not a failure of Vault as a whole. */
+/** Any answer that is not an outage. */
 export interface VaultResponse {
   readonly status: number;
   readonly text: string;
-  /** A 403 to a token that was obtained a moment ago: what is missing may not have been replicated yet. */
+  /** A 403 for a new token: the token or its permissions may not be replicated yet. */
   readonly mayPass?: boolean;
 }
 
-/** Sends requests as they are: `VaultClient`. */
+/** Sends requests unchanged: `VaultClient`. */
 export interface VaultRequests {
   /** @throws VaultError; WriteGateClosedError or StaleCacheError for a request that changes something. */
   request(request: VaultRequest): Promise<VaultResponse>;

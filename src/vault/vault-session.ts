@@ -21,17 +21,17 @@ import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from
 const STOPPED = new VaultError('unavailable', 'the Vault session has ended because the operator stops');
 
 /**
- * The one token of the process. Logged in to when it is first needed and again when it is gone, by one
- * login for everybody who waits; renewed or replaced at about two thirds of its life. Until the end there
- * is always a request on its way or a timer set (but for a token that never ends): {@link plan} sets it
- * by what is so, after everything that happens.
+ * The Vault token of the process. It logs in when a token is first needed and again when the token is gone, with one
+ * login for all callers; it renews or replaces the token at about two thirds of its lifetime. Until shutdown there is
+ * always a request in flight or a timer set, except for a token that never expires: {@link plan} sets the timer after
+ * every event.
  */
 @injectable()
 export class VaultSession implements SessionRequests, ReadinessCheck {
   /** The readiness check. */
   readonly name = 'vault';
   private current: Session | undefined;
-  /** When the current token is to be renewed or replaced, in monotonic milliseconds. */
+  /** When to renew or replace the current token, in monotonic milliseconds. */
   private attendAtMs = 0;
   private attending = false;
   private pending: Promise<Session> | undefined;
@@ -53,7 +53,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     @inject(TOKENS.logger) private readonly logger: Logger,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>,
-    /** Once aborted, nothing is renewed, looked up or logged in to any more. */
+    /** Once aborted, there are no more renewals, look-ups or logins. */
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
     @inject(TOKENS.random, { isOptional: true }) private readonly random?: () => number,
   ) {
@@ -64,7 +64,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       try {
         await this.tokens.revoke(token, this.ended.signal);
       } catch (error) {
-        // At the end it is revoked with the others.
+        // At shutdown it is revoked with the others.
         if (!this.ended.signal.aborted) throw error;
       }
     }, logger);
@@ -84,22 +84,21 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     });
   }
 
-  /** Logs in and stays logged in; Vault may be down. Never throws. */
+  /** Logs in and keeps the session; Vault may be down. Never throws. */
   start(): void {
     this.proceed();
   }
 
-  /** What is missing for requests to be sent, or undefined. */
+  /** Why requests cannot be sent, or undefined. */
   problem(): string | undefined {
     if (this.current !== undefined && !this.isOver(this.current)) return undefined;
     return this.rest.error?.message ?? 'not logged in to Vault yet';
   }
 
   /**
-   * Sends a request with the token. A 403 is looked into: a dead token is replaced and the request sent
-   * once more; a living one means that the permission is missing, and the 403 is the answer. As long as
-   * the token is new, it may also mean that the node that was asked does not know the token yet, or not
-   * everything that it may do: that passes, and nobody logs in because of it.
+   * Sends a request with the token. After a 403 the token is looked up: an invalid token is replaced and the request sent
+   * once more; with a valid one the permission is missing, and the 403 is the answer. While the token is new, the node
+   * may also not know the token or its permissions yet: that passes, and causes no login.
    *
    * @throws VaultError `unavailable` when there is no session or no answer, or the token is not known yet.
    */
@@ -111,7 +110,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     const { newTokens } = this;
     const isNew = newTokens.isNew(session);
     if (isNew && newTokens.isPlain(session, answer)) return notKnownYet(answer, request.operation);
-    // Another request may have replaced the token while this one was on its way.
+    // Another request may have replaced the token while this one was in flight.
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) {
         newTokens.taken(session);
@@ -126,7 +125,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     return second.status === 403 && newTokens.isNew(fresh) ? notKnownYet(second, request.operation) : second;
   }
 
-  /** Ends renewals; revokes the tokens that logins of ours obtained. Never throws. */
+  /** Ends renewals and revokes the tokens of our own logins. Never throws. */
   async stop(signal?: AbortSignal): Promise<void> {
     this.ended.abort();
     this.alarm.clear();
@@ -163,7 +162,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     return await this.logIn();
   }
 
-  /** One login for all who ask meanwhile. */
+  /** One login for all concurrent callers. */
   private logIn(): Promise<Session> {
     this.pending ??= this.attemptLogin().finally(() => {
       this.pending = undefined;
@@ -192,7 +191,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     }
   }
 
-  /** Sets the one timer by what is so now; requests that are on their way call it at their end. */
+  /** Sets the timer according to the current state; requests in flight call it when they end. */
   private plan(): void {
     this.alarm.clear();
     if (this.isStopping || this.pending !== undefined || this.attending) return;
@@ -208,7 +207,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     });
   }
 
-  /** Does what is due. What goes wrong is kept in `rest`, logged and counted there. */
+  /** Does what is due. `rest` keeps, logs and counts failures. */
   private proceed(): void {
     const { current } = this;
     const isAlive = current !== undefined && !this.isOver(current);
@@ -230,7 +229,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     return session;
   }
 
-  /** Renews, or logs in anew where that does not help: near the maximum life renewals grow short. */
+  /** Renews, or logs in again if that does not help: near the maximum lifetime renewals get shorter. */
   private async attend(session: Session): Promise<void> {
     this.attending = true;
     try {
@@ -246,14 +245,14 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
         this.end.isFar();
         this.adopt(renewed.session);
       }
-      // The old token serves until the new one is there.
+      // The old token is used until the new one exists.
       else if (session.ours) await this.logIn();
       else {
         if (renewed !== undefined) this.adopt(renewed.session);
         this.end.isNear(renewed?.session ?? session, this.clock.monotonicMs());
       }
     } catch {
-      // A renewal without an answer, or a login that failed and said so.
+      // A renewal without an answer, or a failed login that is logged already.
     } finally {
       this.attending = false;
       const nowMs = this.clock.monotonicMs();
@@ -265,9 +264,9 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     }
   }
 
-  /** Tells a dead token from a missing permission; one look-up for all who ask. */
+  /** Distinguishes an invalid token from a missing permission; one look-up for all callers. */
   private async isDead(session: Session, answer: string): Promise<boolean> {
-    // Without the permission to look itself up, only the text of the 403 tells.
+    // Without the permission for a look-up, only the text of the 403 tells.
     if (!session.mayLookUp) return tellsOfDeadToken(answer);
     const { token, ours } = session;
     if (this.check?.token !== token) {
@@ -281,7 +280,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     return seen === 'dead';
   }
 
-  /** Gives up a token that Vault does not know any more. */
+  /** Drops a token that Vault does not accept any more. */
   private discard(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.drop(session);

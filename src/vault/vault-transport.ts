@@ -16,13 +16,13 @@ import { TOKENS } from '../tokens.js';
 import { type CertificatePair, ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
-/** Connections when nobody says how many requests run side by side. */
+/** Connections when the number of concurrent requests is not given. */
 const MAX_SOCKETS = 16;
-/** A read takes Vault milliseconds. */
+/** Vault answers a read within milliseconds. */
 const SILENT_MS = 5_000;
-/** Folders of system roots hold hundreds of files: they are looked at this often at most. */
+/** Directories of system roots hold hundreds of files, so they are checked at most this often. */
 const SYSTEM_ROOTS_CHECK_MS = 10_000;
-/** Vault takes 32 MiB; what it gives is that and its metadata. */
+/** Vault accepts 32 MiB; an answer has metadata in addition. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
 export interface RawRequest {
@@ -32,7 +32,7 @@ export interface RawRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
   readonly signal: AbortSignal;
-  /** What it carries may be good for one use: it is sent on a connection that has not been idle, and never twice. */
+  /** The credential may be valid for one use: it is sent on a new connection, and never twice. */
   readonly once?: boolean;
   /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
   readonly beforeSend?: () => void;
@@ -53,10 +53,9 @@ interface AxiosInstance {
 }
 
 /**
- * One HTTP exchange with Vault through hashi-vault-js, whose public Axios instance is told to do only
- * that: no redirects, no proxy, no absolute URLs and no body handling of its own, every status an
- * answer. Certificates are looked at before each request, so that changed files are used without a
- * restart.
+ * One HTTP exchange with Vault through the public Axios instance of hashi-vault-js, without redirects, proxy, absolute
+ * URLs and body handling of its own; every status is an answer. Certificates are checked before each request, so that
+ * changed files are used without a restart.
  */
 @injectable()
 export class VaultTransport {
@@ -65,7 +64,7 @@ export class VaultTransport {
   private readonly systemTrust: TrustStore | undefined;
   private readonly certificate: ClientCertificate | undefined;
   private systemRoots: { readonly roots: readonly string[]; readonly seenMs: number } | undefined;
-  /** The connections, and what they were made with. */
+  /** The connection pool and the TLS material it was made with. */
   private made:
     | {
         readonly pool: ConnectionPool;
@@ -78,7 +77,7 @@ export class VaultTransport {
     @inject(TOKENS.vaultConfig) private readonly config: VaultConfig,
     @inject(TOKENS.agents) private readonly agents: AgentFactory,
     @inject(TOKENS.logger) logger: Logger,
-    /** As many as requests may run side by side: one that waits for a connection uses up its time. */
+    /** The number of concurrent requests: a request that waits for a connection uses up its timeout. */
     @inject(TOKENS.vaultMaxSockets, { isOptional: true }) private readonly maxSockets: number = MAX_SOCKETS,
     /** How long a reused connection may stay silent after a read before a new one is tried, in milliseconds. */
     @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
@@ -112,7 +111,7 @@ export class VaultTransport {
     try {
       return await this.exchange(request);
     } catch (error) {
-      // A reset on a kept connection: the network in between forgot it, or the peer closed it just then.
+      // A reset on a reused connection: a device in between dropped it, or the peer has just closed it.
       if (!isStaleConnection(error) || request.signal.aborted || request.once === true) throw error;
       return await this.exchange(request);
     }
@@ -140,7 +139,7 @@ export class VaultTransport {
         baseURL: origin,
         url: `${pathname}${search}`,
         allowAbsoluteUrls: false,
-        // Unpacking would leave copies of the answer in buffers of zlib.
+        // Decompression would leave copies of the answer in buffers of zlib.
         headers: { ...request.headers, 'Accept-Encoding': 'identity' },
         data: body,
         signal: request.signal,
@@ -166,7 +165,7 @@ export class VaultTransport {
       return { status, headers, text, ...via };
     } finally {
       received.wipe();
-      // Otherwise it may still be on its way, and is wiped when the request ends.
+      // Otherwise it may still be in flight, and is wiped when the request ends.
       if (!transport.began) sent.wipe();
     }
   }
@@ -205,14 +204,14 @@ export class VaultTransport {
   }
 }
 
-/** Whether a kept connection ended before an answer began. */
+/** Whether a reused connection ended before an answer began. */
 function isStaleConnection(error: unknown): boolean {
   const { code, request } = error as { code?: unknown; request?: Partial<ClientRequest> & { res?: unknown } };
   const isReset = code === 'ECONNRESET' || code === 'EPIPE';
   return isReset && request?.reusedSocket === true && (request.res === undefined || request.res === null);
 }
 
-/** The first of file, bytes and path counts, and replaces the built-in roots, as in the official client. */
+/** The first of file, bytes and path is used and replaces the built-in roots, as in the official client. */
 function vaultTrust(config: VaultConfig, logger: Logger): TrustStore | undefined {
   const { caCertFile, caCertBytes, caPath } = config;
   if (caCertFile !== undefined)

@@ -9,17 +9,17 @@ import {
   type WatchedResource,
 } from './watched-resource.js';
 
-/** A page beyond this is asked for in smaller pieces; 500 objects are a few megabytes as a rule. */
+/** A larger page is requested in smaller pieces; 500 objects are usually a few megabytes. */
 const MAX_PAGE_BYTES = 32 * 1024 * 1024;
-/** The longest wait for the next bytes: a large list takes as long as it takes. */
+/** The longest wait for the next bytes; the whole list may take longer. */
 const INACTIVITY_MS = 30_000;
 
 /** One page of a list. */
 export interface Page {
   readonly items: readonly WatchedObject[];
-  /** Items without what identifies them. */
+  /** The number of items without name or uid. */
   readonly malformed: number;
-  /** The version that the whole list shows. */
+  /** The resourceVersion of the whole list. */
   readonly resourceVersion: string;
   /** Present when there is a next page. */
   readonly continueToken?: string;

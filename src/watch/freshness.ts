@@ -16,11 +16,11 @@ import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
 import { WatchState } from './watch-state.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
-/** So long the first namespace waits for an answer to the lists of the others: they may own its paths. */
+/** How long one namespace waits for the lists of the others, which may own its paths. */
 const SETTLE_MS = 10_000;
 /**
- * So long work waits for a fresh cache rather than to begin again: it keeps its place in the queue, and plaintexts
- * in memory.
+ * How long work waits for a fresh cache instead of starting over; it occupies a worker and keeps plaintexts in memory
+ * meanwhile.
  */
 const CATCH_UP_MS = 30_000;
 /** A list that takes longer than this is worth a line in the log. */
@@ -33,13 +33,12 @@ export interface WatchKey {
 }
 
 /**
- * Whether what the cache holds of a namespace is fresh enough to write from: both kinds were listed
- * completely, by lists that began after the last moment at which something may have been missed, and
- * both watches have shown a sign of life since. Such moments are: the start, each new term of
- * leadership, a stall of the process, a change that a watch could not tell, and a silence.
+ * Whether the cache of a namespace is fresh enough to write from: both kinds were listed completely, by lists that
+ * started after the last moment at which a change may have been missed, and both watches have been alive since. Such
+ * moments are the start, each new term of leadership, a stall of the process, an unreadable watch event, and silence.
  *
- * As a gate it is asked from within {@link during}: the work is judged by its own namespace, and by
- * whether it began before the cache was behind.
+ * As a gate it is called within {@link during}: the work may write if its own namespace is fresh and was so since the
+ * work started.
  */
 @injectable()
 export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck {
@@ -56,11 +55,11 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.logger) private readonly logger: Logger,
     @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'watchSynced'>,
-    /** Asked before each write: whether the process was stopped meanwhile. */
+    /** Checked before each write: whether the process was stopped meanwhile. */
     @inject(TOKENS.stalls) private readonly stalls: Pick<StallDetector, 'check'>,
     /** Undefined: all namespaces with one watch per kind. */
     @inject(TOKENS.watchNamespaces, { isOptional: true }) private readonly namespaces?: readonly string[],
-    /** A watch that shows no sign of life for `inactivityMs` counts as behind. */
+    /** A watch that is silent for `inactivityMs` counts as behind. */
     @inject(TOKENS.watchLimits, { isOptional: true }) limits: Partial<WatchLimits> = {},
   ) {
     this.inactivityMs = limits.inactivityMs ?? DEFAULT_WATCH_LIMITS.inactivityMs;
@@ -84,22 +83,22 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     for (const watch of this.watches()) this.metrics.watchSynced.set({ ...watch }, 0);
   }
 
-  /** @param relist lists a collection anew, ending its watch. */
+  /** @param relist ends the watch of a collection and lists it again. */
   onBehind(relist: (watch: WatchKey) => void): void {
     this.relist = relist;
   }
 
-  /** @param changed keys may be ready that were not. */
+  /** @param changed called when more keys may be ready. */
   onChange(changed: () => void): void {
     this.changed = changed;
   }
 
-  /** Every namespace is to be listed anew before anything is written from it. */
+  /** Requires a new list of every namespace before anything is written from it. */
   demand(): void {
     this.demandedMs = this.clock.monotonicMs();
     for (const scope of this.scopes.values()) {
       for (const state of scope.watches.values()) state.demand();
-      this.settle(scope);
+      this.updateScope(scope);
     }
     for (const watch of this.watches()) this.relist(watch);
   }
@@ -116,20 +115,20 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     });
   }
 
-  /** The watch was opened, or had something to say. */
+  /** The watch was opened or sent something. */
   alive(watch: WatchKey): void {
     const state = this.stateOf(watch);
     if (state !== undefined) state.aliveMs = this.clock.monotonicMs();
   }
 
-  /** Something may have happened that the watch did not tell. */
+  /** The watch may have missed a change. */
   missed(watch: WatchKey): void {
     this.update(watch, (state) => {
       state.miss();
     });
   }
 
-  /** @param refused the API server answered, and will answer so until somebody changes permissions. */
+  /** @param refused the API server answered 403, which lasts until somebody changes permissions. */
   failed(watch: WatchKey, refused: boolean): void {
     this.update(watch, (state) => {
       state.fail(refused);
@@ -141,7 +140,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     return this.stateOf(watch)?.stage === 'behind';
   }
 
-  /** Whether a key's namespace is fresh, and the others have had the time to answer. */
+  /** Whether the namespace of a key is fresh, and the other namespaces have had time to be listed. */
   mayProcess({ namespace }: Pick<ResourceKey, 'namespace'>): boolean {
     return this.scopeOf(namespace)?.fresh === true && this.isSettled();
   }
@@ -150,7 +149,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     return [...this.scopes.values()].every(({ fresh }) => fresh);
   }
 
-  /** Runs work on a resource of the namespace; what it writes is judged by {@link assertOpen}. */
+  /** Runs work on a resource of the namespace; {@link assertOpen} checks its writes. */
   during<T>(namespace: string, work: () => Promise<T>): Promise<T> {
     const scope = this.scopeOf(namespace);
     return scope === undefined ? work() : this.work.run({ scope, epoch: scope.epoch }, work);
@@ -187,7 +186,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     return [...this.scopes.values()].filter(({ seen }) => !seen).map(({ namespace }) => namespace);
   }
 
-  /** To be called about once a second: time alone may change what is fresh. */
+  /** Call this about once a second: freshness can end by the passing of time. */
   beat(): void {
     this.look();
     if (!this.allFresh()) this.changed();
@@ -200,14 +199,13 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
       for (const [kind, state] of scope.watches) {
         if (state.ageOut(nowMs - this.inactivityMs)) this.relist({ kind, namespace: scope.namespace });
       }
-      this.settle(scope);
+      this.updateScope(scope);
       this.sayBehind(scope, nowMs);
     }
   }
 
   /**
-   * What keeps this replica from being ready: nothing is fresh, or a namespace is not and the API server
-   * has not refused it.
+   * Why this replica is not ready: no namespace is fresh, or one is not although the API server has not refused it.
    */
   problem(): string | undefined {
     const behind = this.behind();
@@ -217,7 +215,7 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     return `not listed completely${namesOf(behind)}`;
   }
 
-  /** Namespaces that are left out while the others are synced. */
+  /** Namespaces that are not synced while the others are. */
   note(): string | undefined {
     const behind = this.behind();
     return behind.length === 0 || behind.length === this.scopes.size
@@ -234,11 +232,11 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     const state = scope?.watches.get(watch.kind);
     if (scope === undefined || state === undefined) return;
     change(state);
-    this.settle(scope);
+    this.updateScope(scope);
     this.changed();
   }
 
-  private settle(scope: Scope): void {
+  private updateScope(scope: Scope): void {
     const { metrics, clock, logger } = this;
     for (const [kind, { stage }] of scope.watches) {
       metrics.watchSynced.set({ kind, namespace: scope.namespace }, stage === 'fresh' ? 1 : 0);

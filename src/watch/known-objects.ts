@@ -9,12 +9,12 @@ interface Known {
   readonly resourceVersion: string;
 }
 
-/** How a listed object compares to what was known; `REPLACED`: another incarnation of the name. */
+/** How a listed object compares to the known one; `REPLACED`: the same name with another uid. */
 export type Seen = 'ADDED' | 'MODIFIED' | 'REPLACED' | 'SAME';
 
 /**
- * What a watch has shown so far, one small entry per object: enough to tell, after a list, what changed
- * and what vanished meanwhile.
+ * What a watch has reported so far, one small entry per object: enough to find out after a list what changed and what
+ * vanished meanwhile.
  */
 export class KnownObjects {
   private readonly objects = new Map<string, Known>();

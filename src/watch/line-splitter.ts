@@ -1,4 +1,4 @@
-/** A line that grew beyond the limit; its bytes are thrown away up to the next line feed. */
+/** A line above the limit; its bytes are discarded up to the next line feed. */
 export const OVERLONG = Symbol('overlong line');
 
 /**

@@ -24,9 +24,9 @@ export interface ListWatchOptions {
 }
 
 /**
- * The framework's operator with a `watchResource` that lists first, notices what vanished while it was
- * disconnected, and outlives everything that can happen to a connection. Types and life cycle are the
- * framework's, so that a better upstream version can take its place.
+ * The framework's operator with a `watchResource` that lists first, detects objects that vanished while it was
+ * disconnected, and survives any failure of a connection. Types and life cycle are those of the framework, so that an
+ * improved upstream version can replace it.
  *
  * The framework's helpers for status and finalizers need its own `watchResource`; do not use them.
  */
@@ -45,7 +45,7 @@ export abstract class ListWatchOperator extends FrameworkOperator {
     this.limits = { ...DEFAULT_WATCH_LIMITS, ...options.limits };
   }
 
-  /** Ends every watch; no event is delivered afterwards. A handler that runs is not interrupted. */
+  /** Ends every watch; no event is delivered afterwards. A running handler is not interrupted. */
   override stop(): void {
     super.stop();
     this.stopping.abort();
@@ -61,7 +61,7 @@ export abstract class ListWatchOperator extends FrameworkOperator {
     return plural;
   }
 
-  /** Lists a watched collection anew, at once, in the place of what its watch does now. */
+  /** Lists a watched collection again immediately, instead of what its watch is doing. */
   protected relist(plural: string, namespace?: string): void {
     for (const { resource, loop } of this.loops) {
       if (resource.plural === plural && resource.namespace === namespace) loop.relist();
@@ -82,7 +82,7 @@ export abstract class ListWatchOperator extends FrameworkOperator {
     void [resource, present];
   }
 
-  /** The watch has been opened, or has had something to say. */
+  /** The watch was opened or sent something. */
   protected alive(resource: WatchedResource): void {
     void resource;
   }

@@ -5,9 +5,9 @@ import { SECRET_KIND } from '../api/group.js';
 import { includesOf, normalisedPathOf } from '../kube/resource-cache.js';
 
 /**
- * What a watch last showed of an object, as far as a reconcile depends on it. Kept apart from the
- * cache, which a conflict may have brought ahead of the watch: compared with the cache, the watch's
- * event would then look like nothing new, and the edit would wait for the resync.
+ * What a watch last reported about an object, as far as a reconcile depends on it. Kept apart from the cache, which may
+ * be ahead of the watch after a conflict: compared with the cache, the event would look like no change, and the edit
+ * would wait for the resync.
  */
 export interface Observation {
   readonly uid: string;
@@ -35,7 +35,7 @@ export function observationOf(resource: Resource): Observation {
   };
 }
 
-/** Whether a reconcile could come to another result; status, labels and annotations do not count. */
+/** Whether a reconcile could have another result; status, labels and annotations do not matter. */
 export function differs(before: Observation, after: Observation): boolean {
   return !isDeepStrictEqual(before, after);
 }

@@ -2,11 +2,11 @@ import type { Logger } from '../observability/logger.js';
 import type { Problem } from './watch-failure.js';
 
 /**
- * Says what keeps the watches of one namespace from working: once for all kinds and until it changes,
- * and once when they work again.
+ * Logs why the watches of one namespace do not work: once for all kinds until the cause changes, and once when they
+ * work again.
  */
 export class ProblemLog {
-  /** plural to the message that stands for it. */
+  /** From plural to its current message. */
   private readonly open = new Map<string, string>();
 
   constructor(

@@ -11,7 +11,7 @@ export interface Scope {
   fresh: boolean;
   /** It was fresh once. */
   seen: boolean;
-  /** Ends the waits for it to be fresh. */
+  /** Ends the waits for freshness. */
   readonly waiting: Set<LinkedAbort>;
   /** Counts how often the scope ceased to be fresh: work that began before may not write. */
   epoch: number;
@@ -37,12 +37,12 @@ export async function whenFresh(
   }
 }
 
-/** The API server answered, and will answer so until somebody changes permissions. */
+/** The API server answered 403, which lasts until somebody changes permissions. */
 export function isRefused({ watches }: Scope): boolean {
   return [...watches.values()].some(({ refused }) => refused);
 }
 
-/** For a message; empty where all namespaces are one. */
+/** For a message; empty when all namespaces are watched at once. */
 export function namesOf(scopes: readonly Scope[]): string {
   const names = scopes.map(({ namespace }) => namespace).filter((namespace) => namespace !== '');
   return names.length === 0 ? '' : ` in ${names.sort().join(', ')}`;

@@ -21,15 +21,14 @@ import type { WatchedResource } from './watched-resource.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 
-/** Holds in memory, or shows in metrics, what goes with a resource. */
+/** Keeps memory or metrics per resource. */
 export interface ResourceMemory {
   forget(key: ResourceKey): void;
 }
 
 /**
- * Turns what happens to our resources into keys. Handlers only update the cache and queue keys, and no
- * key is queued before both kinds have been listed completely in its namespace: a partial that is not
- * listed yet would look missing.
+ * Turns events of the watches into keys. Handlers only update the cache and enqueue keys. No key is enqueued before
+ * both kinds are listed completely in its namespace, because a partial that is not listed yet would look missing.
  */
 @injectable()
 export class SecretOperator extends ListWatchOperator {
@@ -51,9 +50,9 @@ export class SecretOperator extends ListWatchOperator {
     @inject(TOKENS.cache) private readonly cache: IndexedResourceCache,
     @inject(TOKENS.queue) private readonly queue: WorkQueue,
     @inject(TOKENS.freshness) private readonly freshness: Freshness,
-    /** A resource is gone: what they hold about it goes, too. */
+    /** Notified when a resource is gone, to drop what they keep about it. */
     @injectAll(TOKENS.resourceMemories) private readonly memories: readonly ResourceMemory[],
-    /** Each is watched by itself; absent: all namespaces at once. */
+    /** Each namespace has its own watches; absent: all namespaces at once. */
     @inject(TOKENS.watchNamespaces, { isOptional: true }) private readonly namespaces?: readonly string[],
     @inject(TOKENS.watchLimits, { isOptional: true }) limits: Partial<WatchLimits> = {},
     @inject(TOKENS.random, { isOptional: true }) random: () => number = Math.random,
@@ -155,7 +154,7 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   private handle(event: ResourceEvent): Promise<void> {
-    // The API server answers with the kind that was asked for; everything else of it is judged later.
+    // The API server answers with the requested kind; the rest of the object is checked later.
     const resource = event.object as unknown as Resource;
     if (!KINDS.includes(resource.kind)) return Promise.resolve();
     if (event.type === ResourceEventType.Deleted) this.deleted(resource);
@@ -174,7 +173,7 @@ export class SecretOperator extends ListWatchOperator {
     const priority = this.priorityFor(resource);
     this.enqueue(key, priority);
     if (resource.kind === PARTIAL_KIND) this.enqueueOwners(resource);
-    // In a first list every key comes by itself.
+    // The first list contains every key itself.
     else if (priority === 'edit') this.enqueueNeighbours(key, before, after);
   }
 
@@ -191,7 +190,7 @@ export class SecretOperator extends ListWatchOperator {
     else this.enqueueNeighbours(key, before, undefined);
   }
 
-  /** Whoever lost a path, or may have lost it to a resource that could not be seen, is judged again. */
+  /** Enqueues resources that lost their path, or may have lost it to a resource that could not be seen. */
   private enqueueConflicts(): void {
     const lost = [...this.cache.secrets()].filter(({ status }) =>
       status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'PathConflict'),
@@ -206,8 +205,8 @@ export class SecretOperator extends ListWatchOperator {
   }
 
   /**
-   * Whom a change of one `KMSVaultSecret` concerns beside itself: the others at its old and its new
-   * path, whose owner may be another now, and the partials whose count of includers changes.
+   * The other resources that a change of one `KMSVaultSecret` concerns: those at its old and its new path, whose owner may
+   * have changed, and the partials whose count of includers changes.
    */
   private enqueueNeighbours(
     key: ResourceKey,
@@ -245,7 +244,7 @@ export class SecretOperator extends ListWatchOperator {
     );
   }
 
-  /** A person waits for what changes after the first list of its watch. */
+  /** Changes after the first list of a watch are edits, which somebody waits for. */
   private priorityFor({ kind, metadata }: Resource): Priority {
     const namespace = this.namespaces === undefined ? undefined : metadata.namespace;
     return this.unlisted?.has(watchId({ plural: PLURALS[kind], namespace })) === true ? 'resync' : 'edit';

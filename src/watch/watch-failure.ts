@@ -1,7 +1,7 @@
 import { KubeError } from '../kube/kube-error.js';
 import { WatchCutError, WatchInactiveError } from './watch-stream.js';
 
-/** Why a watch is opened again; a metric label, so the list is closed. */
+/** Why a watch is restarted; a metric label, so the list is closed. */
 export type RestartReason =
   | 'ended'
   | 'cut'
@@ -14,18 +14,18 @@ export type RestartReason =
   | 'unreachable'
   | 'error';
 
-/** What follows from the end of a list or a watch. */
+/** What to do after the end of a list or a watch. */
 export interface NextStep {
   readonly why: RestartReason;
-  /** Whether the last version is of no use any more. */
+  /** Whether the last version cannot be used any more. */
   readonly relist: boolean;
-  /** Whether changes have been missed already, so that what is known may be wrong until the list. */
+  /** Whether changes were missed, so that the cache may be wrong until the next list. */
   readonly missed?: true;
-  /** The API server will answer so until somebody grants the permission. */
+  /** The API server answers 403 until somebody grants the permission. */
   readonly forbidden?: true;
   /** What the server asked for. */
   readonly waitMs?: number;
-  /** Said once, until it works again; absent for what is part of normal life. */
+  /** Logged once until it works again; absent for normal events. */
   readonly problem?: Problem;
 }
 
@@ -35,7 +35,7 @@ export interface Problem {
   readonly facts: Readonly<Record<string, unknown>>;
 }
 
-/** Judges what a list or a watch threw; unknown errors are a fault here and are retried all the same. */
+/** Classifies an error of a list or a watch; unknown errors are bugs, and are retried as well. */
 export function stepAfter(error: unknown): NextStep {
   if (error instanceof WatchInactiveError) return { why: 'silent', relist: true, missed: true };
   if (error instanceof WatchCutError) return { why: 'cut', relist: false };

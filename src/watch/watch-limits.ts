@@ -1,6 +1,6 @@
 import { NAMED_WAIT_LIMITS_MS } from '../runtime/wait-limits.js';
 
-/** How a watch behaves in time. */
+/** Timings and limits of a watch. */
 export interface WatchLimits {
   /** Items per page of a list. */
   readonly pageSize: number;
@@ -12,7 +12,7 @@ export interface WatchLimits {
    * a much lower limit would take a quiet stream for a dead one.
    */
   readonly inactivityMs: number;
-  /** A stream that lived so long was healthy: the next reconnect does not back off. */
+  /** A stream that lasted this long was healthy: the next reconnect does not back off. */
   readonly healthyAfterMs: number;
   readonly backoffBaseMs: number;
   readonly backoffCapMs: number;

@@ -16,7 +16,7 @@ import type { WatchedObject, WatchedResource } from './watched-resource.js';
 
 export type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-/** Who hears of a collection. Calls never overlap, and none comes after the signal has aborted. */
+/** Receives the events of a collection. Calls never overlap, and none comes after the signal has aborted. */
 export interface WatchObserver {
   event(type: EventType, object: WatchedObject): Promise<void>;
   /** A list begins that shows the most recent state. */
@@ -26,7 +26,7 @@ export interface WatchObserver {
    * @param present `namespace/name` of each; undefined when some could not be identified.
    */
   listed(present: ReadonlySet<string> | undefined): void;
-  /** The watch has been opened, or has had something to say. */
+  /** The watch was opened or sent something. */
   alive(): void;
   /** Whether the next step must be a list, whatever is known. */
   mustList(): boolean;
@@ -51,8 +51,8 @@ export interface WatchLoopOptions {
 }
 
 /**
- * Lists a collection, watches it from there, and goes on for ever: whatever ends a watch, the next
- * resumes at the last version seen, or lists again when that version is of no use.
+ * Lists a collection and watches it from there, forever: whatever ends a watch, the next one resumes at the last
+ * version, or lists again when that version cannot be used.
  */
 export class WatchLoop {
   private readonly known = new KnownObjects();
@@ -60,7 +60,7 @@ export class WatchLoop {
   private readonly random: () => number;
   /** The last version seen; undefined while a list is due. */
   private version: string | undefined;
-  /** Ends the step that is under way. */
+  /** Ends the current step. */
   private interrupt = new LinkedAbort();
   /** Restarts since the last healthy stream. */
   private attempt = 0;
@@ -86,7 +86,7 @@ export class WatchLoop {
         if (step.relist) this.version = undefined;
         observer.failed(step);
         this.say(step);
-        // Whoever interrupted waits for the list.
+        // The list must not wait: it was requested.
         if (step.why !== 'behind') await this.pause(step.waitMs, interrupt.signal);
       } finally {
         interrupt.dispose();
@@ -94,7 +94,7 @@ export class WatchLoop {
     }
   }
 
-  /** Lists anew, at once. */
+  /** Lists again immediately. */
   relist(): void {
     this.version = undefined;
     this.interrupt.abort();
@@ -199,7 +199,7 @@ export class WatchLoop {
     this.known.sawVersion(version);
   }
 
-  /** A handler that fails is a fault of its own; the watch goes on. */
+  /** A handler that fails is logged; the watch continues. */
   private async emit(type: EventType, object: WatchedObject): Promise<void> {
     if (this.options.signal.aborted) return;
     try {

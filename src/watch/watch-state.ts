@@ -1,18 +1,18 @@
-/** `behind`: to be listed. `listing`: a list is under way that may make it fresh. */
+/** `behind`: must be listed. `listing`: a list is in progress that may make it fresh. */
 export type Stage = 'behind' | 'listing' | 'fresh';
 
-/** How far one watch can be trusted. */
+/** The freshness of one watch. */
 export class WatchState {
   stage: Stage = 'behind';
   /** Monotonic milliseconds of the last sign of life. */
   aliveMs = 0;
-  /** A list has ended, well or badly, since the last demand. */
+  /** A list has ended, successfully or not, since the last demand. */
   attempted = false;
   /** The last attempt was refused by the API server. */
   refused = false;
   private inList = false;
 
-  /** Only a list that begins from now on counts. */
+  /** Only a list that starts from now on counts. */
   demand(): void {
     this.stage = 'behind';
     this.inList = false;

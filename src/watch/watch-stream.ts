@@ -14,12 +14,12 @@ const MAX_ERROR_BYTES = 1024 * 1024;
 export type WatchLine =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: WatchedObject }
   | { readonly type: 'BOOKMARK'; readonly resourceVersion: string }
-  /** The server gives up the watch; `code` of its `Status`. */
+  /** The server ends the watch with an error; `code` of its `Status`. */
   | { readonly type: 'ERROR'; readonly code: number; readonly retryAfterMs?: number }
   /** Not JSON, too long, or without what identifies an object: an event may be lost. */
   | { readonly type: 'MALFORMED' };
 
-/** No byte came for as long as the limit says. */
+/** No byte arrived within the limit. */
 export class WatchInactiveError extends Error {
   constructor() {
     super('the watch went silent');
@@ -30,9 +30,9 @@ export class WatchInactiveError extends Error {
 export interface WatchStreamOptions {
   readonly connection: ApiConnection;
   readonly clock: Clock;
-  /** Nothing, not even a bookmark, for so long: the stream counts as dead. */
+  /** A stream without any byte, not even of a bookmark, for this long counts as dead. */
   readonly inactivityMs: number;
-  /** After so long the server ends the stream by itself. */
+  /** The server ends the stream after this time. */
   readonly timeoutSeconds: number;
   readonly signal: AbortSignal;
   /** Called when the server has accepted the watch. */
@@ -55,7 +55,7 @@ export async function* watchLines(
   const operation = `WATCH ${path}`;
   const limit = new LinkedAbort();
   limit.follow(options.signal, () => options.signal.reason as unknown);
-  /** The limit counts only while the network is waited for, not while an event is handled. */
+  /** The limit applies only while waiting for the network, not while an event is handled. */
   const withinLimit = async <T>(wait: Promise<T>): Promise<T> => {
     const cancel = limit.expireIn(clock, options.inactivityMs, () => {
       connection.dropIdle();

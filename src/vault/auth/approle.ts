@@ -42,7 +42,7 @@ export const appRoleMethod: VaultAuthMethod = {
   }),
 };
 
-/** A role that binds no secret id takes none (Vault, `builtin/credential/approle/path_login.go`). */
+/** A role with `bind_secret_id=false` takes no secret id (Vault, `builtin/credential/approle/path_login.go`). */
 function credentialsOf(values: Readonly<Record<string, string>>): Record<string, string> {
   const { VAULT_APPROLE_ROLE_ID: role_id = '', VAULT_APPROLE_SECRET_ID: secret_id = '' } = values;
   return secret_id === '' ? { role_id } : { role_id, secret_id };

@@ -24,7 +24,7 @@ const REFUSALS: LoginRefusals = {
   denied: 'the role is bound to other addresses',
 };
 
-/** The client certificate of the connection, which is shown in the TLS handshake. */
+/** The client certificate of the TLS connection. */
 export const certMethod: VaultAuthMethod = {
   name: 'cert',
   description:
@@ -43,7 +43,7 @@ export const certMethod: VaultAuthMethod = {
     if (address.startsWith('http:')) {
       return `${asked} needs https in VAULT_ADDR or VAULT_AGENT_ADDR: plain http shows no client certificate`;
     }
-    // One of them alone is a fault of its own.
+    // One without the other is reported elsewhere.
     return clientCertFile === undefined && clientKeyFile === undefined
       ? `VAULT_CLIENT_CERT and VAULT_CLIENT_KEY are missing: ${asked} needs the client certificate`
       : undefined;

@@ -34,7 +34,7 @@ interface Credentials {
 
 type Values = Readonly<Record<string, string>>;
 
-/** A signed `GetCallerIdentity` that Vault sends to STS to learn who we are. */
+/** A signed `GetCallerIdentity` that Vault sends to STS to identify the caller. */
 export const iamMethod: VaultAuthMethod = {
   name: 'iam',
   description: 'A signed `sts:GetCallerIdentity` request, which Vault sends to AWS to learn the identity.',
@@ -93,7 +93,7 @@ async function signedRequest(
   { hostname, signingRegion }: StsEndpoint,
   credentials: Credentials,
 ): Promise<Record<string, string>> {
-  // Only what the Go client signs: older Vaults refuse headers that they do not know.
+  // Sign only the headers that the Go client signs: older Vaults refuse unknown headers.
   const signer = new SignatureV4({
     service: 'sts',
     region: signingRegion,
@@ -130,7 +130,7 @@ async function signedRequest(
   };
 }
 
-/** The static pair, or the default chain, which goes to STS through the same proxies and roots as KMS. */
+/** The static pair, or the default chain, which reaches STS through the same proxies and roots as KMS. */
 function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () => Promise<Credentials> {
   const { VAULT_IAM_AWS_ACCESS_KEY_ID: accessKeyId, VAULT_IAM_AWS_SECRET_ACCESS_KEY: secretAccessKey } =
     values;
@@ -141,7 +141,7 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
   if (staticCredentials !== undefined) return () => Promise.resolve(staticCredentials);
   const chain = awsCredentialChain(aws, {
     clientConfig: {
-      // Given as a value it would come before the region of the profile.
+      // A value would take precedence over the region of the profile.
       region: stsRegion(aws.region),
       requestHandler: new AwsRequestHandler({
         agents,

@@ -33,7 +33,7 @@ const REFUSALS: LoginRefusals = {
   denied: 'the role is bound to other addresses',
 };
 
-/** A signed token from a file, such as a projected service-account token; Vault checks it without asking anybody. */
+/** A signed token from a file, such as a projected service-account token; Vault verifies it locally. */
 export const jwtMethod: VaultAuthMethod = {
   name: 'jwt',
   description:

@@ -14,7 +14,7 @@ const REFUSALS: LoginRefusals = {
     { text: 'namespace not authorized', advice: 'the role is bound to other namespaces' },
     { text: 'service account name not authorized', advice: 'the role is bound to other service accounts' },
   ],
-  // Bound addresses, a signature that does not verify, and whatever goes wrong with the review of a token.
+  // Bound addresses, an invalid signature, and any failure of the token review.
   denied:
     'the API server did not accept the token for the audience of the role, or Vault may not ask it about tokens, ' +
     'or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not verify ' +

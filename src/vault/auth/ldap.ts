@@ -25,7 +25,7 @@ const REFUSALS: LoginRefusals = {
   denied: 'Vault has locked the user out, or the auth method is bound to other addresses',
 };
 
-/** User name and password of a directory. The user name is part of the path and is escaped there. */
+/** User name and password of a directory. The user name becomes part of the path and is escaped. */
 export const ldapMethod: VaultAuthMethod = {
   name: 'ldap',
   description: 'User name and password of an LDAP directory.',

@@ -1,9 +1,9 @@
 import { STSClient } from '@aws-sdk/client-sts';
 
-/** What AWS takes when nothing names a region. */
+/** The default region of AWS. */
 const DEFAULT_REGION = 'us-east-1';
 
-/** A host of STS and the region that the scope of a signature for it must name. */
+/** A host of STS and the region for the scope of its signatures. */
 export interface StsEndpoint {
   readonly hostname: string;
   readonly signingRegion: string;
@@ -46,7 +46,7 @@ export function stsEndpoints(options: {
   };
 }
 
-/** The region in which STS is asked for credentials: the given one, else the profile's, else `us-east-1`. */
+/** The region of STS for credentials: the given one, else the profile's, else `us-east-1`. */
 export function stsRegion(region: string | undefined): () => Promise<string> {
   const { config } = new STSClient(region === undefined ? {} : { region });
   return () => config.region().catch(() => DEFAULT_REGION);

@@ -3,7 +3,7 @@ import { HEADER_SAFE } from '../login.js';
 import { TokenApi } from '../token-api.js';
 import { VaultError } from '../vault-error.js';
 
-/** A token from the environment: nothing is logged in to, the token is looked at. */
+/** A token from the environment: there is no login, the token is only looked up. */
 export const tokenMethod: VaultAuthMethod = {
   name: 'token',
   description: 'A token that somebody else created.',

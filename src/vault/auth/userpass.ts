@@ -8,7 +8,7 @@ const REFUSALS: LoginRefusals = {
   denied: 'Vault has locked the user out after refused logins, or the user is bound to other addresses',
 };
 
-/** User name and password. The user name is part of the path and is escaped there. */
+/** User name and password. The user name becomes part of the path and is escaped. */
 export const userpassMethod: VaultAuthMethod = {
   name: 'userpass',
   description: 'User name and password.',
