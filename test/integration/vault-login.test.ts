@@ -215,7 +215,7 @@ describe('logins', () => {
     });
     const stand = standOf(method);
     // This Vault never gave that token.
-    expect((await failureOf(stand.session.request(READ))).message).toContain('does not know the token');
+    expect((await failureOf(stand.session.request(READ))).message).toContain('does not know the new token');
     expect(JSON.parse(vault.requests.all[0]?.body ?? '')).toMatchObject(body);
     expect(vault.requests.all[1]?.headers['x-vault-token']).toBe(auth.client_token);
   });
