@@ -1,7 +1,11 @@
 import type { EngineVersion } from '../api/resources.js';
+import { SingleFlight } from '../runtime/single-flight.js';
 import { answerMembers, refusal, unexpectedAnswer } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
+import { networkFailure } from './vault-failures.js';
 import type { SessionRequests } from './vault-request.js';
+
+const OPERATION = 'mount_lookup';
 
 export interface Mount {
   /** Without trailing slash. */
@@ -17,7 +21,7 @@ export interface Mount {
  */
 export class Mounts {
   private readonly known = new Map<string, Mount>();
-  private readonly inFlight = new Map<string, Promise<Mount>>();
+  private readonly lookUps = new SingleFlight<Mount>();
 
   constructor(private readonly session: SessionRequests) {}
 
@@ -27,11 +31,10 @@ export class Mounts {
    */
   async of(path: string, signal?: AbortSignal): Promise<Mount> {
     for (const mount of this.known.values()) if (path.startsWith(`${mount.path}/`)) return mount;
-    const pending = this.inFlight.get(path);
-    if (pending !== undefined) return await pending;
-    const lookup = this.lookUp(path, signal).finally(() => this.inFlight.delete(path));
-    this.inFlight.set(path, lookup);
-    return await lookup;
+    return await this.lookUps.run(path, (giveUp) => this.lookUp(path, giveUp), {
+      signal,
+      reason: () => networkFailure('ABORTED', OPERATION),
+    });
   }
 
   forget(mount: Mount): void {
@@ -42,8 +45,8 @@ export class Mounts {
     this.known.clear();
   }
 
-  private async lookUp(path: string, signal?: AbortSignal): Promise<Mount> {
-    const operation = 'mount_lookup';
+  private async lookUp(path: string, signal: AbortSignal): Promise<Mount> {
+    const operation = OPERATION;
     const answer = await this.session.request({
       method: 'GET',
       path: `sys/internal/ui/mounts/${path}`,
@@ -70,11 +73,11 @@ interface MountData {
 
 /** Options that are absent or empty mean v1; `generic` is the old name of K/V v1. */
 function parseMount(text: string, path: string): Mount {
-  const raw = answerMembers(text, 'mount_lookup', path).get('data') ?? 'null';
+  const raw = answerMembers(text, OPERATION, path).get('data') ?? 'null';
   const data = (JSON.parse(raw) ?? {}) as MountData;
   const { path: at, type } = data;
   const fits = typeof at === 'string' && /[^/]\/$/.test(at) && `${path}/`.startsWith(at);
-  if (!fits || typeof type !== 'string') throw unexpectedAnswer('mount_lookup', path);
+  if (!fits || typeof type !== 'string') throw unexpectedAnswer(OPERATION, path);
   const version = data.options?.version;
   const isKv = type === 'kv' || type === 'generic';
   const engine = version === '2' || version === 2 ? 'v2' : 'v1';

@@ -6,6 +6,7 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
 import { onAbort, sharedAbort } from '../runtime/abort.js';
+import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
 import { EndOfToken } from './end-of-token.js';
@@ -19,6 +20,8 @@ import { VaultError } from './vault-error.js';
 import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
 const STOPPED = new VaultError('unavailable', 'the Vault session has ended because the operator stops');
+
+const LOGIN = 'login';
 
 /**
  * The Vault token of the process. It logs in when a token is first needed and again when the token is gone, with one
@@ -34,8 +37,11 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   /** When to renew or replace the current token, in monotonic milliseconds. */
   private attendAtMs = 0;
   private attending = false;
-  private pending: Promise<Session> | undefined;
-  private check: { readonly token: string; readonly seen: ReturnType<TokenApi['lookUp']> } | undefined;
+  private readonly logins = new SingleFlight<Session>(() => {
+    this.plan();
+  });
+  /** Look-ups, by token. */
+  private readonly checks = new SingleFlight<Awaited<ReturnType<TokenApi['lookUp']>>>();
   private readonly alarm: Alarm;
   private readonly ended = sharedAbort();
   private readonly tokens: TokenApi;
@@ -158,18 +164,19 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       this.drop(this.current);
     }
     if (this.isStopping) throw STOPPED;
-    if (this.pending === undefined && this.rest.isOn && this.rest.error !== undefined) throw this.rest.error;
+    if (!this.isLoggingIn && this.rest.isOn && this.rest.error !== undefined) throw this.rest.error;
     return await this.logIn();
   }
 
   /** One login for all concurrent callers. */
   private logIn(): Promise<Session> {
-    this.pending ??= this.attemptLogin().finally(() => {
-      this.pending = undefined;
-      this.plan();
-    });
+    const login = this.logins.run(LOGIN, () => this.attemptLogin());
     this.alarm.clear();
-    return this.pending;
+    return login;
+  }
+
+  private get isLoggingIn(): boolean {
+    return this.logins.isUnderWay(LOGIN);
   }
 
   private async attemptLogin(): Promise<Session> {
@@ -194,7 +201,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   /** Sets the timer according to the current state; requests in flight call it when they end. */
   private plan(): void {
     this.alarm.clear();
-    if (this.isStopping || this.pending !== undefined || this.attending) return;
+    if (this.isStopping || this.isLoggingIn || this.attending) return;
     const { current } = this;
     if (current?.endsAtMs === undefined && current !== undefined) return;
     const nowMs = this.clock.monotonicMs();
@@ -269,13 +276,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     // Without the permission for a look-up, only the text of the 403 tells.
     if (!session.mayLookUp) return tellsOfDeadToken(answer);
     const { token, ours } = session;
-    if (this.check?.token !== token) {
-      const seen = this.tokens.lookUp(token, this.ended.signal).finally(() => {
-        if (this.check?.token === token) this.check = undefined;
-      });
-      this.check = { token, seen };
-    }
-    const seen = await this.check.seen;
+    const seen = await this.checks.run(token, () => this.tokens.lookUp(token, this.ended.signal));
     if (typeof seen === 'object' && !ours) this.newTokens.found({ token, ours, ...seen });
     return seen === 'dead';
   }
