@@ -9,6 +9,7 @@ import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { onAbort, sharedAbort } from '../runtime/abort.js';
 import { RecentMap } from '../runtime/recent-map.js';
+import { SayOnce } from '../runtime/say-once.js';
 import { TokenBucket } from '../runtime/token-bucket.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
 import { TOKENS } from '../tokens.js';
@@ -66,7 +67,7 @@ export class ApiEventRecorder implements EventRecorder {
   private readonly budget: { readonly burst: number; readonly refillMs: number };
   private readonly maxQueued: number;
   private sending: Promise<void> | undefined;
-  private readonly said = new Set<string>();
+  private readonly said = new SayOnce();
   /** Aborted when a drain runs out of time. */
   private readonly givenUp = sharedAbort();
 
@@ -266,8 +267,6 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
-    if (this.said.has(id)) return;
-    this.said.add(id);
-    this.logger.warn(message, facts);
+    if (this.said.isNews(id)) this.logger.warn(message, facts);
   }
 }

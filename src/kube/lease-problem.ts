@@ -1,4 +1,5 @@
 import type { Logger } from '../observability/logger.js';
+import { SayOnce } from '../runtime/say-once.js';
 import { KubeError } from './kube-error.js';
 import { LEASE_NAME } from './lease-client.js';
 
@@ -22,14 +23,13 @@ export function leaseProblem(error: unknown, namespace: string): string {
 
 /** Logs once why the lease cannot be used, until the cause changes or is solved. */
 export class LeaseProblems {
-  private current: string | undefined;
+  private readonly said = new SayOnce();
 
   constructor(private readonly options: { readonly logger: Logger; readonly namespace: string }) {}
 
   met(error: unknown, leading: boolean): void {
     const problem = leaseProblem(error, this.options.namespace);
-    if (problem === this.current) return;
-    this.current = problem;
+    if (!this.said.isNews(LEASE_NAME, problem)) return;
     this.options.logger.error('cannot use the lease; will try again', {
       problem,
       leading,
@@ -38,8 +38,6 @@ export class LeaseProblems {
   }
 
   solved(): void {
-    if (this.current === undefined) return;
-    this.current = undefined;
-    this.options.logger.info('the lease can be used again');
+    if (this.said.over(LEASE_NAME)) this.options.logger.info('the lease can be used again');
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../observability/logger.js';
+import { SayOnce } from '../runtime/say-once.js';
 import type { Problem } from './watch-failure.js';
 
 /**
@@ -6,8 +7,8 @@ import type { Problem } from './watch-failure.js';
  * work again.
  */
 export class ProblemLog {
-  /** From plural to its current message. */
-  private readonly open = new Map<string, string>();
+  /** By plural. */
+  private readonly said = new SayOnce();
 
   constructor(
     private readonly logger: Logger,
@@ -16,15 +17,13 @@ export class ProblemLog {
   ) {}
 
   met(plural: string, { message, facts }: Problem): void {
-    if (this.open.get(plural) === message) return;
-    const isSaid = [...this.open.values()].includes(message);
-    this.open.set(plural, message);
-    if (!isSaid) this.logger.warn(message, { resource: plural, ...this.where(), ...facts });
+    const isSaidOfAnother = this.said.stands(message);
+    if (this.said.isNews(plural, message) && !isSaidOfAnother)
+      this.logger.warn(message, { resource: plural, ...this.where(), ...facts });
   }
 
   solved(plural: string): void {
-    if (!this.open.delete(plural) || this.open.size > 0) return;
-    this.logger.info('watch works again', this.where());
+    if (this.said.over(plural) && this.said.isEmpty) this.logger.info('watch works again', this.where());
   }
 
   private where(): { readonly namespace?: string } {
