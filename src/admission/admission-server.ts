@@ -58,7 +58,7 @@ export class AdmissionServer {
   async start(): Promise<void> {
     const { address, certificates, logger } = this;
     // Open connections keep their certificate.
-    await certificates.start(({ cert, key }) => {
+    certificates.start(({ cert, key }) => {
       this.server.setSecureContext({ ...TLS, cert, key });
     });
     const { host, port } = address;

@@ -1,13 +1,13 @@
-import { readFile } from 'node:fs/promises';
-
 import { inject, injectable } from 'tsyringe';
 
 import type { ReadinessCheck } from '../observability/health.js';
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import type { Clock } from '../runtime/clock.js';
+import { type FilesSeen, LastGoodFiles } from '../runtime/last-good-files.js';
+import { SayOnce } from '../runtime/say-once.js';
 import { TOKENS } from '../tokens.js';
-import { type CertificatePair, fingerprint, checkPair } from './certificate-pair.js';
+import { type ServingCertificate, servingCertificate } from './serving-certificate.js';
 
 /** Files are compared by content, so that any way of updating a mount is noticed. */
 const POLL_MS = 1_000;
@@ -20,9 +20,8 @@ const POLL_MS = 1_000;
 export class CertificateStore implements ReadinessCheck {
   /** The readiness check. */
   readonly name = 'certificate';
-  private serving: { readonly pair: CertificatePair; readonly id: string } | undefined;
-  private complaint = '';
-  private expiryWasSaid = false;
+  private readonly files: LastGoodFiles<ServingCertificate>;
+  private readonly said = new SayOnce();
   private cancelPoll: (() => void) | undefined;
   private running = false;
 
@@ -33,23 +32,27 @@ export class CertificateStore implements ReadinessCheck {
     @inject(TOKENS.logger) private readonly logger: Logger,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<WebhookMetrics, 'certificateExpiry' | 'certificateReloads'>,
-  ) {}
+  ) {
+    this.files = new LastGoodFiles([certFile, keyFile], ([cert = '', key = '']) =>
+      servingCertificate(cert, key, clock.now()),
+    );
+  }
 
   /** The pair in use; undefined before the first good one. */
-  get current(): CertificatePair | undefined {
-    return this.serving?.pair;
+  get current(): ServingCertificate | undefined {
+    return this.files.value;
   }
 
   /** Why there is no valid certificate; undefined when there is one. */
   problem(): string | undefined {
-    if (this.serving === undefined) return 'no usable certificate yet';
-    return this.serving.pair.notAfter <= this.clock.now() ? 'the certificate has expired' : undefined;
+    if (this.current === undefined) return 'no usable certificate yet';
+    return this.current.notAfter <= this.clock.now() ? 'the certificate has expired' : undefined;
   }
 
   /** Reads the files now and then periodically; `use` gets every new good pair, including the first one. */
-  async start(use: (pair: CertificatePair) => void): Promise<void> {
+  start(use: (pair: ServingCertificate) => void): void {
     this.running = true;
-    await this.poll(use);
+    this.poll(use);
   }
 
   stop(): void {
@@ -57,52 +60,35 @@ export class CertificateStore implements ReadinessCheck {
     this.cancelPoll?.();
   }
 
-  private async poll(use: (pair: CertificatePair) => void): Promise<void> {
-    await this.refresh(use);
+  private poll(use: (pair: ServingCertificate) => void): void {
+    const seen = this.files.read();
+    if (seen.outcome === 'new') this.changed(seen.value, use);
+    else if (seen.outcome === 'same') this.said.over('problem');
+    else this.complain(seen);
+    this.sayExpiry();
     if (!this.running) return;
     this.cancelPoll = this.clock.setTimer(POLL_MS, () => {
-      void this.poll(use);
+      this.poll(use);
     });
   }
 
-  private async refresh(use: (pair: CertificatePair) => void): Promise<void> {
-    const { certFile, keyFile, clock, logger, metrics } = this;
-    const [cert, key] = await Promise.all([read(certFile), read(keyFile)]);
-    if (cert === undefined || key === undefined) {
-      this.complain(`${cert === undefined ? certFile : keyFile} cannot be read`);
-      return;
-    }
-    const id = fingerprint(cert, key);
-    if (id === this.serving?.id) {
-      this.complaint = '';
-      this.sayExpiry();
-      return;
-    }
-    const check = checkPair(cert, key, clock.now());
-    if (!check.ok) {
-      this.complain(check.problem, id);
-      this.sayExpiry();
-      return;
-    }
-    const { pair } = check;
+  private changed(pair: ServingCertificate, use: (pair: ServingCertificate) => void): void {
+    const { certFile, logger, metrics } = this;
     use(pair);
-    this.serving = { pair, id };
-    this.complaint = '';
-    this.expiryWasSaid = false;
+    this.said.over('problem');
+    this.said.over('expiry');
     metrics.certificateReloads.inc({ result: 'success' });
     metrics.certificateExpiry.set(pair.notAfter.getTime() / 1_000);
     logger.info('serving certificate loaded', { certFile, notAfter: pair.notAfter });
   }
 
   /** Logged once per state of the files. */
-  private complain(problem: string, id = ''): void {
-    const complaint = `${problem} ${id}`;
-    if (complaint === this.complaint) return;
-    this.complaint = complaint;
+  private complain({ problem, file, state }: Extract<FilesSeen<unknown>, { outcome: 'bad' }>): void {
+    if (!this.said.isNews('problem', state)) return;
     this.metrics.certificateReloads.inc({ result: 'failure' });
     const { certFile, keyFile } = this;
-    const facts = { certFile, keyFile, problem };
-    if (this.serving === undefined) {
+    const facts = { certFile, keyFile, problem: file === undefined ? problem : `${file} ${problem}` };
+    if (this.current === undefined) {
       this.logger.error('no usable serving certificate; TLS handshakes fail until there is one', facts);
     } else {
       this.logger.warn('the serving certificate was not replaced; the last good one serves on', facts);
@@ -110,17 +96,8 @@ export class CertificateStore implements ReadinessCheck {
   }
 
   private sayExpiry(): void {
-    if (this.expiryWasSaid || this.problem() === undefined || this.serving === undefined) return;
-    this.expiryWasSaid = true;
-    const { notAfter } = this.serving.pair;
+    if (this.current === undefined || this.problem() === undefined || !this.said.isNews('expiry')) return;
+    const { notAfter } = this.current;
     this.logger.error('the serving certificate has expired and there is no new one', { notAfter });
-  }
-}
-
-async function read(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch {
-    return undefined;
   }
 }

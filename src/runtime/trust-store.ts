@@ -1,9 +1,11 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
+import { LastGoodFiles, UnusableFilesError } from './last-good-files.js';
+import { SayOnce } from './say-once.js';
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -17,19 +19,14 @@ export interface TrustSources {
   readonly builtIn: boolean;
 }
 
-interface Source {
-  fingerprint: string;
-  certificates: readonly string[];
-}
-
 /**
  * The certificate authorities to trust, read from files that may change while the process runs, also by
  * the `..data` symlink swap of mounted volumes. A file that is missing, half-written or holds no
  * certificate keeps the last good state and is logged once; verification is never switched off.
  */
 export class TrustStore {
-  private readonly sources = new Map<string, Source>();
-  private readonly complained = new Set<string>();
+  private readonly sources = new Map<string, LastGoodFiles<readonly string[]>>();
+  private readonly said = new SayOnce();
   private cached: { readonly key: string; readonly roots: readonly string[] } | undefined;
 
   constructor(
@@ -41,9 +38,9 @@ export class TrustStore {
   roots(): readonly string[] {
     const paths = [...this.options.files, ...this.options.directories].flatMap((path) => this.expand(path));
     for (const path of paths) this.refresh(path);
-    const key = paths.map((path) => `${path}=${this.sources.get(path)?.fingerprint ?? ''}`).join('\n');
+    const key = paths.map((path) => `${path}=${String(this.sources.get(path)?.version)}`).join('\n');
     if (this.cached?.key !== key) {
-      const added = paths.flatMap((path) => this.sources.get(path)?.certificates ?? []);
+      const added = paths.flatMap((path) => this.sources.get(path)?.value ?? []);
       const inline = this.options.pem?.match(PEM) ?? [];
       const builtIn = this.options.builtIn ? rootCertificates : [];
       this.cached = { key, roots: [...new Set([...builtIn, ...inline, ...added])] };
@@ -71,30 +68,30 @@ export class TrustStore {
   }
 
   private refresh(path: string): void {
-    try {
-      const { mtimeMs, size, ino } = statSync(path);
-      const fingerprint = `${String(ino)}:${String(size)}:${String(mtimeMs)}`;
-      if (this.sources.get(path)?.fingerprint === fingerprint) return;
-      const certificates = readFileSync(path, 'utf8').match(PEM) ?? [];
-      // Throws on a half-written one.
-      for (const certificate of certificates) new X509Certificate(certificate);
-      if (certificates.length === 0) {
-        this.complain(path, 'holds no certificate');
-        return;
-      }
-      this.sources.set(path, { fingerprint, certificates });
-      this.complained.delete(path);
-    } catch {
-      this.complain(path, 'cannot be read as PEM certificates');
-    }
+    const source = this.sources.get(path) ?? new LastGoodFiles([path], certificatesIn);
+    this.sources.set(path, source);
+    const seen = source.look();
+    if (seen.outcome === 'bad') this.complain(path, seen.problem);
+    else this.said.over(path);
   }
 
   private complain(path: string, problem: string): void {
-    if (this.complained.has(path)) return;
-    this.complained.add(path);
+    if (!this.said.isNews(path)) return;
     this.logger.warn('a certificate authority file is not usable; what was trusted before still is', {
       path,
       problem,
     });
   }
+}
+
+/** @throws UnusableFilesError for a text without a certificate or with a half-written one. */
+function certificatesIn([text = '']: readonly string[]): readonly string[] {
+  const certificates = text.match(PEM) ?? [];
+  if (certificates.length === 0) throw new UnusableFilesError('holds no certificate');
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch {
+    throw new UnusableFilesError('cannot be read as PEM certificates');
+  }
+  return certificates;
 }

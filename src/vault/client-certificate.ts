@@ -1,26 +1,27 @@
-import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 
 import type { Logger } from '../observability/logger.js';
+import { type CertificatePair, LastGoodFiles } from '../runtime/last-good-files.js';
+import { SayOnce } from '../runtime/say-once.js';
 import { VaultError } from './vault-error.js';
-
-export interface CertificatePair {
-  readonly cert: string;
-  readonly key: string;
-}
 
 /**
  * The client certificate from files. While they hold an incomplete pair or one that does not match, the last good pair
  * stays in use.
  */
 export class ClientCertificate {
-  private fingerprint = '';
-  private good: CertificatePair | undefined;
+  private readonly pair: LastGoodFiles<CertificatePair>;
+  private readonly said = new SayOnce();
 
   constructor(
     private readonly files: { readonly cert: string; readonly key: string },
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.pair = new LastGoodFiles([files.cert, files.key], ([cert = '', key = '']) => {
+      createSecureContext({ cert, key });
+      return { cert, key };
+    });
+  }
 
   /**
    * The current pair; the same object as long as nothing changed.
@@ -28,33 +29,17 @@ export class ClientCertificate {
    * @throws VaultError `unavailable` when there never was a usable one.
    */
   current(): CertificatePair {
-    const fingerprint = `${look(this.files.cert)} ${look(this.files.key)}`;
-    if (fingerprint !== this.fingerprint) this.reload(fingerprint);
-    if (this.good !== undefined) return this.good;
+    const seen = this.pair.look();
+    if (seen.outcome !== 'bad') this.said.over('pair');
+    else if (this.said.isNews('pair', seen.state)) {
+      this.logger.warn('the client certificate for Vault is not usable; the one before it still is', {
+        path: this.files.cert,
+      });
+    }
+    if (this.pair.value !== undefined) return this.pair.value;
     throw new VaultError(
       'unavailable',
       'no usable client certificate: VAULT_CLIENT_CERT and VAULT_CLIENT_KEY must name PEM files that match',
     );
   }
-
-  private reload(fingerprint: string): void {
-    this.fingerprint = fingerprint;
-    try {
-      const pair = {
-        cert: readFileSync(this.files.cert, 'utf8'),
-        key: readFileSync(this.files.key, 'utf8'),
-      };
-      createSecureContext(pair);
-      this.good = pair;
-    } catch {
-      this.logger.warn('the client certificate for Vault is not usable; the one before it still is', {
-        path: this.files.cert,
-      });
-    }
-  }
-}
-
-function look(file: string): string {
-  const stats = statSync(file, { throwIfNoEntry: false });
-  return stats === undefined ? 'none' : `${String(stats.ino)}:${String(stats.size)}:${String(stats.mtimeMs)}`;
 }

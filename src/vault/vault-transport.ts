@@ -8,12 +8,13 @@ import type { Logger } from '../observability/logger.js';
 import { type AgentFactory, secureContext } from '../runtime/agents.js';
 import { MAX_TIMER_MS } from '../runtime/clock.js';
 import type { ConnectionPool } from '../runtime/connection-pool.js';
+import type { CertificatePair } from '../runtime/last-good-files.js';
 import { ProxyError } from '../runtime/proxy-tunnel.js';
 import { TrustStore } from '../runtime/trust-store.js';
 import { VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WipedBytes } from '../runtime/wiped-bytes.js';
 import { TOKENS } from '../tokens.js';
-import { type CertificatePair, ClientCertificate } from './client-certificate.js';
+import { ClientCertificate } from './client-certificate.js';
 import { fencedRequests } from './fenced-request.js';
 
 /** Connections when the number of concurrent requests is not given. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
-import type { CertificatePair } from '../../../src/admission/certificate-pair.js';
+import type { ServingCertificate } from '../../../src/admission/serving-certificate.js';
 import { CertificateStore } from '../../../src/admission/certificate-store.js';
 import { WebhookMetrics } from '../../../src/observability/webhook-metrics.js';
 import { type CertificatePair as IssuedPair, TestAuthority } from '../../servers/shared/certificates.js';
@@ -24,7 +24,7 @@ let clock: FakeClock;
 let logger: RecordingLogger;
 let registry: Registry;
 let store: CertificateStore;
-let used: CertificatePair[];
+let used: ServingCertificate[];
 
 beforeAll(async () => {
   authority = await TestAuthority.create();
@@ -58,7 +58,7 @@ function write(pair: Partial<IssuedPair>): void {
 }
 
 async function start(): Promise<void> {
-  await store.start((pair) => used.push(pair));
+  store.start((pair) => used.push(pair));
 }
 
 /** Lets the store read its files once more. */
