@@ -2,9 +2,10 @@ import { onAbort, sharedAbort } from './abort.js';
 import type { Clock } from './clock.js';
 
 /**
- * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same, but every
- * supported Node may keep what it made for as long as the sources live (nodejs/node issue 54614), and most
- * sources here live as long as the process. This one leaves no trace after {@link dispose}.
+ * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same, but Node 20 keeps
+ * what it made for as long as the sources live (measured with 20.20; nodejs/node issues 54614 and 55351 tell of leaks in
+ * later versions too), and most sources here live as long as the process. This one leaves no trace after
+ * {@link dispose}.
  */
 export class LinkedAbort {
   private readonly controller = sharedAbort();
