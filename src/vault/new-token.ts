@@ -8,12 +8,19 @@ import type { VaultOperation, VaultResponse } from './vault-request.js';
 
 /** Nodes behind one address answer in turns: within this time a node that knows the token answers. */
 const DOUBT_MS = 5_000;
-/** Requests may be on their way with the token that was replaced last. */
+/**
+ * How long a permission of a given token may be missing only because a group or policy is not replicated yet. A longer
+ * time would delay every first write to a path that the token may write but not read.
+ */
+const GIVEN_PATIENCE_MS = 5_000;
+/** Requests may be in flight with the token that was replaced last. */
 const REMEMBERED = 2;
 
 interface Standing {
   /** When this process first had the token, in monotonic milliseconds. */
   readonly sinceMs: number;
+  /** Whether a login of this process created it. */
+  readonly ours: boolean;
   accessor: string | undefined;
   /** A node has taken it. */
   isKnown: boolean;
@@ -37,7 +44,7 @@ export class NewTokens {
 
   constructor(
     private readonly clock: Clock,
-    /** For how long a token that is refused may only be not known yet. */
+    /** How long a refused token may only be unknown to a node. */
     private readonly patienceMs: () => number,
   ) {}
 
@@ -50,7 +57,7 @@ export class NewTokens {
       if (accessor === undefined || accessor === before.accessor) return;
     }
     // A token of somebody else was looked up: a node knows it.
-    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), accessor, isKnown: !ours });
+    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), ours, accessor, isKnown: !ours });
     const [oldest] = this.standings.keys();
     if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
   }
@@ -63,9 +70,12 @@ export class NewTokens {
     standing.doubtedMs = undefined;
   }
 
-  isNew({ token }: Pick<VaultToken, 'token'>): boolean {
-    const sinceMs = this.standingOf(token)?.sinceMs ?? -Infinity;
-    return this.clock.monotonicMs() - sinceMs < this.patienceMs();
+  /** Whether this 403 may pass because the token is new. */
+  isNew({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
+    const standing = this.standingOf(token);
+    if (standing === undefined) return false;
+    const patienceMs = standing.ours || tellsOfDeadToken(text) ? this.patienceMs() : GIVEN_PATIENCE_MS;
+    return this.clock.monotonicMs() - standing.sinceMs < patienceMs;
   }
 
   /**

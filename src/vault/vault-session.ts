@@ -114,21 +114,23 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (answer.status !== 403) return answer;
     if (this.isStopping) throw STOPPED;
     const { newTokens } = this;
-    const isNew = newTokens.isNew(session);
+    const isNew = newTokens.isNew(session, answer);
     if (isNew && newTokens.isPlain(session, answer)) return notKnownYet(answer, request.operation);
     // Another request may have replaced the token while this one was in flight.
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) {
         newTokens.taken(session);
         // The look-up may have found another token.
-        return newTokens.isNew(session) ? notKnownYet(answer, request.operation, true) : answer;
+        return newTokens.isNew(session, answer) ? notKnownYet(answer, request.operation, true) : answer;
       }
       if (isNew && newTokens.mayLive(session)) return notKnownYet(answer, request.operation);
       this.discard(session);
     }
     const fresh = await this.session();
     const second = await this.send(fresh, request);
-    return second.status === 403 && newTokens.isNew(fresh) ? notKnownYet(second, request.operation) : second;
+    return second.status === 403 && newTokens.isNew(fresh, second)
+      ? notKnownYet(second, request.operation)
+      : second;
   }
 
   /** Ends renewals and revokes the tokens of our own logins. Never throws. */
