@@ -30,7 +30,7 @@ export class RemovalCheck {
   ) {}
 
   /**
-   * On v2 the versions tell whether the secret has been created anew. v1 has none: a claim beside `created`
+   * On v2 the versions tell whether the secret is still the one that was written. v1 has none: a claim beside `created`
    * marks in the status that the removal has begun, and what another process finds there afterwards is
    * removed only if it is what the resource describes. A token that may not read cannot tell: what the
    * status names is removed.
@@ -48,7 +48,7 @@ export class RemovalCheck {
     if (reading.state === 'absent') return { do: 'nothing' };
     const changed =
       place.engine === 'v2'
-        ? await this.isCreatedAnew(secret, place, kv, reading, signal)
+        ? await this.mayBeCreatedAnew(secret, place, kv, reading, signal)
         : this.wasRemoved(secret, place);
     if (changed && !(await this.proof.isOurs(secret, reading, signal))) {
       const why = `what stands at ${place.path} may have been put there after this resource's value was removed`;
@@ -59,7 +59,7 @@ export class RemovalCheck {
   }
 
   /** Metadata that were removed count from 1 again; by hand only further versions come. */
-  private async isCreatedAnew(
+  private async mayBeCreatedAnew(
     secret: KMSVaultSecret,
     place: Place,
     kv: KvSecret,
@@ -71,9 +71,8 @@ export class RemovalCheck {
     const current = reading.version;
     if (known === undefined || current === undefined) return false;
     if (current.version <= known.version) return !isVersion(reading, known);
-    const createdTime = await kv.createdTimeOf?.(known.version, signal);
-    // Vault drops old versions; a secret that was created anew never had it, or has it from another time.
-    return createdTime !== undefined && createdTime !== known.createdTime;
+    // Vault drops old versions, those of a secret that was created anew as well: a missing one proves nothing.
+    return (await kv.createdTimeOf?.(known.version, signal)) !== known.createdTime;
   }
 
   /** By another process, perhaps. */

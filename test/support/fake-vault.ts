@@ -7,6 +7,9 @@ interface Stored {
   versions: { data: SecretData; created: string; gone: boolean }[];
 }
 
+/** Vault drops older ones (`max_versions`, 10 by default). */
+const MAX_VERSIONS = 10;
+
 /** A K/V store in memory: mounts `kv` (v1) and `secret` (v2), with check-and-set and switches for faults. */
 export class FakeVault implements KvStore {
   readonly v1 = new Map<string, SecretData>();
@@ -86,7 +89,12 @@ export class FakeVault implements KvStore {
     return {
       engine: 'v2',
       createdTimeOf: (version) =>
-        this.answer(() => this.readable(path, () => this.v2.get(path)?.versions[version - 1]?.created)),
+        this.answer(() =>
+          this.readable(path, () => {
+            const { versions } = this.v2.get(path) ?? { versions: [] };
+            return version > versions.length - MAX_VERSIONS ? versions[version - 1]?.created : undefined;
+          }),
+        ),
       read: () =>
         this.answer(() =>
           this.readable(path, (): KvReading => {

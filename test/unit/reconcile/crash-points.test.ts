@@ -133,7 +133,7 @@ describe('a process that is killed after any of its requests', () => {
     },
   );
 
-  it.each(ENGINES.flatMap((engine) => [1, 3].map((versions) => ({ engine, versions }))))(
+  it.each(ENGINES.flatMap((engine) => [1, 3, 11].map((versions) => ({ engine, versions }))))(
     'deletion on $engine: $versions writes of somebody else after the removal stay',
     async ({ engine, versions }) => {
       await forEveryRequest(async (requests) => {

@@ -79,7 +79,7 @@ describe('the removal of a v2 secret', () => {
     expect(stand.values(A)).toBeUndefined();
   });
 
-  it.each([1, 2])('spares a secret that was created anew since, at version %s', async (versions) => {
+  it.each([1, 2, 11])('spares a secret that was created anew since, at version %s', async (versions) => {
     put(A);
     await stand.reconcile('x');
     stand.vault.lose(A, 'everything');
@@ -87,5 +87,17 @@ describe('the removal of a v2 secret', () => {
     await remove();
     expect(stand.values(A)).toEqual({ theirs: 'precious' });
     expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
+  });
+
+  it.each([
+    { last: theirs, stays: { theirs: 'precious' } },
+    { last: new Map([['a', '"one"']]), stays: undefined },
+  ])('where Vault has dropped our version, needs our content: $stays stays', async ({ last, stays }) => {
+    put(A);
+    await stand.reconcile('x');
+    for (let version = 0; version < 10; version += 1) stand.vault.tamper(A, 'v2', theirs);
+    stand.vault.tamper(A, 'v2', last);
+    await remove();
+    expect(stand.values(A)).toEqual(stays);
   });
 });

@@ -1,0 +1,54 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+
+import type { Json } from '../support/http-json.js';
+import { OperatorStand } from '../support/operator-stand.js';
+import { eventually } from '../support/wait.js';
+
+let stand: OperatorStand;
+
+beforeAll(async () => {
+  stand = await OperatorStand.prepare();
+});
+
+afterEach(async () => {
+  await stand.stop();
+});
+
+afterAll(async () => {
+  await stand.close();
+});
+
+async function synced(name: string, path: string, engineVersion: 'v1' | 'v2'): Promise<void> {
+  const secrets = [{ key: 'a', encryptedSecret: stand.encrypt('ours') }];
+  const spec = { path, kvSettings: { engineVersion }, secrets };
+  await stand.kube.apply(stand.secret(name, spec, { finalizers: ['delete.k8s.patoarvizu.dev'] }));
+  await stand.start();
+  await stand.reason(name, 'Synced', 30_000);
+}
+
+const gone = async (name: string): Promise<void> => {
+  await eventually(`${name} is gone`, async () => (await stand.get(name)) === undefined, 60_000);
+};
+
+const messages = async (name: string, reason: string): Promise<string> =>
+  (await stand.kube.events('default', name))
+    .filter((event: Json) => event.reason === reason)
+    .map((event: Json) => String(event.message))
+    .join('\n');
+
+describe('a finalizer', () => {
+  it('spares a v2 secret that was created anew with more versions than Vault keeps', async () => {
+    const path = 'secret/data/anew';
+    await synced('anew', path, 'v2');
+    await stand.stop();
+    await stand.vault.delete('secret/metadata/anew');
+    for (let version = 1; version <= 11; version += 1)
+      await stand.vault.write(path, { data: { theirs: String(version) } });
+    expect((await stand.vault.send('GET', `${path}?version=1`)).status).toBe(404);
+    await stand.kube.delete('KMSVaultSecret', 'default', 'anew');
+    await stand.start();
+    await gone('anew');
+    expect(await stand.vault.read(path)).toEqual({ theirs: '11' });
+    expect(await messages('anew', 'SecretKept')).toContain('vault kv metadata delete secret/anew');
+  }, 120_000);
+});
