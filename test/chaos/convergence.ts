@@ -110,9 +110,7 @@ function orphans(oracle: Oracle, nowMs: number): string[] {
   const live = new Set(oracle.secrets.live(nowMs).map(({ metadata }) => metadata.uid));
   return [...oracle.writtenFor].flatMap(([path, uid]) => {
     const { data, version } = oracle.vault.last(path);
-    const mayStay =
-      oracle.createdAnew.has(path) ||
-      [...oracle.replacedMounts].some((mount) => path.startsWith(`${mount}/`));
+    const mayStay = oracle.createdAnew.has(path) || wasGoingWhileReplaced(oracle, uid, path);
     if ((data === undefined && version === 0) || live.has(uid) || mayStay) return [];
     const gone = oracle.secrets.lastSeen(uid);
     // With a second resource at the path the value goes over to it.
@@ -122,6 +120,19 @@ function orphans(oracle: Oracle, nowMs: number): string[] {
       ? [`${path} holds the value of ${nameOf(gone)}, which was deleted with the finalizer`]
       : [];
   });
+}
+
+/** What was decided about the mount just before it came back may be carried out a moment later. */
+const AFTER_REPLACEMENT_MS = 5_000;
+
+function wasGoingWhileReplaced({ replacedMounts, secrets }: Oracle, uid: string, path: string): boolean {
+  return replacedMounts
+    .filter(({ mount }) => path.startsWith(`${mount}/`))
+    .some(({ fromMs, toMs = Infinity }) =>
+      secrets
+        .everWithin(fromMs, toMs + AFTER_REPLACEMENT_MS)
+        .some((object) => object.metadata.uid === uid && isGoing(object)),
+    );
 }
 
 function nameOf({ kind, metadata }: KubeObject): string {

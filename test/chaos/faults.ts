@@ -5,7 +5,7 @@ import { KvV2 } from '../servers/vault/kv-v2.js';
 import { OtherEngine } from '../servers/vault/mounts.js';
 import type { FaultName } from './fault-names.js';
 import { STRANGER } from './lease-terms.js';
-import type { Oracle } from './oracle.js';
+import type { MountReplacement, Oracle } from './oracle.js';
 import { MOUNTS } from './planner.js';
 import { type ChaosStand, LEASE, LEASE_NAMESPACE, type Replica } from './stand.js';
 import type { ChaosTimeline } from './timeline.js';
@@ -209,10 +209,12 @@ export class FaultBench {
     const other = engine === 'v1' ? new KvV2(() => new Date()) : new OtherEngine('transit');
     const options = engine === 'v1' ? { version: '2' } : {};
     timeline.add(`${mount} is replaced by ${other.type}`);
-    oracle.replacedMounts.add(mount);
+    const replacement: MountReplacement = { mount, fromMs: timeline.now() };
+    oracle.replacedMounts.push(replacement);
     const putBack = this.stand.servers.vault.replaceMount(mount, other, options);
     return () => {
       putBack();
+      replacement.toMs = timeline.now();
       timeline.add(`${mount} is back`);
       const isWritten = other instanceof KvV2 && other.secrets.size > 0;
       if (isWritten)

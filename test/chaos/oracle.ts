@@ -57,6 +57,13 @@ interface Explanation {
   readonly uid: string;
 }
 
+export interface MountReplacement {
+  readonly mount: string;
+  readonly fromMs: number;
+  /** Undefined while it lasts. */
+  toMs?: number;
+}
+
 /**
  * Judges every change at the servers when it happens: a write of a replica must be what some state of the
  * cluster asks for that held since the replica's term began. Knows the servers' records and nothing of
@@ -70,8 +77,11 @@ export class Oracle {
   readonly violations: Violation[] = [];
   /** Path to the uid of the resource whose value a replica put there last. */
   readonly writtenFor = new Map<string, string>();
-  /** Mounts that another engine replaced for a while: a finalizer releases what was there without deleting. */
-  readonly replacedMounts = new Set<string>();
+  /**
+   * When another engine was in the place of a mount: a finalizer that is handled then releases the resource without
+   * deleting the value, which comes back with the mount.
+   */
+  readonly replacedMounts: MountReplacement[] = [];
   /** v2 paths whose secret a hand removed, and a hand made again: no finalizer may delete that. */
   readonly createdAnew = new Set<string>();
 

@@ -299,13 +299,19 @@ describe('convergence', () => {
     expect(history.unconverged(7_000)).toEqual([]);
   });
 
-  it('expects nothing of a finalizer at a mount that another engine had replaced', () => {
-    history.secret('s', 1_000, spec({ a: 'one' }), { finalizer: true });
-    history.write('kv/app', 2_000, { a: 'one' });
-    history.secret('s', 5_000, spec({ a: 'one' }), { finalizer: true, going: true });
-    history.gone('s', 6_000);
+  it('expects nothing of a finalizer while another engine is in the place of the mount', () => {
+    history.secret('s', 10_000, spec({ a: 'one' }), { finalizer: true });
+    history.write('kv/app', 20_000, { a: 'one' });
+    history.secret('s', 50_000, spec({ a: 'one' }), { finalizer: true, going: true });
+    history.gone('s', 60_000);
     expect(history.unconverged(7_000)).toHaveLength(1);
-    history.oracle.replacedMounts.add('kv');
+    history.oracle.replacedMounts.push(
+      { mount: 'kv', fromMs: 100, toMs: 9_000 },
+      { mount: 'kv', fromMs: 65_000 },
+      { mount: 'other', fromMs: 100 },
+    );
+    expect(history.unconverged(7_000)).toHaveLength(1);
+    history.oracle.replacedMounts.push({ mount: 'kv', fromMs: 40_000, toMs: 55_000 });
     expect(history.unconverged(7_000)).toEqual([]);
   });
 
