@@ -304,15 +304,15 @@ describe('convergence', () => {
     history.write('kv/app', 20_000, { a: 'one' });
     history.secret('s', 50_000, spec({ a: 'one' }), { finalizer: true, going: true });
     history.gone('s', 60_000);
-    expect(history.unconverged(7_000)).toHaveLength(1);
+    expect(history.unconverged(70_000)).toHaveLength(1);
     history.oracle.replacedMounts.push(
       { mount: 'kv', fromMs: 100, toMs: 9_000 },
       { mount: 'kv', fromMs: 65_000 },
       { mount: 'other', fromMs: 100 },
     );
-    expect(history.unconverged(7_000)).toHaveLength(1);
+    expect(history.unconverged(70_000)).toHaveLength(1);
     history.oracle.replacedMounts.push({ mount: 'kv', fromMs: 40_000, toMs: 55_000 });
-    expect(history.unconverged(7_000)).toEqual([]);
+    expect(history.unconverged(70_000)).toEqual([]);
   });
 
   it('expects the reason of the second resource at a path, and of another engine', () => {
