@@ -82,6 +82,7 @@ export const TOKENS = {
   ownership: Symbol('PathOwnership'),
   entitlement: Symbol('Entitlement'),
   claims: Symbol('PathClaims'),
+  lostPlaces: Symbol('LostPlaces'),
   unseenOwners: Symbol('UnseenOwners'),
   announcer: Symbol('Announcer'),
   transport: Symbol('VaultTransport'),

@@ -82,7 +82,7 @@ export interface ClaimedPath {
 }
 
 export interface KMSVaultSecretStatus {
-  /** Whether the value was written, or found equal, at least once. */
+  /** Whether the value was written, or found equal, at least once; absent when another resource owns the path now. */
   created?: boolean;
   /** Where the value was written; the path that a finalizer may delete. */
   path?: string;

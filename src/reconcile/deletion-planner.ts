@@ -12,7 +12,6 @@ import { createdAtSpec, statusPlace } from './known-state.js';
 import { claimedPlace, isAsClaimed, readClaim } from './path-claims.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
-import type { UnseenOwners } from './unseen-owners.js';
 
 /** A place that keeps its value although this resource may have written it. */
 export interface KeptPlace {
@@ -37,7 +36,6 @@ export class DeletionPlanner {
     @inject(TOKENS.kvStore) private readonly store: KvStore,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.proof) private readonly proof: ContentProof,
-    @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
   ) {}
 
@@ -47,10 +45,6 @@ export class DeletionPlanner {
     const { uid } = secret.metadata;
     const spec = placeOf(secret);
     const created = memory.held(uid)?.place ?? statusPlace(secret);
-    if (this.unseenOwners.mayHaveAnotherOwner(secret)) {
-      const why = 'it may belong to a resource in a watched namespace that cannot be listed';
-      return created === undefined ? { kind: 'keep', why, kept: [] } : keepAll([created], why);
-    }
     const claim = readClaim(secret.status?.claim) ?? memory.claim(uid);
     const claimed = claimedPlace(claim);
     if (claim !== undefined && claimed !== undefined && !samePlace(claimed, created)) {
@@ -63,7 +57,7 @@ export class DeletionPlanner {
     }
     if (created !== undefined) return this.removal(secret, created, []);
     if (secret.status?.created === true) return await this.unnamed(secret, spec, signal);
-    return { kind: 'keep', why: 'this resource never wrote anything', kept: [] };
+    return { kind: 'keep', why: 'nothing there is known to belong to this resource', kept: [] };
   }
 
   /** @returns undefined when nothing was written under the claim; the rest of the status then decides. */

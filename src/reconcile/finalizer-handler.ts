@@ -19,6 +19,7 @@ import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import type { RemovalCheck, RemovalVerdict } from './removal-check.js';
 import { statusOf } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { UnseenOwners } from './unseen-owners.js';
 
 /** The meaning of a failed removal: if there is nothing of ours to remove, the finalizer is removed. */
 const AFTER_FAILED_REMOVAL: Readonly<
@@ -53,6 +54,7 @@ export class FinalizerHandler {
     @inject(TOKENS.removalCheck) private readonly check: RemovalCheck,
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
+    @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.clock) private readonly clock: Clock,
@@ -106,6 +108,7 @@ export class FinalizerHandler {
     } catch (error) {
       if (error instanceof HeirError) {
         const heir = qualifiedName(error.heir);
+        this.unseenOwners.note(place);
         const why = `${place.path} goes over to ${heir}, which names the same path`;
         return await this.release(secret, why, kept);
       }

@@ -27,12 +27,20 @@ export class PathOwnership {
 
   /** @param path normalised; `secret` itself always competes. */
   claim(path: string, secret: KMSVaultSecret): PathClaim {
-    const rivals = this.liveAt(path)
-      .filter((other) => other.metadata.uid !== secret.metadata.uid)
-      .filter((other) => placeOf(other) !== undefined)
-      .filter((other) => this.allowedPaths.allows(path, other.metadata.namespace));
+    const rivals = this.competitors(path).filter((other) => other.metadata.uid !== secret.metadata.uid);
     const [owner = secret, ...others] = [secret, ...rivals].sort(byAge);
     return { owner, others };
+  }
+
+  /** The owner of a path among the resources in the cache; undefined if none that could be written names it. */
+  ownerAt(path: string): KMSVaultSecret | undefined {
+    return this.competitors(path).sort(byAge)[0];
+  }
+
+  private competitors(path: string): KMSVaultSecret[] {
+    return this.liveAt(path)
+      .filter((candidate) => placeOf(candidate) !== undefined)
+      .filter((candidate) => this.allowedPaths.allows(path, candidate.metadata.namespace));
   }
 
   /** Resources that name the path and are not being deleted, whether they can be written or not. */

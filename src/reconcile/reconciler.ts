@@ -19,6 +19,7 @@ import { mainReason } from './ready-findings.js';
 import type { PartialReconciler } from './partial-reconciler.js';
 import type { SecretReconciler } from './secret-reconciler.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { UnseenOwners } from './unseen-owners.js';
 
 /** Reconciles the resource of one key; the processor of the work queue. Never throws. */
 @injectable()
@@ -32,6 +33,7 @@ export class Reconciler {
     @inject(TOKENS.partials) private readonly partials: PartialReconciler,
     @inject(TOKENS.finalizers) private readonly finalizers: FinalizerHandler,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<
@@ -75,6 +77,7 @@ export class Reconciler {
   /** A new term of this replica: another one may have written meanwhile. */
   beginTerm(): void {
     this.memory.forgetUnverifiable();
+    this.unseenOwners.beginTerm();
   }
 
   /** Another replica reports the state of the resources from now on. */

@@ -21,6 +21,7 @@ import { type Entitlement, SupersededError, type WriteGuard } from './entitlemen
 import { findingsOf, mainReason } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
+import type { LostPlaces } from './lost-places.js';
 import { type PathClaims, readClaim } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
@@ -41,6 +42,7 @@ export class SecretReconciler {
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.claims) private readonly claims: PathClaims,
+    @inject(TOKENS.lostPlaces) private readonly lostPlaces: LostPlaces,
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
@@ -55,6 +57,7 @@ export class SecretReconciler {
    * @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby.
    */
   async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
+    this.lostPlaces.release(secret);
     const evaluated = this.evaluate(secret);
     if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal);
     const { place, rivals } = evaluated;
@@ -258,7 +261,9 @@ export class SecretReconciler {
     secret: KMSVaultSecret,
     desired: (current: KMSVaultSecretStatus | undefined) => KMSVaultSecretStatus,
   ): Promise<void> {
-    await this.client.updateStatus(refOf(secret), desired);
+    await this.client.updateStatus(refOf(secret), (current) =>
+      desired(this.lostPlaces.withoutLost(secret, current)),
+    );
   }
 
   /** A deleted partial waits until every includer has removed its keys from Vault. */

@@ -57,14 +57,19 @@ export class SecretSync {
     const decrypted = new Map<string, string>();
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
-      if (reading === 'forbidden') return await this.blind.sync(request, kv, signal);
+      if (reading === 'forbidden') return this.noted(request, await this.blind.sync(request, kv, signal));
       const result = await this.attempt(request, kv, { firstReading: reading, decrypted }, signal);
-      if (result !== 'raced') return this.withLostWrite(request, result, racedFor);
+      if (result !== 'raced') return this.noted(request, this.withLostWrite(request, result, racedFor));
       racedFor = versionOf(reading) + 1;
     }
     throw new VaultError('unavailable', 'another writer keeps changing this secret; trying again later', {
       path,
     });
+  }
+
+  private noted({ place }: SyncRequest, result: SyncResult): SyncResult {
+    if (result.claims) this.unseenOwners.note(place);
+    return result;
   }
 
   /** The answer to a write was lost, but the write was then found in Vault. */
@@ -95,17 +100,17 @@ export class SecretSync {
     );
     if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
-    const nothingAtHand = trusted === undefined && values.size === 0;
-    if (nothingAtHand && !mayWriteWithoutValues(request, isOurs(request, this.memory))) {
+    const hasValues = trusted !== undefined || values.size > 0;
+    if (!hasValues && !mayWriteWithoutValues(request, isOurs(request, this.memory))) {
       return blocked(findings, failures);
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
-    const target =
-      trusted === undefined
-        ? targetData(aggregate, values, failures, reading)
-        : new Map([...trusted.data, ...values]);
+    const target = targetOf(trusted?.data, aggregate, { values, failures, reading });
+    // What stands there may have changed during the decryption.
+    const unseenOwner = this.unseenOwners.finding(request, reading, target);
+    if (unseenOwner !== undefined) return blocked([unseenOwner], failures);
     const vouched = trusted !== undefined && values.size === 0;
-    const claims = isOurs(request, this.memory) || trusted !== undefined || values.size > 0;
+    const claims = hasValues || isOurs(request, this.memory);
     const sameInputs = this.hasSameInputs(request) && !known.failedKeys.some((key) => values.has(key));
     const wanted = { reading, target, failures, vouched, claims, sameInputs };
     const result = await this.writer.write(request, kv, wanted, signal);
@@ -229,6 +234,20 @@ export class SecretSync {
 function mayWriteWithoutValues({ aggregate }: SyncRequest, ours: boolean): boolean {
   const withdraws = aggregate.keys.size === 0 && aggregate.withdrawn.size > 0 && ours;
   return isTrulyEmpty(aggregate) || withdraws;
+}
+
+function targetOf(
+  trusted: SecretData | undefined,
+  aggregate: Aggregate,
+  found: {
+    readonly values: ReadonlyMap<string, string>;
+    readonly failures: readonly KeyFailure[];
+    readonly reading: KvReading;
+  },
+): SecretData {
+  return trusted === undefined
+    ? targetData(aggregate, found.values, found.failures, found.reading)
+    : new Map([...trusted, ...found.values]);
 }
 
 /** The same reading, or a new one for v1 after a long decryption; on v2 check-and-set tells. */

@@ -187,6 +187,21 @@ export class SyncMemory {
     delete entry.claimStands;
   }
 
+  /**
+   * The place belongs to another resource now. What is compared with Vault before it is used stays, such as the version
+   * for check-and-set.
+   */
+  release(uid: string, place: Place): void {
+    const entry = this.entries.get(uid);
+    if (entry === undefined) return;
+    this.suspect(uid, place);
+    const { claim, held } = entry;
+    if (samePlace(held?.place, place)) delete entry.held;
+    if (claim?.path !== place.path || claim.engineVersion !== place.engine) return;
+    delete entry.claim;
+    delete entry.claimStands;
+  }
+
   claim(uid: string): ClaimedPath | undefined {
     return this.entries.get(uid)?.claim;
   }

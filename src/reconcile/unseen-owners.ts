@@ -5,6 +5,7 @@ import type { KMSVaultSecret } from '../api/resources.js';
 import type { Finding } from '../queue/outcome.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading } from '../vault/kv-store.js';
+import { sameData, type SecretData } from '../vault/secret-data.js';
 import type { CacheView } from './cache-view.js';
 import { isOurs, type KnownState } from './known-state.js';
 import { claimedPlace, readClaim } from './path-claims.js';
@@ -17,40 +18,61 @@ import type { SyncMemory } from './sync-memory.js';
  */
 @injectable()
 export class UnseenOwners {
+  /** Places that held the value of a resource that is seen, in this term. */
+  private readonly owned = new Set<string>();
+
   constructor(
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
   ) {}
 
   /**
-   * Why a place may not be taken now; undefined when it may. What this resource owned before stays its own, and
-   * where nothing stands nothing can be lost.
+   * Why a place may not be taken now; undefined when it may. What this resource owned before stays its own, what
+   * another resource that is seen owned goes over to the next one, and where nothing stands nothing can be lost.
    *
    * @param reading `unknown` when the token may not read there.
+   * @param target what the resource describes; undefined before it is decrypted, which may prove that the value is its
+   *   own.
    */
   finding(
     request: { readonly secret: KMSVaultSecret; readonly place: Place; readonly known: KnownState },
     reading: KvReading | 'unknown',
+    target?: SecretData,
   ): Finding | undefined {
-    const { secret, place } = request;
-    const lost = this.mayHaveAnotherOwner(secret);
-    const claimed = samePlace(claimedPlace(readClaim(secret.status?.claim)), place);
-    const isOwner = !lost && (claimed || isOurs(request, this.memory));
-    const isFree = !lost && reading !== 'unknown' && reading.state === 'absent';
     const unseen = this.view.unseen();
-    if (unseen.length === 0 || isOwner || isFree) return undefined;
+    if (unseen.length === 0) return undefined;
+    const { secret, place } = request;
+    const claimed = samePlace(claimedPlace(readClaim(secret.status?.claim)), place);
+    const isOwner = claimed || isOurs(request, this.memory) || this.owned.has(nameOf(place));
+    const isFree = reading !== 'unknown' && reading.state === 'absent';
+    if (isOwner || isFree || (reading !== 'unknown' && mayBeOwn(secret, reading, target))) return undefined;
     const message =
       `${place.path} may belong to an older resource in ${listNames(unseen)}, which cannot be listed yet; ` +
       'nothing is written over what this resource did not write';
     return { reason: 'PathConflict', message };
   }
 
-  /** Whether the path went to somebody else who cannot be seen now. */
-  mayHaveAnotherOwner({ status, metadata }: KMSVaultSecret): boolean {
-    if (this.view.unseen().length === 0) return false;
-    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-    // Being marked as deleted raises the generation by one.
-    const generation = (metadata.generation ?? 0) - (metadata.deletionTimestamp === undefined ? 0 : 1);
-    return ready?.reason === 'PathConflict' && ready.observedGeneration === generation;
+  /** A resource that is seen owned the place and its value is there, or it left the value to the next owner. */
+  note(place: Place): void {
+    if (this.view.unseen().length === 0) this.owned.clear();
+    else this.owned.add(nameOf(place));
   }
+
+  /** Another replica may have seen more namespaces, and written for their resources. */
+  beginTerm(): void {
+    this.owned.clear();
+  }
+}
+
+/**
+ * The Go operator, or an older CRD, left `created` without a path: the resource wrote a value somewhere, and where it
+ * stands is proven by its content.
+ */
+function mayBeOwn({ status }: KMSVaultSecret, reading: KvReading, target: SecretData | undefined): boolean {
+  if (status?.created !== true || status.path !== undefined || reading.state !== 'live') return false;
+  return target === undefined || sameData(reading.data, target);
+}
+
+function nameOf({ path, engine }: Place): string {
+  return `${engine} ${path}`;
 }
