@@ -1,4 +1,5 @@
 import { classifyCredentialsFailure } from '../runtime/aws-credentials-failure.js';
+import { isNamed } from '../runtime/error-name.js';
 import { type ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import { KmsError, type KmsFailure, type Passing } from './kms-error.js';
@@ -79,9 +80,6 @@ const THROTTLED: ReadonlySet<string> = new Set([
 /** A longer `Retry-After` is left to the work queue. */
 const MAX_PAUSE_MS = 1_000;
 
-/** Names are letters and digits; anything else may hold input. */
-const SAFE_NAME = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
-
 interface SdkError {
   readonly name?: unknown;
   readonly code?: unknown;
@@ -157,5 +155,5 @@ function passingOf(failure: SdkError, afterMs = 0): Passing | undefined {
 }
 
 function isSafe(text: string): boolean {
-  return SAFE_NAME.test(text.replace(/_/g, ''));
+  return isNamed(text.replace(/_/g, ''));
 }

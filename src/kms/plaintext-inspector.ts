@@ -6,8 +6,8 @@ import type { DecryptRequest, Decryptor } from './decryptor.js';
 /** The facts about a value that may be known without knowing the value. */
 export interface PlaintextFacts {
   /**
-   * A single line with a final line break, as editors and `echo` add it. A text of several lines, such as a PEM file,
-   * should end with one.
+   * A single line with line breaks at its end, as editors and `echo` add them. A text of several lines, such as a PEM
+   * file, should end with one.
    */
   readonly endsWithLineBreak: boolean;
 }
@@ -20,6 +20,7 @@ export class PlaintextInspector {
   /** @throws KmsError */
   async inspect(request: DecryptRequest, signal?: AbortSignal): Promise<PlaintextFacts> {
     const value = await this.decryptor.decrypt(request, signal);
-    return { endsWithLineBreak: value.endsWith('\n') && !/[\r\n]/.test(value.replace(/\r?\n$/, '')) };
+    const first = value.search(/[\r\n]/);
+    return { endsWithLineBreak: first >= 0 && /^(?:\r?\n)+$/.test(value.slice(first)) };
   }
 }

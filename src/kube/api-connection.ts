@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type IncomingMessage, request as httpRequest } from 'node:http';
+import { type Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
-import { rootCertificates } from 'node:tls';
+import { isIP } from 'node:net';
+import { rootCertificates, type SecureContext } from 'node:tls';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 import { inject, injectable } from 'tsyringe';
@@ -13,6 +14,7 @@ import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
 import type { ConnectionLimits } from '../runtime/connector.js';
 import { beforeFirstByte } from '../runtime/fence.js';
+import { withoutFinalDot } from '../runtime/host-name.js';
 import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
 import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
@@ -56,7 +58,8 @@ export interface ApiAnswer extends IncomingMessage {
 @injectable()
 export class ApiConnection {
   private readonly credentials: ApiCredentials;
-  private made: { readonly key: string; readonly pool: ConnectionPool } | undefined;
+  private made:
+    { readonly key: string; readonly context: SecureContext; readonly pool: ConnectionPool } | undefined;
 
   constructor(
     @inject(TOKENS.kubeConfig) readonly kubeConfig: KubeConfig,
@@ -137,7 +140,7 @@ export class ApiConnection {
       };
       const options: RequestOptions = {
         method: request.method,
-        agent: secrets.socksAgent ?? this.pool(secrets).for(url),
+        agent: this.agent(secrets, url),
         signal: request.signal,
         ...(secrets.auth !== undefined ? { auth: secrets.auth } : {}),
         headers: {
@@ -179,8 +182,20 @@ export class ApiConnection {
     });
   }
 
-  /** The pool is kept as long as the TLS material is unchanged; requests in flight keep their connection. */
-  private pool(secrets: ConnectionSecrets): ConnectionPool {
+  private agent(secrets: ConnectionSecrets, url: URL): HttpAgent {
+    const { socksAgent, tls } = secrets;
+    const { pool, context } = this.connections(secrets);
+    if (socksAgent === undefined) return pool.for(url);
+    // The options of an agent go before those of a request, also where they are undefined.
+    const options = socksAgent.options as { secureContext?: SecureContext; servername?: string };
+    options.secureContext = context;
+    const servername = withoutFinalDot(tls.servername ?? url.hostname);
+    if (isIP(servername.replace(/^\[|\]$/g, '')) === 0) options.servername = servername;
+    return socksAgent;
+  }
+
+  /** Both are kept as long as the TLS material is unchanged; requests in flight keep their connection. */
+  private connections(secrets: ConnectionSecrets): NonNullable<typeof this.made> {
     const { ca, cert, key, servername, rejectUnauthorized } = secrets.tls;
     const hash = createHash('sha256');
     for (const part of [cert, key, servername, rejectUnauthorized, ...(ca ?? [])]) {
@@ -189,7 +204,7 @@ export class ApiConnection {
         .update('\u0000');
     }
     const digest = hash.digest('base64');
-    if (this.made?.key === digest) return this.made.pool;
+    if (this.made?.key === digest) return this.made;
     this.made?.pool.retire();
     const context = secureContext({ ca, cert, key });
     const pool = new ConnectionPool({
@@ -205,8 +220,8 @@ export class ApiConnection {
       proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.surroundings.proxyFor?.(url),
       limits: this.limits,
     });
-    this.made = { key: digest, pool };
-    return pool;
+    this.made = { key: digest, context, pool };
+    return this.made;
   }
 }
 

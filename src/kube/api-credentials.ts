@@ -19,7 +19,7 @@ export interface ConnectionSecrets {
   /** `user:password` of basic authentication. */
   readonly auth?: string;
   readonly tls: TlsMaterial;
-  /** The client's own agent, used only for a SOCKS proxy of the kubeconfig. */
+  /** The client's own agent, used only for a SOCKS proxy of the kubeconfig; who opens a connection sets up its TLS. */
   readonly socksAgent?: Agent;
   /** The exec plugin run that they come from. */
   readonly run?: ExecRun;
@@ -50,6 +50,7 @@ class OddCredential extends KubeError {
 export class ApiCredentials {
   private lastToken: string | undefined;
   private lastTls: TlsMaterial | undefined;
+  private lastSocks: Pick<ConnectionSecrets, 'socksAgent'> = {};
   private readonly exec: ExecCredential;
   /** The run whose client certificate can be used. */
   private checked: ExecRun | undefined;
@@ -104,13 +105,15 @@ export class ApiCredentials {
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     this.checkHeader(headers.Authorization, run);
     this.lastTls = this.tlsOf(options);
+    this.lastSocks =
+      cluster.proxyUrl?.startsWith('socks') === true ? { socksAgent: options.agent as Agent } : {};
     this.checkPair(this.lastTls, run);
     return {
       headers,
       tls: this.lastTls,
       ...(run !== undefined ? { run } : {}),
       ...(typeof options.auth === 'string' ? { auth: options.auth } : {}),
-      ...(cluster.proxyUrl?.startsWith('socks') === true ? { socksAgent: options.agent as Agent } : {}),
+      ...this.lastSocks,
     };
   }
 
@@ -158,7 +161,8 @@ export class ApiCredentials {
   private duringRotation(error: unknown): ConnectionSecrets {
     const code = (error as { code?: unknown } | null)?.code;
     if (this.lastTls !== undefined && this.lastToken !== undefined && code === 'ENOENT') {
-      return { headers: { Authorization: `Bearer ${this.lastToken}` }, tls: this.lastTls };
+      const headers = { Authorization: `Bearer ${this.lastToken}` };
+      return { headers, tls: this.lastTls, ...this.lastSocks };
     }
     const why = typeof code === 'string' ? ` (${code})` : '';
     throw new KubeError(

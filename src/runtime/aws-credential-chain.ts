@@ -1,8 +1,11 @@
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 
 import type { AwsConfig } from '../config/config.js';
+import { type ContainerEndpointError, whyNoContainerCredentials } from './container-endpoint.js';
 import { readContainerToken } from './container-token.js';
-import { withTrimmedWebIdentity } from './web-identity.js';
+import { proxyErrorOf } from './proxy-tunnel.js';
+import { SingleFlight } from './single-flight.js';
+import { WebIdentityTokenError, withTrimmedWebIdentity } from './web-identity.js';
 
 type Chain = ReturnType<typeof fromNodeProviderChain>;
 type ChainOptions = NonNullable<Parameters<typeof fromNodeProviderChain>[0]>;
@@ -15,6 +18,8 @@ const UNREADABLE = { awsContainerAuthorizationTokenFile: '/' };
  * `@aws-sdk/credential-provider-http` takes it from the options of the chain: that of the variable has left the
  * environment, and that of a file is read here, whenever credentials are asked for, since it is rotated: a line break
  * at its end is left out, which `fromHttp` would try to send.
+ *
+ * @throws ContainerEndpointError when that endpoint refuses or does not answer: the SDK's error tells nothing of it.
  */
 export function awsCredentialChain(
   { containerToken, containerTokenFile: file }: AwsConfig,
@@ -23,7 +28,10 @@ export function awsCredentialChain(
   const chainWith = (token: object): Chain =>
     fromNodeProviderChain({ ...withTrimmedWebIdentity(init), ...token });
   if (file === undefined) {
-    return chainWith(containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken });
+    const chain = chainWith(
+      containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken },
+    );
+    return withReason(chain, containerToken);
   }
   let current: { readonly token: string; readonly chain: Chain } | undefined;
   return async (properties) => {
@@ -36,8 +44,31 @@ export function awsCredentialChain(
     }
     if (current?.token !== token) {
       const options = { awsContainerAuthorizationToken: token, awsContainerAuthorizationTokenFile: '' };
-      current = { token, chain: chainWith(options) };
+      current = { token, chain: withReason(chainWith(options), token) };
     }
     return await current.chain(properties);
   };
+}
+
+/** Requests that fail together ask the endpoint once. */
+function withReason(chain: Chain, token: string | undefined): Chain {
+  const asking = new SingleFlight<ContainerEndpointError | undefined>();
+  return async (properties) => {
+    try {
+      return await chain(properties);
+    } catch (error) {
+      if (isAnswered(error)) throw error;
+      throw (await asking.run('why', () => whyNoContainerCredentials(token))) ?? error;
+    }
+  };
+}
+
+/** A provider before the endpoint, such as STS, has said why. */
+function isAnswered(error: unknown): boolean {
+  const { $metadata } = (error ?? {}) as { readonly $metadata?: { readonly httpStatusCode?: unknown } };
+  return (
+    typeof $metadata?.httpStatusCode === 'number' ||
+    error instanceof WebIdentityTokenError ||
+    proxyErrorOf(error) !== undefined
+  );
 }

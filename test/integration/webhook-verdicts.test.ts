@@ -53,13 +53,16 @@ describe('the webhook, asked about a new resource', () => {
       kvSettings: V1,
       secrets: [
         { key: 'from-a-file', encryptedSecret: stand.encrypt(`${secret}\n`) },
+        { key: 'twice', encryptedSecret: stand.encrypt(`${secret}\n\n`) },
         { key: 'pem', encryptedSecret: stand.encrypt(`-----BEGIN\n${secret}\n-----END\n`) },
         { key: 'good', encryptedSecret: stand.encrypt(secret) },
       ],
     };
     const { allowed, warnings } = await stand.create(spec);
     expect(allowed).toBe(true);
-    expect(warnings).toEqual([expect.stringMatching(/^key "from-a-file": .*line break.*printf %s/)]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^keys "from-a-file", "twice": .*line break.*printf %s/),
+    ]);
     expect(JSON.stringify([warnings, stand.logger.entries])).not.toContain(secret);
     expect(await stand.create({ secrets: spec.secrets }, 'PartialKMSVaultSecret')).toMatchObject({
       warnings: [expect.stringContaining('"from-a-file"')],

@@ -125,10 +125,19 @@ describe('PlaintextInspector', () => {
     ['', false],
     ['two\nlines', false],
     ['two\nlines\n', false],
-    ['blank line at the end\n\n', false],
+    ['secret\n\n', true],
+    ['secret\r\n\n\r\n', true],
+    ['\n\n', true],
+    ['two\nlines\n\n', false],
+    ['one\n\nother\n\n', false],
     ['an old Mac\r', false],
-  ])('tells of %j whether it is one line with a line break: %s', async (value, endsWithLineBreak) => {
-    const inspector = new PlaintextInspector({ decrypt: () => Promise.resolve(value) });
-    expect(await inspector.inspect({ encryptedSecret: 'AAAA', context: {} })).toEqual({ endsWithLineBreak });
-  });
+  ])(
+    'tells of %j whether it is one line with line breaks at its end: %s',
+    async (value, endsWithLineBreak) => {
+      const inspector = new PlaintextInspector({ decrypt: () => Promise.resolve(value) });
+      expect(await inspector.inspect({ encryptedSecret: 'AAAA', context: {} })).toEqual({
+        endsWithLineBreak,
+      });
+    },
+  );
 });
