@@ -44,6 +44,8 @@ export interface AwsConfig {
   };
   /** `AWS_CONTAINER_AUTHORIZATION_TOKEN`, kept here so that it need not stay in the environment. */
   readonly containerToken?: string;
+  /** The URL of the credentials endpoint, as `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `…_FULL_URI` give it. */
+  readonly containerEndpoint?: string;
   /** A file with it, which is rotated, where there is a credentials endpoint. */
   readonly containerTokenFile?: string;
 }

@@ -29,16 +29,24 @@ export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConf
     kmsEndpoint: endpoint,
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
     staticCredentials: staticCredentials(env),
+    containerEndpoint: containerEndpoint(env),
     containerToken: nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN),
     containerTokenFile: containerTokenFile(env),
   });
 }
 
+/** Where `fromHttp` of `@aws-sdk/credential-provider-http` asks: a relative one is that of ECS, and comes first. */
+function containerEndpoint(env: Environment): string | undefined {
+  const relative = nonEmpty(env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI);
+  if (relative !== undefined) return `http://169.254.170.2${relative}`;
+  return nonEmpty(env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
+}
+
 /** As `fromHttp` of `@aws-sdk/credential-provider-http`: it counts where there is an endpoint, before the token itself. */
 function containerTokenFile(env: Environment): string | undefined {
-  const endpoint =
-    nonEmpty(env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI) ?? nonEmpty(env.AWS_CONTAINER_CREDENTIALS_FULL_URI);
-  return endpoint === undefined ? undefined : nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE);
+  return containerEndpoint(env) === undefined
+    ? undefined
+    : nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE);
 }
 
 function staticCredentials(env: Environment): AwsConfig['staticCredentials'] {

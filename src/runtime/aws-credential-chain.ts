@@ -22,7 +22,7 @@ const UNREADABLE = { awsContainerAuthorizationTokenFile: '/' };
  * @throws ContainerEndpointError when that endpoint refuses or does not answer: the SDK's error tells nothing of it.
  */
 export function awsCredentialChain(
-  { containerToken, containerTokenFile: file }: AwsConfig,
+  { containerEndpoint: endpoint, containerToken, containerTokenFile: file }: AwsConfig,
   init: ChainOptions = {},
 ): Chain {
   const chainWith = (token: object): Chain =>
@@ -31,7 +31,7 @@ export function awsCredentialChain(
     const chain = chainWith(
       containerToken === undefined ? {} : { awsContainerAuthorizationToken: containerToken },
     );
-    return withReason(chain, containerToken);
+    return withReason(chain, endpoint, containerToken);
   }
   let current: { readonly token: string; readonly chain: Chain } | undefined;
   return async (properties) => {
@@ -44,21 +44,22 @@ export function awsCredentialChain(
     }
     if (current?.token !== token) {
       const options = { awsContainerAuthorizationToken: token, awsContainerAuthorizationTokenFile: '' };
-      current = { token, chain: withReason(chainWith(options), token) };
+      current = { token, chain: withReason(chainWith(options), endpoint, token) };
     }
     return await current.chain(properties);
   };
 }
 
 /** Requests that fail together ask the endpoint once. */
-function withReason(chain: Chain, token: string | undefined): Chain {
+function withReason(chain: Chain, endpoint: string | undefined, token: string | undefined): Chain {
+  if (endpoint === undefined) return chain;
   const asking = new SingleFlight<ContainerEndpointError | undefined>();
   return async (properties) => {
     try {
       return await chain(properties);
     } catch (error) {
       if (isAnswered(error)) throw error;
-      throw (await asking.run('why', () => whyNoContainerCredentials(token))) ?? error;
+      throw (await asking.run('why', () => whyNoContainerCredentials(endpoint, token))) ?? error;
     }
   };
 }

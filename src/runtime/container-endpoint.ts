@@ -1,8 +1,6 @@
 import { isNamed } from './error-name.js';
 
-/** The address of `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`, from `@aws-sdk/credential-provider-http`. */
-const ECS = 'http://169.254.170.2';
-/** Hosts that `checkUrl` of that package takes over plain HTTP: ECS, EKS and this machine. */
+/** Hosts that `checkUrl` of `@aws-sdk/credential-provider-http` takes over plain HTTP: ECS, EKS and this machine. */
 const PLAIN_HTTP = /^(?:169\.254\.170\.(?:2|23)|\[fd00:ec2::23\]|\[::1\]|localhost|127(?:\.\d{1,3}){3})$/;
 /** As the SDK waits for it. */
 const TIMEOUT_MS = 1_000;
@@ -29,13 +27,15 @@ export class ContainerEndpointError extends Error {
  * Asks the credentials endpoint of a container, without retries, why it gives no credentials: the SDK drops its
  * answer and reports that of the next provider.
  *
+ * @param endpoint its URL.
  * @param token sent as the SDK sends it.
- * @returns undefined where there is no endpoint, where the SDK would not ask it, or where it gives credentials now.
+ * @returns undefined where the SDK would not ask it, or where it gives credentials now.
  */
 export async function whyNoContainerCredentials(
+  endpoint: string,
   token: string | undefined,
 ): Promise<ContainerEndpointError | undefined> {
-  const url = containerEndpoint();
+  const url = urlToAsk(endpoint);
   if (url === undefined) return undefined;
   try {
     const response = await fetch(url, {
@@ -58,12 +58,9 @@ export async function whyNoContainerCredentials(
   }
 }
 
-function containerEndpoint(): URL | undefined {
-  const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: relative, AWS_CONTAINER_CREDENTIALS_FULL_URI: full } =
-    process.env;
-  const text = relative !== undefined && relative !== '' ? ECS + relative : full;
-  if (text === undefined || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
+function urlToAsk(endpoint: string): URL | undefined {
+  if (!URL.canParse(endpoint)) return undefined;
+  const url = new URL(endpoint);
   // The SDK leaves them out as well.
   url.username = url.password = '';
   const isAsked = url.protocol === 'https:' || PLAIN_HTTP.test(url.hostname);

@@ -8,6 +8,7 @@ import { Registry } from 'prom-client';
 
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
+import type { AwsConfig } from '../../src/config/config.js';
 import { awsFromEnvironment } from '../../src/config/network-environment.js';
 import { FaultList } from '../../src/config/fault-list.js';
 import { secretVariables } from '../../src/config/secret-variables.js';
@@ -129,6 +130,7 @@ describe('the credentials endpoint of a container', () => {
       await Promise.all([refusing.close(), kms.close()]);
     });
 
+    const aws = (): AwsConfig => awsFromEnvironment(process.env, new FaultList());
     const agent = (name: string): string =>
       `[7c2f]: (${name}): canary: Unauthorized Exception!, fault: client\n`;
 
@@ -149,7 +151,9 @@ describe('the credentials endpoint of a container', () => {
       [500, agent('InternalServerException'), /cannot give them now: InternalServerException \(HTTP 500\)$/],
     ])('is said to refuse with %s %s', async (status, body, message) => {
       answer = { status, body };
-      const { kind, reason } = classifyCredentialsFailure(await whyNoContainerCredentials('a-token'));
+      const { kind, reason } = classifyCredentialsFailure(
+        await whyNoContainerCredentials(`${refusing.url}/v1/credentials`, 'a-token'),
+      );
       expect(kind).toBe('refused');
       expect(reason).toMatch(message);
       expect(reason).not.toContain('canary');
@@ -160,7 +164,7 @@ describe('the credentials endpoint of a container', () => {
       const [status, body] = DENIED;
       answer = { status, body };
       const api = new AwsKmsApi(
-        { region: kms.region, kmsEndpoint: kms.url, containerToken: 'a-token-of-the-container' },
+        { ...aws(), region: kms.region, kmsEndpoint: kms.url, containerToken: 'a-token-of-the-container' },
         new AgentFactory({ sslCertDirs: [] }, silentLogger),
         4,
         new OperatorMetrics(new Registry()),
@@ -184,7 +188,7 @@ describe('the credentials endpoint of a container', () => {
       const vault = await LoopbackServer.start((_seen, _request, response) => {
         response.writeHead(400).end('{"errors":[]}');
       });
-      const stand = new VaultStand(vault.url, { method: 'iam', aws: { region: kms.region } });
+      const stand = new VaultStand(vault.url, { method: 'iam', aws: { ...aws(), region: kms.region } });
       const failure = await failureOf(
         stand.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
       );
@@ -199,7 +203,7 @@ describe('the credentials endpoint of a container', () => {
     it('is said not to answer', async () => {
       const { port } = refusing;
       await refusing.close();
-      const failure: unknown = await awsCredentialChain({})().catch((error: unknown) => error);
+      const failure: unknown = await awsCredentialChain(aws())().catch((error: unknown) => error);
       expect(classifyCredentialsFailure(failure)).toEqual({
         kind: 'none',
         reason: `the credentials endpoint 127.0.0.1:${String(port)} does not answer (ECONNREFUSED)`,
@@ -208,7 +212,7 @@ describe('the credentials endpoint of a container', () => {
 
     it('is not asked at an address at which the SDK does not ask it', async () => {
       process.env.AWS_CONTAINER_CREDENTIALS_FULL_URI = 'http://credentials.test/v1/credentials';
-      const failure: unknown = await awsCredentialChain({})().catch((error: unknown) => error);
+      const failure: unknown = await awsCredentialChain(aws())().catch((error: unknown) => error);
       expect(classifyCredentialsFailure(failure).reason).toBe('CredentialsProviderError');
     });
   });
