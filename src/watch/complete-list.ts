@@ -116,4 +116,12 @@ function smaller(limit: number): number {
   return Math.max(1, Math.floor(limit / 4));
 }
 
-class ExpiredTokenError extends Error {}
+/** Escapes {@link CompleteList} only if no attempt was completed in time. */
+export class ExpiredTokenError extends KubeError {
+  constructor() {
+    super(
+      'the continue token of the list expires before the list is complete, even in the largest pages',
+      410,
+    );
+  }
+}

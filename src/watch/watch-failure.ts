@@ -1,4 +1,5 @@
 import { KubeError } from '../kube/kube-error.js';
+import { ExpiredTokenError } from './complete-list.js';
 import { WatchCutError, WatchInactiveError } from './watch-stream.js';
 
 /** Why a watch is restarted; a metric label, so the list is closed. */
@@ -44,6 +45,8 @@ export function stepAfter(error: unknown): NextStep {
     return { why: 'error', relist: true, problem: { message: 'watch failed', facts: { error: name } } };
   }
   const wait = error.retryAfterMs === undefined ? {} : { waitMs: error.retryAfterMs };
+  if (error instanceof ExpiredTokenError)
+    return { why: 'expired', relist: true, problem: saying('the list is never complete', error) };
   switch (error.status) {
     case undefined:
       return { why: 'unreachable', relist: true, problem: saying('API server cannot be reached', error) };

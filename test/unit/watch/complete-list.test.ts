@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AnswerTooLargeError, KubeError, NoAnswerError } from '../../../src/kube/kube-error.js';
 import type { CollectionLister, Page } from '../../../src/watch/collection-lister.js';
 import { CompleteList } from '../../../src/watch/complete-list.js';
+import { stepAfter } from '../../../src/watch/watch-failure.js';
 
 const signal = new AbortController().signal;
 
@@ -145,5 +146,15 @@ describe('CompleteList', () => {
     const { read, asked } = listOf(10, () => new KubeError('x', status));
     await expect(read()).rejects.toMatchObject({ status });
     expect(asked).toHaveLength(1);
+  });
+
+  it('says what is wrong where no list is complete before its token expires', async () => {
+    const { read } = listOf(100_000, ({ limit, token }) => {
+      if (limit === undefined) return tooLarge();
+      return token === undefined ? undefined : new KubeError('x', 410);
+    });
+    const error: unknown = await read().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(KubeError);
+    expect(stepAfter(error).problem?.facts.detail).toContain('continue token of the list expires');
   });
 });

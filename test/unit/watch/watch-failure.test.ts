@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { KubeError } from '../../../src/kube/kube-error.js';
+import { ExpiredTokenError } from '../../../src/watch/complete-list.js';
 import { stepAfter } from '../../../src/watch/watch-failure.js';
 import { WatchCutError, WatchInactiveError } from '../../../src/watch/watch-stream.js';
 
@@ -21,6 +22,7 @@ describe('stepAfter', () => {
     ['403', new KubeError('x', 403), 'refused'],
     ['401', new KubeError('x', 401), 'refused'],
     ['503', new KubeError('x', 503), 'refused'],
+    ['a list that expires whatever its pages', new ExpiredTokenError(), 'expired'],
     ['a fault of its own', new TypeError('x'), 'error'],
   ])('lists again after %s and says why', (_what, error, why) => {
     expect(stepAfter(error)).toMatchObject({ why, relist: true, problem: { message: expect.any(String) } });
