@@ -10,12 +10,13 @@ import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
-import type { KvStore } from '../vault/kv-store.js';
+import type { KvSecret, KvStore, SendGuard } from '../vault/kv-store.js';
 import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
 import { byHand, type DeletionPlanner, type DeletionPlan, type KeptPlace } from './deletion-planner.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
+import type { Place } from './place.js';
 import type { RemovalCheck, RemovalVerdict } from './removal-check.js';
 import { statusOf } from './secret-status.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -104,7 +105,7 @@ export class FinalizerHandler {
       begun = false;
       const kv = await this.store.open(place.path, place.engine, signal);
       verdict = await this.check.look(secret, place, kv, signal);
-      if (verdict.do === 'remove') await kv.remove({ guard, signal });
+      if (verdict.do === 'remove') await this.removeValue(secret, place, kv, { guard, signal });
     } catch (error) {
       if (error instanceof HeirError) {
         const heir = qualifiedName(error.heir);
@@ -120,14 +121,38 @@ export class FinalizerHandler {
       const { entitlement } = this;
       if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
     }
-    if (verdict.do === 'keep')
-      return await this.release(secret, verdict.why, [{ place, why: verdict.why }, ...kept]);
+    if (verdict.do === 'keep') {
+      this.sayKept(secret, [{ place, why: verdict.why }, ...kept]);
+      return await this.releaseFinalizer(secret);
+    }
     this.memory.noteDeleted(uid);
     const message =
       verdict.do === 'remove' ? `Deleted ${place.path} from Vault` : `${place.path} is gone from Vault`;
     this.announcer.normal(secret, 'SecretDeleted', message);
     this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
+  }
+
+  private async removeValue(
+    secret: KMSVaultSecret,
+    place: Place,
+    kv: KvSecret,
+    { guard, signal }: { readonly guard: SendGuard; readonly signal: AbortSignal | undefined },
+  ): Promise<void> {
+    let sent = false;
+    try {
+      await kv.remove({
+        guard: () => {
+          guard();
+          sent = true;
+        },
+        signal,
+      });
+    } catch (error) {
+      const refused = error instanceof VaultError && error.hadNoEffect;
+      if (!(error instanceof HeirError)) await this.check.failed(secret, place, !sent || refused);
+      throw error;
+    }
   }
 
   private async notRemoved(
@@ -147,7 +172,9 @@ export class FinalizerHandler {
       ? ''
       : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
         'from its metadata.finalizers (kubectl edit)';
-    return await this.wait(secret, `${path} is still in Vault: ${error.message}${byHand}`, error);
+    const isLost = error.facts.operation === 'delete' && !error.hadNoEffect;
+    const stays = isLost ? 'may still be in Vault' : 'is still in Vault';
+    return await this.wait(secret, `${path} ${stays}: ${error.message}${byHand}`, error);
   }
 
   private async waitToTell(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {

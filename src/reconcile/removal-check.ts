@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
+
 import { inject, injectable } from 'tsyringe';
 
 import { refOf } from '../api/resource-key.js';
-import type { KMSVaultSecret } from '../api/resources.js';
+import type { ClaimedPath, KMSVaultSecret } from '../api/resources.js';
+import { KubeError } from '../kube/kube-error.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
-import type { KvReading, KvSecret } from '../vault/kv-store.js';
+import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { ContentProof } from './content-proof.js';
 import { knownState } from './known-state.js';
@@ -30,10 +33,10 @@ export class RemovalCheck {
   ) {}
 
   /**
-   * On v2 the versions tell whether the secret is still the one that was written. v1 has none: a claim beside `created`
-   * marks in the status that the removal has begun, and what another process finds there afterwards is
-   * removed only if it is what the resource describes. A token that may not read cannot tell: what the
-   * status names is removed.
+   * On v2 the versions tell whether the secret is still the one that was written. Where no version is known, as on
+   * v1, a claim beside `created` marks in the status that the removal has begun. After a restart, and after a
+   * removal whose answer was lost, what is found there is removed only if it is what the resource describes. A
+   * token that may not read cannot tell: what the status names is removed.
    *
    * @throws VaultError, KmsError, KubeError when it cannot be told now.
    */
@@ -46,59 +49,86 @@ export class RemovalCheck {
     const reading = await readIfAllowed(kv, signal);
     if (reading === 'forbidden') return { do: 'remove' };
     if (reading.state === 'absent') return { do: 'nothing' };
+    const known = this.knownVersion(secret, place);
     const changed =
-      place.engine === 'v2'
-        ? await this.mayBeCreatedAnew(secret, place, kv, reading, signal)
-        : this.wasRemoved(secret, place);
+      known === undefined
+        ? this.mayBeRemoved(secret, place)
+        : await mayBeCreatedAnew(kv, reading, known, signal);
     if (changed && !(await this.proof.isOurs(secret, reading, signal))) {
       const why = `what stands at ${place.path} may have been put there after this resource's value was removed`;
       return { do: 'keep', why };
     }
-    if (place.engine === 'v1') await this.mark(secret, place);
+    this.memory.clearLostRemoval(secret.metadata.uid);
+    if (known === undefined) await this.mark(secret, place);
     return { do: 'remove' };
   }
 
-  /** Metadata that were removed count from 1 again; by hand only further versions come. */
-  private async mayBeCreatedAnew(
-    secret: KMSVaultSecret,
-    place: Place,
-    kv: KvSecret,
-    reading: Exclude<KvReading, { state: 'absent' }>,
-    signal?: AbortSignal,
-  ): Promise<boolean> {
-    const { memory } = this;
-    const known = memory.version(secret.metadata.uid, place) ?? knownState(secret, place, memory).version;
-    const current = reading.version;
-    if (known === undefined || current === undefined) return false;
-    if (current.version <= known.version) return !isVersion(reading, known);
-    // Vault drops old versions, those of a secret that was created anew as well: a missing one proves nothing.
-    return (await kv.createdTimeOf?.(known.version, signal)) !== known.createdTime;
+  /**
+   * The removal at the place ended without an answer that says it is done. If it surely had no effect, the mark is
+   * withdrawn, so that another process removes as before.
+   *
+   * @param secret as {@link look} was given it.
+   */
+  async failed(secret: KMSVaultSecret, place: Place, hadNoEffect: boolean): Promise<void> {
+    if (!hadNoEffect) this.memory.noteLostRemoval(secret.metadata.uid, place);
+    else if (this.knownVersion(secret, place) === undefined) await this.withdraw(secret, place);
   }
 
-  /** By another process, perhaps. */
-  private wasRemoved(secret: KMSVaultSecret, place: Place): boolean {
-    const marked = samePlace(claimedPlace(readClaim(secret.status?.claim)), place);
+  private knownVersion(secret: KMSVaultSecret, place: Place): KvVersion | undefined {
+    const { memory } = this;
+    return memory.version(secret.metadata.uid, place) ?? knownState(secret, place, memory).version;
+  }
+
+  /** By a request whose answer was lost, or by another process. */
+  private mayBeRemoved(secret: KMSVaultSecret, place: Place): boolean {
+    const { uid } = secret.metadata;
+    if (this.memory.mayBeRemoved(uid, place)) return true;
+    return this.isMarked(secret, place) && !samePlace(this.memory.held(uid)?.place, place);
+  }
+
+  private isMarked(secret: KMSVaultSecret, place: Place): boolean {
     const { created } = knownState(secret, place, this.memory);
-    return marked && created && !samePlace(this.memory.held(secret.metadata.uid)?.place, place);
+    return created && samePlace(claimedPlace(readClaim(secret.status?.claim)), place);
   }
 
   private async mark(secret: KMSVaultSecret, place: Place): Promise<void> {
     const { uid } = secret.metadata;
     await this.client.updateStatus(refOf(secret), (current) =>
-      current?.created === true
-        ? {
-            ...current,
-            claim: {
-              path: place.path,
-              engineVersion: place.engine,
-              held: 'something',
-              inputsHash: current.inputsHash ?? '',
-            },
-          }
-        : (current ?? {}),
+      current?.created === true ? { ...current, claim: markOf(place, current.inputsHash) } : (current ?? {}),
     );
     this.memory.hold(uid, { place });
   }
+
+  /** Without it, another process only keeps more than it must: the API server may be away. */
+  private async withdraw(secret: KMSVaultSecret, place: Place): Promise<void> {
+    const before = this.isMarked(secret, place) ? undefined : secret.status?.claim;
+    try {
+      await this.client.updateStatus(refOf(secret), (current) => {
+        const { claim, ...rest } = current ?? {};
+        if (!isDeepStrictEqual(claim, markOf(place, rest.inputsHash))) return current ?? {};
+        return { ...rest, ...(before === undefined ? {} : { claim: before }) };
+      });
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+    }
+  }
+}
+
+/** Metadata that were removed count from 1 again; by hand only further versions come. */
+async function mayBeCreatedAnew(
+  kv: KvSecret,
+  reading: Exclude<KvReading, { state: 'absent' }>,
+  known: KvVersion,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const current = reading.version;
+  if (current === undefined || current.version <= known.version) return !isVersion(reading, known);
+  // Vault drops old versions, those of a secret that was created anew as well: a missing one proves nothing.
+  return (await kv.createdTimeOf?.(known.version, signal)) !== known.createdTime;
+}
+
+function markOf({ path, engine }: Place, inputsHash = ''): ClaimedPath {
+  return { path, engineVersion: engine, held: 'something', inputsHash };
 }
 
 async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvReading | 'forbidden'> {

@@ -79,6 +79,8 @@ interface Entry {
   claim?: ClaimedPath;
   /** The claim was written to the status in this term, as far as the API server stores it. */
   claimStands?: boolean;
+  /** Where a removal may have taken effect although no answer says so. */
+  lostRemoval?: Place;
   /** The value is deleted, but the finalizer is not removed yet. */
   deleted?: boolean;
   /** Inputs that KMS always refuses, by a hash of the input. */
@@ -214,6 +216,20 @@ export class SyncMemory {
 
   noteClaim(uid: string, claim: ClaimedPath): void {
     Object.assign(this.entry(uid), { claim, claimStands: true });
+  }
+
+  /** Whether the removal at the place may have taken effect although no answer says so. */
+  mayBeRemoved(uid: string, place: Place): boolean {
+    return samePlace(this.entries.get(uid)?.lostRemoval, place);
+  }
+
+  noteLostRemoval(uid: string, place: Place): void {
+    this.entry(uid).lostRemoval = place;
+  }
+
+  /** What stands there is known to be the resource's own. */
+  clearLostRemoval(uid: string): void {
+    delete this.entries.get(uid)?.lostRemoval;
   }
 
   noteDeleted(uid: string): void {

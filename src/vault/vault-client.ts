@@ -87,7 +87,8 @@ export class VaultClient implements VaultRequests {
       const waitMs = Math.max(backoffMs(attempt, RETRY), result.error.retryAfterMs ?? 0);
       const abandoned = this.isGivenUp(request);
       const tooLong = waitMs > NAMED_WAIT_LIMITS_MS.vaultAttempt || waitMs >= budget.leftMs;
-      if (!result.again || attempt >= config.maxRetries || tooLong || abandoned) throw result.error;
+      const again = result.again && !isLostRemoval(request, result.error);
+      if (!again || attempt >= config.maxRetries || tooLong || abandoned) throw result.error;
       await this.pause(waitMs, request);
       // The wait may have ended because the request was cancelled.
       if (this.isGivenUp(request)) throw result.error;
@@ -232,9 +233,15 @@ export class VaultClient implements VaultRequests {
   }
 }
 
+/** What stands there by now may be somebody else's: the caller must look before the removal is repeated. */
+function isLostRemoval({ operation }: VaultRequest, { facts }: VaultError): boolean {
+  return operation === 'delete' && facts.maybeDone !== false;
+}
+
 function notBegun({ operation }: VaultRequest): VaultError {
   return new VaultError('unavailable', 'nothing new is asked of Vault because the operator stops', {
     operation,
+    maybeDone: false,
   });
 }
 
@@ -245,5 +252,8 @@ function longestMs(operation: VaultRequest['operation']): number {
 
 function redirectFailure({ operation }: VaultRequest, { status }: RawResponse, problem: string): Failed {
   const message = `Vault redirected (HTTP ${String(status)}) ${problem}`;
-  return { error: new VaultError('unavailable', message, { status, operation }), again: false };
+  return {
+    error: new VaultError('unavailable', message, { status, operation, maybeDone: false }),
+    again: false,
+  };
 }

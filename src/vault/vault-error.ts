@@ -16,6 +16,9 @@ const POLICY: Readonly<Record<VaultFailure, FailurePolicy>> = {
   rejected: { reason: 'VaultForbidden' },
 };
 
+/** A `rejected` request proves nothing: a gateway answers with 408 while Vault works on. */
+const NEVER_DONE: ReadonlySet<VaultFailure> = new Set(['forbidden', 'engine-mismatch', 'mount-gone']);
+
 /** A failed request to Vault; the message holds only status, operation and normalised path. */
 export class VaultError extends OperatorError {
   constructor(
@@ -25,7 +28,7 @@ export class VaultError extends OperatorError {
       readonly status?: number;
       readonly operation?: string;
       readonly path?: string;
-      /** Vault may have processed the request. */
+      /** Whether Vault may have processed the request; absent where that is not known. */
       readonly maybeDone?: boolean;
     } = {},
     retryAfterMs?: number,
@@ -33,6 +36,12 @@ export class VaultError extends OperatorError {
     retry?: Retry,
   ) {
     super(message, retry === undefined ? POLICY[failure] : { ...POLICY[failure], retry }, retryAfterMs);
+  }
+
+  /** Vault surely did not process the request: it never arrived, or Vault refused it. */
+  get hadNoEffect(): boolean {
+    const { maybeDone } = this.facts;
+    return maybeDone === undefined ? NEVER_DONE.has(this.failure) : !maybeDone;
   }
 
   /** The token lacks a permission. A 403 that may pass soon, such as right after a login, does not count. */

@@ -24,12 +24,12 @@ const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 export function networkFailure(code: string, operation: VaultOperation, error?: unknown): VaultError {
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined)
-    return new VaultError('unavailable', `no way to Vault: ${proxy.message}`, { operation });
+    return new VaultError('unavailable', `no way to Vault: ${proxy.message}`, {
+      operation,
+      maybeDone: false,
+    });
   const maybeDone = !NEVER_SENT.has(code) && !CERTIFICATE_CODE.test(code);
-  return new VaultError('unavailable', networkMessage(code), {
-    operation,
-    ...(maybeDone ? { maybeDone } : {}),
-  });
+  return new VaultError('unavailable', networkMessage(code), { operation, maybeDone });
 }
 
 /**
@@ -45,7 +45,7 @@ export function isWorthAnotherAttempt(code: string, operation: VaultOperation): 
 /** Only a proxy answers 407 (RFC 9110, 15.5.8); over plain HTTP it replaces the answer of Vault. */
 export function proxyAsksForCredentials(operation: VaultOperation): VaultError {
   const message = 'no way to Vault: the proxy asks for credentials, or for others (HTTP 407)';
-  return new VaultError('unavailable', message, { status: 407, operation });
+  return new VaultError('unavailable', message, { status: 407, operation, maybeDone: false });
 }
 
 function networkMessage(code: string): string {
@@ -87,7 +87,7 @@ export function serverFailure(
   return new VaultError(
     'unavailable',
     `${who} answered HTTP ${String(status)}${reason}`,
-    { status, operation, ...(maybeDone ? { maybeDone } : {}) },
+    { status, operation, maybeDone },
     retryAfterMs(headers['retry-after'], now),
   );
 }

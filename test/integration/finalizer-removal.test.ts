@@ -51,4 +51,19 @@ describe('a finalizer', () => {
     expect(await stand.vault.read(path)).toEqual({ theirs: '11' });
     expect(await messages('anew', 'SecretKept')).toContain('vault kv metadata delete secret/anew');
   }, 120_000);
+
+  it('spares what somebody writes on v1 after a removal whose answer was lost', async () => {
+    await synced('lost', 'kv/lost', 'v1');
+    const mend = stand.servers.vault.faults.inject({
+      matches: ({ method, url }) => method === 'DELETE' && url.includes('/kv/lost'),
+      action: { kind: 'serve-then-reset' },
+    });
+    await stand.kube.delete('KMSVaultSecret', 'default', 'lost');
+    await stand.event('lost', 'DeletionFailed');
+    await stand.vault.write('kv/lost', { theirs: 'precious' });
+    mend();
+    await gone('lost');
+    expect(await stand.vault.read('kv/lost')).toEqual({ theirs: 'precious' });
+    expect(await messages('lost', 'SecretKept')).toContain('vault delete kv/lost');
+  }, 120_000);
 });

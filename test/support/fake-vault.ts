@@ -150,7 +150,7 @@ export class FakeVault implements KvStore {
   private answer<T>(act: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.down) {
-        reject(new VaultError('unavailable', 'Vault is down'));
+        reject(new VaultError('unavailable', 'Vault is down', { maybeDone: false }));
         return;
       }
       try {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
+import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
+import { VaultError } from '../../../src/vault/vault-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileStand } from '../../support/reconcile-stand.js';
 
@@ -99,5 +100,116 @@ describe('the removal of a v2 secret', () => {
     stand.vault.tamper(A, 'v2', last);
     await remove();
     expect(stand.values(A)).toEqual(stays);
+  });
+});
+
+const PATHS = { v1: 'kv/a', v2: A } as const;
+const putOn = (engineVersion: 'v1' | 'v2', spec: object = {}): void => {
+  const whole = { path: PATHS[engineVersion], kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
+  stand.secret('x', { ...whole, ...spec }, { finalizers: [DELETE_FINALIZER] });
+};
+const lost = (): VaultError =>
+  new VaultError('unavailable', 'no answer', { operation: 'delete', maybeDone: true });
+
+describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (engine) => {
+  const path = PATHS[engine];
+  const loseAnswer = async (): Promise<void> => {
+    putOn(engine);
+    await stand.reconcile('x');
+    stand.vault.onChange = (): void => {
+      throw lost();
+    };
+    stand.delete(SECRET_KIND, 'x');
+    await stand.reconcile('x', 'edit');
+    stand.vault.onChange = (): void => undefined;
+    expect(stand.find(SECRET_KIND, 'x')).toBeDefined();
+    expect(messages('DeletionFailed').join('\n')).toContain(`${path} may still be in Vault`);
+  };
+
+  it.each(['this process', 'another process'])(
+    'spares what somebody else has put there when %s goes on',
+    async (who) => {
+      await loseAnswer();
+      expect(stand.values(path, engine)).toBeUndefined();
+      stand.vault.tamper(path, engine, theirs);
+      if (who === 'another process') stand.restart();
+      await remove();
+      expect(stand.values(path, engine)).toEqual({ theirs: 'precious' });
+      expect(messages('SecretKept').join('\n')).not.toContain('Nothing was deleted');
+    },
+  );
+
+  it('is repeated where the value is still ours', async () => {
+    await loseAnswer();
+    stand.vault.tamper(path, engine, new Map([['a', '"one"']]));
+    await remove();
+    expect(stand.values(path, engine)).toBeUndefined();
+  });
+});
+
+describe.each(['v1', 'v2'] as const)('a removal on %s that surely had no effect', (engine) => {
+  const path = PATHS[engine];
+  const refusals = [
+    new VaultError('forbidden', 'may not delete', { status: 403, operation: 'delete' }),
+    new VaultError('unavailable', 'sealed', { status: 503, operation: 'delete', maybeDone: false }),
+  ];
+  const refuse = async (error: VaultError): Promise<void> => {
+    const open = stand.vault.open.bind(stand.vault);
+    stand.vault.open = async (...parameters) => ({
+      ...(await open(...parameters)),
+      remove: (options) => {
+        options?.guard?.();
+        return Promise.reject(error);
+      },
+    });
+    await stand.reconcile('x', 'edit');
+    stand.vault.open = open;
+    expect(stand.ready('x')?.reason).toBe('Deleting');
+  };
+
+  it.each(refusals)('is repeated after a restart, whoever wrote last: $message', async (error) => {
+    putOn(engine);
+    await stand.reconcile('x');
+    stand.vault.tamper(path, engine, new Map([...theirs, ['a', '"one"']]));
+    stand.delete(SECRET_KIND, 'x');
+    await refuse(error);
+    stand.restart();
+    await remove();
+    expect(stand.values(path, engine)).toBeUndefined();
+  });
+
+  it.each(refusals)('is repeated after a restart, though its partial is gone: $message', async (error) => {
+    stand.partial('p', { secrets: [item('a', 'one')] });
+    putOn(engine, { secrets: [], includeSecrets: ['p'] });
+    await stand.reconcile('x');
+    stand.delete(SECRET_KIND, 'x');
+    stand.delete(PARTIAL_KIND, 'p');
+    await refuse(error);
+    stand.restart();
+    await remove();
+    expect(stand.values(path, engine)).toBeUndefined();
+  });
+
+  it('leaves the claim of a path that was just taken as it was', async () => {
+    const older = `${path}-older`;
+    putOn(engine, { path: older });
+    await stand.reconcile('x');
+    putOn(engine);
+    stand.vault.onChange = (): void => {
+      stand.apiDown = true;
+    };
+    await stand.reconcile('x', 'edit');
+    stand.apiDown = false;
+    stand.vault.onChange = (): void => undefined;
+    stand.restart();
+    const claim = stand.cache.secret('default', 'x')?.status?.claim;
+    expect(claim).toMatchObject({ path, held: 'nothing' });
+    stand.delete(SECRET_KIND, 'x');
+    await refuse(new VaultError('forbidden', 'may not delete', { status: 403, operation: 'delete' }));
+    expect(stand.cache.secret('default', 'x')?.status?.claim).toEqual(claim);
+    stand.restart();
+    await remove();
+    expect(stand.values(path, engine)).toBeUndefined();
+    expect(stand.values(older, engine)).toEqual({ a: 'one' });
   });
 });

@@ -136,6 +136,19 @@ describe('VaultClient', () => {
     expect(sent).toHaveLength(1);
   });
 
+  it.each([
+    ['an answer that was lost', coded('ECONNRESET'), 1],
+    ['the page of a gateway', { status: 502, text: 'bad gateway' }, 1],
+    ['a connection that was refused', coded('ECONNREFUSED'), 2],
+    ['a sealed Vault', { status: 503, text: '{"errors":["Vault is sealed"]}' }, 2],
+  ])('after %s repeats a removal only if it surely had no effect', async (_what, step, requests) => {
+    const client = clientOf([step, { status: 204 }]);
+    const removal = { ...READ, method: 'DELETE', operation: 'delete', mutates: true } as const;
+    const result = await outcome(client.request(removal));
+    expect(sent).toHaveLength(requests);
+    expect(result instanceof VaultError && !result.hadNoEffect).toBe(requests === 1);
+  });
+
   it('does not try 501 again', async () => {
     await outcome(clientOf([{ status: 501 }]).request(READ));
     expect(sent).toHaveLength(1);
