@@ -14,14 +14,8 @@ import { LEASE_NAME, LeaseClient } from './lease-client.js';
 import { LeaseEvents } from './lease-events.js';
 import { LeaseGate } from './lease-gate.js';
 import { leaseProblem, LeaseProblems } from './lease-problem.js';
-import {
-  heldSpec,
-  isReleased,
-  type LeaseObject,
-  type LeaseRecord,
-  recordOf,
-  releasedSpec,
-} from './lease-record.js';
+import { LeaseObservation } from './lease-observation.js';
+import { heldSpec, type LeaseObject, recordOf, releasedSpec } from './lease-record.js';
 import {
   LEASE_DURATION_MS,
   type LeaseSettings,
@@ -29,15 +23,11 @@ import {
   RETRY_PERIOD_MS,
 } from './lease-settings.js';
 
-/** A longer duration in a foreign lease is invalid: no elector in use asks for more than minutes. */
-const MAX_FOREIGN_DURATION_MS = 10 * 60_000;
 /**
  * In retry periods: a newly created lease is renewed once before its holder leads. A previous leader whose lease
  * was deleted has seen the new one by then.
  */
 const PROBATION = 1.25;
-/** The holder assumed for a deleted lease. */
-const UNKNOWN_HOLDER = 'unknown';
 /** After this many lost races in a row, wait for the next round. */
 const MAX_CONFLICTS = 3;
 
@@ -66,8 +56,7 @@ export class LeaseElector {
   private listener: LeadershipListener | undefined;
   /** The lease as last read or written. */
   private current: LeaseObject | undefined;
-  /** The last observed record, and since when (monotonic milliseconds) it has been unchanged. */
-  private observed: { readonly record: LeaseRecord; readonly sinceMs: number } | undefined;
+  private readonly observed: LeaseObservation;
   private leading = false;
   private onProbation = false;
   private lastRenewalMs = 0;
@@ -91,6 +80,8 @@ export class LeaseElector {
     this.renewDeadlineMs = settings.renewDeadlineMs ?? RENEW_DEADLINE_MS;
     this.retryPeriodMs = settings.retryPeriodMs ?? RETRY_PERIOD_MS;
     this.random = settings.random ?? Math.random;
+    const { identity, leaseDurationMs } = this;
+    this.observed = new LeaseObservation({ clock, identity, leaseDurationMs });
     this.lease = new LeaseClient({ client, namespace });
     this.events = new LeaseEvents({ client, clock, logger, hostname });
     this.problems = new LeaseProblems({ logger, namespace });
@@ -184,10 +175,10 @@ export class LeaseElector {
       const found = await this.lease.read(this.limits());
       this.current = found;
       this.onProbation = false;
-      if (found === undefined) this.observeDeletion();
-      else this.observe(recordOf(found));
-      if (this.isHeldByAnother()) {
-        this.stepDown(`the lease is held by ${this.observed?.record.holderIdentity ?? ''}`);
+      if (found === undefined) this.observed.seeDeletion(this.leading);
+      else this.observed.see(recordOf(found));
+      if (this.observed.isHeldByAnother(this.leading)) {
+        this.stepDown(`the lease is held by ${this.observed.holder}`);
         return;
       }
       try {
@@ -212,7 +203,7 @@ export class LeaseElector {
         ? await this.lease.create(spec, this.limits())
         : await this.lease.replace(found, spec, this.limits());
     this.current = written;
-    this.observe(recordOf(written));
+    this.observed.see(recordOf(written));
     this.onProbation = found === undefined && !this.leading;
     if (!this.onProbation) this.confirmLeadership(written, sentMs);
   }
@@ -245,40 +236,10 @@ export class LeaseElector {
     this.listener?.onStandby();
   }
 
-  private observe(record: LeaseRecord): void {
-    if (this.observed?.record.fingerprint === record.fingerprint) return;
-    this.observed = { record, sinceMs: this.clock.monotonicMs() };
-  }
-
-  /**
-   * A deleted lease counts as held from now on: another replica may have acquired it since the last read and may
-   * not know yet that it was deleted. Only the leader knows that nobody did.
-   */
-  private observeDeletion(): void {
-    if (this.observed === undefined) return;
-    const holderIdentity = this.leading ? this.identity : UNKNOWN_HOLDER;
-    this.observe({ ...this.observed.record, holderIdentity, fingerprint: `vanished from ${holderIdentity}` });
-  }
-
-  /** Whether another replica may still write. */
-  private isHeldByAnother(): boolean {
-    if (this.observed === undefined) return false;
-    const { record } = this.observed;
-    if (record.holderIdentity === this.identity || isReleased(record)) return false;
-    // An invalid record in our own lease is overwritten; in a foreign lease it must expire.
-    if (record.holderIdentity === '' && this.leading) return false;
-    return this.clock.monotonicMs() < this.expiresAtMs(this.observed);
-  }
-
-  private expiresAtMs({ record, sinceMs }: { record: LeaseRecord; sinceMs: number }): number {
-    const foreignMs = Math.min((record.leaseDurationSeconds ?? 0) * 1_000, MAX_FOREIGN_DURATION_MS);
-    return sinceMs + Math.max(this.leaseDurationMs, foreignMs);
-  }
-
   /** Makes the standby try as soon as the lease expires, not one period later. */
   private untilExpiryMs(): number {
-    if (this.leading || this.observed === undefined || this.retired) return Infinity;
-    const leftMs = this.expiresAtMs(this.observed) - this.clock.monotonicMs();
+    if (this.leading || this.retired) return Infinity;
+    const leftMs = this.observed.untilExpiryMs();
     return leftMs > 0 ? leftMs : Infinity;
   }
 
