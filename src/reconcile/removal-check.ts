@@ -8,12 +8,12 @@ import { KubeError } from '../kube/kube-error.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
-import { VaultError } from '../vault/vault-error.js';
 import type { ContentProof } from './content-proof.js';
 import { knownState } from './known-state.js';
 import { isVersion } from './kv2-decision.js';
 import { claimedPlace, readClaim } from './path-claims.js';
 import { type Place, samePlace } from './place.js';
+import { readIfAllowed } from './read-if-allowed.js';
 import type { SyncMemory } from './sync-memory.js';
 
 /** What is to be done at a place that a resource is known to have written. */
@@ -129,13 +129,4 @@ async function mayBeCreatedAnew(
 
 function markOf({ path, engine }: Place, inputsHash = ''): ClaimedPath {
   return { path, engineVersion: engine, held: 'something', inputsHash };
-}
-
-async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvReading | 'forbidden'> {
-  try {
-    return await kv.read(signal);
-  } catch (error) {
-    if (error instanceof VaultError && error.isDenied) return 'forbidden';
-    throw error;
-  }
 }

@@ -14,6 +14,7 @@ import type { KeyFailure } from './key-failure.js';
 import { isOurs } from './known-state.js';
 import { blocked, type KvWriter } from './kv-writer.js';
 import { isVersion, versionOf } from './kv2-decision.js';
+import { readIfAllowed } from './read-if-allowed.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -277,14 +278,4 @@ function sameReading(a: KvReading, b: KvReading): boolean {
 
 function failedOf(aggregate: Aggregate, failedKeys: readonly string[]): ResolvedKey[] {
   return failedKeys.flatMap((name) => aggregate.keys.get(name) ?? []);
-}
-
-async function readIfAllowed(kv: KvSecret, signal?: AbortSignal): Promise<KvReading | 'forbidden'> {
-  try {
-    return await kv.read(signal);
-  } catch (error) {
-    // A 403 that may pass soon is not a policy: writing without reading could replace an unknown value.
-    if (error instanceof VaultError && error.isDenied) return 'forbidden';
-    throw error;
-  }
 }

@@ -1,12 +1,12 @@
-import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 
 import type { ClaimedPath } from '../api/resources.js';
 import type { SecretData } from '../vault/secret-data.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
 import type { Finding } from '../queue/outcome.js';
-import { valueIdentity } from './inputs-hash.js';
 import type { KeyFailure } from './key-failure.js';
 import { type Place, samePlace } from './place.js';
+import { type Refusal, RefusedInputs } from './refused-inputs.js';
 import type { ResolvedKey } from './secret-aggregator.js';
 
 /** The result of the last finished sync of a resource. */
@@ -49,12 +49,6 @@ interface ReadingState {
   readonly version: KvVersion | undefined;
 }
 
-/** Why an input was refused. */
-export interface Refusal {
-  readonly code: string;
-  readonly message: string;
-}
-
 /** Where the value of a resource is, according to what this process wrote or found equal. */
 export interface HeldValue {
   readonly place: Place;
@@ -83,8 +77,7 @@ interface Entry {
   lostRemoval?: Place;
   /** The value is deleted, but the finalizer is not removed yet. */
   deleted?: boolean;
-  /** Inputs that KMS always refuses, by a hash of the input. */
-  badInputs: Map<string, Refusal>;
+  readonly refused: RefusedInputs;
 }
 
 /**
@@ -242,19 +235,16 @@ export class SyncMemory {
 
   /** Why this input was refused before, if it was. */
   badInput(uid: string, key: ResolvedKey): Refusal | undefined {
-    return this.entries.get(uid)?.badInputs.get(inputDigest(key));
+    return this.entries.get(uid)?.refused.get(key);
   }
 
   rememberBadInput(uid: string, key: ResolvedKey, refusal: Refusal): void {
-    this.entry(uid).badInputs.set(inputDigest(key), refusal);
+    this.entry(uid).refused.add(key, refusal);
   }
 
   /** Drops what is remembered about inputs that the resource no longer has. */
   keepBadInputs(uid: string, keys: Iterable<ResolvedKey>): void {
-    const entry = this.entries.get(uid);
-    if (entry === undefined || entry.badInputs.size === 0) return;
-    const current = new Set([...keys].map(inputDigest));
-    for (const digest of entry.badInputs.keys()) if (!current.has(digest)) entry.badInputs.delete(digest);
+    this.entries.get(uid)?.refused.keep(keys);
   }
 
   /**
@@ -296,15 +286,11 @@ export class SyncMemory {
   private entry(uid: string): Entry {
     let entry = this.entries.get(uid);
     if (entry === undefined) {
-      entry = { badInputs: new Map() };
+      entry = { refused: new RefusedInputs() };
       this.entries.set(uid, entry);
     }
     return entry;
   }
-}
-
-function inputDigest(key: ResolvedKey): string {
-  return createHash('sha256').update(valueIdentity(key)).digest('base64');
 }
 
 function stateOf(reading: KvReading): ReadingState {
