@@ -1,6 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
-import type { Question } from '../support/inspected-operator.js';
 import type { Json } from '../support/http-json.js';
+import { InspectedProgram } from '../support/inspected-program.js';
 import {
   installInCluster,
   installInVault,
@@ -36,8 +34,7 @@ let folder: string;
 let servers: LoopbackStand;
 let kube: KubeApi;
 let vault: VaultApi;
-let operator: ChildProcess;
-let output = '';
+let operator: InspectedProgram;
 const password = `password-${randomBytes(12).toString('hex')}`;
 
 beforeAll(async () => {
@@ -48,22 +45,11 @@ beforeAll(async () => {
   await prepareKubernetes();
   vault = new VaultApi(servers.vault.url, servers.vault.rootToken, { ca: authority.cert });
   await prepareVault();
-  operator = startOperator();
-  for (const stream of [operator.stdout, operator.stderr])
-    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const exited = once(operator, 'exit').then(() => {
-    throw new Error(`the operator ended: ${output.slice(-1_000)}`);
-  });
-  exited.catch(() => undefined);
-  await Promise.race([once(operator, 'message'), exited]);
+  operator = await startOperator();
 }, 60_000);
 
 afterAll(async () => {
-  if ((operator as ChildProcess | undefined)?.exitCode === null) {
-    const exited = once(operator, 'exit');
-    operator.disconnect();
-    await exited;
-  }
+  await (operator as InspectedProgram | undefined)?.close();
   (kube as KubeApi | undefined)?.close();
   (vault as VaultApi | undefined)?.close();
   await (servers as LoopbackStand | undefined)?.close();
@@ -83,26 +69,10 @@ async function prepareVault(): Promise<void> {
   await vault.write('auth/userpass/users/operator', { password, token_policies: OPERATOR_POLICY });
 }
 
-function startOperator(): ChildProcess {
-  const program = '.cache/inspected-operator.mjs';
-  execFileSync(process.execPath, [
-    'node_modules/esbuild/bin/esbuild',
-    'test/support/inspected-operator.ts',
-    '--bundle',
-    '--platform=node',
-    '--format=esm',
-    '--target=node20',
-    // With everything in one file a snapshot takes minutes: for each function V8 counts the lines before it.
-    '--packages=external',
-    '--log-level=error',
-    `--outfile=${program}`,
-  ]);
-  return spawn(
-    process.execPath,
+async function startOperator(): Promise<InspectedProgram> {
+  return await InspectedProgram.start(
+    'operator',
     [
-      // Otherwise a value far inside a text is cut off.
-      '--heap-snapshot-string-limit=1000000',
-      program,
       '--metrics-addr=0',
       '--health-addr=0',
       '--sync-period-seconds=0',
@@ -110,24 +80,13 @@ function startOperator(): ChildProcess {
       `--kubeconfig=${join(folder, 'kubeconfig')}`,
     ],
     {
-      env: {
-        ...servers.awsEnvironment,
-        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-        VAULT_ADDR: servers.vault.url,
-        VAULT_CACERT: join(folder, 'ca.pem'),
-        VAULT_USERNAME: 'operator',
-        VAULT_PASSWORD: password,
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...servers.awsEnvironment,
+      VAULT_ADDR: servers.vault.url,
+      VAULT_CACERT: join(folder, 'ca.pem'),
+      VAULT_USERNAME: 'operator',
+      VAULT_PASSWORD: password,
     },
   );
-}
-
-async function ask(question: Question): Promise<string> {
-  const reply = once(operator, 'message');
-  operator.send(question);
-  const [text] = (await reply) as [string];
-  return text;
 }
 
 function canary(): string {
@@ -204,14 +163,12 @@ describe('the memory of the operator', () => {
     expect(token).not.toBe(firstToken);
 
     const control = `control-${randomBytes(12).toString('hex')}`;
-    await ask({ ask: 'hold', text: control });
-    const inBuffers = async (...texts: string[]): Promise<number> =>
-      Number(await ask({ ask: 'buffers', texts: texts.map((text) => [...Buffer.from(text)]) }));
-    expect(await inBuffers(control)).toBe(1);
+    await operator.ask({ ask: 'hold', text: control });
+    expect(await operator.inBuffers(control)).toBe(1);
     // The server may have sent an answer that the operator has not read yet.
-    await eventually('no value in a buffer', async () => (await inBuffers(MARK, MARK_BASE64)) === 0);
+    await eventually('no value in a buffer', async () => (await operator.inBuffers(MARK, MARK_BASE64)) === 0);
 
-    const file = await ask({ ask: 'snapshot', file: join(folder, 'operator.heapsnapshot') });
+    const file = await operator.ask({ ask: 'snapshot', file: join(folder, 'operator.heapsnapshot') });
     const snapshot = readFileSync(file, 'latin1');
     const occurrences = (text: string): number => snapshot.split(text).length - 1;
     expect(occurrences(control)).toBeGreaterThan(0);

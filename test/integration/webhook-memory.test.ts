@@ -1,6 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -13,7 +11,7 @@ import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { type CertificatePair, TestAuthority } from '../servers/shared/certificates.js';
 import type { Json } from '../support/http-json.js';
-import type { Question } from '../support/inspected-webhook.js';
+import { InspectedProgram } from '../support/inspected-program.js';
 import { eventually } from '../support/wait.js';
 
 /** How every value begins; of 12 bytes, so that its base64 does not depend on what follows. */
@@ -23,10 +21,9 @@ const MARK_BASE64 = Buffer.from(MARK).toString('base64');
 let folder: string;
 let kms: LoopbackKms;
 let pair: CertificatePair;
-let webhook: ChildProcess;
+let webhook: InspectedProgram;
 let agent: Agent;
 let port = 0;
-let output = '';
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'webhook-memory-'));
@@ -36,17 +33,9 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'tls.crt'), pair.cert);
   writeFileSync(join(folder, 'tls.key'), pair.key);
   agent = new Agent({ keepAlive: true, maxSockets: 4, ca: authority.cert });
-  webhook = startWebhook();
-  for (const stream of [webhook.stdout, webhook.stderr])
-    stream?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await Promise.race([
-    once(webhook, 'message'),
-    once(webhook, 'exit').then(() => {
-      throw new Error(`the webhook ended: ${output.slice(-1_000)}`);
-    }),
-  ]);
+  webhook = await startWebhook();
   await eventually('the port', () => {
-    const line = output.split('\n').find((text) => text.includes('serving admission reviews'));
+    const line = webhook.output.split('\n').find((text) => text.includes('serving admission reviews'));
     port = Number(/:(\d+)"/.exec(line?.slice(line.indexOf('127.0.0.1')) ?? '')?.[1] ?? 0);
     return port > 0;
   });
@@ -54,56 +43,27 @@ beforeAll(async () => {
 
 afterAll(async () => {
   agent.destroy();
-  if (webhook.exitCode === null) {
-    const exited = once(webhook, 'exit');
-    webhook.disconnect();
-    await exited;
-  }
+  await webhook.close();
   await kms.close();
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 
-function startWebhook(): ChildProcess {
-  const program = '.cache/inspected-webhook.mjs';
-  execFileSync(process.execPath, [
-    'node_modules/esbuild/bin/esbuild',
-    'test/support/inspected-webhook.ts',
-    '--bundle',
-    '--platform=node',
-    '--format=esm',
-    '--target=node20',
-    '--packages=external',
-    '--log-level=error',
-    `--outfile=${program}`,
-  ]);
-  return spawn(
-    process.execPath,
+async function startWebhook(): Promise<InspectedProgram> {
+  return await InspectedProgram.start(
+    'webhook',
     [
-      '--heap-snapshot-string-limit=1000000',
-      program,
       `-tls-cert-file=${join(folder, 'tls.crt')}`,
       `-tls-key-file=${join(folder, 'tls.key')}`,
       '-listen-addr=127.0.0.1:0',
       '-metrics-addr=127.0.0.1:0',
     ],
     {
-      env: {
-        AWS_REGION: kms.region,
-        AWS_ENDPOINT_URL_KMS: kms.url,
-        AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
-        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-      },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      AWS_REGION: kms.region,
+      AWS_ENDPOINT_URL_KMS: kms.url,
+      AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
     },
   );
-}
-
-async function ask(question: Question): Promise<string> {
-  const reply = once(webhook, 'message');
-  webhook.send(question);
-  const [text] = (await reply) as [string];
-  return text;
 }
 
 /** Ten values; the last one is not to be decrypted where `isGood` is false. */
@@ -167,13 +127,11 @@ it('the memory of the webhook holds no value and no credential in a request once
   );
 
   const control = `control-${randomBytes(12).toString('hex')}`;
-  await ask({ ask: 'hold', text: control });
-  const inBuffers = async (...texts: string[]): Promise<number> =>
-    Number(await ask({ ask: 'buffers', texts: texts.map((text) => [...Buffer.from(text)]) }));
-  expect(await inBuffers(control)).toBe(1);
-  expect(await inBuffers(MARK, MARK_BASE64)).toBe(0);
+  await webhook.ask({ ask: 'hold', text: control });
+  expect(await webhook.inBuffers(control)).toBe(1);
+  expect(await webhook.inBuffers(MARK, MARK_BASE64)).toBe(0);
 
-  const file = await ask({ ask: 'snapshot', file: join(folder, 'webhook.heapsnapshot') });
+  const file = await webhook.ask({ ask: 'snapshot', file: join(folder, 'webhook.heapsnapshot') });
   const snapshot = readFileSync(file, 'latin1');
   const occurrences = (text: string): number => snapshot.split(text).length - 1;
   expect(occurrences(control)).toBeGreaterThan(0);

@@ -11,8 +11,6 @@ import { guardProcess } from '../../src/process-guard.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { answerParent } from './memory-inspection.js';
 
-export type { Question } from './memory-inspection.js';
-
 // The operator as in `main.ts`, in a process that shows what its memory holds.
 const build = { version: 'test', commit: 'test' };
 const command = parseOperatorCommand(process.argv.slice(2), process.env, {

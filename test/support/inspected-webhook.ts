@@ -9,8 +9,6 @@ import type { WebhookProgram } from '../../src/program/webhook-program.js';
 import { TOKENS } from '../../src/tokens.js';
 import { answerParent } from './memory-inspection.js';
 
-export type { Question } from './memory-inspection.js';
-
 // The webhook as in `webhook.ts`, in a process that shows what its memory holds.
 const build = { version: 'test', commit: 'test' };
 const command = parseWebhookCommand(process.argv.slice(2), process.env, { patternProblem, build });
