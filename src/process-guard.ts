@@ -4,12 +4,15 @@ import type { Logger } from './observability/logger.js';
 /**
  * Prevents a running process from exposing its memory or environment: SIGUSR1 opens no inspector, a process report
  * contains no environment (Node 22.13 and later can omit it; for earlier versions the secrets are removed from the
- * environment), and an unexpected error is logged by name only.
+ * environment), an unexpected error is logged by name only, and no buffer holds what freed memory held.
  *
  * @param secretVariables names of variables that hold secrets and have been read.
  */
 export function guardProcess(secretVariables: readonly string[]): void {
   process.on('SIGUSR1', () => undefined);
+  // Node takes small buffers from a pool that it does not fill with zeros. Freed memory, such as that of an answer of
+  // Vault, would stay readable in it for as long as any of these buffers lives.
+  Buffer.poolSize = 0;
   for (const name of secretVariables) Reflect.deleteProperty(process.env, name);
   const report = process.report as (NodeJS.ProcessReport & { excludeEnv?: boolean }) | undefined;
   if (report !== undefined) report.excludeEnv = true;
