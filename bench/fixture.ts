@@ -12,7 +12,7 @@ import {
   operatorVaultToken,
 } from '../test/support/installation.js';
 import { KubeApi, type Manifest } from '../test/support/kube-api.js';
-import { type LoopbackStand, startLoopbackStand } from '../test/support/loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from '../test/support/loopback-fixture.js';
 import { VaultApi } from '../test/support/vault-api.js';
 import { eventually } from '../test/support/wait.js';
 
@@ -43,7 +43,7 @@ export class BenchFixture {
   kmsUrl: string | undefined;
 
   private constructor(
-    readonly servers: LoopbackStand,
+    readonly servers: LoopbackFixture,
     readonly kube: KubeApi,
     readonly vault: VaultApi,
     private readonly token: string,
@@ -51,7 +51,7 @@ export class BenchFixture {
   ) {}
 
   static async prepare(): Promise<BenchFixture> {
-    const servers = await startLoopbackStand();
+    const servers = await startLoopbackFixture();
     servers.kms.latencyMs = KMS_LATENCY_MS;
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
     await installInCluster(kube);

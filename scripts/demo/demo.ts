@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   );
   narrator.begin('Prepare: custom resources and role from manifests/, K/V engines and a policy in Vault');
   const playground = await startPlayground(DIRECTORY);
-  const { stand, kube, vault, operatorEnvironment } = playground;
+  const { fixture, kube, vault, operatorEnvironment } = playground;
   let operator: ChildProgram | undefined;
   try {
     narrator.say('watch from another terminal:');
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     const story = new Story({
       kube,
       vault,
-      kmsUrl: stand.kms.url,
+      kmsUrl: fixture.kms.url,
       narrator,
       showValues: process.argv.includes('--show-values'),
     });
@@ -64,7 +64,9 @@ async function main(): Promise<number> {
     if (ended === 'told' && !once) {
       narrator.title('Your turn');
       narrator.say(`kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
-      narrator.say(`curl -H 'X-Vault-Token: ${stand.vault.rootToken}' ${stand.vault.url}/v1/secret/data/web`);
+      narrator.say(
+        `curl -H 'X-Vault-Token: ${fixture.vault.rootToken}' ${fixture.vault.url}/v1/secret/data/web`,
+      );
       narrator.say('The samples are in manifests/samples. Ctrl-C stops everything.');
       await interrupted;
     }

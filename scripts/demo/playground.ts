@@ -8,7 +8,7 @@ import {
   operatorVaultToken,
 } from '../../test/support/installation.js';
 import { KubeApi } from '../../test/support/kube-api.js';
-import { type LoopbackStand, startLoopbackStand } from '../../test/support/loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from '../../test/support/loopback-fixture.js';
 import { VaultApi } from '../../test/support/vault-api.js';
 
 /** The samples, in an order in which each finds what it includes. */
@@ -16,7 +16,7 @@ export const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `man
 
 /** A cluster, a Vault and a KMS on loopback, made ready for the operator. */
 export interface Playground {
-  readonly stand: LoopbackStand;
+  readonly fixture: LoopbackFixture;
   readonly kube: KubeApi;
   /** With the root token. */
   readonly vault: VaultApi;
@@ -33,30 +33,30 @@ export interface Playground {
  */
 export async function startPlayground(directory: string): Promise<Playground> {
   const path = resolve(directory);
-  const stand = await startLoopbackStand();
-  const kube = new KubeApi(stand.kubernetes.adminKubeconfig());
-  const vault = new VaultApi(stand.vault.url, stand.vault.rootToken);
+  const fixture = await startLoopbackFixture();
+  const kube = new KubeApi(fixture.kubernetes.adminKubeconfig());
+  const vault = new VaultApi(fixture.vault.url, fixture.vault.rootToken);
   const close = async (): Promise<void> => {
     kube.close();
     vault.close();
-    await stand.close();
+    await fixture.close();
   };
   try {
     rmSync(path, { recursive: true, force: true });
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    writeFileSync(`${path}/kubeconfig`, stand.kubernetes.adminKubeconfig(), { mode: 0o600 });
+    writeFileSync(`${path}/kubeconfig`, fixture.kubernetes.adminKubeconfig(), { mode: 0o600 });
     await installInCluster(kube);
     await installInVault(vault);
     const token = await operatorKubeToken(kube);
     writeFileSync(`${path}/operator-kubeconfig`, kube.kubeconfigFor(token), { mode: 0o600 });
     return {
-      stand,
+      fixture,
       kube,
       vault,
       operatorEnvironment: {
-        ...stand.awsEnvironment,
+        ...fixture.awsEnvironment,
         KUBECONFIG: `${path}/operator-kubeconfig`,
-        VAULT_ADDR: stand.vault.url,
+        VAULT_ADDR: fixture.vault.url,
         VAULT_TOKEN: await operatorVaultToken(vault),
       },
       close,

@@ -20,7 +20,7 @@ const playground = await startPlayground(DIRECTORY);
 await playground.kube.applyAll(manifestsIn(...SAMPLES));
 say('Kubernetes, Vault and KMS run on loopback; they keep their state while the operator restarts.');
 say(`kubectl --kubeconfig ${DIRECTORY}/kubeconfig get kmsvs -w`);
-say(`VAULT_ADDR=${playground.stand.vault.url} VAULT_TOKEN=${playground.stand.vault.rootToken}`);
+say(`VAULT_ADDR=${playground.fixture.vault.url} VAULT_TOKEN=${playground.fixture.vault.rootToken}`);
 say('Edit src; the operator is rebuilt and restarted. Ctrl-C ends everything.');
 
 const builder = spawn(process.execPath, ['scripts/build.mjs', '--watch'], {

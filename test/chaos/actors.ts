@@ -4,7 +4,7 @@ import type { Json, JsonAnswer } from '../support/http-json.js';
 import { FINALIZER, type Item } from './desired.js';
 import type { Action, Drift, PlannedItem, PlannedSpec, Target } from './plan.js';
 import { MOUNTS } from './planner.js';
-import type { ChaosStand } from './stand.js';
+import type { ChaosFixture } from './fixture.js';
 import type { ChaosTimeline } from './timeline.js';
 
 const PLURALS = { KMSVaultSecret: 'kmsvaultsecrets', PartialKMSVaultSecret: 'partialkmsvaultsecrets' };
@@ -20,7 +20,7 @@ export class Actors {
   refused = 0;
 
   constructor(
-    private readonly stand: ChaosStand,
+    private readonly fixture: ChaosFixture,
     private readonly timeline: ChaosTimeline,
   ) {}
 
@@ -87,7 +87,7 @@ export class Actors {
     const untilMs = this.timeline.now() + PATIENCE_MS;
     while (this.timeline.now() < untilMs) {
       try {
-        const answer = await this.stand.kube.send(method, path, body);
+        const answer = await this.fixture.kube.send(method, path, body);
         if (answer.status < 500 && answer.status !== 429) {
           if (answer.status >= 400 && ![404, 409].includes(answer.status)) {
             this.refused += 1;
@@ -108,7 +108,7 @@ export class Actors {
   }
 
   private sealItem({ value, ...item }: PlannedItem): Item {
-    const { sealed } = this.stand;
+    const { sealed } = this.fixture;
     switch (value.kind) {
       case 'good':
       case 'fragile':
@@ -181,7 +181,7 @@ export class Actors {
 
   private membersAt(path: string): ReadonlyMap<string, string> {
     const place = placeOf(path);
-    const { vault } = this.stand.servers;
+    const { vault } = this.fixture.servers;
     if (place === undefined) return new Map();
     if (place.engine === 'v1') return vault.kvV1(place.mount).secrets.get(place.rest) ?? new Map();
     const secret = vault.kvV2(place.mount).secrets.get(place.rest.slice('data/'.length));
@@ -192,11 +192,11 @@ export class Actors {
     const place = placeOf(path);
     if (place?.engine !== 'v2') return 0;
     const name = place.rest.slice('data/'.length);
-    return this.stand.servers.vault.kvV2(place.mount).secrets.get(name)?.current ?? 0;
+    return this.fixture.servers.vault.kvV2(place.mount).secrets.get(name)?.current ?? 0;
   }
 
   private engineAt({ mount, engine }: Place): { handle(call: Json): unknown } {
-    const { vault } = this.stand.servers;
+    const { vault } = this.fixture.servers;
     return engine === 'v1' ? vault.kvV1(mount) : vault.kvV2(mount);
   }
 }

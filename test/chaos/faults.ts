@@ -7,7 +7,7 @@ import type { FaultName } from './fault-names.js';
 import { STRANGER } from './lease-terms.js';
 import type { MountReplacement, Oracle } from './oracle.js';
 import { MOUNTS } from './planner.js';
-import { type ChaosStand, LEASE, LEASE_NAMESPACE, type Replica } from './stand.js';
+import { type ChaosFixture, LEASE, LEASE_NAMESPACE, type Replica } from './fixture.js';
 import type { ChaosTimeline } from './timeline.js';
 
 type Lift = () => Promise<void> | void;
@@ -23,7 +23,7 @@ export class FaultBench {
   private readonly active = new Map<FaultName, Promise<Lift>>();
 
   constructor(
-    private readonly stand: ChaosStand,
+    private readonly fixture: ChaosFixture,
     private readonly oracle: Oracle,
     private readonly timeline: ChaosTimeline,
   ) {}
@@ -66,7 +66,7 @@ export class FaultBench {
     switch (fault) {
       case 'process: kill':
         if (victim !== undefined) await this.kill(victim);
-        return () => void this.stand.startReplica();
+        return () => void this.fixture.startReplica();
       case 'process: freeze':
         this.timeline.add(`${victim?.name ?? 'nobody'} is frozen`);
         victim?.program.signal('SIGSTOP');
@@ -75,12 +75,12 @@ export class FaultBench {
         };
       case 'process: rolling restart':
         return async () => {
-          for (const replica of this.stand.running) {
+          for (const replica of this.fixture.running) {
             replica.dismissed = true;
             this.timeline.add(`${replica.name} gets SIGTERM`);
             const code = await replica.program.stop();
             this.timeline.add(`${replica.name} ended with ${String(code)}`);
-            this.stand.startReplica();
+            this.fixture.startReplica();
           }
         };
       default:
@@ -91,8 +91,8 @@ export class FaultBench {
 
   /** The leader, mostly. */
   private victim(draw: number): Replica | undefined {
-    const { running } = this.stand;
-    const leader = running.find(({ name }) => this.stand.identityOf(name) === this.oracle.leases.holder);
+    const { running } = this.fixture;
+    const leader = running.find(({ name }) => this.fixture.identityOf(name) === this.oracle.leases.holder);
     return draw < 0.75 && leader !== undefined ? leader : running.find((replica) => replica !== leader);
   }
 
@@ -107,15 +107,15 @@ export class FaultBench {
     const now = new Date().toISOString().replace(/Z$/, '000Z');
     const spec = { holderIdentity: STRANGER, leaseDurationSeconds: 3, acquireTime: now, renewTime: now };
     try {
-      await this.stand.kube.patch('Lease', LEASE_NAMESPACE, LEASE, { spec });
+      await this.fixture.kube.patch('Lease', LEASE_NAMESPACE, LEASE, { spec });
     } catch {
       this.timeline.add('the lease could not be stolen');
     }
   }
 
   private kubernetes(fault: FaultName): Promise<Lift> | Lift {
-    const { kubernetes } = this.stand.servers;
-    const isOurs = (request: SeenRequest): boolean => this.stand.processOf(request) !== undefined;
+    const { kubernetes } = this.fixture.servers;
+    const isOurs = (request: SeenRequest): boolean => this.fixture.processOf(request) !== undefined;
     const isRead = (request: SeenRequest): boolean => request.method === 'GET';
     const answering = (action: FaultAction, only: (request: SeenRequest) => boolean = () => true): Lift =>
       kubernetes.faults.inject({ matches: (request) => isOurs(request) && only(request), action });
@@ -162,7 +162,7 @@ export class FaultBench {
   }
 
   private vault(fault: FaultName, draw: number): Promise<Lift> | Lift {
-    const { vault } = this.stand.servers;
+    const { vault } = this.fixture.servers;
     const all = (action: FaultAction, matches: Fault['matches'] = () => true): Lift =>
       vault.faults.inject({ matches, action });
     switch (fault) {
@@ -194,7 +194,7 @@ export class FaultBench {
       case 'vault: replace a mount':
         return this.replaceMount(draw);
       case 'vault: wipe':
-        this.stand.wipeVault();
+        this.fixture.wipeVault();
         return () => undefined;
       default:
         return this.swapVaultCertificate();
@@ -211,7 +211,7 @@ export class FaultBench {
     timeline.add(`${mount} is replaced by ${other.type}`);
     const replacement: MountReplacement = { mount, fromMs: timeline.now() };
     oracle.replacedMounts.push(replacement);
-    const putBack = this.stand.servers.vault.replaceMount(mount, other, options);
+    const putBack = this.fixture.servers.vault.replaceMount(mount, other, options);
     return () => {
       putBack();
       replacement.toMs = timeline.now();
@@ -223,7 +223,7 @@ export class FaultBench {
   }
 
   private tokensOfReplicas(): string[] {
-    const { vault } = this.stand.servers;
+    const { vault } = this.fixture.servers;
     return vault.tokens
       .all()
       .filter(({ policies }) => policies.includes('operator'))
@@ -232,18 +232,18 @@ export class FaultBench {
 
   /** The file with the new authority comes when the fault is over. */
   private async swapVaultCertificate(): Promise<Lift> {
-    const { vault } = this.stand.servers;
+    const { vault } = this.fixture.servers;
     const authority = await TestAuthority.create();
     vault.replaceCertificate(await authority.issue());
     vault.cutConnections();
     return () => {
-      this.stand.trustVault(authority);
+      this.fixture.trustVault(authority);
     };
   }
 
   private kms(fault: FaultName, draw: number): Lift {
-    const { kms } = this.stand.servers;
-    const { fragileKey } = this.stand;
+    const { kms } = this.fixture.servers;
+    const { fragileKey } = this.fixture;
     const all = (action: FaultAction): Lift => kms.faults.inject({ matches: () => true, action });
     switch (fault) {
       case 'kms: quota':
@@ -283,15 +283,15 @@ export class FaultBench {
   private async webhook(fault: FaultName): Promise<Lift> {
     switch (fault) {
       case 'webhook: swap the certificate':
-        await this.stand.writeWebhookPair();
+        await this.fixture.writeWebhookPair();
         return () => undefined;
       case 'webhook: half-written certificate':
-        await this.stand.writeWebhookPair({ half: true });
-        return () => this.stand.writeWebhookPair();
+        await this.fixture.writeWebhookPair({ half: true });
+        return () => this.fixture.writeWebhookPair();
       default:
-        this.stand.webhookDismissed = true;
-        await this.stand.webhook?.stop('SIGKILL');
-        return () => this.stand.startWebhook();
+        this.fixture.webhookDismissed = true;
+        await this.fixture.webhook?.stop('SIGKILL');
+        return () => this.fixture.startWebhook();
     }
   }
 }

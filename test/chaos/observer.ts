@@ -9,7 +9,7 @@ import { isGoing, specOf, type Stored } from './desired.js';
 import type { Oracle } from './oracle.js';
 import { GUARDED, MOUNTS } from './planner.js';
 import type { Activity } from './quiet.js';
-import { type ChaosStand, LEASE, processOfPolicies } from './stand.js';
+import { type ChaosFixture, LEASE, processOfPolicies } from './fixture.js';
 import type { ChaosTimeline } from './timeline.js';
 import type { VaultChange } from './vault-history.js';
 
@@ -24,11 +24,11 @@ export class Observer {
   vaultWrites = 0;
 
   constructor(
-    private readonly stand: ChaosStand,
+    private readonly fixture: ChaosFixture,
     private readonly oracle: Oracle,
     private readonly timeline: ChaosTimeline,
   ) {
-    const { kubernetes, vault, kms } = stand.servers;
+    const { kubernetes, vault, kms } = fixture.servers;
     kubernetes.onChange((change) => {
       this.kubernetesChanged(change);
     });
@@ -68,7 +68,7 @@ export class Observer {
   }
 
   private vaultAsked(request: SeenRequest): void {
-    const by = this.stand.processOf(request);
+    const by = this.fixture.processOf(request);
     const path = request.url.replace(/^\/v1\//, '');
     const isOnMount = Object.keys(MOUNTS).some((mount) => path.startsWith(`${mount}/`));
     if (by === undefined || request.method === 'GET' || !isOnMount) return;
@@ -78,7 +78,7 @@ export class Observer {
   }
 
   private kubernetesAsked(request: SeenRequest): void {
-    const by = this.stand.processOf(request);
+    const by = this.fixture.processOf(request);
     if (by === undefined || request.method === 'GET' || !request.url.includes('/apis/k8s.patoarvizu.dev/'))
       return;
     const what = `${request.method} ${request.url}`;
@@ -89,7 +89,7 @@ export class Observer {
   private kubernetesChanged({ place, type, object, previous }: Change): void {
     const atMs = this.timeline.now();
     const key = keyOf(object.metadata.namespace ?? '', object.metadata.name);
-    const leak = this.stand.scanner.find(JSON.stringify(object));
+    const leak = this.fixture.scanner.find(JSON.stringify(object));
     if (leak !== undefined) this.oracle.report('secrecy', atMs, `${place} ${key} contains ${leak}`);
     if (place === LEASES && object.metadata.name === LEASE) {
       this.leaseChanged(recordAt(object, 'spec'), atMs);
@@ -113,7 +113,7 @@ export class Observer {
   private leaseChanged(spec: Record<string, unknown>, atMs: number): void {
     const holder = textAt(spec, 'holderIdentity');
     if (holder !== (this.oracle.leases.holder ?? '')) {
-      const name = this.stand.replicas.find((one) => this.stand.identityOf(one.name) === holder)?.name;
+      const name = this.fixture.replicas.find((one) => this.fixture.identityOf(one.name) === holder)?.name;
       this.timeline.add(
         holder === '' ? 'the lease is released' : `the lease goes to ${name ?? holder}`,
         atMs,

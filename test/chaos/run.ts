@@ -6,7 +6,7 @@ import { Oracle, type Violation } from './oracle.js';
 import type { Action } from './plan.js';
 import { engineAt, Planner } from './planner.js';
 import { quietOf } from './quiet.js';
-import { ChaosStand, type Replica, SYNC_PERIOD_S } from './stand.js';
+import { ChaosFixture, type Replica, SYNC_PERIOD_S } from './fixture.js';
 import { ChaosTimeline } from './timeline.js';
 
 export interface ChaosOptions {
@@ -46,11 +46,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     changesPerSecond: options.changesPerSecond ?? 2.5,
   });
   const timeline = new ChaosTimeline();
-  const stand = await ChaosStand.prepare(startsIn(planner), timeline);
+  const fixture = await ChaosFixture.prepare(startsIn(planner), timeline);
   try {
-    return await new ChaosRun(options, planner, stand, timeline).run();
+    return await new ChaosRun(options, planner, fixture, timeline).run();
   } finally {
-    await stand.close();
+    await fixture.close();
   }
 }
 
@@ -72,20 +72,20 @@ class ChaosRun {
   constructor(
     private readonly options: ChaosOptions,
     private readonly planner: Planner,
-    private readonly stand: ChaosStand,
+    private readonly fixture: ChaosFixture,
     private readonly timeline: ChaosTimeline,
   ) {
     this.oracle = new Oracle({
-      sealed: (ciphertext) => stand.sealed.get(ciphertext),
-      identityOf: (name) => stand.identityOf(name),
+      sealed: (ciphertext) => fixture.sealed.get(ciphertext),
+      identityOf: (name) => fixture.identityOf(name),
     });
-    this.observer = new Observer(stand, this.oracle, timeline);
-    this.actors = new Actors(stand, timeline);
-    this.bench = new FaultBench(stand, this.oracle, timeline);
+    this.observer = new Observer(fixture, this.oracle, timeline);
+    this.actors = new Actors(fixture, timeline);
+    this.bench = new FaultBench(fixture, this.oracle, timeline);
   }
 
   async run(): Promise<ChaosReport> {
-    for (let index = 0; index < 2; index += 1) this.stand.startReplica();
+    for (let index = 0; index < 2; index += 1) this.fixture.startReplica();
     for (const action of this.planner.start) this.perform(action);
     await this.actors.settled();
     const beganMs = this.timeline.now();
@@ -115,10 +115,10 @@ class ChaosRun {
   private async until(ms: number): Promise<void> {
     const leftMs = ms - this.timeline.now();
     if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
-    for (const replica of this.stand.replicas) this.checkAlive(replica);
-    const { webhook, webhookDismissed } = this.stand;
+    for (const replica of this.fixture.replicas) this.checkAlive(replica);
+    const { webhook, webhookDismissed } = this.fixture;
     if (webhook?.running === false && !webhookDismissed) {
-      this.stand.webhookDismissed = true;
+      this.fixture.webhookDismissed = true;
       this.oracle.report('alive', this.timeline.now(), 'the webhook ended by itself');
     }
   }
@@ -159,14 +159,14 @@ class ChaosRun {
   }
 
   private async lookForLeaks(): Promise<void> {
-    const found: [string, string][] = this.stand.outputs();
-    for (const { name, program } of this.stand.running) {
+    const found: [string, string][] = this.fixture.outputs();
+    for (const { name, program } of this.fixture.running) {
       const address = await program.address('serving metrics');
       found.push([`the metrics of ${name}`, await (await fetch(`${address}/metrics`)).text()]);
     }
     for (const [where, text] of found) {
       for (const line of text.split('\n')) {
-        const leak = this.stand.scanner.find(line);
+        const leak = this.fixture.scanner.find(line);
         if (leak !== undefined) this.oracle.report('secrecy', this.timeline.now(), `${where} shows ${leak}`);
       }
     }
@@ -187,7 +187,7 @@ class ChaosRun {
         refused: this.actors.refused,
         faults: this.planner.steps.filter(({ action }) => action.do === 'fault' && action.phase === 'begin')
           .length,
-        processes: this.stand.replicas.length,
+        processes: this.fixture.replicas.length,
         handovers: leases.handovers,
         vaultWrites: this.observer.vaultWrites,
         kmsRequests: this.observer.activity.filter(({ what }) => what === 'a request to KMS').length,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { startStsServer } from '../servers/vault/sts.js';
-import { startLoopbackStand } from '../support/loopback-stand.js';
+import { startLoopbackFixture } from '../support/loopback-fixture.js';
 
 /** Where the suite runs: addresses and credentials, from `E2E_*` or from servers on loopback. */
 export interface Endpoints {
@@ -35,7 +35,7 @@ export async function endpoints(
 
 async function loopback(isVaultTls: boolean): Promise<Endpoints> {
   const authority = await TestAuthority.create();
-  const stand = await startLoopbackStand({
+  const fixture = await startLoopbackFixture({
     pathPrefix: '/clusters/root:e2e',
     ...(isVaultTls ? { vaultTls: await authority.issue() } : {}),
   });
@@ -47,18 +47,18 @@ async function loopback(isVaultTls: boolean): Promise<Endpoints> {
     principals: { [accessKeyId]: { secret, arn: 'arn:aws:iam::111122223333:user/operator' } },
   });
   return {
-    kubeconfig: stand.kubernetes.adminKubeconfig(),
+    kubeconfig: fixture.kubernetes.adminKubeconfig(),
     vault: {
-      address: stand.vault.url,
-      token: stand.vault.rootToken,
+      address: fixture.vault.url,
+      token: fixture.vault.rootToken,
       ...(isVaultTls ? { caFile } : {}),
     },
-    kms: { endpoint: stand.kms.url },
-    aws: stand.awsEnvironment,
+    kms: { endpoint: fixture.kms.url },
+    aws: fixture.awsEnvironment,
     webhook: { host: '127.0.0.1', bind: '127.0.0.1:0' },
     sts: sts.url,
     close: async () => {
-      await Promise.all([stand.close(), sts.close()]);
+      await Promise.all([fixture.close(), sts.close()]);
       rmSync(folder, { recursive: true, force: true });
     },
   };

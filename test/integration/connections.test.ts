@@ -18,7 +18,7 @@ import { ForgetfulProxy } from '../support/forgetful-proxy.js';
 import { silentLogger } from '../support/loggers.js';
 import { UnansweringListener } from '../support/unanswering-listener.js';
 import { eventually } from '../support/wait.js';
-import { failureOf } from './vault-stand.js';
+import { failureOf } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
 import {
   apiServer,
@@ -32,13 +32,13 @@ import {
   lookup,
   READ,
   useConnections,
-  vaultStand,
-} from './connection-stand.js';
+  vaultFixture,
+} from './connection-fixture.js';
 
 useConnections();
 
 describe('an intermediate authority alone', () => {
-  async function stand(notAfter?: Date) {
+  async function fixture(notAfter?: Date) {
     const intermediate = await authority.intermediate('intermediate', notAfter);
     const tls = await intermediate.issue();
     const caBundle = join(folder, 'intermediate.pem');
@@ -48,9 +48,9 @@ describe('an intermediate authority alone', () => {
     const api = await apiServer({ tls });
     const config = { caCertBytes: intermediate.cert };
     return {
-      vault: vaultStand(vault.url, { config, values: { VAULT_TOKEN: vault.rootToken } }).client,
+      vault: vaultFixture(vault.url, { config, values: { VAULT_TOKEN: vault.rootToken } }).client,
       token: vault.rootToken,
-      bySystem: vaultStand(vault.url, {
+      bySystem: vaultFixture(vault.url, {
         config: { caCertBytes: undefined } as never,
         network: { sslCertFile: caBundle, sslCertDirs: [] },
       }).client,
@@ -60,7 +60,7 @@ describe('an intermediate authority alone', () => {
   }
 
   it('is trusted for Vault, KMS and the API server', async () => {
-    const { vault, token, bySystem, kms, kube } = await stand();
+    const { vault, token, bySystem, kms, kube } = await fixture();
     expect((await vault.request({ ...READ, token })).status).toBe(404);
     expect((await bySystem.request({ ...READ, token })).status).toBe(404);
     expect(Buffer.from(await kms.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
@@ -68,7 +68,7 @@ describe('an intermediate authority alone', () => {
   });
 
   it('is refused once it has expired', async () => {
-    const { vault, kms, kube } = await stand(new Date(Date.now() - 60_000));
+    const { vault, kms, kube } = await fixture(new Date(Date.now() - 60_000));
     expect((await failureOf(vault.request(READ))).message).toContain('CERT_HAS_EXPIRED');
     expect((await failureOf(kms.decrypt(CIPHERTEXT, {}))).message).toContain('CERT_HAS_EXPIRED');
     expect((await failureOf(kube.request('GET', '/x'))).message).toContain('CERT_HAS_EXPIRED');
@@ -105,7 +105,7 @@ describe('a final dot of a host', () => {
     const url = `https://peer.test.:${String(server.port)}`;
     const caBundle = join(folder, 'root.pem');
     writeFileSync(caBundle, authority.cert);
-    expect((await vaultStand(url, { limits }).client.request(READ)).status).toBe(404);
+    expect((await vaultFixture(url, { limits }).client.request(READ)).status).toBe(404);
     await expect(
       kubeClient(kubeConfigOf(url, authority.cert), {}, limits).request('GET', '/x'),
     ).rejects.toMatchObject({ status: 404 });
@@ -125,7 +125,7 @@ describe('a peer that no connection reaches', () => {
     const hole = closing(await UnansweringListener.start());
     const url = `https://127.0.0.1:${String(hole.port)}`;
     const limits = { connectMs: 100 };
-    const vault = await failureOf(vaultStand(url, { limits }).client.request(READ));
+    const vault = await failureOf(vaultFixture(url, { limits }).client.request(READ));
     expect(vault.message).toContain('cannot be reached (CONNECT_TIMEOUT)');
     const kms = await failureOf(kmsApi({ aws: { kmsEndpoint: url }, limits }).decrypt(CIPHERTEXT, {}));
     expect(kms.message).toContain('CONNECT_TIMEOUT');
@@ -175,7 +175,7 @@ describe('idle connections', () => {
   it('are closed after a while', async () => {
     const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
     const nat = closing(await ForgetfulProxy.start(Number(new URL(vault.url).port)));
-    const { client } = vaultStand(`http://127.0.0.1:${String(nat.port)}`, { limits: { idleMs: 50 } });
+    const { client } = vaultFixture(`http://127.0.0.1:${String(nat.port)}`, { limits: { idleMs: 50 } });
     await client.request({ ...READ, token: vault.rootToken });
     await eventually('no connection', () => nat.connections === 1 && nat.openConnections === 0);
   });
@@ -187,7 +187,7 @@ describe('connections that the network has forgotten', () => {
   it('cost Vault one attempt in vain, without a pause', async () => {
     const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
     const nat = closing(await ForgetfulProxy.start(Number(new URL(vault.url).port)));
-    const { client } = vaultStand(`http://127.0.0.1:${String(nat.port)}`, { silentMs: 100 });
+    const { client } = vaultFixture(`http://127.0.0.1:${String(nat.port)}`, { silentMs: 100 });
     const token = vault.rootToken;
     const burst = (): Promise<unknown> => Promise.all(BURST.map(() => client.request({ ...READ, token })));
     for (const how of ['reset', 'silence'] as const) {
@@ -250,7 +250,7 @@ describe('connections that the network has forgotten', () => {
   it('are not given a login, which is not sent twice', async () => {
     const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
     const nat = closing(await ForgetfulProxy.start(Number(new URL(vault.url).port)));
-    const { client } = vaultStand(`http://127.0.0.1:${String(nat.port)}`, { config: { maxRetries: 2 } });
+    const { client } = vaultFixture(`http://127.0.0.1:${String(nat.port)}`, { config: { maxRetries: 2 } });
     await Promise.all(BURST.map(() => client.request({ ...READ, token: vault.rootToken })));
     nat.forget('reset');
     const login = { method: 'POST', path: 'auth/x/login', operation: 'login', body: '{}' } as const;

@@ -19,7 +19,7 @@ import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { whyNoContainerCredentials } from '../../src/runtime/container-endpoint.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 describe('the credentials endpoint of a container', () => {
   const before = { ...process.env };
@@ -188,15 +188,15 @@ describe('the credentials endpoint of a container', () => {
       const vault = await LoopbackServer.start((_seen, _request, response) => {
         response.writeHead(400).end('{"errors":[]}');
       });
-      const stand = new VaultStand(vault.url, { method: 'iam', aws: { ...aws(), region: kms.region } });
+      const fixture = new VaultFixture(vault.url, { method: 'iam', aws: { ...aws(), region: kms.region } });
       const failure = await failureOf(
-        stand.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
+        fixture.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
       );
       expect(failure.message).toMatch(
         /the credentials endpoint 127\.0\.0\.1:\d+ refused them: AccessDeniedException .*; Vault was not asked$/,
       );
       expect(vault.requests.all).toEqual([]);
-      await stand.close();
+      await fixture.close();
       await vault.close();
     }, 20_000);
 

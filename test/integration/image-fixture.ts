@@ -6,10 +6,10 @@ import { createInterface } from 'node:readline';
 
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 import type { LogLine } from '../support/child-program.js';
-import { OperatorStand } from '../support/operator-stand.js';
+import { OperatorFixture } from '../support/operator-fixture.js';
 import { eventually } from '../support/wait.js';
 import type { ReadOnlyTree } from './image-tree.js';
-import { WebhookStand } from './webhook-stand.js';
+import { WebhookFixture } from './webhook-fixture.js';
 
 const ANYWHERE = '127.0.0.1:0';
 const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
@@ -58,12 +58,12 @@ export class ImageFixture {
     private readonly tree: ReadOnlyTree,
     /** Seen by the programs at `/tmp`. */
     private readonly mounted: string,
-    private readonly servers: OperatorStand,
-    private readonly caller: WebhookStand,
+    private readonly servers: OperatorFixture,
+    private readonly caller: WebhookFixture,
   ) {}
 
   static async prepare(tree: ReadOnlyTree, mounted: string): Promise<ImageFixture> {
-    return new ImageFixture(tree, mounted, await OperatorStand.prepare(), await WebhookStand.prepare());
+    return new ImageFixture(tree, mounted, await OperatorFixture.prepare(), await WebhookFixture.prepare());
   }
 
   async startOperator(): Promise<void> {

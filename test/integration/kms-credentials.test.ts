@@ -11,7 +11,7 @@ import { AgentFactory } from '../../src/runtime/agents.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 interface Refusal {
   readonly status: number;
@@ -87,15 +87,15 @@ describe('a web identity that STS refuses', () => {
     const vault = await LoopbackServer.start((_seen, _request, response) => {
       response.writeHead(400).end('{"errors":[]}');
     });
-    const stand = new VaultStand(vault.url, { method: 'iam', aws: { region: kms.region } });
+    const fixture = new VaultFixture(vault.url, { method: 'iam', aws: { region: kms.region } });
     const failure = await failureOf(
-      stand.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
+      fixture.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
     );
     expect(failure.message).toMatch(message);
     expect(failure.message).toMatch(/iam login: .*; Vault was not asked$/);
     expect(failure.message).not.toContain('canary');
     expect(vault.requests.all).toEqual([]);
-    await stand.close();
+    await fixture.close();
     await vault.close();
     refusal = DENIED;
   });

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { openGate } from '../../src/runtime/write-gate.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
-import { failureOf } from './vault-stand.js';
+import { failureOf } from './vault-fixture.js';
 
 let folder: string;
 let server: LoopbackServer;

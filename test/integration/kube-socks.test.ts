@@ -22,8 +22,8 @@ import {
   kubeClient,
   kubeConfigOf,
   useConnections,
-} from './connection-stand.js';
-import { failureOf } from './vault-stand.js';
+} from './connection-fixture.js';
+import { failureOf } from './vault-fixture.js';
 
 useConnections();
 

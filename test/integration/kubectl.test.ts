@@ -5,13 +5,13 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { OperatorStand } from '../support/operator-stand.js';
+import { OperatorFixture } from '../support/operator-fixture.js';
 import { eventually } from '../support/wait.js';
 
 const hasKubectl = spawnSync('kubectl', ['version', '--client'], { encoding: 'utf8' }).status === 0;
 const withKubectl = hasKubectl ? describe : describe.skip;
 
-let stand: OperatorStand;
+let fixture: OperatorFixture;
 let directory: string;
 
 /** Runs beside the servers of this process: they must be able to answer while kubectl waits. */
@@ -35,14 +35,16 @@ async function run(...parameters: readonly string[]): Promise<string> {
 
 withKubectl('kubectl (skipped where it is not on the PATH)', () => {
   beforeAll(async () => {
-    stand = await OperatorStand.prepare();
+    fixture = await OperatorFixture.prepare();
     directory = mkdtempSync(join(tmpdir(), 'kubectl-'));
-    writeFileSync(join(directory, 'kubeconfig'), stand.servers.kubernetes.adminKubeconfig(), { mode: 0o600 });
-    await stand.start(['--sync-period-seconds=1']);
+    writeFileSync(join(directory, 'kubeconfig'), fixture.servers.kubernetes.adminKubeconfig(), {
+      mode: 0o600,
+    });
+    await fixture.start(['--sync-period-seconds=1']);
   }, 60_000);
 
   afterAll(async () => {
-    await stand.close();
+    await fixture.close();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -75,8 +77,8 @@ withKubectl('kubectl (skipped where it is not on the PATH)', () => {
         .every((line) => line.endsWith('unchanged')),
     ).toBe(true);
     await run('delete', '-f', 'manifests/samples', '--wait', '--timeout=30s');
-    await stand.inVault('kv/billing', undefined);
-    expect(await stand.vault.read('secret/data/web')).toBeDefined();
+    await fixture.inVault('kv/billing', undefined);
+    expect(await fixture.vault.read('secret/data/web')).toBeDefined();
   }, 120_000);
 
   it('is told by the schema what is wrong', async () => {

@@ -4,12 +4,12 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { HttpJson } from '../support/http-json.js';
 import { manifestsIn } from '../support/kube-api.js';
-import { OperatorStand } from '../support/operator-stand.js';
+import { OperatorFixture } from '../support/operator-fixture.js';
 import { eventually } from '../support/wait.js';
 import { allAlerts } from '../unit/monitoring/alert-rules.js';
 import { labelsOfSeries, TARGET_LABELS } from '../unit/monitoring/exported-series.js';
 import { readQuery } from '../unit/monitoring/promql.js';
-import { WebhookStand } from './webhook-stand.js';
+import { WebhookFixture } from './webhook-fixture.js';
 
 interface Sample {
   readonly name: string;
@@ -83,18 +83,18 @@ function expectDeclaredLabels({ samples }: Scrape): void {
 }
 
 describe('metrics of the running operator', () => {
-  let stand: OperatorStand;
+  let fixture: OperatorFixture;
 
   beforeEach(async () => {
-    stand = await OperatorStand.prepare();
+    fixture = await OperatorFixture.prepare();
   });
 
   afterEach(async () => {
-    await stand.close();
+    await fixture.close();
   });
 
   const scraped = async (): Promise<Scrape> => {
-    const bound = stand.logger.entries.find(({ message }) => message === 'serving metrics');
+    const bound = fixture.logger.entries.find(({ message }) => message === 'serving metrics');
     return await scrape(`http://${String(bound?.facts?.['addr'])}`, '/metrics');
   };
 
@@ -104,13 +104,13 @@ describe('metrics of the running operator', () => {
       kvSettings: { engineVersion: 'v2' },
       secrets: [{ key: 'a', encryptedSecret }],
     });
-    await stand.kube.apply(stand.secret('good', spec('secret/data/good', stand.encrypt('x'))));
-    await stand.kube.apply(
-      stand.secret('bad', spec('secret/data/bad', Buffer.from('no ciphertext').toString('base64'))),
+    await fixture.kube.apply(fixture.secret('good', spec('secret/data/good', fixture.encrypt('x'))));
+    await fixture.kube.apply(
+      fixture.secret('bad', spec('secret/data/bad', Buffer.from('no ciphertext').toString('base64'))),
     );
-    await stand.start(['--metrics-addr=127.0.0.1:0', '--sync-period-seconds=7']);
-    await stand.reason('good', 'Synced');
-    await stand.reason('bad', 'DecryptionFailed');
+    await fixture.start(['--metrics-addr=127.0.0.1:0', '--sync-period-seconds=7']);
+    await fixture.reason('good', 'Synced');
+    await fixture.reason('bad', 'DecryptionFailed');
     const found = await eventually('both gauges', async () => {
       const now = await scraped();
       return now.values('kms_vault_operator_resource_ready').length === 2 && now;
@@ -132,7 +132,7 @@ describe('metrics of the running operator', () => {
     expect(one('vault_token_expiry_timestamp_seconds')).toBeGreaterThan(
       one('last_reconcile_timestamp_seconds') ?? 0,
     );
-    await stand.kube.delete('KMSVaultSecret', 'default', 'bad');
+    await fixture.kube.delete('KMSVaultSecret', 'default', 'bad');
     await eventually(
       'the gauge of what is gone goes',
       async () => (await scraped()).values('kms_vault_operator_resource_ready').length === 1,
@@ -145,15 +145,15 @@ describe('metrics of the running operator', () => {
     process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
     for (const name of ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) process.env[name] = '/dev/null';
     try {
-      await stand.kube.apply(
-        stand.secret('one', {
+      await fixture.kube.apply(
+        fixture.secret('one', {
           path: 'kv/one',
           kvSettings: { engineVersion: 'v1' },
-          secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+          secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('x') }],
         }),
       );
-      await stand.start(['--metrics-addr=127.0.0.1:0']);
-      expect((await stand.reason('one', 'KmsUnavailable')).message).toContain('CredentialsProviderError');
+      await fixture.start(['--metrics-addr=127.0.0.1:0']);
+      expect((await fixture.reason('one', 'KmsUnavailable')).message).toContain('CredentialsProviderError');
       const found = await scraped();
       expect(
         found.values('kms_vault_operator_reconcile_errors_total', { reason: 'KmsUnavailable' })[0],
@@ -165,27 +165,27 @@ describe('metrics of the running operator', () => {
   }, 60_000);
 
   it('a standby says that it is one, logs in, and tells of no resource', async () => {
-    await stand.kube.applyAll(
+    await fixture.kube.applyAll(
       manifestsIn(
         'manifests/rbac/leader-election-role.yaml',
         'manifests/rbac/leader-election-role-binding.yaml',
       ),
     );
     const now = new Date().toISOString().replace('Z', '000Z');
-    await stand.kube.apply({
+    await fixture.kube.apply({
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
       metadata: { name: '39a50047.patoarvizu.dev', namespace: 'vault' },
       spec: { holderIdentity: 'another', leaseDurationSeconds: 600, acquireTime: now, renewTime: now },
     });
-    await stand.kube.apply(
-      stand.secret('one', {
+    await fixture.kube.apply(
+      fixture.secret('one', {
         path: 'secret/data/one',
         kvSettings: { engineVersion: 'v2' },
-        secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+        secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('x') }],
       }),
     );
-    await stand.start([
+    await fixture.start([
       '--metrics-addr=127.0.0.1:0',
       '--enable-leader-election',
       '--leader-election-namespace=vault',
@@ -204,20 +204,20 @@ describe('metrics of the running operator', () => {
 });
 
 describe('metrics of the running webhook', () => {
-  let stand: WebhookStand;
+  let fixture: WebhookFixture;
 
   beforeEach(async () => {
-    stand = await WebhookStand.prepare();
-    await stand.start();
+    fixture = await WebhookFixture.prepare();
+    await fixture.start();
   });
 
   afterEach(async () => {
-    await stand.close();
+    await fixture.close();
   });
 
   it('has everything that alerts and dashboard ask for, at / and at /metrics', async () => {
     for (const path of ['/', '/metrics']) {
-      const found = await scrape(stand.metricsUrl, path);
+      const found = await scrape(fixture.metricsUrl, path);
       for (const name of askedFor('kms_vault_webhook_')) expect([...found.declared]).toContain(name);
       expectDeclaredLabels(found);
       const reloads = 'kms_vault_webhook_certificate_reloads_total';

@@ -3,13 +3,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Json } from '../support/http-json.js';
 import type { Manifest } from '../support/kube-api.js';
 import { shippedCrds } from '../support/installation.js';
-import { OperatorStand } from '../support/operator-stand.js';
+import { OperatorFixture } from '../support/operator-fixture.js';
 import { eventually } from '../support/wait.js';
 
-let stand: OperatorStand;
+let fixture: OperatorFixture;
 
 afterEach(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 /** The Go operator's CRDs: a status with `created` alone, and `secrets` required. */
@@ -69,132 +69,136 @@ const NARROW_ROLE: Manifest = {
 
 describe("in the Go operator's installation", () => {
   it('everything syncs, dropped fields are not patched again and again, and what may not be patched is said once', async () => {
-    stand = await OperatorStand.prepare({ crds: goCrds(), role: NARROW_ROLE });
-    await stand.kube.apply({
-      ...stand.secret('shared', { secrets: [{ key: 's', encryptedSecret: stand.encrypt('shared-value') }] }),
+    fixture = await OperatorFixture.prepare({ crds: goCrds(), role: NARROW_ROLE });
+    await fixture.kube.apply({
+      ...fixture.secret('shared', {
+        secrets: [{ key: 's', encryptedSecret: fixture.encrypt('shared-value') }],
+      }),
       kind: 'PartialKMSVaultSecret',
     });
     const spec = (path: string, engineVersion: string): Json => ({
       path,
       kvSettings: { engineVersion },
-      secrets: [{ key: 'a', encryptedSecret: stand.encrypt('a-value') }],
+      secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('a-value') }],
       includeSecrets: ['shared'],
     });
-    await stand.kube.apply(stand.secret('one', spec('kv/one', 'v1')));
-    await stand.kube.apply(
-      stand.secret('two', spec('secret/data/two', 'v2'), { finalizers: ['delete.k8s.patoarvizu.dev'] }),
+    await fixture.kube.apply(fixture.secret('one', spec('kv/one', 'v1')));
+    await fixture.kube.apply(
+      fixture.secret('two', spec('secret/data/two', 'v2'), { finalizers: ['delete.k8s.patoarvizu.dev'] }),
     );
-    await stand.start(['--sync-period-seconds=1']);
-    await stand.inVault('kv/one', { a: 'a-value', s: 'shared-value' });
-    await stand.inVault('secret/data/two', { a: 'a-value', s: 'shared-value' });
+    await fixture.start(['--sync-period-seconds=1']);
+    await fixture.inVault('kv/one', { a: 'a-value', s: 'shared-value' });
+    await fixture.inVault('secret/data/two', { a: 'a-value', s: 'shared-value' });
     await eventually(
       'both are created',
       async () =>
-        (await stand.get('one')).status?.created === true &&
-        (await stand.get('two')).status?.created === true,
+        (await fixture.get('one')).status?.created === true &&
+        (await fixture.get('two')).status?.created === true,
     );
-    stand.clearRecords();
-    await eventually('a few resyncs', () => stand.vaultReads >= 6);
-    expect(stand.statusPatches).toBe(0);
-    expect(stand.vaultWrites).toBe(0);
-    const denied = stand.logger.entries.filter((entry) => /not allow|may not|forbidden/i.test(entry.message));
+    fixture.clearRecords();
+    await eventually('a few resyncs', () => fixture.vaultReads >= 6);
+    expect(fixture.statusPatches).toBe(0);
+    expect(fixture.vaultWrites).toBe(0);
+    const denied = fixture.logger.entries.filter((entry) =>
+      /not allow|may not|forbidden/i.test(entry.message),
+    );
     const said = denied.map((entry) => JSON.stringify([entry.message, entry.facts]));
     expect(said.length).toBeGreaterThan(0);
     expect(new Set(said).size).toBe(said.length);
     // The finalizer works by what the old status can say: `created`, without a path.
-    await stand.kube.delete('KMSVaultSecret', 'default', 'two');
-    await stand.inVault('secret/data/two', undefined);
-    await eventually('it is gone', async () => (await stand.get('two')) === undefined);
+    await fixture.kube.delete('KMSVaultSecret', 'default', 'two');
+    await fixture.inVault('secret/data/two', undefined);
+    await eventually('it is gone', async () => (await fixture.get('two')) === undefined);
   }, 60_000);
 
   it('takes over what the Go operator wrote, pinned at the default casIndex, without a new version', async () => {
-    stand = await OperatorStand.prepare();
-    await stand.vault.write('secret/data/taken-over', { data: { a: 'a-value' } });
-    await stand.kube.apply(
-      stand.secret('taken-over', {
+    fixture = await OperatorFixture.prepare();
+    await fixture.vault.write('secret/data/taken-over', { data: { a: 'a-value' } });
+    await fixture.kube.apply(
+      fixture.secret('taken-over', {
         path: 'secret/data/taken-over',
         kvSettings: { engineVersion: 'v2', casIndex: 0 },
-        secrets: [{ key: 'a', encryptedSecret: stand.encrypt('a-value') }],
+        secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('a-value') }],
       }),
     );
-    await stand.start(['--sync-period-seconds=1']);
-    await stand.reason('taken-over', 'Synced');
-    expect(await stand.vault.version('secret/data/taken-over')).toBe(1);
+    await fixture.start(['--sync-period-seconds=1']);
+    await fixture.reason('taken-over', 'Synced');
+    expect(await fixture.vault.version('secret/data/taken-over')).toBe(1);
   }, 30_000);
 });
 
 describe('after a restart', () => {
   it('an event that is said again is counted on the one that is there', async () => {
-    stand = await OperatorStand.prepare();
-    await stand.kube.apply(
-      stand.secret('x', { path: 'sys/x', kvSettings: { engineVersion: 'v1' }, secrets: [] }),
+    fixture = await OperatorFixture.prepare();
+    await fixture.kube.apply(
+      fixture.secret('x', { path: 'sys/x', kvSettings: { engineVersion: 'v1' }, secrets: [] }),
     );
     for (const count of [1, 2]) {
-      await stand.start();
+      await fixture.start();
       await eventually(`the event is counted ${String(count)}`, async () => {
-        const events = (await stand.kube.events('default', 'x')).filter(
+        const events = (await fixture.kube.events('default', 'x')).filter(
           ({ reason }) => reason === 'InvalidPath',
         );
         return events.length === 1 && events[0].count === count;
       });
-      await stand.stop();
+      await fixture.stop();
     }
   }, 30_000);
 });
 
 describe('without the CRDs', () => {
   it('waits for them, says once what to do, and begins when they come', async () => {
-    stand = await OperatorStand.prepare({ crds: [] });
-    await stand.start(['--sync-period-seconds=1']);
+    fixture = await OperatorFixture.prepare({ crds: [] });
+    await fixture.start(['--sync-period-seconds=1']);
     const advice = (): number =>
-      stand.logger.entries.filter((entry) => /CRD|custom resource/i.test(JSON.stringify(entry))).length;
+      fixture.logger.entries.filter((entry) => /CRD|custom resource/i.test(JSON.stringify(entry))).length;
     await eventually('it says that the CRDs are missing', () => advice() > 0);
-    await stand.kube.applyAll(shippedCrds());
-    await stand.kube.apply(
-      stand.secret('late', {
+    await fixture.kube.applyAll(shippedCrds());
+    await fixture.kube.apply(
+      fixture.secret('late', {
         path: 'kv/late',
         kvSettings: { engineVersion: 'v1' },
-        secrets: [{ key: 'a', encryptedSecret: stand.encrypt('worth the wait') }],
+        secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('worth the wait') }],
       }),
     );
-    await stand.inVault('kv/late', { a: 'worth the wait' }, 60_000);
+    await fixture.inVault('kv/late', { a: 'worth the wait' }, 60_000);
     expect(advice()).toBeLessThanOrEqual(2);
   }, 90_000);
 });
 
 describe('--watch-namespace', () => {
   it('syncs the named namespaces and no other', async () => {
-    stand = await OperatorStand.prepare();
+    fixture = await OperatorFixture.prepare();
     for (const name of ['one', 'two', 'three'])
-      await stand.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+      await fixture.kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
     const apply = async (namespace: string): Promise<void> => {
-      const secret = stand.secret('x', {
+      const secret = fixture.secret('x', {
         path: `kv/${namespace}`,
         kvSettings: { engineVersion: 'v1' },
-        secrets: [{ key: 'a', encryptedSecret: stand.encrypt(namespace) }],
+        secrets: [{ key: 'a', encryptedSecret: fixture.encrypt(namespace) }],
       });
-      await stand.kube.apply({ ...secret, metadata: { ...secret.metadata, namespace } });
+      await fixture.kube.apply({ ...secret, metadata: { ...secret.metadata, namespace } });
     };
     for (const namespace of ['three', 'one', 'two']) await apply(namespace);
-    await stand.start(['--watch-namespace=one,two', '--allowed-vault-paths=kv/{{namespace}}']);
-    await stand.inVault('kv/one', { a: 'one' });
-    await stand.inVault('kv/two', { a: 'two' });
-    expect(await stand.vault.read('kv/three')).toBeUndefined();
-    expect((await stand.kube.get('KMSVaultSecret', 'three', 'x')).status).toBeUndefined();
+    await fixture.start(['--watch-namespace=one,two', '--allowed-vault-paths=kv/{{namespace}}']);
+    await fixture.inVault('kv/one', { a: 'one' });
+    await fixture.inVault('kv/two', { a: 'two' });
+    expect(await fixture.vault.read('kv/three')).toBeUndefined();
+    expect((await fixture.kube.get('KMSVaultSecret', 'three', 'x')).status).toBeUndefined();
   }, 30_000);
 
   it('refuses a path outside --allowed-vault-paths', async () => {
-    stand = await OperatorStand.prepare();
-    await stand.kube.apply(
-      stand.secret('outside', {
+    fixture = await OperatorFixture.prepare();
+    await fixture.kube.apply(
+      fixture.secret('outside', {
         path: 'kv/elsewhere',
         kvSettings: { engineVersion: 'v1' },
-        secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+        secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('x') }],
       }),
     );
-    await stand.start(['--allowed-vault-paths=kv/{{namespace}}/**']);
-    await stand.reason('outside', 'PathNotAllowed');
-    await stand.event('outside', 'PathNotAllowed');
-    expect(await stand.vault.read('kv/elsewhere')).toBeUndefined();
+    await fixture.start(['--allowed-vault-paths=kv/{{namespace}}/**']);
+    await fixture.reason('outside', 'PathNotAllowed');
+    await fixture.event('outside', 'PathNotAllowed');
+    expect(await fixture.vault.read('kv/elsewhere')).toBeUndefined();
   }, 30_000);
 });

@@ -11,18 +11,18 @@ import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { ChildProgram } from '../support/child-program.js';
 import { eventually } from '../support/wait.js';
-import { WebhookStand } from './webhook-stand.js';
+import { WebhookFixture } from './webhook-fixture.js';
 
 const onLinux = process.platform === 'linux' ? it : it.skip;
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', 'true']).status === 0;
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 let folder: string;
 let api: LoopbackServer;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
+  fixture = await WebhookFixture.prepare();
   folder = mkdtempSync(join(tmpdir(), 'signals-'));
-  const nowhere = { server: 'http://127.0.0.1:1', caCert: stand.authority.cert, user: { token: 't' } };
+  const nowhere = { server: 'http://127.0.0.1:1', caCert: fixture.authority.cert, user: { token: 't' } };
   writeFileSync(join(folder, 'kubeconfig'), kubeconfig(nowhere));
   api = await LoopbackServer.start((_seen, _request, response) => {
     response.writeHead(503).end();
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
   await api.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -76,7 +76,7 @@ class ProgramBeingRead {
 /** @param apiServer instead of one that nobody listens at. */
 function programOf(name: string, apiServer?: string): Program {
   if (name === 'webhook')
-    return { script: 'dist/webhook.js', flags: stand.flags, env: { AWS_REGION: 'eu-west-1' } };
+    return { script: 'dist/webhook.js', flags: fixture.flags, env: { AWS_REGION: 'eu-west-1' } };
   const flags = [
     '--metrics-addr=127.0.0.1:0',
     '--health-addr=127.0.0.1:0',

@@ -9,7 +9,7 @@ import { ConnectProxy } from '../support/connect-proxy.js';
 import { ForwardProxy } from '../support/forward-proxy.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
-import { failureOf } from './vault-stand.js';
+import { failureOf } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
 import {
   apiServer,
@@ -23,13 +23,13 @@ import {
   lookup,
   READ,
   useConnections,
-  vaultStand,
-} from './connection-stand.js';
+  vaultFixture,
+} from './connection-fixture.js';
 
 useConnections();
 
 describe('a proxy', () => {
-  async function stand() {
+  async function fixture() {
     const proxy = closing(await ConnectProxy.start());
     const network = {
       sslCertDirs: [],
@@ -41,13 +41,13 @@ describe('a proxy', () => {
   }
 
   it('is used or not by the host of each request, redirects too', async () => {
-    const { proxy, network, tls } = await stand();
+    const { proxy, network, tls } = await fixture();
     const vault = closing(await startVaultServer({ tls, mounts: { kv: 'v1' } }));
     const standby = closing(await startVaultServer({ tls }));
     standby.standby(`https://direct.test:${new URL(vault.url).port}`);
     const address = `a.test:${new URL(standby.url).port}`;
     const limits = { lookup };
-    const { client } = vaultStand(`https://${address}`, { network, limits });
+    const { client } = vaultFixture(`https://${address}`, { network, limits });
     expect((await client.request({ ...READ, token: vault.rootToken })).status).toBe(404);
     expect(proxy.asked).toEqual([address]);
     expect(Buffer.from(proxy.authorizations[0]?.slice(6) ?? '', 'base64').toString()).toBe(
@@ -80,11 +80,11 @@ describe('a proxy', () => {
     [407, 'it asks for credentials'],
     [502, ''],
   ])('that answers %i is named as the one that refuses', async (status, hint) => {
-    const { proxy, network } = await stand();
+    const { proxy, network } = await fixture();
     proxy.refuseWith = status;
     const limits = { lookup };
     const messages = await Promise.all([
-      failureOf(vaultStand('https://a.test', { network, limits }).client.request(READ)),
+      failureOf(vaultFixture('https://a.test', { network, limits }).client.request(READ)),
       failureOf(kmsApi({ aws: { kmsEndpoint: 'https://a.test' }, network, limits }).decrypt(CIPHERTEXT, {})),
       failureOf(
         kubeClient(kubeConfigOf('https://a.test', authority.cert), network, limits).request('GET', '/x'),
@@ -98,25 +98,25 @@ describe('a proxy', () => {
   });
 
   it('that is not there is named, too', async () => {
-    const { proxy, network } = await stand();
+    const { proxy, network } = await fixture();
     await proxy.close();
-    const { client } = vaultStand('https://a.test', { network, limits: { lookup } });
+    const { client } = vaultFixture('https://a.test', { network, limits: { lookup } });
     expect((await failureOf(client.request(READ))).message).toContain('cannot be reached (ECONNREFUSED)');
   });
 });
 
 describe('a proxy on the way to a plain HTTP peer', () => {
-  async function stand() {
+  async function fixture() {
     const proxy = closing(await ForwardProxy.start());
     return { proxy, network: { sslCertDirs: [], httpProxy: `http://user:proxy-password@${proxy.host}` } };
   }
 
   it('is asked with the whole URL, not for a tunnel, by Vault, KMS and the API server', async () => {
-    const { proxy, network } = await stand();
+    const { proxy, network } = await fixture();
     const limits = { lookup };
     const vault = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
     const address = `http://vault.test:${new URL(vault.url).port}`;
-    const { client } = vaultStand(address, { network, limits });
+    const { client } = vaultFixture(address, { network, limits });
     const token = vault.rootToken;
     const write = { method: 'POST', path: 'kv/app', operation: 'write', body: '{"a":"b"}', token } as const;
     expect((await client.request(write)).status).toBe(204);
@@ -139,12 +139,12 @@ describe('a proxy on the way to a plain HTTP peer', () => {
   });
 
   async function failures(status: number): Promise<{ proxy: ForwardProxy; messages: string[] }> {
-    const { proxy, network } = await stand();
+    const { proxy, network } = await fixture();
     proxy.refuseWith = status;
     const limits = { lookup };
     const kms = kmsApi({ aws: { kmsEndpoint: 'http://kms.test' }, network, limits });
     const errors = await Promise.all([
-      failureOf(vaultStand('http://vault.test', { network, limits }).client.request(READ)),
+      failureOf(vaultFixture('http://vault.test', { network, limits }).client.request(READ)),
       failureOf(kms.decrypt(CIPHERTEXT, {})),
       failureOf(kubeClient(plainKubeConfig('http://api.test'), network, limits).request('GET', '/x')),
     ]);
@@ -169,7 +169,7 @@ describe('a proxy on the way to a plain HTTP peer', () => {
   });
 
   it('is not named for what the peer says through it', async () => {
-    const { network } = await stand();
+    const { network } = await fixture();
     const limits = { lookup };
     const server = closing(
       await LoopbackServer.start((_seen, _request, response) => {
@@ -178,7 +178,7 @@ describe('a proxy on the way to a plain HTTP peer', () => {
       }),
     );
     const port = String(server.port);
-    const vault = await vaultStand(`http://vault.test:${port}`, { network, limits }).client.request(READ);
+    const vault = await vaultFixture(`http://vault.test:${port}`, { network, limits }).client.request(READ);
     expect(vault.status).toBe(403);
     const kube = kubeClient(plainKubeConfig(`http://api.test:${port}`), network, limits);
     expect((await failureOf(kube.request('GET', '/x'))).message).toMatch(

@@ -17,7 +17,7 @@ import {
   operatorKubeToken,
 } from '../support/installation.js';
 import { KubeApi } from '../support/kube-api.js';
-import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from '../support/loopback-fixture.js';
 import { VaultApi } from '../support/vault-api.js';
 import { eventually } from '../support/wait.js';
 
@@ -31,7 +31,7 @@ const KEYS = 10;
 type Values = Readonly<Record<string, string>>;
 
 let folder: string;
-let servers: LoopbackStand;
+let servers: LoopbackFixture;
 let kube: KubeApi;
 let vault: VaultApi;
 let operator: InspectedProgram;
@@ -41,7 +41,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'secrets-in-memory-'));
   const authority = await TestAuthority.create();
   writeFileSync(join(folder, 'ca.pem'), authority.cert);
-  servers = await startLoopbackStand({ vaultTls: await authority.issue() });
+  servers = await startLoopbackFixture({ vaultTls: await authority.issue() });
   await prepareKubernetes();
   vault = new VaultApi(servers.vault.url, servers.vault.rootToken, { ca: authority.cert });
   await prepareVault();
@@ -52,7 +52,7 @@ afterAll(async () => {
   await (operator as InspectedProgram | undefined)?.close();
   (kube as KubeApi | undefined)?.close();
   (vault as VaultApi | undefined)?.close();
-  await (servers as LoopbackStand | undefined)?.close();
+  await (servers as LoopbackFixture | undefined)?.close();
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 

@@ -14,9 +14,9 @@ import {
   kubeClient,
   READ,
   useConnections,
-  vaultStand,
-} from './connection-stand.js';
-import { iamLogin, stsServer, useWebIdentity } from './sts-stand.js';
+  vaultFixture,
+} from './connection-fixture.js';
+import { iamLogin, stsServer, useWebIdentity } from './sts-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
 
 useConnections();
@@ -47,7 +47,7 @@ const PEERS: Readonly<Record<string, () => Promise<Peer>>> = {
     return {
       port: Number(new URL(vault.url).port),
       ask: async (url) => {
-        const { client } = vaultStand(url, { limits });
+        const { client } = vaultFixture(url, { limits });
         expect((await client.request({ ...READ, token: vault.rootToken })).status).toBe(404);
       },
       seen: () => vault.requests.all.length,

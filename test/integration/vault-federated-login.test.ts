@@ -5,7 +5,7 @@ import { type GithubUser, startGithubServer } from '../servers/vault/github-api.
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 import { startStsServer } from '../servers/vault/sts.js';
 import { VaultApi } from '../support/vault-api.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
 const ARN = 'arn:aws:iam::111122223333:user/operator';
@@ -15,12 +15,12 @@ let admin: VaultApi;
 let github: LoopbackServer;
 let sts: LoopbackServer;
 const users = new Map<string, GithubUser>();
-const stands: VaultStand[] = [];
+const fixtures: VaultFixture[] = [];
 
-function standOf(method: string, values: Record<string, string>): VaultStand {
-  const stand = new VaultStand(vault.url, { method, values, config: { maxRetries: 0 } });
-  stands.push(stand);
-  return stand;
+function fixtureOf(method: string, values: Record<string, string>): VaultFixture {
+  const fixture = new VaultFixture(vault.url, { method, values, config: { maxRetries: 0 } });
+  fixtures.push(fixture);
+  return fixture;
 }
 
 beforeAll(async () => {
@@ -57,7 +57,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const stand of stands.splice(0)) await stand.close();
+  for (const fixture of fixtures.splice(0)) await fixture.close();
 });
 
 afterAll(async () => {
@@ -70,8 +70,8 @@ describe('github', () => {
 
   it('lets a member of the organization in, with the policies of the teams', async () => {
     users.set('ghp-right', { login: 'octocat', organizations: ['our-org'], teams: [team] });
-    const stand = standOf('github', { VAULT_GITHUB_TOKEN: 'ghp-right' });
-    expect((await stand.session.request(READ)).status).toBe(404);
+    const fixture = fixtureOf('github', { VAULT_GITHUB_TOKEN: 'ghp-right' });
+    expect((await fixture.session.request(READ)).status).toBe(404);
   });
 
   // What builtin/credential/github of Vault looks at: the token, the organization, then the mapped teams.
@@ -82,15 +82,15 @@ describe('github', () => {
     ['nobody of any organization', { login: 'hermit', organizations: [], teams: [] }],
   ])('refuses %s', async (_what, user) => {
     if (user !== undefined) users.set('ghp-wrong', user);
-    const stand = standOf('github', { VAULT_GITHUB_TOKEN: 'ghp-wrong' });
-    expect((await failureOf(stand.session.request(READ))).message).toContain('Vault answered HTTP 500');
+    const fixture = fixtureOf('github', { VAULT_GITHUB_TOKEN: 'ghp-wrong' });
+    expect((await failureOf(fixture.session.request(READ))).message).toContain('Vault answered HTTP 500');
     users.delete('ghp-wrong');
   });
 
   it('gives a member without a mapped team a token that may do nothing', async () => {
     users.set('ghp-plain', { login: 'member', organizations: ['our-org'], teams: [] });
-    const stand = standOf('github', { VAULT_GITHUB_TOKEN: 'ghp-plain' });
-    expect((await stand.session.request(READ)).status).toBe(403);
+    const fixture = fixtureOf('github', { VAULT_GITHUB_TOKEN: 'ghp-plain' });
+    expect((await fixture.session.request(READ)).status).toBe(403);
   });
 });
 
@@ -103,8 +103,8 @@ describe('iam', () => {
   };
 
   it('proves who it is by a signature that STS verifies', async () => {
-    const stand = standOf('iam', right);
-    expect((await stand.session.request(READ)).status).toBe(404);
+    const fixture = fixtureOf('iam', right);
+    expect((await fixture.session.request(READ)).status).toBe(404);
     expect(sts.requests.all.at(-1)?.operation).toBe('GetCallerIdentity');
   });
 
@@ -119,7 +119,7 @@ describe('iam', () => {
     ['a wrong server id', { VAULT_IAM_SERVER_ID: 'other.example.com' }],
     ['a wrong mount', { VAULT_IAM_AUTH_ENDPOINT: 'auth/nope/login' }],
   ])('is refused with %s', async (_what, values) => {
-    const stand = standOf('iam', { ...right, ...values });
-    expect((await failureOf(stand.session.request(READ))).message).toContain('refused the login');
+    const fixture = fixtureOf('iam', { ...right, ...values });
+    expect((await failureOf(fixture.session.request(READ))).message).toContain('refused the login');
   });
 });

@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 /** A client behind a gate, and a clock that jumps to the deadline on demand, as for a frozen process. */
-async function standOf(secure: boolean) {
+async function fixtureOf(secure: boolean) {
   const authority = await TestAuthority.create('fence');
   const server = await LoopbackServer.start(
     (_seen, _request, response) => {
@@ -87,7 +87,7 @@ describe.each([
   ['https', true],
 ])('VaultClient over %s', (_, secure) => {
   it('writes while the gate is open, on new and on kept connections', async () => {
-    const { server, write } = await standOf(secure);
+    const { server, write } = await fixtureOf(secure);
     expect((await write()).status).toBe(200);
     expect((await write()).status).toBe(200);
     expect(server.connections).toBe(1);
@@ -95,7 +95,7 @@ describe.each([
   });
 
   it('sends nothing of a write that waited for its connection beyond the deadline', async () => {
-    const { server, write, freezeOnceAsked, client } = await standOf(secure);
+    const { server, write, freezeOnceAsked, client } = await fixtureOf(secure);
     freezeOnceAsked();
     await expect(write()).rejects.toBeInstanceOf(WriteGateClosedError);
     // Reads go on.
@@ -105,7 +105,7 @@ describe.each([
   });
 
   it('sends nothing of a write that waited for a kept connection beyond the deadline', async () => {
-    const { server, write, freezeOnceAsked } = await standOf(secure);
+    const { server, write, freezeOnceAsked } = await fixtureOf(secure);
     await write();
     freezeOnceAsked();
     await expect(write()).rejects.toBeInstanceOf(WriteGateClosedError);

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { SystemClock } from '../../src/runtime/clock.js';
 import { textOf } from '../../src/vault/secret-data.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 let vault: LoopbackVault;
-let stand: VaultStand;
+let fixture: VaultFixture;
 let now = new Date();
 /** How much later than on the machine's clock it is for the operator. */
 let laterMs = 0;
@@ -18,7 +18,7 @@ const clock = new SystemClock({
   },
 });
 
-/** The token of every stand that has sent a request is no longer new. */
+/** The token of every fixture that has sent a request is no longer new. */
 function tokensAge(): void {
   laterMs += 60_000;
 }
@@ -37,11 +37,11 @@ async function admin(
   return { status: response.status, text: await response.text() };
 }
 
-async function standWithPolicy(policy: string): Promise<VaultStand> {
+async function fixtureWithPolicy(policy: string): Promise<VaultFixture> {
   await admin('PUT', 'sys/policies/acl/narrow', { policy });
   const { text } = await admin('POST', 'auth/token/create', { policies: ['narrow'], ttl: '1h' });
   const { auth } = JSON.parse(text) as { auth: { client_token: string } };
-  return new VaultStand(vault.url, { clock, values: { VAULT_TOKEN: auth.client_token } });
+  return new VaultFixture(vault.url, { clock, values: { VAULT_TOKEN: auth.client_token } });
 }
 
 const data = (entries: Record<string, string>): Map<string, string> =>
@@ -55,20 +55,20 @@ beforeAll(async () => {
   await admin('POST', 'sys/mounts/plain', { type: 'kv' });
   await admin('POST', 'sys/mounts/old', { type: 'generic' });
   await admin('POST', 'sys/mounts/transit', { type: 'transit' });
-  stand = new VaultStand(vault.url, { clock, values: { VAULT_TOKEN: vault.rootToken } });
-  await stand.store.open('kv1/app', 'v1');
+  fixture = new VaultFixture(vault.url, { clock, values: { VAULT_TOKEN: vault.rootToken } });
+  await fixture.store.open('kv1/app', 'v1');
   tokensAge();
 });
 
 afterEach(() => {
   vault.faults.clear();
   vault.requests.clear();
-  stand.store.forgetMounts();
+  fixture.store.forgetMounts();
   now = new Date();
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
   await vault.close();
 });
 
@@ -76,7 +76,7 @@ describe('KvV1Secret', () => {
   it.each(['kv1/app', 'kv1/a/b/c', 'plain/app', 'old/app', 'team/b/kv1/x', 'kv1/data/app', 'kv1/ü b'])(
     'reads, replaces and deletes %s',
     async (path) => {
-      const kv = await stand.store.open(path, 'v1');
+      const kv = await fixture.store.open(path, 'v1');
       expect(await kv.read()).toEqual({ state: 'absent' });
       await kv.write(data({ a: '1', b: '2' }), undefined);
       await kv.write(data({ a: '3' }), undefined);
@@ -91,7 +91,7 @@ describe('KvV1Secret', () => {
     const text =
       '{"n":12345678901234567890,"f":1.0,"e":1e3,"__proto__":"p","constructor":{"a":[1,"<&>"]},"":"c"}';
     await admin('POST', 'kv1/odd', text);
-    const kv = await stand.store.open('kv1/odd', 'v1');
+    const kv = await fixture.store.open('kv1/odd', 'v1');
     const reading = await kv.read();
     if (reading.state !== 'live') throw new Error(reading.state);
     expect(reading.data.get('n')).toBe('12345678901234567890');
@@ -113,7 +113,7 @@ describe('KvV2Secret', () => {
     ['kv2/data/data/data', 'kv2/metadata/data/data'],
     ['team/a/kv2/data/x', 'team/a/kv2/metadata/x'],
   ])('writes versions by check-and-set and removes all of %s', async (path, metadata) => {
-    const kv = await stand.store.open(path, 'v2');
+    const kv = await fixture.store.open(path, 'v2');
     expect(await kv.read()).toEqual({ state: 'absent' });
     const first = await kv.write(data({ a: '1' }), 0);
     expect(first).toEqual({ version: 1, createdTime: expect.stringMatching(/^\d{4}-.*Z$/) as unknown });
@@ -127,7 +127,7 @@ describe('KvV2Secret', () => {
   });
 
   it('never overwrites: a version that is not the current one is rejected', async () => {
-    const kv = await stand.store.open('kv2/data/cas', 'v2');
+    const kv = await fixture.store.open('kv2/data/cas', 'v2');
     await kv.write(data({ a: '1' }), 0);
     for (const cas of [0, 2, 7]) {
       expect(await failureOf(kv.write(data({ a: 'x' }), cas))).toMatchObject({
@@ -142,7 +142,7 @@ describe('KvV2Secret', () => {
   });
 
   it('tells when a version was written, live or deleted, and that there is none', async () => {
-    const kv = await stand.store.open('kv2/data/times', 'v2');
+    const kv = await fixture.store.open('kv2/data/times', 'v2');
     const first = await kv.write(data({ a: '1' }), 0);
     const second = await kv.write(data({ a: '2' }), 1);
     await admin('DELETE', 'kv2/data/times');
@@ -152,7 +152,7 @@ describe('KvV2Secret', () => {
   });
 
   it('tells deleted and destroyed versions from absent ones', async () => {
-    const kv = await stand.store.open('kv2/data/gone', 'v2');
+    const kv = await fixture.store.open('kv2/data/gone', 'v2');
     const version = await kv.write(data({ a: '1' }), 0);
     await admin('DELETE', 'kv2/data/gone');
     expect(await kv.read()).toEqual({ state: 'deleted', version });
@@ -165,7 +165,7 @@ describe('KvV2Secret', () => {
 
   it('takes a version whose deletion lies in the future for live, until Vault says otherwise', async () => {
     await admin('POST', 'kv2/metadata/later', { delete_version_after: '1h' });
-    const kv = await stand.store.open('kv2/data/later', 'v2');
+    const kv = await fixture.store.open('kv2/data/later', 'v2');
     await kv.write(data({ a: '1' }), 0);
     expect(await kv.read()).toMatchObject({ state: 'live', data: data({ a: '1' }) });
     now = new Date(now.getTime() + 2 * 3_600_000);
@@ -173,7 +173,7 @@ describe('KvV2Secret', () => {
   });
 
   it('can tell that a write whose answer was lost took effect', async () => {
-    const kv = await stand.store.open('kv2/data/lost', 'v2');
+    const kv = await fixture.store.open('kv2/data/lost', 'v2');
     vault.faults.inject({
       matches: ({ method, url }) => method === 'POST' && url.includes('/lost'),
       action: { kind: 'serve-then-reset' },
@@ -198,7 +198,7 @@ describe('VaultKvStore', () => {
     ['transit/keys/x', 'v1', 'mounted as transit'],
     ['team/b/kv1', 'v1', 'the mount itself'],
   ] as const)('refuses %s as %s', async (path, engine, why) => {
-    const error = await failureOf(stand.store.open(path, engine));
+    const error = await failureOf(fixture.store.open(path, engine));
     expect(error).toMatchObject({ failure: 'engine-mismatch', retry: 'resync', reason: 'EngineMismatch' });
     expect(error.message).toContain(why);
     expect(vault.requests.count(({ url }) => !url.includes('/internal/ui/mounts/'))).toBe(0);
@@ -222,36 +222,38 @@ describe('VaultKvStore', () => {
     'kv1',
     '',
   ])('makes no request for the path %j', async (path) => {
-    expect(await failureOf(stand.store.open(path, 'v1'))).toMatchObject({ failure: 'engine-mismatch' });
-    expect(await failureOf(stand.store.mountIsGone(path))).toMatchObject({ failure: 'engine-mismatch' });
+    expect(await failureOf(fixture.store.open(path, 'v1'))).toMatchObject({ failure: 'engine-mismatch' });
+    expect(await failureOf(fixture.store.mountIsGone(path))).toMatchObject({ failure: 'engine-mismatch' });
     expect(vault.requests.all).toEqual([]);
   });
 
   it('looks a mount up once, for many secrets', async () => {
-    await stand.store.open('kv2/data/first', 'v2');
-    await Promise.all(Array.from({ length: 50 }, (_, n) => stand.store.open(`kv2/data/s${String(n)}`, 'v2')));
+    await fixture.store.open('kv2/data/first', 'v2');
+    await Promise.all(
+      Array.from({ length: 50 }, (_, n) => fixture.store.open(`kv2/data/s${String(n)}`, 'v2')),
+    );
     expect(vault.requests.count(({ url }) => url.includes('/internal/ui/mounts/'))).toBe(1);
-    stand.store.forgetMounts();
-    await Promise.all(Array.from({ length: 50 }, () => stand.store.open('kv2/data/same', 'v2')));
+    fixture.store.forgetMounts();
+    await Promise.all(Array.from({ length: 50 }, () => fixture.store.open('kv2/data/same', 'v2')));
     expect(vault.requests.count(({ url }) => url.includes('/internal/ui/mounts/'))).toBe(2);
   });
 
   it('says that a mount is missing or not permitted, and can find out which', async () => {
-    const error = await failureOf(stand.store.open('nomount/app', 'v1'));
+    const error = await failureOf(fixture.store.open('nomount/app', 'v1'));
     expect(error).toMatchObject({ failure: 'forbidden', reason: 'VaultForbidden' });
     expect(error.message).toContain(
       'no secrets engine is mounted for nomount/app, or the token has no permission',
     );
-    expect(await stand.store.mountIsGone('nomount/app')).toBe(true);
-    expect(await stand.store.mountIsGone('kv1/nothing')).toBe(false);
-    const narrow = await standWithPolicy('path "kv2/data/mine/*" { capabilities = ["create", "update"] }');
+    expect(await fixture.store.mountIsGone('nomount/app')).toBe(true);
+    expect(await fixture.store.mountIsGone('kv1/nothing')).toBe(false);
+    const narrow = await fixtureWithPolicy('path "kv2/data/mine/*" { capabilities = ["create", "update"] }');
     expect(await failureOf(narrow.store.open('kv1/app', 'v1'))).toMatchObject({ failure: 'forbidden' });
     expect(await narrow.store.mountIsGone('kv1/app')).toBe(false);
     await narrow.close();
   });
 
   it('leaves other paths alone when one is forbidden', async () => {
-    const narrow = await standWithPolicy(
+    const narrow = await fixtureWithPolicy(
       'path "kv2/data/mine" { capabilities = ["create", "update", "read"] }\n' +
         'path "kv2/data/blind" { capabilities = ["create", "update"] }',
     );
@@ -279,11 +281,13 @@ describe('VaultKvStore', () => {
 
   it('says that the mount went away under a secret', async () => {
     await admin('POST', 'sys/mounts/brief', { type: 'kv', options: { version: '2' } });
-    const kv = await stand.store.open('brief/data/app', 'v2');
+    const kv = await fixture.store.open('brief/data/app', 'v2');
     await admin('DELETE', 'sys/mounts/brief');
     expect(await failureOf(kv.read())).toMatchObject({ failure: 'mount-gone' });
     expect(await failureOf(kv.remove())).toMatchObject({ failure: 'mount-gone' });
-    expect(await failureOf(stand.store.open('brief/data/app', 'v2'))).toMatchObject({ failure: 'forbidden' });
+    expect(await failureOf(fixture.store.open('brief/data/app', 'v2'))).toMatchObject({
+      failure: 'forbidden',
+    });
   });
 
   it.each([
@@ -297,17 +301,17 @@ describe('VaultKvStore', () => {
         type: 'kv',
         options: { version: engine === 'v2' ? '2' : '1' },
       });
-      await stand.store.open(`${mount}/data/other`, engine);
+      await fixture.store.open(`${mount}/data/other`, engine);
       await admin('DELETE', `sys/mounts/${mount}`);
       await admin('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version: then } });
-      const kv = await stand.store.open(path, engine);
+      const kv = await fixture.store.open(path, engine);
       expect(await kv.read()).toEqual({ state: 'absent' });
       vault.requests.clear();
       expect(await failureOf(kv.write(data({ a: '1' }), 0))).toMatchObject({
         failure: 'engine-mismatch',
       });
       expect(vault.requests.count(({ method }) => method !== 'GET')).toBe(0);
-      expect(await failureOf(stand.store.open(path, engine))).toMatchObject({ failure: 'engine-mismatch' });
+      expect(await failureOf(fixture.store.open(path, engine))).toMatchObject({ failure: 'engine-mismatch' });
     },
   );
 
@@ -320,10 +324,10 @@ describe('VaultKvStore', () => {
       const mount = path.split('/')[0] ?? '';
       const version = engine === 'v2' ? '2' : '1';
       await admin('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version } });
-      await stand.store.open(path, engine);
+      await fixture.store.open(path, engine);
       await admin('DELETE', `sys/mounts/${mount}`);
       await admin('POST', `sys/mounts/${mount}`, { type: 'kv', options: { version: then } });
-      const kv = await stand.store.open(path, engine);
+      const kv = await fixture.store.open(path, engine);
       vault.requests.clear();
       expect(await failureOf(kv.remove())).toMatchObject({ failure: 'engine-mismatch' });
       expect(vault.requests.count(({ method }) => method !== 'GET')).toBe(0);
@@ -332,7 +336,7 @@ describe('VaultKvStore', () => {
 
   it('writes nothing unread when the mount was replaced by the other engine', async () => {
     await admin('POST', 'sys/mounts/unread', { type: 'kv', options: { version: '2' } });
-    const blind = await standWithPolicy('path "unread/*" { capabilities = ["create", "update"] }');
+    const blind = await fixtureWithPolicy('path "unread/*" { capabilities = ["create", "update"] }');
     await blind.store.open('unread/data/app', 'v2');
     await admin('DELETE', 'sys/mounts/unread');
     await admin('POST', 'sys/mounts/unread', { type: 'kv', options: { version: '1' } });
@@ -345,7 +349,7 @@ describe('VaultKvStore', () => {
   });
 
   it('asks the guard before every attempt of a write, and sends nothing that it refuses', async () => {
-    const kv = await stand.store.open('kv1/guarded', 'v1');
+    const kv = await fixture.store.open('kv1/guarded', 'v1');
     vault.faults.inject({
       matches: ({ method }) => method === 'POST',
       action: { kind: 'answer', status: 503, body: '{"errors":[]}' },
@@ -364,8 +368,8 @@ describe('VaultKvStore', () => {
   });
 
   it('never takes the page of a proxy for a missing secret', async () => {
-    const kv = await stand.store.open('kv1/app', 'v1');
-    const kv2 = await stand.store.open('kv2/data/app', 'v2');
+    const kv = await fixture.store.open('kv1/app', 'v1');
+    const kv2 = await fixture.store.open('kv2/data/app', 'v2');
     vault.faults.inject({
       matches: () => true,
       action: { kind: 'answer', status: 404, body: 'default backend - 404' },
@@ -375,7 +379,7 @@ describe('VaultKvStore', () => {
       kv.remove(),
       kv2.read(),
       kv2.remove(),
-      stand.store.mountIsGone('kv1/app'),
+      fixture.store.mountIsGone('kv1/app'),
     ]) {
       expect(await failureOf(failed)).toMatchObject({ failure: 'unavailable' });
     }
@@ -384,7 +388,7 @@ describe('VaultKvStore', () => {
   it('works in a namespace, and takes an unknown one for a fault, not for missing secrets', async () => {
     await admin('POST', 'sys/namespaces/team', {});
     const config = { namespace: 'team' };
-    const inside = new VaultStand(vault.url, { config, values: { VAULT_TOKEN: vault.rootToken } });
+    const inside = new VaultFixture(vault.url, { config, values: { VAULT_TOKEN: vault.rootToken } });
     await fetch(`${vault.url}/v1/sys/mounts/kv`, {
       method: 'POST',
       headers: { 'x-vault-token': vault.rootToken, 'x-vault-namespace': 'team' },

@@ -10,14 +10,14 @@ import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js
 import { FakeClock } from '../support/fake-clock.js';
 import { JwtIssuer } from '../support/signed-jwt.js';
 import { VaultApi } from '../support/vault-api.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
 const DN = 'uid=operator,ou=people,dc=example,dc=com';
 
 const issuer = new JwtIssuer();
 const directoryUsers = new Map([[DN, 'pass-word']]);
-const stands: VaultStand[] = [];
+const fixtures: VaultFixture[] = [];
 let folder: string;
 let authority: TestAuthority;
 let vault: LoopbackVault;
@@ -31,26 +31,26 @@ function show(pair: CertificatePair): void {
   writeFileSync(file('tls.key'), pair.key);
 }
 
-function standOf(
+function fixtureOf(
   method: string,
   values: Record<string, string>,
   {
     hasCertificate = true,
     ...options
   }: { readonly hasCertificate?: boolean; readonly clock?: FakeClock } = {},
-): VaultStand {
+): VaultFixture {
   const pair = hasCertificate ? { clientCertFile: file('tls.crt'), clientKeyFile: file('tls.key') } : {};
-  const stand = new VaultStand(vault.url, {
+  const fixture = new VaultFixture(vault.url, {
     ...options,
     method,
     values,
     config: { maxRetries: 0, caCertFile: file('ca.crt'), ...pair },
   });
-  stands.push(stand);
-  return stand;
+  fixtures.push(fixture);
+  return fixture;
 }
 
-/** The token that a login of the stand got; there is no other than the administrator's. */
+/** The token that a login of the fixture got; there is no other than the administrator's. */
 function issued(): Readonly<Record<string, string>> | null {
   const [token, ...more] = vault.tokens.all().filter(({ id }) => id !== vault.rootToken);
   expect(more).toEqual([]);
@@ -89,7 +89,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const stand of stands.splice(0)) await stand.close();
+  for (const fixture of fixtures.splice(0)) await fixture.close();
   vault.requests.clear();
 });
 
@@ -104,26 +104,28 @@ describe('ldap', () => {
 
   it('logs in with what the directory knows', async () => {
     show(await authority.issue());
-    expect((await standOf('ldap', RIGHT).session.request(READ)).status).toBe(404);
+    expect((await fixtureOf('ldap', RIGHT).session.request(READ)).status).toBe(404);
     expect(issued()).toEqual({ username: 'operator' });
   });
 
   it('says that the directory refuses the password', async () => {
-    const stand = standOf('ldap', { ...RIGHT, VAULT_LDAP_PASSWORD: 'another' });
-    expect((await failureOf(stand.session.request(READ))).message).toContain(
+    const fixture = fixtureOf('ldap', { ...RIGHT, VAULT_LDAP_PASSWORD: 'another' });
+    expect((await failureOf(fixture.session.request(READ))).message).toContain(
       'ldap operation failed: failed to bind as user; the LDAP server refuses user name and password',
     );
-    expect(await stand.registry.metrics()).toContain('vault_logins_total{method="ldap",result="refused"} 1');
+    expect(await fixture.registry.metrics()).toContain(
+      'vault_logins_total{method="ldap",result="refused"} 1',
+    );
   });
 
   it('takes a directory that Vault cannot reach for an outage', async () => {
     const { port } = directory;
     await directory.close();
-    const stand = standOf('ldap', RIGHT);
-    const { message } = await failureOf(stand.session.request(READ));
+    const fixture = fixtureOf('ldap', RIGHT);
+    const { message } = await failureOf(fixture.session.request(READ));
     await directory.listen(port);
     expect(message).toMatch(/Vault could not check the login .*Vault cannot reach the LDAP server/);
-    expect(await stand.registry.metrics()).toContain('vault_logins_total{method="ldap",result="error"} 1');
+    expect(await fixture.registry.metrics()).toContain('vault_logins_total{method="ldap",result="error"} 1');
   });
 });
 
@@ -140,25 +142,25 @@ describe('jwt', () => {
     show(await authority.issue());
     token({ sub: 'first' });
     const clock = new FakeClock();
-    const stand = standOf('jwt', values(), { clock });
-    expect((await stand.session.request(READ)).status).toBe(404);
+    const fixture = fixtureOf('jwt', values(), { clock });
+    expect((await fixture.session.request(READ)).status).toBe(404);
     expect(vault.tokens.all().map(({ displayName }) => displayName)).toContain('jwt-first');
     // A token that is refused sooner may be one that is not known yet.
-    await clock.advance(60_000, () => stand.quiet());
+    await clock.advance(60_000, () => fixture.quiet());
     token({ sub: 'second' });
     for (const { id, displayName } of vault.tokens.all())
       if (displayName === 'jwt-first') vault.revokeToken(id);
-    expect((await stand.session.request(READ)).status).toBe(404);
+    expect((await fixture.session.request(READ)).status).toBe(404);
     expect(vault.tokens.all().map(({ displayName }) => displayName)).toContain('jwt-second');
   });
 
   it('says what is wrong with the token, and which file is missing', async () => {
     token({ aud: 'another' });
-    expect((await failureOf(standOf('jwt', values()).session.request(READ))).message).toContain(
+    expect((await failureOf(fixtureOf('jwt', values()).session.request(READ))).message).toContain(
       'error validating token: invalid audience (aud) claim; the token is for another audience',
     );
     const missing = { ...values(), VAULT_JWT_TOKEN_PATH: file('missing') };
-    expect((await failureOf(standOf('jwt', missing).session.request(READ))).message).toContain(
+    expect((await failureOf(fixtureOf('jwt', missing).session.request(READ))).message).toContain(
       `cannot read the token at ${file('missing')}: mount one, or set VAULT_JWT_TOKEN_PATH`,
     );
   });
@@ -168,37 +170,37 @@ describe('cert', () => {
   it('shows the certificate of the moment, and logs in instead of renewing', async () => {
     show(await authority.issue({ commonName: 'operator' }));
     const clock = new FakeClock();
-    const stand = standOf('cert', { VAULT_CERT_ROLE: 'operator' }, { clock });
-    expect((await stand.session.request(READ)).status).toBe(404);
+    const fixture = fixtureOf('cert', { VAULT_CERT_ROLE: 'operator' }, { clock });
+    expect((await fixture.session.request(READ)).status).toBe(404);
     const first = issued();
     expect(first).toMatchObject({ cert_name: 'operator', common_name: 'operator' });
     // A token that is refused sooner may be one that is not known yet.
-    await clock.advance(60_000, () => stand.quiet());
+    await clock.advance(60_000, () => fixture.quiet());
     // Vault would answer a renewal with 500 from now on.
     show(await authority.issue({ commonName: 'operator' }));
-    expect(stand.logger.entries).toContainEqual(
+    expect(fixture.logger.entries).toContainEqual(
       expect.objectContaining({
         facts: expect.objectContaining({ method: 'cert', renewable: false }) as unknown,
       }),
     );
     for (const { id, displayName } of vault.tokens.all())
       if (displayName === 'cert-operator') vault.revokeToken(id);
-    expect((await stand.session.request(READ)).status).toBe(404);
+    expect((await fixture.session.request(READ)).status).toBe(404);
     expect(issued()?.['serial_number']).not.toBe(first?.['serial_number']);
   });
 
   it('says why Vault refuses a certificate', async () => {
     show(await authority.issue({ commonName: 'somebody' }));
-    expect((await failureOf(standOf('cert', {}).session.request(READ))).message).toContain(
+    expect((await failureOf(fixtureOf('cert', {}).session.request(READ))).message).toContain(
       'no chain matching all constraints could be found for this login certificate; the roles are bound to other names',
     );
     expect(
-      (await failureOf(standOf('cert', {}, { hasCertificate: false }).session.request(READ))).message,
+      (await failureOf(fixtureOf('cert', {}, { hasCertificate: false }).session.request(READ))).message,
     ).toContain('client certificate must be supplied; Vault got no client certificate');
     const day = 24 * 60 * 60_000;
     const ago = (ms: number): Date => new Date(Date.now() - ms);
     show(await authority.issue({ commonName: 'operator', notBefore: ago(2 * day), notAfter: ago(day) }));
-    expect((await failureOf(standOf('cert', {}).session.request(READ))).message).toContain(
+    expect((await failureOf(fixtureOf('cert', {}).session.request(READ))).message).toContain(
       "failed to verify client's certificate; it is out of date",
     );
   });

@@ -11,7 +11,7 @@ import type { FaultAction } from '../servers/shared/faults.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { failureOf, type StandOptions, VaultStand } from './vault-stand.js';
+import { failureOf, type FixtureOptions, VaultFixture } from './vault-fixture.js';
 
 /** In every credential and every value; must be seen nowhere. */
 const CANARY = 'c4n4ry';
@@ -31,7 +31,7 @@ let reviewer: LoopbackServer;
 let folder: string;
 let approle: { roleId: string; secretId: string };
 const serviceAccounts = new Map([[jwt('jwt-1'), 'system:serviceaccount:vault:operator']]);
-const stands: VaultStand[] = [];
+const fixtures: VaultFixture[] = [];
 
 async function admin(
   method: string,
@@ -71,19 +71,19 @@ function right(name: Name): Record<string, string> {
 }
 
 /** @param options.timeoutMs short only where nothing answers: a loaded machine is slow. */
-function standOf(
+function fixtureOf(
   method: Name,
   values: Record<string, string> = {},
-  { timeoutMs = 10_000, ...options }: Pick<StandOptions, 'clock'> & { readonly timeoutMs?: number } = {},
-): VaultStand {
-  const stand = new VaultStand(vault.url, {
+  { timeoutMs = 10_000, ...options }: Pick<FixtureOptions, 'clock'> & { readonly timeoutMs?: number } = {},
+): VaultFixture {
+  const fixture = new VaultFixture(vault.url, {
     ...options,
     method,
     values: { ...right(method), ...values },
     config: { maxRetries: 0, timeoutMs },
   });
-  stands.push(stand);
-  return stand;
+  fixtures.push(fixture);
+  return fixture;
 }
 
 beforeAll(async () => {
@@ -128,7 +128,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   vault.faults.clear();
-  for (const stand of stands.splice(0)) await stand.close();
+  for (const fixture of fixtures.splice(0)) await fixture.close();
   vault.requests.clear();
 });
 
@@ -142,10 +142,10 @@ describe('logins', () => {
   it.each(['token', 'userpass', 'approle', 'k8s'] as const)(
     '%s works with right credentials',
     async (method) => {
-      const stand = standOf(method);
-      expect((await stand.session.request(READ)).status).toBe(404);
-      expect(stand.session.problem()).toBeUndefined();
-      expect(await stand.registry.metrics()).toContain(
+      const fixture = fixtureOf(method);
+      expect((await fixture.session.request(READ)).status).toBe(404);
+      expect(fixture.session.problem()).toBeUndefined();
+      expect(await fixture.registry.metrics()).toContain(
         `vault_logins_total{method="${method}",result="success"} 1`,
       );
     },
@@ -162,23 +162,23 @@ describe('logins', () => {
     ['a wrong role', 'k8s', { VAULT_K8S_ROLE: 'nope' }],
     ['a wrong kubernetes mount', 'k8s', { VAULT_K8S_LOGIN_ENDPOINT: 'auth/nope/login' }],
   ])('are refused with %s', async (_what, method, values) => {
-    const stand = standOf(method, values);
-    const error = await failureOf(stand.session.request(READ));
+    const fixture = fixtureOf(method, values);
+    const error = await failureOf(fixture.session.request(READ));
     expect(error).toMatchObject({ failure: 'unavailable', retry: 'soon', reason: 'VaultUnavailable' });
     expect(error.message).toMatch(
       /^not logged in to Vault: Vault (refused the login|does not accept VAULT_TOKEN)/,
     );
-    expect(stand.session.problem()).toBe(error.message);
-    expect(await stand.registry.metrics()).toContain(
+    expect(fixture.session.problem()).toBe(error.message);
+    expect(await fixture.registry.metrics()).toContain(
       `vault_logins_total{method="${method}",result="refused"} 1`,
     );
     expect(vault.requests.count(({ url }) => url.includes('/kv/'))).toBe(0);
   });
 
   it('of k8s say which file is missing, and are refused with a token that the API server does not know', async () => {
-    const missing = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'missing') });
+    const missing = fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'missing') });
     expect((await failureOf(missing.session.request(READ))).message).toContain(join(folder, 'missing'));
-    const bad = standOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'bad-jwt') });
+    const bad = fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'bad-jwt') });
     expect((await failureOf(bad.session.request(READ))).message).toContain(
       'refused the login (HTTP 403: permission denied; the API server did not accept the token',
     );
@@ -186,21 +186,21 @@ describe('logins', () => {
 
   it('of k8s read the service-account token each time, because it rotates', async () => {
     const clock = new FakeClock();
-    const stand = standOf('k8s', {}, { clock });
-    await stand.session.request(READ);
+    const fixture = fixtureOf('k8s', {}, { clock });
+    await fixture.session.request(READ);
     // A token that is refused sooner may be one that is not known yet.
-    await clock.advance(60_000, () => stand.quiet());
+    await clock.advance(60_000, () => fixture.quiet());
     serviceAccounts.clear();
     serviceAccounts.set(jwt('jwt-2'), 'system:serviceaccount:vault:operator');
     writeFileSync(join(folder, 'jwt'), jwt('jwt-2'));
     for (const token of vault.tokens.all())
       if (token.displayName.includes('operator')) vault.tokens.revoke(token.id);
-    expect((await stand.session.request(READ)).status).toBe(404);
+    expect((await fixture.session.request(READ)).status).toBe(404);
   });
 
   it('of userpass escape the user name', async () => {
-    const stand = standOf('userpass', { VAULT_USERNAME: 'a b?c#d%2e' });
-    await failureOf(stand.session.request(READ));
+    const fixture = fixtureOf('userpass', { VAULT_USERNAME: 'a b?c#d%2e' });
+    await failureOf(fixture.session.request(READ));
     expect(vault.requests.all[0]?.url).toBe('/v1/auth/userpass/login/a%20b%3Fc%23d%252e');
   });
 
@@ -213,9 +213,9 @@ describe('logins', () => {
       matches: ({ url, method: verb }) => url === `/v1/${endpoint}` && verb === 'POST',
       action: { kind: 'answer', status: 200, body: JSON.stringify({ auth }) },
     });
-    const stand = standOf(method);
+    const fixture = fixtureOf(method);
     // This Vault never gave that token.
-    expect((await failureOf(stand.session.request(READ))).message).toContain('does not know the new token');
+    expect((await failureOf(fixture.session.request(READ))).message).toContain('does not know the new token');
     expect(JSON.parse(vault.requests.all[0]?.body ?? '')).toMatchObject(body);
     expect(vault.requests.all[1]?.headers['x-vault-token']).toBe(auth.client_token);
   });
@@ -250,32 +250,31 @@ describe('secrecy', () => {
   const timeoutFor = ({ kind }: FaultAction): number => (kind === 'hang' ? 1_000 : 10_000);
 
   /** Everything that leaves the module: errors with all they hold, logs, metrics. */
-  async function shown(stand: VaultStand, errors: readonly Error[]): Promise<string> {
+  async function shown(fixture: VaultFixture, errors: readonly Error[]): Promise<string> {
     const everything = errors.map(
       (error) => inspect(error, { depth: 20, showHidden: true }) + JSON.stringify(error),
     );
-    return [...everything, inspect(stand.logger.entries, { depth: 20 }), await stand.registry.metrics()].join(
-      '\n',
-    );
+    const metrics = await fixture.registry.metrics();
+    return [...everything, inspect(fixture.logger.entries, { depth: 20 }), metrics].join('\n');
   }
 
   it.each(AUTH_METHODS.flatMap(({ name }) => faults.map(([what, action]) => [name, what, action] as const)))(
     'holds when the login of %s %s',
     async (name, _what, action) => {
       vault.faults.inject({ matches: () => true, action });
-      const stand = standOf(name, {}, { timeoutMs: timeoutFor(action) });
+      const fixture = fixtureOf(name, {}, { timeoutMs: timeoutFor(action) });
       // A 403 may also come back as the answer: the token lives, the permission is missing.
-      const [outcome] = await Promise.allSettled([stand.session.request(READ)]);
+      const [outcome] = await Promise.allSettled([fixture.session.request(READ)]);
       const errors = outcome.status === 'rejected' ? [outcome.reason as Error] : [];
       expect(outcome.status === 'rejected' || outcome.value.status === 403).toBe(true);
-      expect(await shown(stand, errors)).not.toContain(CANARY);
+      expect(await shown(fixture, errors)).not.toContain(CANARY);
     },
   );
 
   it.each(faults)('holds when a request for a secret %s', async (_what, action) => {
-    const stand = standOf('token', {}, { timeoutMs: timeoutFor(action) });
-    const v1 = await stand.store.open('kv/app', 'v1');
-    const v2 = await stand.store.open('kv2/data/app', 'v2');
+    const fixture = fixtureOf('token', {}, { timeoutMs: timeoutFor(action) });
+    const v1 = await fixture.store.open('kv/app', 'v1');
+    const v2 = await fixture.store.open('kv2/data/app', 'v2');
     vault.faults.inject({ matches: () => true, action });
     const data = new Map([['a', textOf(CANARY)]]);
     const attempts = [
@@ -286,13 +285,13 @@ describe('secrecy', () => {
       v2.write(data, 0),
       v2.remove(),
     ];
-    const outcomes = await Promise.allSettled([...attempts, stand.store.open('new/app', 'v1')]);
+    const outcomes = await Promise.allSettled([...attempts, fixture.store.open('new/app', 'v1')]);
     const errors = outcomes.flatMap((outcome) =>
       outcome.status === 'rejected' ? [outcome.reason as Error] : [],
     );
     expect(errors.length).toBeGreaterThan(2);
     expect(errors.every((error) => error.name === 'VaultError')).toBe(true);
-    expect(await shown(stand, errors)).not.toContain(CANARY);
+    expect(await shown(fixture, errors)).not.toContain(CANARY);
   });
 });
 
@@ -304,9 +303,9 @@ describe('odd values of credentials', () => {
       seen.push({ path: decodeURIComponent(request.url), body: JSON.parse(request.body) as unknown });
       response.writeHead(400, { 'content-type': 'application/json' }).end('{"errors":[]}');
     });
-    const stand = new VaultStand(server.url, { method: name, values: { ...right(name), ...values } });
-    await failureOf(stand.session.request(READ));
-    await stand.close();
+    const fixture = new VaultFixture(server.url, { method: name, values: { ...right(name), ...values } });
+    await failureOf(fixture.session.request(READ));
+    await fixture.close();
     await server.close();
     expect(seen).toHaveLength(1);
     return seen[0] ?? { path: '', body: undefined };
@@ -371,7 +370,7 @@ describe('odd values of credentials', () => {
   it('are told by the name of the file when it holds no token', async () => {
     const file = join(folder, 'empty');
     writeFileSync(file, '\n');
-    const failure = await failureOf(standOf('k8s', { VAULT_K8S_TOKEN_PATH: file }).session.request(READ));
+    const failure = await failureOf(fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: file }).session.request(READ));
     expect(failure.message).toContain(`the file of the service-account token is empty: ${file}`);
   });
 });
@@ -385,10 +384,10 @@ describe('credentials that are set and empty', () => {
     });
     const { data } = await admin('GET', 'auth/my/deep/mount/role/open/role-id');
     const values = { VAULT_APPROLE_ROLE_ID: String(data?.role_id), VAULT_APPROLE_SECRET_ID: '' };
-    const open = standOf('approle', values);
+    const open = fixtureOf('approle', values);
     expect((await open.session.request({ ...READ, path: 'auth/token/lookup-self' })).status).toBe(200);
     expect(
-      (await failureOf(standOf('approle', { VAULT_APPROLE_SECRET_ID: '' }).session.request(READ))).message,
+      (await failureOf(fixtureOf('approle', { VAULT_APPROLE_SECRET_ID: '' }).session.request(READ))).message,
     ).toMatch(/refused the login/);
   });
 
@@ -407,9 +406,9 @@ describe('credentials that are set and empty', () => {
       });
     });
     await admin('POST', 'kv/behind-proxy', { a: 'b' });
-    const behind = new VaultStand(proxy.url, { method: 'token', values: { VAULT_TOKEN: '' } });
-    const direct = standOf('token', { VAULT_TOKEN: '' });
-    stands.push(behind);
+    const behind = new VaultFixture(proxy.url, { method: 'token', values: { VAULT_TOKEN: '' } });
+    const direct = fixtureOf('token', { VAULT_TOKEN: '' });
+    fixtures.push(behind);
     expect((await behind.session.request({ ...READ, path: 'kv/behind-proxy' })).status).toBe(200);
     await behind.session.stop(AbortSignal.timeout(1_000));
     expect(seen.every((token) => token === undefined)).toBe(true);

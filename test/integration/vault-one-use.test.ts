@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
 const LOST = 'the answer to an earlier login was lost: a secret id that is good for one use may be used up';
@@ -15,7 +15,7 @@ let vault: LoopbackVault;
 let gateway: LoopbackServer;
 let fault: Fault | undefined;
 let logins: number;
-let stand: VaultStand | undefined;
+let fixture: VaultFixture | undefined;
 let values: Record<string, string>;
 
 async function admin(path: string, body?: unknown): Promise<Record<string, string>> {
@@ -58,19 +58,19 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await stand?.close();
+  await fixture?.close();
   await gateway.close();
   await vault.close();
 });
 
-async function standOf(
+async function fixtureOf(
   clock: FakeClock,
-): Promise<{ session: VaultStand['session']; quiet: () => Promise<void> }> {
+): Promise<{ session: VaultFixture['session']; quiet: () => Promise<void> }> {
   const { role_id = '' } = await admin('auth/approle/role/r/role-id');
   const { secret_id = '' } = await admin('auth/approle/role/r/secret-id', {});
   values = { VAULT_APPROLE_ROLE_ID: role_id, VAULT_APPROLE_SECRET_ID: secret_id };
-  const made = new VaultStand(gateway.url, { method: 'approle', values, clock });
-  stand = made;
+  const made = new VaultFixture(gateway.url, { method: 'approle', values, clock });
+  fixture = made;
   return { session: made.session, quiet: () => made.quiet() };
 }
 
@@ -87,7 +87,7 @@ describe('a secret id that is good for one use', () => {
     ['a cut connection', 'cut'],
   ])('is not sent again at once after %s, and its refusal later tells of it', async (_what, what) => {
     const clock = new FakeClock();
-    const { session, quiet } = await standOf(clock);
+    const { session, quiet } = await fixtureOf(clock);
     fault = what;
     const first = await failureOf(session.request(READ));
     expect(logins).toBe(1);
@@ -102,7 +102,7 @@ describe('a secret id that is good for one use', () => {
 
   it('is sent again at once where Vault says that it did nothing', async () => {
     const clock = new FakeClock();
-    const { session, quiet } = await standOf(clock);
+    const { session, quiet } = await fixtureOf(clock);
     fault = { status: 503, body: '{"errors":["Vault is sealed"]}', asked: false };
     const reading = session.request(READ);
     await quiet();
@@ -112,9 +112,9 @@ describe('a secret id that is good for one use', () => {
   });
 
   it('that was used up before is refused without a word of a lost answer', async () => {
-    const first = await standOf(new FakeClock());
+    const first = await fixtureOf(new FakeClock());
     await first.session.request(READ);
-    const second = new VaultStand(gateway.url, { method: 'approle', values });
+    const second = new VaultFixture(gateway.url, { method: 'approle', values });
     const { message } = await failureOf(second.session.request(READ));
     await second.close();
     expect(message).toContain('invalid role or secret ID');

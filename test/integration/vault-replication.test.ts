@@ -4,14 +4,14 @@ import type { VaultError } from '../../src/vault/vault-error.js';
 import { textOf } from '../../src/vault/secret-data.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { VaultStand } from './vault-stand.js';
+import { VaultFixture } from './vault-fixture.js';
 
 const DATA = new Map([['a', textOf('1')]]);
 const LAG_MS = 25_000;
 
 let vault: LoopbackVault;
 let clock: FakeClock;
-let stand: VaultStand;
+let fixture: VaultFixture;
 
 async function admin(path: string, body: unknown): Promise<void> {
   const headers = { 'x-vault-token': vault.rootToken };
@@ -50,7 +50,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   await clock.advance(1_000);
   vault.requests.clear();
-  stand = new VaultStand(vault.url, {
+  fixture = new VaultFixture(vault.url, {
     method: 'userpass',
     values: { VAULT_USERNAME: 'op', VAULT_PASSWORD: 'right' },
     clock,
@@ -59,7 +59,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   vault.lagBehind(0);
-  await stand.close();
+  await fixture.close();
 });
 
 afterAll(async () => {
@@ -72,17 +72,17 @@ describe('two nodes behind one address, of which one does not know the new token
     ['says only "permission denied"', true],
   ])('leave no request resting until the resync when the one behind %s', async (_what, bare) => {
     vault.lagBehind(LAG_MS, { everyOther: true, bare });
-    const kv = await stand.store.open('kv/app', 'v1');
+    const kv = await fixture.store.open('kv/app', 'v1');
     const seen = new Set<string>();
     for (let second = 0; second < 24; second += 1) {
-      stand.store.forgetMounts();
-      seen.add(await outcome(stand.store.open('kv/app', 'v1')));
+      fixture.store.forgetMounts();
+      seen.add(await outcome(fixture.store.open('kv/app', 'v1')));
       seen.add(await outcome(kv.read()));
       seen.add(await outcome(kv.write(DATA, undefined)));
       // So that each of the nodes gets each kind of request.
       if (second % 3 === 0)
-        await stand.session.request({ method: 'GET', path: 'kv/x', operation: 'read' }).catch(() => 0);
-      await clock.advance(1_000, () => stand.quiet());
+        await fixture.session.request({ method: 'GET', path: 'kv/x', operation: 'read' }).catch(() => 0);
+      await clock.advance(1_000, () => fixture.quiet());
     }
     expect([...seen].sort()).toEqual([bare ? 'forbidden soon' : 'unavailable soon', 'ok'].sort());
     await clock.advance(2_000);
@@ -91,7 +91,7 @@ describe('two nodes behind one address, of which one does not know the new token
   });
 
   it('log in once more only when every node refuses the token that one of them has taken', async () => {
-    const kv = await stand.store.open('kv/app', 'v1');
+    const kv = await fixture.store.open('kv/app', 'v1');
     for (const token of vault.tokens.all()) {
       if (token.displayName.startsWith('userpass')) vault.tokens.revoke(token.id);
     }
@@ -105,10 +105,10 @@ describe('two nodes behind one address, of which one does not know the new token
 
 describe('a permission that is missing', () => {
   it.each<[string, () => Promise<unknown>]>([
-    ['to look up a mount', () => stand.store.open('kv2/data/app', 'v2')],
-    ['to read', async () => (await stand.store.open('kv/denied', 'v1')).read()],
-    ['to write', async () => (await stand.store.open('kv/denied', 'v1')).write(DATA, undefined)],
-    ['to delete', async () => (await stand.store.open('kv/denied', 'v1')).remove()],
+    ['to look up a mount', () => fixture.store.open('kv2/data/app', 'v2')],
+    ['to read', async () => (await fixture.store.open('kv/denied', 'v1')).read()],
+    ['to write', async () => (await fixture.store.open('kv/denied', 'v1')).write(DATA, undefined)],
+    ['to delete', async () => (await fixture.store.open('kv/denied', 'v1')).remove()],
   ])('%s is looked at again soon after a login, and at the resync later', async (_what, attempt) => {
     expect(await outcome(attempt())).toBe('forbidden soon');
     await clock.advance(31_000);

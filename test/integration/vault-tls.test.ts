@@ -19,7 +19,7 @@ import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 import { eventually } from '../support/wait.js';
-import { failureOf, VaultStand, type StandOptions } from './vault-stand.js';
+import { failureOf, VaultFixture, type FixtureOptions } from './vault-fixture.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
 
@@ -27,16 +27,20 @@ let folder: string;
 let authority: TestAuthority;
 let other: TestAuthority;
 let vault: LoopbackVault;
-const stands: VaultStand[] = [];
+const fixtures: VaultFixture[] = [];
 
-function standOf(config: Partial<VaultConfig>, options: StandOptions = {}, address = vault.url): VaultStand {
-  const stand = new VaultStand(address, {
+function fixtureOf(
+  config: Partial<VaultConfig>,
+  options: FixtureOptions = {},
+  address = vault.url,
+): VaultFixture {
+  const fixture = new VaultFixture(address, {
     config: { timeoutMs: 5_000, maxRetries: 2, ...config },
     values: { VAULT_TOKEN: vault.rootToken },
     ...options,
   });
-  stands.push(stand);
-  return stand;
+  fixtures.push(fixture);
+  return fixture;
 }
 
 function file(name: string, content: string): string {
@@ -46,8 +50,8 @@ function file(name: string, content: string): string {
 }
 
 /** Requests that reach Vault are answered with 404: there is no secret. */
-async function works(stand: VaultStand): Promise<void> {
-  expect((await stand.session.request(READ)).status).toBe(404);
+async function works(fixture: VaultFixture): Promise<void> {
+  expect((await fixture.session.request(READ)).status).toBe(404);
 }
 
 beforeAll(async () => {
@@ -57,7 +61,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const stand of stands.splice(0)) await stand.close();
+  for (const fixture of fixtures.splice(0)) await fixture.close();
   vault.requests.clear();
 });
 
@@ -73,13 +77,13 @@ describe('certificate authorities', () => {
     mkdirSync(caPath);
     writeFileSync(join(caPath, 'a.pem'), other.cert);
     writeFileSync(join(caPath, 'b.pem'), authority.cert);
-    await works(standOf({ caCertFile }));
-    await works(standOf({ caCertBytes: authority.cert }));
-    await works(standOf({ caPath }));
-    await works(standOf({ caPath: caCertFile }));
-    await works(standOf({}, { network: { sslCertFile: caCertFile, sslCertDirs: [] } }));
+    await works(fixtureOf({ caCertFile }));
+    await works(fixtureOf({ caCertBytes: authority.cert }));
+    await works(fixtureOf({ caPath }));
+    await works(fixtureOf({ caPath: caCertFile }));
+    await works(fixtureOf({}, { network: { sslCertFile: caCertFile, sslCertDirs: [] } }));
     // The first of them counts, as in the official client.
-    const mixed = standOf({ caCertFile: file('other.pem', other.cert), caCertBytes: authority.cert });
+    const mixed = fixtureOf({ caCertFile: file('other.pem', other.cert), caCertBytes: authority.cert });
     expect(await failureOf(mixed.session.request(READ))).toMatchObject({ failure: 'unavailable' });
   });
 
@@ -93,7 +97,7 @@ describe('certificate authorities', () => {
     ],
     ['the folder is empty', (): Partial<VaultConfig> => ({ caPath: mkdtempSync(join(folder, 'none-')) })],
   ])('refuse the server when %s', async (_what, config) => {
-    const error = await failureOf(standOf(config()).session.request(READ));
+    const error = await failureOf(fixtureOf(config()).session.request(READ));
     expect(error).toMatchObject({ failure: 'unavailable' });
     expect(error.message).toMatch(/certificate is not accepted \([A-Z_]+\).*VAULT_CACERT/);
     expect(vault.requests.all).toEqual([]);
@@ -114,8 +118,8 @@ describe('certificate authorities', () => {
       mounts: { kv: 'v1' },
       rootToken: vault.rootToken,
     });
-    const byFile = standOf({ caCertFile: join(mounted, 'ca.crt') }, {}, server.url);
-    const byPath = standOf({ caPath: mounted }, {}, server.url);
+    const byFile = fixtureOf({ caCertFile: join(mounted, 'ca.crt') }, {}, server.url);
+    const byPath = fixtureOf({ caPath: mounted }, {}, server.url);
     await works(byFile);
     await works(byPath);
 
@@ -131,15 +135,15 @@ describe('certificate authorities', () => {
 
   it('keep the last good state while a file is half-written', async () => {
     const caCertFile = file('rewritten.pem', authority.cert);
-    const stand = standOf({ caCertFile });
-    await works(stand);
+    const fixture = fixtureOf({ caCertFile });
+    await works(fixture);
     truncateSync(caCertFile, 40);
     vault.cutConnections();
-    await works(stand);
+    await works(fixture);
     rmSync(caCertFile);
     vault.cutConnections();
-    await works(stand);
-    expect(stand.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
+    await works(fixture);
+    expect(fixture.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
   });
 
   it('leave no connection behind that was opened with the ones before, idle or in flight', async () => {
@@ -159,7 +163,7 @@ describe('certificate authorities', () => {
         });
       });
     const caCertFile = file('extended.pem', authority.cert);
-    const { client } = standOf({ caCertFile }, {}, url);
+    const { client } = fixtureOf({ caCertFile }, {}, url);
     const slow = client.request({ ...READ, path: 'kv/slow' });
     await client.request(READ);
     expect(await open()).toBe(2);
@@ -174,10 +178,10 @@ describe('certificate authorities', () => {
 
   it('no longer serve connections once they are not trusted any more', async () => {
     const caCertFile = file('distrusted.pem', authority.cert);
-    const stand = standOf({ caCertFile });
-    await works(stand);
+    const fixture = fixtureOf({ caCertFile });
+    await works(fixture);
     writeFileSync(caCertFile, other.cert);
-    expect((await failureOf(stand.session.request(READ))).message).toContain('certificate is not accepted');
+    expect((await failureOf(fixture.session.request(READ))).message).toContain('certificate is not accepted');
   });
 });
 
@@ -198,12 +202,12 @@ describe('verification', () => {
         mounts: { kv: 'v1' },
         rootToken: vault.rootToken,
       });
-      const strict = standOf({ caCertBytes: authority.cert, maxRetries: 2 }, {}, server.url);
+      const strict = fixtureOf({ caCertBytes: authority.cert, maxRetries: 2 }, {}, server.url);
       const error = await failureOf(strict.session.request(READ));
       expect(error.message).toContain(`(${code})`);
       expect(server.requests.all).toEqual([]);
       // Only VAULT_SKIP_VERIFY does that.
-      const trusting = standOf({ skipVerify: true }, {}, server.url);
+      const trusting = fixtureOf({ skipVerify: true }, {}, server.url);
       await works(trusting);
       expect(trusting.logger.entries).toContainEqual(
         expect.objectContaining({
@@ -218,16 +222,16 @@ describe('verification', () => {
   it('goes by VAULT_TLS_SERVER_NAME', async () => {
     const tls = await authority.issue({ dnsNames: ['vault.example'], ipAddresses: [] });
     const server = await startVaultServer({ tls, mounts: { kv: 'v1' }, rootToken: vault.rootToken });
-    await works(standOf({ caCertBytes: authority.cert, tlsServerName: 'vault.example' }, {}, server.url));
-    const wrong = standOf({ caCertBytes: authority.cert, tlsServerName: 'other.example' }, {}, server.url);
+    await works(fixtureOf({ caCertBytes: authority.cert, tlsServerName: 'vault.example' }, {}, server.url));
+    const wrong = fixtureOf({ caCertBytes: authority.cert, tlsServerName: 'other.example' }, {}, server.url);
     expect((await failureOf(wrong.session.request(READ))).message).toContain('VAULT_TLS_SERVER_NAME');
     await server.close();
   });
 
   it('says what is wrong when TLS meets plain HTTP', async () => {
     const plain = await startVaultServer({ mounts: { kv: 'v1' } });
-    const stand = standOf({}, {}, plain.url.replace('http:', 'https:'));
-    expect((await failureOf(stand.session.request(READ))).message).toMatch(
+    const fixture = fixtureOf({}, {}, plain.url.replace('http:', 'https:'));
+    expect((await failureOf(fixture.session.request(READ))).message).toMatch(
       /no TLS connection with Vault \(\w+\)|cannot be reached \(\w+\)/,
     );
     await plain.close();
@@ -259,18 +263,18 @@ describe('client certificate', () => {
     const files = await write('one');
     const config = { caCertBytes: authority.cert, ...files };
     const request = { ...READ, path: 'kv/app' };
-    const { client } = standOf(config, {}, server.url);
+    const { client } = fixtureOf(config, {}, server.url);
     await client.request(request);
     await write('two');
     await client.request(request);
     truncateSync(files.clientKeyFile, 30);
     await client.request(request);
     expect(seen).toEqual(['one', 'two', 'two']);
-    const unusable = await failureOf(standOf(config, {}, server.url).client.request(request));
+    const unusable = await failureOf(fixtureOf(config, {}, server.url).client.request(request));
     expect(unusable).toMatchObject({ failure: 'unavailable' });
     expect(unusable.message).toContain('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY');
     expect(
-      await failureOf(standOf({ caCertBytes: authority.cert }, {}, server.url).client.request(request)),
+      await failureOf(fixtureOf({ caCertBytes: authority.cert }, {}, server.url).client.request(request)),
     ).toMatchObject({
       failure: 'unavailable',
     });
@@ -285,9 +289,9 @@ describe('connections', () => {
       mounts: { kv: 'v1' },
       rootToken: vault.rootToken,
     });
-    const stand = standOf({ caCertBytes: authority.cert, timeoutMs: 30_000 }, {}, server.url);
+    const fixture = fixtureOf({ caCertBytes: authority.cert, timeoutMs: 30_000 }, {}, server.url);
     for (let round = 0; round < 20; round += 1) {
-      const answers = await Promise.all(Array.from({ length: 50 }, () => stand.session.request(READ)));
+      const answers = await Promise.all(Array.from({ length: 50 }, () => fixture.session.request(READ)));
       expect(answers.every(({ status }) => status === 404)).toBe(true);
     }
     expect(server.requests.count(({ url }) => url === '/v1/kv/app')).toBe(1_000);
@@ -299,9 +303,9 @@ describe('connections', () => {
     const proxies = await Promise.all([startProxy(), startProxy()]);
     const [wanted, environment] = proxies;
     const network = { httpsProxy: environment.url, sslCertDirs: [] };
-    const stand = standOf({ caCertBytes: authority.cert, proxy: wanted.url }, { network });
-    await works(stand);
-    await works(stand);
+    const fixture = fixtureOf({ caCertBytes: authority.cert, proxy: wanted.url }, { network });
+    await works(fixture);
+    await works(fixture);
     expect([wanted.connects, environment.connects]).toEqual([[new URL(vault.url).host], []]);
     for (const { server } of proxies) server.close();
   });

@@ -7,7 +7,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { eventually } from '../support/wait.js';
-import { createOf, WebhookStand } from './webhook-stand.js';
+import { createOf, WebhookFixture } from './webhook-fixture.js';
 
 const BODY = JSON.stringify({
   kind: 'AdmissionReview',
@@ -21,19 +21,19 @@ const BODY = JSON.stringify({
     }),
   },
 });
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  await stand.start();
+  fixture = await WebhookFixture.prepare();
+  await fixture.start();
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 async function handshake(): Promise<TLSSocket> {
-  const socket = connect({ host: '127.0.0.1', port: stand.port, ca: stand.authority.cert });
+  const socket = connect({ host: '127.0.0.1', port: fixture.port, ca: fixture.authority.cert });
   await once(socket, 'secureConnect');
   return socket;
 }
@@ -55,7 +55,7 @@ async function ask(socket: TLSSocket): Promise<string> {
 }
 
 async function ready(): Promise<number> {
-  return (await fetch(`${stand.metricsUrl}/readyz`)).status;
+  return (await fetch(`${fixture.metricsUrl}/readyz`)).status;
 }
 
 describe('rotation of the serving certificate', () => {
@@ -66,9 +66,9 @@ describe('rotation of the serving certificate', () => {
     let rotating = true;
     let answered = 0;
     const work = async (keepAlive: boolean): Promise<void> => {
-      const agent = new Agent({ ca: stand.authority.cert, keepAlive, maxCachedSessions: 0 });
+      const agent = new Agent({ ca: fixture.authority.cert, keepAlive, maxCachedSessions: 0 });
       while (rotating) {
-        const { status } = await stand.call(BODY, { agent });
+        const { status } = await fixture.call(BODY, { agent });
         if (status !== 200) throw new Error(`HTTP ${String(status)}`);
         answered += 1;
       }
@@ -78,16 +78,16 @@ describe('rotation of the serving certificate', () => {
     for (const how of ['symlink', 'in place', 'symlink'] as const) {
       const before = await served();
       seen.add(before);
-      const pair = await stand.issue();
-      if (how === 'symlink') stand.mount(pair);
+      const pair = await fixture.issue();
+      if (how === 'symlink') fixture.mount(pair);
       else {
         // The key last: for a moment nothing fits together.
-        writeFileSync(join(stand.directory, 'tls.crt'), pair.cert.slice(0, 200));
+        writeFileSync(join(fixture.directory, 'tls.crt'), pair.cert.slice(0, 200));
         await eventually('the half-written file is noticed', async () =>
-          /result="failure"\} 1/.test(await stand.metrics()),
+          /result="failure"\} 1/.test(await fixture.metrics()),
         );
-        writeFileSync(join(stand.directory, 'tls.crt'), pair.cert);
-        writeFileSync(join(stand.directory, 'tls.key'), pair.key);
+        writeFileSync(join(fixture.directory, 'tls.crt'), pair.cert);
+        writeFileSync(join(fixture.directory, 'tls.key'), pair.key);
       }
       await eventually('the new certificate serves', async () => (await served()) !== before, 10_000);
       expect(await ready()).toBe(200);
@@ -102,14 +102,14 @@ describe('rotation of the serving certificate', () => {
   }, 30_000);
 
   it('starts without a certificate, is not ready, and serves once there is one', async () => {
-    await stand.stop();
-    stand.mount({});
-    await stand.start();
+    await fixture.stop();
+    fixture.mount({});
+    await fixture.start();
     expect(await ready()).toBe(503);
-    expect((await fetch(`${stand.metricsUrl}/healthz`)).status).toBe(200);
+    expect((await fetch(`${fixture.metricsUrl}/healthz`)).status).toBe(200);
     await expect(served()).rejects.toThrow();
-    stand.mount(await stand.issue());
+    fixture.mount(await fixture.issue());
     await eventually('it is ready', async () => (await ready()) === 200);
-    expect((await stand.call(BODY)).status).toBe(200);
+    expect((await fixture.call(BODY)).status).toBe(200);
   });
 });

@@ -5,33 +5,33 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 import { ChildProgram } from '../support/child-program.js';
 import type { Json } from '../support/http-json.js';
-import { createOf, updateOf, type WebhookAnswer, WebhookStand } from './webhook-stand.js';
+import { createOf, updateOf, type WebhookAnswer, WebhookFixture } from './webhook-fixture.js';
 
 const MIB = 1024 * 1024;
 /** What V8 takes at most in a pod with the memory limit of the manifests, which is twice as large. */
 const HEAP_MIB = 192;
 const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 let program: ChildProgram;
 let agent: Agent;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  program = new ChildProgram('dist/webhook.js', stand.flags, {
+  fixture = await WebhookFixture.prepare();
+  program = new ChildProgram('dist/webhook.js', fixture.flags, {
     NODE_OPTIONS: `--max-old-space-size=${String(HEAP_MIB)}`,
-    AWS_REGION: stand.kms.region,
-    AWS_ENDPOINT_URL_KMS: stand.kms.url,
+    AWS_REGION: fixture.kms.region,
+    AWS_ENDPOINT_URL_KMS: fixture.kms.url,
     AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
     AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
   });
-  stand.port = Number(new URL(await program.address('serving admission reviews')).port);
-  agent = new Agent({ keepAlive: true, ca: stand.authority.cert, maxSockets: 20 });
+  fixture.port = Number(new URL(await program.address('serving admission reviews')).port);
+  agent = new Agent({ keepAlive: true, ca: fixture.authority.cert, maxSockets: 20 });
 });
 
 afterAll(async () => {
   agent.destroy();
   await program.stop('SIGKILL');
-  await stand.close();
+  await fixture.close();
 });
 
 function review(request: Json): string {
@@ -129,7 +129,7 @@ function sound(answer: WebhookAnswer): void {
 }
 
 async function alive(): Promise<void> {
-  const answer = await stand.create({ ...SPEC, secrets: [{ key: 'a', emptySecret: true }] }, undefined, {
+  const answer = await fixture.create({ ...SPEC, secrets: [{ key: 'a', emptySecret: true }] }, undefined, {
     agent,
   });
   expect(answer.allowed).toBe(true);
@@ -141,7 +141,7 @@ describe('the webhook with the heap of its memory limit', () => {
     'lives through several bodies at once of 8 MiB of %s',
     async (_, make) => {
       const body = make();
-      const answers = await Promise.all(Array.from({ length: 3 }, () => stand.call(body, { agent })));
+      const answers = await Promise.all(Array.from({ length: 3 }, () => fixture.call(body, { agent })));
       answers.forEach(sound);
       await alive();
     },
@@ -152,10 +152,10 @@ describe('the webhook with the heap of its memory limit', () => {
     'judges %s by the hundred thousand',
     async (_, make) => {
       const body = make();
-      const one = await stand.call(body, { agent, path: '/?timeout=3s' });
+      const one = await fixture.call(body, { agent, path: '/?timeout=3s' });
       expect(one.status).toBe(200);
       const answers = await Promise.all(
-        Array.from({ length: 4 }, () => stand.call(body, { agent, path: '/?timeout=3s' })),
+        Array.from({ length: 4 }, () => fixture.call(body, { agent, path: '/?timeout=3s' })),
       );
       [one, ...answers].forEach(sound);
       await alive();
@@ -164,11 +164,11 @@ describe('the webhook with the heap of its memory limit', () => {
   );
 
   it('says how many problems and keys it does not name', async () => {
-    const { status } = (await stand.call(create(spec(`"secrets":[${repeated('0', 150_000)}]`)), { agent }))
+    const { status } = (await fixture.call(create(spec(`"secrets":[${repeated('0', 150_000)}]`)), { agent }))
       .json.response as { status: { message: string } };
     expect(status.message).toMatch(/spec\.secrets\[0\] must be an object.*and \d+ more problems$/);
     const items = repeated((index) => `{"key":"k${String(index)}","encryptedSecret":"!"}`, 100_000);
-    const keys = (await stand.call(create(spec(`"secrets":[${items}]`)), { agent })).json.response as {
+    const keys = (await fixture.call(create(spec(`"secrets":[${items}]`)), { agent })).json.response as {
       status: { message: string };
     };
     expect(keys.status.message).toMatch(/keys "k0", .*"k24" and \d+ more: encryptedSecret is not base64/);
@@ -177,7 +177,7 @@ describe('the webhook with the heap of its memory limit', () => {
   it('takes all sorts at once', async () => {
     const bodies = Object.values({ ...HUGE, ...LARGE }).map((make) => make());
     const answers = await Promise.all(
-      bodies.map((body) => stand.call(body, { agent, path: '/?timeout=3s' })),
+      bodies.map((body) => fixture.call(body, { agent, path: '/?timeout=3s' })),
     );
     answers.forEach(sound);
     await alive();

@@ -13,7 +13,7 @@ import { webhookAdmission } from '../servers/kubernetes/webhook-admission.js';
 import type { Json } from '../support/http-json.js';
 import { shippedCrds } from '../support/installation.js';
 import { KubeApi } from '../support/kube-api.js';
-import { WebhookStand } from './webhook-stand.js';
+import { WebhookFixture } from './webhook-fixture.js';
 
 const NAME = 'kms-vault-validating-webhook';
 const HOOK = `${NAME}.patoarvizu.dev`;
@@ -22,7 +22,7 @@ const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/validatingwebhookc
 const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0;
 const services: Record<string, { host: string; port: number }> = {};
 
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 let server: LoopbackKubernetes;
 let client: RawClient;
 let directory: string;
@@ -56,7 +56,7 @@ function configuration(clientConfig: Json, more: Json = {}): Json {
 function throughService(): Json {
   return {
     service: { namespace: 'vault', name: NAME, path: '/validate' },
-    caBundle: Buffer.from(stand.authority.cert).toString('base64'),
+    caBundle: Buffer.from(fixture.authority.cert).toString('base64'),
   };
 }
 
@@ -94,10 +94,10 @@ async function kubectl(...parameters: readonly string[]): Promise<{ code: number
 }
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  stand.mount(await stand.issue({ dnsNames: [`${NAME}.vault.svc`] }));
-  await stand.start();
-  services[`vault/${NAME}`] = { host: '127.0.0.1', port: stand.port };
+  fixture = await WebhookFixture.prepare();
+  fixture.mount(await fixture.issue({ dnsNames: [`${NAME}.vault.svc`] }));
+  await fixture.start();
+  services[`vault/${NAME}`] = { host: '127.0.0.1', port: fixture.port };
   server = await startKubernetesServer({ admission: webhookAdmission({ services }) });
   client = new RawClient(server);
   const kube = new KubeApi(server.adminKubeconfig());
@@ -109,14 +109,14 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  stand.kms.faults.clear();
-  stand.kms.requests.clear();
+  fixture.kms.faults.clear();
+  fixture.kms.requests.clear();
 });
 
 afterAll(async () => {
   client.close();
   await server.stop();
-  await stand.close();
+  await fixture.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -139,7 +139,7 @@ describe('a Kubernetes API server with the webhook', () => {
   });
 
   it('passes warnings on to the client, and stores nothing on a dry run', async () => {
-    const body = secret('dry', stand.encrypt('x'), { kvSettings: { engineVersion: 'v1', casIndex: 1 } });
+    const body = secret('dry', fixture.encrypt('x'), { kvSettings: { engineVersion: 'v1', casIndex: 1 } });
     const { status, headers } = await client.post(`${SECRETS}?dryRun=All`, body);
     expect(status).toBe(201);
     expect(headers.warning).toBe(
@@ -150,11 +150,11 @@ describe('a Kubernetes API server with the webhook', () => {
 
   it('lets the life of a resource go on when its key is gone', async () => {
     const finalizers = ['delete.k8s.patoarvizu.dev'];
-    const body = secret('old', stand.encrypt('x'));
+    const body = secret('old', fixture.encrypt('x'));
     body.metadata.finalizers = finalizers;
     expect((await client.post(SECRETS, body)).status).toBe(201);
-    stand.kms.requests.clear();
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    fixture.kms.requests.clear();
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
     const at = `${SECRETS}/old`;
     expect((await client.patch(at, { metadata: { labels: { a: 'b' } } })).status).toBe(200);
     expect((await client.patch(`${at}/status`, { status: { created: true } })).status).toBe(200);
@@ -162,13 +162,13 @@ describe('a Kubernetes API server with the webhook', () => {
     expect(server.peek('KMSVaultSecret', 'default', 'old')?.metadata.deletionTimestamp).toBeDefined();
     expect((await client.patch(at, { metadata: { finalizers: null } })).status).toBe(200);
     expect(server.peek('KMSVaultSecret', 'default', 'old')).toBeUndefined();
-    expect(stand.kms.decrypts).toBe(0);
+    expect(fixture.kms.decrypts).toBe(0);
   });
 
   it('gets an answer before it gives up when KMS hangs', async () => {
     await configure(configuration(throughService(), { timeoutSeconds: 1 }));
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
-    const { status, body } = await client.post(SECRETS, secret('slow', stand.encrypt('x')));
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const { status, body } = await client.post(SECRETS, secret('slow', fixture.encrypt('x')));
     expect([status, body.reason]).toEqual([503, 'ServiceUnavailable']);
     expect(body.message).toMatch(/denied the request: .*KMS did not answer in time/);
     await configure(configuration(throughService()));
@@ -185,21 +185,21 @@ describe('a Kubernetes API server with the webhook', () => {
     expect((await client.post(SECRETS.replace('default', 'exempt'), exempt)).status).toBe(201);
     await configure(configuration(throughService(), { admissionReviewVersions: ['v1beta1'] }));
     expect((await client.post(SECRETS, secret('bad', '!'))).status).toBe(403);
-    expect((await client.post(SECRETS, secret('fine', stand.encrypt('x')))).status).toBe(201);
+    expect((await client.post(SECRETS, secret('fine', fixture.encrypt('x')))).status).toBe(201);
   });
 
   it('calls by URL, checks the certificate, and follows the failure policy', async () => {
-    const caBundle = Buffer.from(stand.authority.cert).toString('base64');
-    const url = `https://localhost:${String(stand.port)}/`;
+    const caBundle = Buffer.from(fixture.authority.cert).toString('base64');
+    const url = `https://localhost:${String(fixture.port)}/`;
     await configure(configuration({ url, caBundle }));
-    const refused = await client.post(SECRETS, secret('by-url', stand.encrypt('x')));
+    const refused = await client.post(SECRETS, secret('by-url', fixture.encrypt('x')));
     expect([refused.status, refused.body.reason]).toEqual([500, 'InternalError']);
     expect(refused.body.message).toMatch(
       /^Internal error occurred: failed calling webhook "kms-vault-validating-webhook\.patoarvizu\.dev": failed to call webhook: Post "https:\/\/localhost:\d+\/\?timeout=10s": tls: failed to verify certificate/,
     );
     await configure(configuration({ url, caBundle }, { failurePolicy: 'Ignore' }));
     expect((await client.post(`${SECRETS}?dryRun=All`, secret('by-url', '!'))).status).toBe(201);
-    stand.mount(await stand.issue({ dnsNames: ['localhost', `${NAME}.vault.svc`] }));
+    fixture.mount(await fixture.issue({ dnsNames: ['localhost', `${NAME}.vault.svc`] }));
     await configure(configuration({ url, caBundle }));
     const deadline = Date.now() + 10_000;
     let status = 500;
@@ -241,7 +241,7 @@ describe('a Kubernetes API server with the webhook', () => {
       `admission webhook "${HOOK}" denied the request: KMSVaultSecret default/kubectl cannot be synced: ` +
         'spec.path lies in sys/, which holds no K/V secrets; key "a": encryptedSecret is not base64',
     );
-    const body = secret('kubectl', stand.encrypt('x'));
+    const body = secret('kubectl', fixture.encrypt('x'));
     body.spec.secrets.push({ key: 'nothing' });
     const warned = await apply(body);
     expect(warned).toMatchObject({ code: 0 });
@@ -249,7 +249,7 @@ describe('a Kubernetes API server with the webhook', () => {
       'Warning: key "nothing": neither encryptedSecret nor emptySecret: true, so it is skipped',
     );
     expect(warned.output).toContain('kmsvaultsecret.k8s.patoarvizu.dev/kubectl created');
-    body.spec.secrets.push({ key: 'new', encryptedSecret: stand.encrypt('x').slice(0, 24) });
+    body.spec.secrets.push({ key: 'new', encryptedSecret: fixture.encrypt('x').slice(0, 24) });
     const changed = await apply(body);
     expect(changed.code).toBe(1);
     expect(changed.output).toMatch(/key "new": KMS rejected the ciphertext or its encryption context/);
@@ -262,7 +262,7 @@ describe('webhookAdmission', () => {
   let asked: { url: string | undefined; headers: Json; body: Json };
 
   beforeAll(async () => {
-    const { cert, key } = await stand.issue();
+    const { cert, key } = await fixture.issue();
     fake = createServer({ cert, key }, (request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -275,7 +275,7 @@ describe('webhookAdmission', () => {
     });
     await new Promise<void>((resolve) => fake.listen(0, '127.0.0.1', resolve));
     const url = `https://127.0.0.1:${String((fake.address() as AddressInfo).port)}/`;
-    await configure(configuration({ url, caBundle: Buffer.from(stand.authority.cert).toString('base64') }));
+    await configure(configuration({ url, caBundle: Buffer.from(fixture.authority.cert).toString('base64') }));
   });
 
   afterAll(() => {

@@ -4,21 +4,21 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
 import { ChildProgram } from '../support/child-program.js';
-import { canary } from '../support/operator-stand.js';
-import { createOf, updateOf, WebhookStand } from './webhook-stand.js';
+import { canary } from '../support/operator-fixture.js';
+import { createOf, updateOf, WebhookFixture } from './webhook-fixture.js';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 
 const PROGRAM = 'dist/webhook.js';
 const MIB = 1024 * 1024;
 const SPEC = { path: 'kv/app', kvSettings: { engineVersion: 'v1' } };
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
+  fixture = await WebhookFixture.prepare();
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 describe('kms-vault-validating-webhook (built)', () => {
@@ -39,30 +39,33 @@ describe('kms-vault-validating-webhook (built)', () => {
 
   it('judges, opens no inspector on SIGUSR1, tells nothing secret, and ends with 0 on SIGTERM', async () => {
     const secret = canary();
-    const program = new ChildProgram(PROGRAM, [...stand.flags, '--log-level=debug'], {
-      AWS_REGION: stand.kms.region,
-      AWS_ENDPOINT_URL_KMS: stand.kms.url,
+    const program = new ChildProgram(PROGRAM, [...fixture.flags, '--log-level=debug'], {
+      AWS_REGION: fixture.kms.region,
+      AWS_ENDPOINT_URL_KMS: fixture.kms.url,
       AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
       AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
     });
     const address = await program.address('serving admission reviews');
     const metricsUrl = await program.address('serving metrics and health');
-    stand.port = Number(new URL(address).port);
+    fixture.port = Number(new URL(address).port);
     program.signal('SIGUSR1');
-    const good = { key: 'good', encryptedSecret: stand.encrypt(secret) };
-    const wrong = { key: 'wrong', encryptedSecret: stand.encrypt(secret, { a: 'b' }) };
-    const binary = { key: 'binary', encryptedSecret: stand.encrypt(Buffer.from(`${secret}\xff`, 'latin1')) };
+    const good = { key: 'good', encryptedSecret: fixture.encrypt(secret) };
+    const wrong = { key: 'wrong', encryptedSecret: fixture.encrypt(secret, { a: 'b' }) };
+    const binary = {
+      key: 'binary',
+      encryptedSecret: fixture.encrypt(Buffer.from(`${secret}\xff`, 'latin1')),
+    };
     const plain = { key: 'plain', encryptedSecret: secret };
     const answers = [
-      await stand.create({ ...SPEC, secrets: [good] }),
-      await stand.create({ ...SPEC, secrets: [good, wrong, binary, plain] }),
-      await stand.create({ secrets: [good, wrong] }, 'PartialKMSVaultSecret'),
-      await stand.review(updateOf({ ...SPEC, secrets: [good] }, { ...SPEC, secrets: [good, plain] })),
-      await stand.call(`{"secret":"${secret}"}`),
-      await stand.call(`${secret}"`),
+      await fixture.create({ ...SPEC, secrets: [good] }),
+      await fixture.create({ ...SPEC, secrets: [good, wrong, binary, plain] }),
+      await fixture.create({ secrets: [good, wrong] }, 'PartialKMSVaultSecret'),
+      await fixture.review(updateOf({ ...SPEC, secrets: [good] }, { ...SPEC, secrets: [good, plain] })),
+      await fixture.call(`{"secret":"${secret}"}`),
+      await fixture.call(`${secret}"`),
     ];
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
-    answers.push(await stand.review(createOf({ ...SPEC, secrets: [good] })));
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
+    answers.push(await fixture.review(createOf({ ...SPEC, secrets: [good] })));
     expect(answers.map((answer) => answer.allowed ?? answer.status)).toEqual([
       true,
       false,
@@ -74,7 +77,7 @@ describe('kms-vault-validating-webhook (built)', () => {
     ]);
     expect((await fetch(`${metricsUrl}/readyz`)).status).toBe(200);
     const told = JSON.stringify(answers) + program.output + (await (await fetch(`${metricsUrl}/`)).text());
-    stand.agent.destroy();
+    fixture.agent.destroy();
     expect(await program.stop()).toBe(0);
     expect(program.output).not.toContain('Debugger listening');
     for (const hidden of [
@@ -89,13 +92,13 @@ describe('kms-vault-validating-webhook (built)', () => {
   });
 
   it('keeps its memory flat under hostile bodies, and lives', async () => {
-    const program = new ChildProgram(PROGRAM, stand.flags, {
-      AWS_REGION: stand.kms.region,
-      AWS_ENDPOINT_URL_KMS: stand.kms.url,
+    const program = new ChildProgram(PROGRAM, fixture.flags, {
+      AWS_REGION: fixture.kms.region,
+      AWS_ENDPOINT_URL_KMS: fixture.kms.url,
       AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
       AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
     });
-    stand.port = Number(new URL(await program.address('serving admission reviews')).port);
+    fixture.port = Number(new URL(await program.address('serving admission reviews')).port);
     const metricsUrl = await program.address('serving metrics and health');
     const fill = 'x'.repeat(MIB);
     const bodies = [
@@ -109,7 +112,7 @@ describe('kms-vault-validating-webhook (built)', () => {
     ];
     const round = async (): Promise<number> => {
       for (let turn = 0; turn < 10; turn += 1) {
-        const answers = await Promise.all(bodies.map((body) => stand.call(body)));
+        const answers = await Promise.all(bodies.map((body) => fixture.call(body)));
         for (const { status } of answers) expect(status).toBe(400);
       }
       const text = await (await fetch(`${metricsUrl}/metrics`)).text();
@@ -119,8 +122,10 @@ describe('kms-vault-validating-webhook (built)', () => {
     const first = await round();
     for (let more = 0; more < 3; more += 1) await round();
     expect((await round()) - first).toBeLessThan(150 * MIB);
-    expect((await stand.create({ ...SPEC, secrets: [{ key: 'a', emptySecret: true }] })).allowed).toBe(true);
-    stand.agent.destroy();
+    expect((await fixture.create({ ...SPEC, secrets: [{ key: 'a', emptySecret: true }] })).allowed).toBe(
+      true,
+    );
+    fixture.agent.destroy();
     expect(await program.stop()).toBe(0);
   }, 60_000);
 });

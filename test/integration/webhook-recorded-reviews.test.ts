@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { Json } from '../support/http-json.js';
-import { WebhookStand } from './webhook-stand.js';
+import { WebhookFixture } from './webhook-fixture.js';
 
 /**
  * Requests as an API server of Kubernetes 1.36 sent them while `kubectl` 1.32 applied the samples,
@@ -50,19 +50,19 @@ const VERDICTS: Readonly<Record<string, { readonly secret: Verdict; readonly par
   'update-release': { secret: ALLOWED_UNSEEN, partial: ALLOWED_UNSEEN },
 };
 
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  await stand.start();
+  fixture = await WebhookFixture.prepare();
+  await fixture.start();
 });
 
 beforeEach(() => {
-  stand.kms.requests.clear();
+  fixture.kms.requests.clear();
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 function recorded(file: string): Recorded {
@@ -100,7 +100,7 @@ describe('the webhook, asked as a real API server asks', () => {
   it.each(FILES)('%s', async (file) => {
     const { url, headers, body } = recorded(file);
     const verdict = verdictOf(file);
-    const answer = await stand.call(JSON.stringify(body), { path: url, headers });
+    const answer = await fixture.call(JSON.stringify(body), { path: url, headers });
     expect(answer.status).toBe(200);
     expect(answer.headers['content-type']).toBe('application/json');
     expect(answer.json).toMatchObject({
@@ -108,7 +108,7 @@ describe('the webhook, asked as a real API server asks', () => {
       apiVersion: body.apiVersion,
       response: { uid: body.request.uid, allowed: verdict.allowed },
     });
-    expect(stand.kms.requests.all).toHaveLength(verdict.decrypts);
+    expect(fixture.kms.requests.all).toHaveLength(verdict.decrypts);
     const { warnings, status } = answer.json.response;
     if (verdict.allowed) expect(status).toBeUndefined();
     else expect(status).toMatchObject({ code: 403, message: expect.stringContaining('database-password') });

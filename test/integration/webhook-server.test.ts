@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import fc from 'fast-check';
 
 import { eventually } from '../support/wait.js';
-import { createOf, deleteOf, WebhookStand } from './webhook-stand.js';
+import { createOf, deleteOf, WebhookFixture } from './webhook-fixture.js';
 
 const EMPTY = {
   path: 'kv/app',
@@ -15,14 +15,14 @@ const EMPTY = {
   secrets: [{ key: 'a', emptySecret: true }],
 };
 const MIB = 1024 * 1024;
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 /** What clients get that never finish what they send; begun early, because the server waits for some time. */
 let slowHeaders: Promise<string>;
 let slowBody: Promise<string>;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  await stand.start();
+  fixture = await WebhookFixture.prepare();
+  await fixture.start();
   slowHeaders = leaveUnfinished('POST / HTTP/1.1\r\nhost: ');
   slowBody = leaveUnfinished(
     'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"kind":',
@@ -30,20 +30,20 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  stand.kms.faults.clear();
-  stand.kms.requests.clear();
+  fixture.kms.faults.clear();
+  fixture.kms.requests.clear();
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 async function alive(): Promise<void> {
-  expect((await stand.create(EMPTY)).allowed).toBe(true);
+  expect((await fixture.create(EMPTY)).allowed).toBe(true);
 }
 
 async function openSocket(options: object = {}): Promise<TLSSocket> {
-  const socket = connect({ host: '127.0.0.1', port: stand.port, ca: stand.authority.cert, ...options });
+  const socket = connect({ host: '127.0.0.1', port: fixture.port, ca: fixture.authority.cert, ...options });
   socket.on('error', () => undefined);
   await once(socket, 'secureConnect');
   return socket;
@@ -85,28 +85,28 @@ describe('AdmissionServer', () => {
     ['no object to create', review({ ...asked, object: null }), 400],
     ['an unknown operation', review({ ...asked, operation: 'PATCH' }), 400],
   ])('answers %s with 400', async (_what, body, status) => {
-    const answer = await stand.call(body);
+    const answer = await fixture.call(body);
     expect(answer.status).toBe(status);
     expect(answer.text.length).toBeGreaterThan(10);
     await alive();
   });
 
   it('knows one method and one content type', async () => {
-    const put = await stand.call(review(asked), { method: 'PUT' });
+    const put = await fixture.call(review(asked), { method: 'PUT' });
     expect([put.status, put.headers.allow]).toEqual([405, 'POST']);
     for (const type of ['text/plain', 'application/yaml', '']) {
-      expect((await stand.call(review(asked), { headers: { 'content-type': type } })).status).toBe(415);
+      expect((await fixture.call(review(asked), { headers: { 'content-type': type } })).status).toBe(415);
     }
     const charset = { 'content-type': 'Application/JSON; charset=utf-8' };
-    expect((await stand.call(review(asked), { headers: charset })).status).toBe(200);
-    expect((await stand.call(review(asked), { headers: { 'content-encoding': 'gzip' } })).status).toBe(415);
-    expect((await stand.call(review(asked), { path: '/any/path/at/all' })).status).toBe(200);
+    expect((await fixture.call(review(asked), { headers: charset })).status).toBe(200);
+    expect((await fixture.call(review(asked), { headers: { 'content-encoding': 'gzip' } })).status).toBe(415);
+    expect((await fixture.call(review(asked), { path: '/any/path/at/all' })).status).toBe(200);
   });
 
   it('takes 8 MiB and no more, declared or not', async () => {
     const padded = (size: number): string => review(asked).padEnd(size, ' ');
-    expect((await stand.call(padded(8 * MIB))).status).toBe(200);
-    expect((await stand.call(padded(8 * MIB + 1))).status).toBe(413);
+    expect((await fixture.call(padded(8 * MIB))).status).toBe(200);
+    expect((await fixture.call(padded(8 * MIB + 1))).status).toBe(413);
     const socket = await openSocket();
     const text = readAll(socket);
     socket.write(
@@ -132,7 +132,7 @@ describe('AdmissionServer', () => {
     await expect(
       openSocket({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
     ).rejects.toThrow();
-    const plain = connectPlain(stand.port, '127.0.0.1');
+    const plain = connectPlain(fixture.port, '127.0.0.1');
     plain.write('POST / HTTP/1.1\r\nhost: x\r\n\r\n');
     expect(await readAll(plain)).not.toContain('HTTP/1.1 200');
     await alive();
@@ -151,32 +151,32 @@ describe('AdmissionServer', () => {
   });
 
   it('gives up KMS requests of a caller that went away', async () => {
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
-    const agent = new Agent({ ca: stand.authority.cert });
-    const call = stand.create(
-      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: stand.encrypt('a') }] },
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const agent = new Agent({ ca: fixture.authority.cert });
+    const call = fixture.create(
+      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('a') }] },
       'KMSVaultSecret',
       { agent },
     );
-    await eventually('KMS is asked', () => stand.kms.requests.all.length === 1);
+    await eventually('KMS is asked', () => fixture.kms.requests.all.length === 1);
     agent.destroy();
     await expect(call).rejects.toThrow();
-    await eventually('the request to KMS is cut', () => stand.kms.requests.all[0]?.status === 0);
+    await eventually('the request to KMS is cut', () => fixture.kms.requests.all[0]?.status === 0);
   });
 
   it('sheds reviews beyond what may wait for KMS, and still allows what needs no KMS', async () => {
-    const agent = new Agent({ keepAlive: true, ca: stand.authority.cert, maxSockets: 400 });
-    const lift = stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const agent = new Agent({ keepAlive: true, ca: fixture.authority.cert, maxSockets: 400 });
+    const lift = fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
     const body = (index: number): string =>
       review({
         uid: String(index),
-        ...createOf({ ...EMPTY, secrets: [{ key: 'a', encryptedSecret: stand.encrypt(String(index)) }] }),
+        ...createOf({ ...EMPTY, secrets: [{ key: 'a', encryptedSecret: fixture.encrypt(String(index)) }] }),
       });
     const flood = Array.from({ length: 300 }, (_, index) =>
-      stand.call(body(index), { agent, path: '/?timeout=8s' }),
+      fixture.call(body(index), { agent, path: '/?timeout=8s' }),
     );
-    await eventually('KMS is asked', () => stand.kms.requests.all.length >= 20);
-    expect((await stand.review(deleteOf(EMPTY))).allowed).toBe(true);
+    await eventually('KMS is asked', () => fixture.kms.requests.all.length >= 20);
+    expect((await fixture.review(deleteOf(EMPTY))).allowed).toBe(true);
     const answers = await Promise.all(flood);
     const shed = answers.filter(({ status }) => status === 503);
     // On a slow machine some arrive only after the first ones have been answered.
@@ -189,7 +189,7 @@ describe('AdmissionServer', () => {
     lift();
     agent.destroy();
     await alive();
-    expect(await stand.metrics()).toMatch(/kms_vault_webhook_rejected_requests_total\{status="503"\} \d+/);
+    expect(await fixture.metrics()).toMatch(/kms_vault_webhook_rejected_requests_total\{status="503"\} \d+/);
   });
 
   it('holds no more than so many bytes of unfinished bodies', async () => {
@@ -208,7 +208,7 @@ describe('AdmissionServer', () => {
     for (const socket of sockets) socket.destroy();
     await eventually('the bytes are given back', async () => {
       const body = review(asked).padEnd(8 * MIB, ' ');
-      const answers = await Promise.all(Array.from({ length: 4 }, () => stand.call(body)));
+      const answers = await Promise.all(Array.from({ length: 4 }, () => fixture.call(body)));
       return answers.every(({ status }) => status === 200);
     });
   });
@@ -280,7 +280,7 @@ describe('AdmissionServer', () => {
     const before = process.memoryUsage.rss();
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
-        const { status, json } = await stand.call(text);
+        const { status, json } = await fixture.call(text);
         if (status !== 200) expect([400, 413]).toContain(status);
         else
           expect(json).toMatchObject({
@@ -292,7 +292,7 @@ describe('AdmissionServer', () => {
     );
     expect(process.memoryUsage.rss() - before).toBeLessThan(300 * MIB);
     expect(Object.prototype).not.toHaveProperty('allowed');
-    expect(stand.logger.entries.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(fixture.logger.entries.filter(({ level }) => level === 'error')).toEqual([]);
     await alive();
   }, 30_000);
 });
@@ -313,34 +313,34 @@ describe('WebhookProgram', () => {
   it('answers what is in flight before it ends, and refuses new connections meanwhile', async () => {
     const path = '/?timeout=30s';
     const idle = await openSocket();
-    stand.kms.latencyMs = 300;
-    const call = stand.create(
-      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: stand.encrypt('a') }] },
+    fixture.kms.latencyMs = 300;
+    const call = fixture.create(
+      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('a') }] },
       'KMSVaultSecret',
       { path },
     );
-    await eventually('the review is in flight', () => stand.kms.requests.all.length === 1);
-    const agent = new Agent({ ca: stand.authority.cert });
-    const stopping = stand.stopping();
-    expect((await fetch(`${stand.metricsUrl}/readyz`)).status).toBe(503);
-    await expect(stand.create(EMPTY, 'KMSVaultSecret', { agent })).rejects.toThrow(/ECONNREFUSED/);
+    await eventually('the review is in flight', () => fixture.kms.requests.all.length === 1);
+    const agent = new Agent({ ca: fixture.authority.cert });
+    const stopping = fixture.stopping();
+    expect((await fetch(`${fixture.metricsUrl}/readyz`)).status).toBe(503);
+    await expect(fixture.create(EMPTY, 'KMSVaultSecret', { agent })).rejects.toThrow(/ECONNREFUSED/);
     expect((await call).allowed).toBe(true);
     idle.destroy();
     expect(await stopping).toBe(0);
-    stand.kms.latencyMs = 0;
-    expect(stand.logger.entries.at(-1)?.message).toBe('stopped');
+    fixture.kms.latencyMs = 0;
+    expect(fixture.logger.entries.at(-1)?.message).toBe('stopped');
   });
 
   it('gives up what KMS does not answer within the grace period, with a proper answer', async () => {
-    await stand.start('-shutdown-grace-seconds=2');
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
-    const call = stand.create(
-      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: stand.encrypt('a') }] },
+    await fixture.start('-shutdown-grace-seconds=2');
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const call = fixture.create(
+      { ...EMPTY, secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('a') }] },
       'KMSVaultSecret',
       { path: '/?timeout=30s' },
     );
-    await eventually('the review is in flight', () => stand.kms.requests.all.length === 1);
-    const stopping = stand.stopping();
+    await eventually('the review is in flight', () => fixture.kms.requests.all.length === 1);
+    const stopping = fixture.stopping();
     expect((await call).status.code).toBe(503);
     expect(await stopping).toBe(0);
   });

@@ -1,26 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { canary } from '../support/operator-stand.js';
-import { createOf, deleteOf, updateOf, WebhookStand } from './webhook-stand.js';
+import { canary } from '../support/operator-fixture.js';
+import { createOf, deleteOf, updateOf, WebhookFixture } from './webhook-fixture.js';
 
 const V1 = { engineVersion: 'v1' };
 const V2 = { engineVersion: 'v2' };
-let stand: WebhookStand;
+let fixture: WebhookFixture;
 
 beforeAll(async () => {
-  stand = await WebhookStand.prepare();
-  await stand.start();
+  fixture = await WebhookFixture.prepare();
+  await fixture.start();
 });
 
 afterEach(() => {
-  stand.kms.faults.clear();
-  stand.kms.requests.clear();
-  stand.kms.latencyMs = 0;
-  stand.kms.quotaPerSecond = undefined;
+  fixture.kms.faults.clear();
+  fixture.kms.requests.clear();
+  fixture.kms.latencyMs = 0;
+  fixture.kms.quotaPerSecond = undefined;
 });
 
 afterAll(async () => {
-  await stand.close();
+  await fixture.close();
 });
 
 describe('the webhook, asked about a new resource', () => {
@@ -30,20 +30,20 @@ describe('the webhook, asked about a new resource', () => {
       kvSettings: V2,
       secretContext: { env: 'prod', app: 'web' },
       secrets: [
-        { key: 'a', encryptedSecret: stand.encrypt('a', { app: 'web', env: 'prod' }) },
+        { key: 'a', encryptedSecret: fixture.encrypt('a', { app: 'web', env: 'prod' }) },
         {
           key: 'b',
-          encryptedSecret: stand.encrypt('b', { own: '1' }).replace(/(.{40})/g, '$1\n'),
+          encryptedSecret: fixture.encrypt('b', { own: '1' }).replace(/(.{40})/g, '$1\n'),
           secretContext: { own: '1' },
         },
         { key: 'c', emptySecret: true },
       ],
     };
     for (const version of ['admission.k8s.io/v1', 'admission.k8s.io/v1beta1']) {
-      const answer = await stand.review(createOf(spec), { version });
+      const answer = await fixture.review(createOf(spec), { version });
       expect(answer).toEqual({ uid: expect.any(String), allowed: true });
     }
-    expect(stand.kms.decrypts).toBe(4);
+    expect(fixture.kms.decrypts).toBe(4);
   });
 
   it('warns of a value of one line that ends with a line break, and tells nothing else of it', async () => {
@@ -52,19 +52,19 @@ describe('the webhook, asked about a new resource', () => {
       path: 'kv/app',
       kvSettings: V1,
       secrets: [
-        { key: 'from-a-file', encryptedSecret: stand.encrypt(`${secret}\n`) },
-        { key: 'twice', encryptedSecret: stand.encrypt(`${secret}\n\n`) },
-        { key: 'pem', encryptedSecret: stand.encrypt(`-----BEGIN\n${secret}\n-----END\n`) },
-        { key: 'good', encryptedSecret: stand.encrypt(secret) },
+        { key: 'from-a-file', encryptedSecret: fixture.encrypt(`${secret}\n`) },
+        { key: 'twice', encryptedSecret: fixture.encrypt(`${secret}\n\n`) },
+        { key: 'pem', encryptedSecret: fixture.encrypt(`-----BEGIN\n${secret}\n-----END\n`) },
+        { key: 'good', encryptedSecret: fixture.encrypt(secret) },
       ],
     };
-    const { allowed, warnings } = await stand.create(spec);
+    const { allowed, warnings } = await fixture.create(spec);
     expect(allowed).toBe(true);
     expect(warnings).toEqual([
       expect.stringMatching(/^keys "from-a-file", "twice": .*line break.*printf %s/),
     ]);
-    expect(JSON.stringify([warnings, stand.logger.entries])).not.toContain(secret);
-    expect(await stand.create({ secrets: spec.secrets }, 'PartialKMSVaultSecret')).toMatchObject({
+    expect(JSON.stringify([warnings, fixture.logger.entries])).not.toContain(secret);
+    expect(await fixture.create({ secrets: spec.secrets }, 'PartialKMSVaultSecret')).toMatchObject({
       warnings: [expect.stringContaining('"from-a-file"')],
     });
   });
@@ -76,14 +76,14 @@ describe('the webhook, asked about a new resource', () => {
       kvSettings: V2,
       secrets: [
         { key: 'plain', encryptedSecret: 'UnencryptedSecret!' },
-        { key: 'foreign', encryptedSecret: stand.encrypt(secret, { other: 'context' }) },
-        { key: 'broken', encryptedSecret: stand.encrypt(secret).slice(0, 40) },
-        { key: 'binary', encryptedSecret: stand.encrypt(Buffer.from([0xff, 0xfe])) },
+        { key: 'foreign', encryptedSecret: fixture.encrypt(secret, { other: 'context' }) },
+        { key: 'broken', encryptedSecret: fixture.encrypt(secret).slice(0, 40) },
+        { key: 'binary', encryptedSecret: fixture.encrypt(Buffer.from([0xff, 0xfe])) },
         { key: 'huge', encryptedSecret: Buffer.alloc(6145).toString('base64') },
-        { key: 'good', encryptedSecret: stand.encrypt(secret) },
+        { key: 'good', encryptedSecret: fixture.encrypt(secret) },
       ],
     };
-    const { allowed, status } = await stand.create(spec);
+    const { allowed, status } = await fixture.create(spec);
     expect([allowed, status.code, status.reason]).toEqual([false, 403, 'Forbidden']);
     expect(status.message).toBe(
       'KMSVaultSecret default/web cannot be synced: ' +
@@ -96,10 +96,10 @@ describe('the webhook, asked about a new resource', () => {
         'key "huge": a ciphertext has 1 to 6144 bytes; this one has 6145 bytes; give the whole ciphertext, and ' +
         'nothing but it',
     );
-    const seen = JSON.stringify([status, stand.logger.entries, await stand.metrics()]);
+    const seen = JSON.stringify([status, fixture.logger.entries, await fixture.metrics()]);
     expect(seen).not.toContain(secret);
     for (const { encryptedSecret } of spec.secrets) expect(seen).not.toContain(encryptedSecret.slice(0, 20));
-    const refusals = stand.logger.entries.filter(({ message }) => message === 'refused a resource');
+    const refusals = fixture.logger.entries.filter(({ message }) => message === 'refused a resource');
     expect(refusals).toHaveLength(1);
     expect(refusals[0]?.facts).toMatchObject({ namespace: 'default', name: 'web', operation: 'CREATE' });
   });
@@ -119,7 +119,7 @@ describe('the webhook, asked about a new resource', () => {
     ['', V1, false],
     ['secret', V1, false],
   ])('judges the path %j with %j: %j', async (path, kvSettings, allowed) => {
-    const answer = await stand.create({ path, kvSettings, secrets: [{ key: 'a', emptySecret: true }] });
+    const answer = await fixture.create({ path, kvSettings, secrets: [{ key: 'a', emptySecret: true }] });
     expect(answer.allowed).toBe(allowed);
     if (!allowed) expect(answer.status.message).toContain('spec.path');
   });
@@ -133,10 +133,10 @@ describe('the webhook, asked about a new resource', () => {
         { key: 'neither' },
         { key: '', emptySecret: true },
         { key: 'both', emptySecret: true, encryptedSecret: 'whatever' },
-        { key: 'hollow', secretContext: {}, encryptedSecret: stand.encrypt('x', { env: 'prod' }) },
+        { key: 'hollow', secretContext: {}, encryptedSecret: fixture.encrypt('x', { env: 'prod' }) },
       ],
     };
-    const { allowed, warnings } = await stand.create(spec);
+    const { allowed, warnings } = await fixture.create(spec);
     expect(allowed).toBe(true);
     expect(warnings).toEqual([
       'spec.kvSettings.casIndex is ignored with engineVersion v1; leave it out',
@@ -145,17 +145,17 @@ describe('the webhook, asked about a new resource', () => {
       'key "both": encryptedSecret is ignored beside emptySecret: true',
       'key "hollow": its secretContext is empty, so spec.secretContext counts; leave the empty one out',
     ]);
-    expect(stand.kms.decrypts).toBe(1);
-    const nothing = await stand.create({ path: 'kv/app', kvSettings: V1 });
+    expect(fixture.kms.decrypts).toBe(1);
+    const nothing = await fixture.create({ path: 'kv/app', kvSettings: V1 });
     expect(nothing.warnings).toEqual(['nothing to sync: no item has a value, and nothing is included']);
-    const included = await stand.create({ path: 'kv/app', kvSettings: V1, includeSecrets: ['shared'] });
+    const included = await fixture.create({ path: 'kv/app', kvSettings: V1, includeSecrets: ['shared'] });
     expect(included).toEqual({ uid: expect.any(String), allowed: true });
-    const lonely = await stand.create({
+    const lonely = await fixture.create({
       path: 'kv/app',
       kvSettings: V1,
       secrets: [
-        { key: 'with', secretContext: { a: 'b' }, encryptedSecret: stand.encrypt('x', { a: 'b' }) },
-        { key: 'without', encryptedSecret: stand.encrypt('x') },
+        { key: 'with', secretContext: { a: 'b' }, encryptedSecret: fixture.encrypt('x', { a: 'b' }) },
+        { key: 'without', encryptedSecret: fixture.encrypt('x') },
       ],
     });
     expect(lonely.warnings).toEqual([
@@ -167,7 +167,7 @@ describe('the webhook, asked about a new resource', () => {
     const secrets = Array.from({ length: 200 }, (_, index) => ({
       key: `${'\u202e'.repeat(100)}${String(index)}`,
     }));
-    const { warnings } = await stand.create({ path: 'kv/app', kvSettings: V1, secrets });
+    const { warnings } = await fixture.create({ path: 'kv/app', kvSettings: V1, secrets });
     expect(Math.max(...warnings.map((warning: string) => warning.length))).toBeLessThanOrEqual(256);
     expect(JSON.stringify(warnings)).not.toContain('\u202e');
     expect(warnings.join()).toContain('and 197 more');
@@ -176,18 +176,18 @@ describe('the webhook, asked about a new resource', () => {
   it('accepts of a partial what KMS rejects, with a warning, because its context may come from elsewhere', async () => {
     const spec = {
       secrets: [
-        { key: 'includers', encryptedSecret: stand.encrypt('x', { from: 'the including resource' }) },
-        { key: 'own', secretContext: { a: 'b' }, encryptedSecret: stand.encrypt('x', { a: 'b' }) },
+        { key: 'includers', encryptedSecret: fixture.encrypt('x', { from: 'the including resource' }) },
+        { key: 'own', secretContext: { a: 'b' }, encryptedSecret: fixture.encrypt('x', { a: 'b' }) },
       ],
     };
-    const answer = await stand.create(spec, 'PartialKMSVaultSecret');
+    const answer = await fixture.create(spec, 'PartialKMSVaultSecret');
     expect(answer.allowed).toBe(true);
     expect(answer.warnings[0]).toBe(
       'key "includers": KMS rejects it with the context that the partial gives; accepted, because the context ' +
         'may come from the including resource',
     );
     for (const encryptedSecret of ['not base64!', Buffer.alloc(6145).toString('base64')]) {
-      const refused = await stand.create(
+      const refused = await fixture.create(
         { secrets: [{ key: 'bad', encryptedSecret }] },
         'PartialKMSVaultSecret',
       );
@@ -203,7 +203,7 @@ describe('the webhook, asked about a new resource', () => {
       'text',
       { path: 1, kvSettings: null, secrets: [null, { key: 2 }, []] },
     ]) {
-      const answer = await stand.create(spec);
+      const answer = await fixture.create(spec);
       expect([answer.allowed, answer.status.code]).toEqual([false, 403]);
     }
   });
@@ -222,17 +222,17 @@ describe('the webhook, asked about a change', () => {
         { key: 'hidden', emptySecret: true, encryptedSecret: 'never looked at' },
       ],
     };
-    const added = { key: 'new', encryptedSecret: stand.encrypt('x', { env: 'dev' }) };
-    const answer = await stand.review(
+    const added = { key: 'new', encryptedSecret: fixture.encrypt('x', { env: 'dev' }) };
+    const answer = await fixture.review(
       updateOf(before, { ...before, secrets: [...before.secrets, added].reverse() }),
     );
     expect(answer.allowed).toBe(true);
-    expect(stand.kms.decrypts).toBe(1);
-    const moved = await stand.review(updateOf(before, { ...before, secretContext: { env: 'prod' } }));
+    expect(fixture.kms.decrypts).toBe(1);
+    const moved = await fixture.review(updateOf(before, { ...before, secretContext: { env: 'prod' } }));
     expect(moved.status.message).toMatch(/key "kept": encryptedSecret is not base64/);
     expect(moved.status.message).not.toContain('own');
     const shown = { key: 'hidden', encryptedSecret: 'never looked at' };
-    const uncovered = await stand.review(updateOf(before, { ...before, secrets: [kept, shown] }));
+    const uncovered = await fixture.review(updateOf(before, { ...before, secrets: [kept, shown] }));
     expect(uncovered.status.message).toMatch(/key "hidden": encryptedSecret is not base64/);
   });
 
@@ -240,28 +240,28 @@ describe('the webhook, asked about a change', () => {
     const bad = {
       path: 'sys/x',
       kvSettings: V1,
-      secrets: [{ key: 'a', encryptedSecret: stand.encrypt('x') }],
+      secrets: [{ key: 'a', encryptedSecret: fixture.encrypt('x') }],
     };
     const reordered = { secrets: bad.secrets, kvSettings: V1, path: 'sys/x' };
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
     const allowed = { uid: expect.any(String), allowed: true };
-    expect(await stand.review(updateOf(bad, reordered, 'KMSVaultSecret', { labels: { a: 'b' } }))).toEqual(
+    expect(await fixture.review(updateOf(bad, reordered, 'KMSVaultSecret', { labels: { a: 'b' } }))).toEqual(
       allowed,
     );
-    expect(await stand.review(deleteOf(bad))).toEqual(allowed);
+    expect(await fixture.review(deleteOf(bad))).toEqual(allowed);
     const deletionTimestamp = '2026-01-01T00:00:00Z';
     const changed = updateOf(bad, { ...bad, path: 'sys/y' }, 'KMSVaultSecret', { deletionTimestamp });
-    expect(await stand.review(changed)).toEqual(allowed);
+    expect(await fixture.review(changed)).toEqual(allowed);
     expect(
-      await stand.review({ ...updateOf(bad, { ...bad, path: 'sys/y' }), subResource: 'status' }),
+      await fixture.review({ ...updateOf(bad, { ...bad, path: 'sys/y' }), subResource: 'status' }),
     ).toEqual(allowed);
-    expect(stand.kms.requests.all).toHaveLength(0);
+    expect(fixture.kms.requests.all).toHaveLength(0);
   });
 });
 
 describe('the webhook, when KMS cannot answer', () => {
   const fault = (name: string, status = 400): void => {
-    stand.kms.faults.inject({
+    fixture.kms.faults.inject({
       matches: () => true,
       action: { kind: 'answer', status, body: JSON.stringify({ __type: name, message: 'canary' }) },
     });
@@ -269,27 +269,27 @@ describe('the webhook, when KMS cannot answer', () => {
   const spec = () => ({
     path: 'kv/app',
     kvSettings: V1,
-    secrets: ['a', 'b'].map((key) => ({ key, encryptedSecret: stand.encrypt(key) })),
+    secrets: ['a', 'b'].map((key) => ({ key, encryptedSecret: fixture.encrypt(key) })),
   });
 
   // Before a quota is met: the webhook keeps the pace that it has found.
   it('answers before the caller gives up when KMS hangs', async () => {
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
-    const answer = await stand.create(spec(), 'KMSVaultSecret', { path: '/?timeout=1s' });
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'hang' } });
+    const answer = await fixture.create(spec(), 'KMSVaultSecret', { path: '/?timeout=1s' });
     expect(answer.status.message).toMatch(/keys "a", "b": KMS did not answer in time/);
-    const byUrl = stand.kms.requests.all.length;
+    const byUrl = fixture.kms.requests.all.length;
     expect(byUrl).toBe(2);
   });
 
   it('decrypts the items of a resource side by side, up to the limit', async () => {
-    stand.kms.latencyMs = 40;
+    fixture.kms.latencyMs = 40;
     const secrets = Array.from({ length: 50 }, (_, index) => ({
       key: String(index),
-      encryptedSecret: stand.encrypt(String(index)),
+      encryptedSecret: fixture.encrypt(String(index)),
     }));
-    expect((await stand.create({ ...spec(), secrets })).allowed).toBe(true);
-    expect(stand.kms.decrypts).toBe(50);
-    expect(stand.kms.requests.peakInFlight).toBe(20);
+    expect((await fixture.create({ ...spec(), secrets })).allowed).toBe(true);
+    expect(fixture.kms.decrypts).toBe(50);
+    expect(fixture.kms.requests.peakInFlight).toBe(20);
   });
 
   it.each([
@@ -299,7 +299,7 @@ describe('the webhook, when KMS cannot answer', () => {
     ['DisabledException', 400],
   ])('says of %s that it is not the fault of the resource', async (name, status) => {
     fault(name, status);
-    const answer = await stand.create(spec());
+    const answer = await fixture.create(spec());
     expect([answer.allowed, answer.status.code, answer.status.reason]).toEqual([
       false,
       503,
@@ -311,13 +311,13 @@ describe('the webhook, when KMS cannot answer', () => {
 
   it('tells of real problems, too', async () => {
     fault('ThrottlingException');
-    const answer = await stand.create({ ...spec(), path: 'sys/x' });
+    const answer = await fixture.create({ ...spec(), path: 'sys/x' });
     expect(answer.status.code).toBe(403);
     expect(answer.status.message).toMatch(/spec.path lies in sys\/.*could not be checked, because KMS/);
   });
 
   it('is told apart in the metrics', async () => {
-    const text = await stand.metrics();
+    const text = await fixture.metrics();
     expect(text).toMatch(
       /kms_vault_webhook_admission_total\{kind="KMSVaultSecret",operation="CREATE",allowed="false"\} \d+/,
     );
@@ -327,20 +327,22 @@ describe('the webhook, when KMS cannot answer', () => {
     expect(text).toContain('kms_vault_webhook_build_info{version="test",commit="test"} 1');
     expect(text).toMatch(/kms_vault_webhook_admission_duration_seconds_count [1-9]/);
     expect(text).not.toContain('kms_vault_operator_');
-    expect(await (await fetch(`${stand.metricsUrl}/`)).text()).toContain('kms_vault_webhook_admission_total');
+    expect(await (await fetch(`${fixture.metricsUrl}/`)).text()).toContain(
+      'kms_vault_webhook_admission_total',
+    );
   });
 });
 
 describe('the webhook with other flags', () => {
   it('allows with a warning what KMS cannot check, and restricts paths', async () => {
-    await stand.stop();
-    await stand.start('--on-kms-error', 'allow', '-allowed-vault-paths=kv/{{namespace}}/**');
-    stand.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
-    const secrets = [{ key: 'a', encryptedSecret: stand.encrypt('a') }];
-    const answer = await stand.create({ path: 'kv/default/app', kvSettings: V1, secrets });
+    await fixture.stop();
+    await fixture.start('--on-kms-error', 'allow', '-allowed-vault-paths=kv/{{namespace}}/**');
+    fixture.kms.faults.inject({ matches: () => true, action: { kind: 'reset' } });
+    const secrets = [{ key: 'a', encryptedSecret: fixture.encrypt('a') }];
+    const answer = await fixture.create({ path: 'kv/default/app', kvSettings: V1, secrets });
     expect(answer.allowed).toBe(true);
     expect(answer.warnings).toEqual([expect.stringMatching(/^key "a": could not be checked, because KMS/)]);
-    const refused = await stand.create({ path: 'kv/other/app', kvSettings: V1, secrets });
+    const refused = await fixture.create({ path: 'kv/other/app', kvSettings: V1, secrets });
     expect(refused.status.message).toMatch(
       /"kv\/other\/app" is not among the paths that --allowed-vault-paths/,
     );
@@ -349,15 +351,15 @@ describe('the webhook with other flags', () => {
 
 describe('the webhook under a quota of KMS', () => {
   it('answers before the caller gives up, and says what it waited for', async () => {
-    await stand.stop();
-    await stand.start();
-    stand.kms.quotaPerSecond = 5;
+    await fixture.stop();
+    await fixture.start();
+    fixture.kms.quotaPerSecond = 5;
     const secrets = Array.from({ length: 60 }, (_, index) => ({
       key: `key-${String(index)}`,
-      encryptedSecret: stand.encrypt(`value-${String(index)}`),
+      encryptedSecret: fixture.encrypt(`value-${String(index)}`),
     }));
     const spec = { path: 'secret/data/throttled', kvSettings: V2, secrets };
-    const answer = await stand.review(createOf(spec), { path: '/validate?timeout=2s' });
+    const answer = await fixture.review(createOf(spec), { path: '/validate?timeout=2s' });
     expect(answer).toMatchObject({ allowed: false, status: { code: 503 } });
     expect(answer.status.message).toContain('ThrottlingException');
   });

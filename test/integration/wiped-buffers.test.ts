@@ -9,7 +9,7 @@ import { DEMO_ACCESS_KEY, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
 import { eventually } from '../support/wait.js';
-import { failureOf, VaultStand } from './vault-stand.js';
+import { failureOf, VaultFixture } from './vault-fixture.js';
 
 const SENT = 'value-that-is-sent';
 const RECEIVED = 'value-that-is-received';
@@ -56,17 +56,17 @@ async function expectWiped(...texts: string[]): Promise<void> {
 }
 
 describe('buffers of a request to Vault', () => {
-  let stand: VaultStand;
+  let fixture: VaultFixture;
 
   beforeEach(() => {
-    stand = new VaultStand(server.url, {
+    fixture = new VaultFixture(server.url, {
       values: { VAULT_TOKEN: 'none' },
       config: { maxRetries: 0, timeoutMs: 5_000 },
     });
   });
 
   afterEach(async () => {
-    await stand.close();
+    await fixture.close();
   });
 
   it.each([
@@ -74,7 +74,7 @@ describe('buffers of a request to Vault', () => {
     ['in several parts', ['{"data":{"b":1,', `"a":"${RECEIVED}"}}`]],
   ])('hold zeros once an answer %s is read', async (_how, parts) => {
     answer = { status: 200, parts };
-    const { text } = await stand.client.request(WRITE);
+    const { text } = await fixture.client.request(WRITE);
     expect(text).toBe(parts.join(''));
     await expectWiped(SENT, RECEIVED);
     expect(server.requests.all[0]?.body).toBe(WRITE.body);
@@ -82,24 +82,24 @@ describe('buffers of a request to Vault', () => {
 
   it('hold zeros when the connection is cut in the middle of the answer', async () => {
     answer = { status: 200, parts: [`{"data":{"a":"${RECEIVED}"`], cut: true };
-    expect(await failureOf(stand.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
+    expect(await failureOf(fixture.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
     await expectWiped(SENT, RECEIVED);
   });
 
   it('hold zeros when the connection is cut before an answer', async () => {
     server.faults.inject({ matches: () => true, action: { kind: 'reset' } });
-    expect(await failureOf(stand.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
+    expect(await failureOf(fixture.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
     await expectWiped(SENT);
   });
 
   it('hold zeros when nothing can be sent', async () => {
     await server.close();
-    expect(await failureOf(stand.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
+    expect(await failureOf(fixture.client.request(WRITE))).toMatchObject({ failure: 'unavailable' });
     await expectWiped(SENT);
   });
 
   it('hold zeros when the request is never made', async () => {
-    const failure = stand.transport.send({
+    const failure = fixture.transport.send({
       method: 'POST',
       url: `${server.url}/v1/kv/app`,
       headers: {},

@@ -1,12 +1,12 @@
 import type { EngineVersion } from '../../src/api/resources.js';
 import type { ChangeOptions, KvSecret } from '../../src/vault/kv-store.js';
-import { ReconcileStand } from './reconcile-stand.js';
+import { ReconcileFixture } from './reconcile-fixture.js';
 
 /**
- * A stand whose process can be killed after any of its requests: the request takes effect, its answer is
+ * A fixture whose process can be killed after any of its requests: the request takes effect, its answer is
  * never seen, and nothing more leaves the process until {@link restart}.
  */
-export class MortalStand extends ReconcileStand {
+export class MortalFixture extends ReconcileFixture {
   private left = Number.POSITIVE_INFINITY;
   private dead = false;
   /** Events that the process had said when it died. */

@@ -9,7 +9,7 @@ import { ChildProgram } from './child-program.js';
 import { HttpJson } from './http-json.js';
 import { installInCluster, installInVault, operatorKubeToken, operatorVaultToken } from './installation.js';
 import { KubeApi } from './kube-api.js';
-import { type LoopbackStand, startLoopbackStand } from './loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from './loopback-fixture.js';
 import { VaultApi } from './vault-api.js';
 import { eventually } from './wait.js';
 
@@ -32,13 +32,13 @@ export class ReplicaFixture {
   private readonly directory = mkdtempSync(join(tmpdir(), 'replicas-'));
 
   private constructor(
-    readonly servers: LoopbackStand,
+    readonly servers: LoopbackFixture,
     readonly kube: KubeApi,
     readonly vault: VaultApi,
   ) {}
 
   static async prepare(): Promise<ReplicaFixture> {
-    const servers = await startLoopbackStand();
+    const servers = await startLoopbackFixture();
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
     await installInCluster(kube, { leaderElection: true });
     const vault = new VaultApi(servers.vault.url, servers.vault.rootToken);

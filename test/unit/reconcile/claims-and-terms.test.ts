@@ -3,14 +3,14 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion, KMSVaultSecret, SecretItem } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
-import { ReconcileStand } from '../../support/reconcile-stand.js';
+import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
 const ENGINES: EngineVersion[] = ['v1', 'v2'];
 const item = (key: string, value: string): SecretItem => ({ key, encryptedSecret: FakeKms.encrypt(value) });
-let stand: ReconcileStand;
+let fixture: ReconcileFixture;
 
 beforeEach(() => {
-  stand = new ReconcileStand();
+  fixture = new ReconcileFixture();
 });
 
 describe('a claim', () => {
@@ -19,31 +19,31 @@ describe('a claim', () => {
       path: engineVersion === 'v1' ? `kv/${name}` : `secret/data/${name}`,
       kvSettings: { engineVersion },
     });
-    const status = (): KMSVaultSecret['status'] => stand.cache.secret('default', 'x')?.status;
+    const status = (): KMSVaultSecret['status'] => fixture.cache.secret('default', 'x')?.status;
     const loseStatus = async (): Promise<void> => {
-      stand.vault.onChange = () => (stand.apiDown = true);
-      await stand.reconcile('x', 'edit');
-      stand.apiDown = false;
-      stand.vault.onChange = () => undefined;
+      fixture.vault.onChange = () => (fixture.apiDown = true);
+      await fixture.reconcile('x', 'edit');
+      fixture.apiDown = false;
+      fixture.vault.onChange = () => undefined;
     };
-    stand.secret('x', { ...at('a'), secrets: [item('k', 'one')] }, { finalizers: [DELETE_FINALIZER] });
+    fixture.secret('x', { ...at('a'), secrets: [item('k', 'one')] }, { finalizers: [DELETE_FINALIZER] });
     await loseStatus();
-    const first = stand.replica();
+    const first = fixture.replica();
     // Another replica leads, tells of a, and brings it to b.
-    stand.restart();
-    await stand.reconcile('x');
-    stand.secret('x', { ...at('b'), secrets: [item('k', 'one')] });
-    await stand.reconcile('x', 'edit');
+    fixture.restart();
+    await fixture.reconcile('x');
+    fixture.secret('x', { ...at('b'), secrets: [item('k', 'one')] });
+    await fixture.reconcile('x', 'edit');
     expect(status()).toMatchObject({ path: at('b').path });
     expect(status()?.claim).toBeUndefined();
     // The first one leads again, and is killed between the write and the status.
-    stand.lead(first);
-    stand.secret('x', { ...at('a'), secrets: [item('k', 'two')] });
+    fixture.lead(first);
+    fixture.secret('x', { ...at('a'), secrets: [item('k', 'two')] });
     await loseStatus();
     expect(status()?.claim).toMatchObject({ path: at('a').path });
-    stand.restart();
-    stand.delete(SECRET_KIND, 'x');
-    await stand.reconcile('x', 'edit');
-    expect(stand.values(at('a').path, engineVersion)).toBeUndefined();
+    fixture.restart();
+    fixture.delete(SECRET_KIND, 'x');
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.values(at('a').path, engineVersion)).toBeUndefined();
   });
 });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import type { KMSVaultSecret, SecretItem } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
-import { ReconcileStand } from '../../support/reconcile-stand.js';
+import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
 const PARTIALS = ['p1', 'p2'];
 const ENGINES = { tracked: 'v2', plain: 'v1', pinned: 'v2' } as const;
@@ -128,7 +128,7 @@ function toItems(list: readonly Item[]): SecretItem[] {
 
 /** Key to item, by the rules of precedence: a later include wins, and any include over the own item. */
 function desiredOf(
-  stand: ReconcileStand,
+  fixture: ReconcileFixture,
   secret: KMSVaultSecret,
 ): { wanted: Map<string, SecretItem>; missing: boolean } {
   const wanted = new Map<string, SecretItem>();
@@ -139,7 +139,7 @@ function desiredOf(
   };
   add(secret.spec.secrets);
   for (const include of secret.spec.includeSecrets ?? []) {
-    const partial = stand.cache.partial('default', include);
+    const partial = fixture.cache.partial('default', include);
     const going =
       partial?.metadata.deletionTimestamp !== undefined &&
       partial.metadata.finalizers?.includes(DELETE_FINALIZER) === true;
@@ -150,35 +150,35 @@ function desiredOf(
 }
 
 /** Keys of included partials that are being deleted with our finalizer. */
-function withdrawnOf(stand: ReconcileStand, secret: KMSVaultSecret): Set<string> {
+function withdrawnOf(fixture: ReconcileFixture, secret: KMSVaultSecret): Set<string> {
   const partials = (secret.spec.includeSecrets ?? []).flatMap(
-    (include) => stand.cache.partial('default', include) ?? [],
+    (include) => fixture.cache.partial('default', include) ?? [],
   );
   const going = partials.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
   return new Set(going.flatMap(({ spec }) => spec.secrets ?? []).map((each) => each.key));
 }
 
 /** A status that says `created` without a write must have found a desired value in Vault. */
-function claimIsTrue(stand: ReconcileStand, one: Name, ours: Set<string>): void {
-  const secret = stand.cache.secret('default', one);
+function claimIsTrue(fixture: ReconcileFixture, one: Name, ours: Set<string>): void {
+  const secret = fixture.cache.secret('default', one);
   if (secret?.status?.created !== true || ours.has(pathOf(one))) return;
-  const actual = new Map(Object.entries(stand.values(pathOf(one), ENGINES[one]) ?? {}));
-  const { wanted } = desiredOf(stand, secret);
+  const actual = new Map(Object.entries(fixture.values(pathOf(one), ENGINES[one]) ?? {}));
+  const { wanted } = desiredOf(fixture, secret);
   const found = [...wanted].some(([key, each]) => actual.has(key) && actual.get(key) === plaintextOf(each));
   if (!found) throw new Error(`${one} claims what it never wrote`);
   ours.add(pathOf(one));
 }
 
-async function apply(stand: ReconcileStand, step: Command): Promise<void> {
+async function apply(fixture: ReconcileFixture, step: Command): Promise<void> {
   const finalizers = (set: boolean): { finalizers?: string[] } => ({
     finalizers: set ? [DELETE_FINALIZER] : [],
   });
   switch (step.do) {
     case 'edit': {
       // What is being deleted takes no new spec here: that is another property.
-      if (stand.cache.secret('default', step.name)?.metadata.deletionTimestamp !== undefined) return;
+      if (fixture.cache.secret('default', step.name)?.metadata.deletionTimestamp !== undefined) return;
       const engineVersion = ENGINES[step.name];
-      stand.secret(
+      fixture.secret(
         step.name,
         {
           path: pathOf(step.name),
@@ -191,72 +191,72 @@ async function apply(stand: ReconcileStand, step: Command): Promise<void> {
       return;
     }
     case 'partial':
-      if (stand.cache.partial('default', step.name)?.metadata.deletionTimestamp !== undefined) return;
-      stand.partial(step.name, { secrets: toItems(step.items) }, finalizers(step.finalizer));
+      if (fixture.cache.partial('default', step.name)?.metadata.deletionTimestamp !== undefined) return;
+      fixture.partial(step.name, { secrets: toItems(step.items) }, finalizers(step.finalizer));
       return;
     case 'delete':
-      stand.delete(step.kind === 'secret' ? SECRET_KIND : PARTIAL_KIND, step.name);
+      fixture.delete(step.kind === 'secret' ? SECRET_KIND : PARTIAL_KIND, step.name);
       return;
     case 'tamper':
-      stand.vault.tamper(
+      fixture.vault.tamper(
         pathOf(step.name),
         ENGINES[step.name],
         new Map(step.keys.map((one) => [one, '12345678901234567890'])),
       );
       return;
     case 'lose':
-      stand.vault.lose(pathOf(step.name), step.how);
+      fixture.vault.lose(pathOf(step.name), step.how);
       return;
     case 'fault':
-      if (step.of === 'kms') stand.kms.down = step.down;
-      if (step.of === 'vault') stand.vault.down = step.down;
-      if (step.of === 'api') stand.apiDown = step.down;
+      if (step.of === 'kms') fixture.kms.down = step.down;
+      if (step.of === 'vault') fixture.vault.down = step.down;
+      if (step.of === 'api') fixture.apiDown = step.down;
       return;
     case 'restart':
-      stand.restart();
+      fixture.restart();
       return;
     case 'reconcile':
-      await stand.reconcile(step.name, 'resync', PARTIALS.includes(step.name) ? PARTIAL_KIND : SECRET_KIND);
+      await fixture.reconcile(step.name, 'resync', PARTIALS.includes(step.name) ? PARTIAL_KIND : SECRET_KIND);
       return;
   }
 }
 
-async function reconcileAll(stand: ReconcileStand): Promise<void> {
-  stand.kms.down = false;
-  stand.vault.down = false;
-  stand.apiDown = false;
+async function reconcileAll(fixture: ReconcileFixture): Promise<void> {
+  fixture.kms.down = false;
+  fixture.vault.down = false;
+  fixture.apiDown = false;
   for (let round = 0; round < 6; round += 1) {
-    for (const one of NAMES) await stand.reconcile(one);
-    for (const one of PARTIALS) await stand.reconcile(one, 'resync', PARTIAL_KIND);
+    for (const one of NAMES) await fixture.reconcile(one);
+    for (const one of PARTIALS) await fixture.reconcile(one, 'resync', PARTIAL_KIND);
   }
 }
 
 /** Watches every write of the operator: nothing that is still desired vanishes, nothing foreign is touched. */
-function guard(stand: ReconcileStand): void {
+function guard(fixture: ReconcileFixture): void {
   const seen = new Map<string, ReadonlySet<string>>();
   /** Paths that the operator wrote, or where it found a value of its own. */
   const ours = new Set<string>();
   const look = (one: Name): ReadonlySet<string> =>
-    new Set(stand.vault.peek(pathOf(one), ENGINES[one])?.keys() ?? []);
+    new Set(fixture.vault.peek(pathOf(one), ENGINES[one])?.keys() ?? []);
   const refresh = (): void => {
     for (const one of NAMES) seen.set(pathOf(one), look(one));
   };
-  const original = stand.reconcile.bind(stand);
-  stand.reconcile = async (...parameters) => {
+  const original = fixture.reconcile.bind(fixture);
+  fixture.reconcile = async (...parameters) => {
     refresh();
     const outcome = await original(...parameters);
-    for (const one of NAMES) claimIsTrue(stand, one, ours);
+    for (const one of NAMES) claimIsTrue(fixture, one, ours);
     return outcome;
   };
-  stand.vault.onChange = (path) => {
+  fixture.vault.onChange = (path) => {
     const one = NAMES.find((candidate) => pathOf(candidate) === path);
     if (one === undefined) throw new Error(`a path that no resource names was changed: ${path}`);
-    const secret = stand.cache.secret('default', one);
+    const secret = fixture.cache.secret('default', one);
     if (secret === undefined) throw new Error(`${path} was changed although nobody wants it`);
     const after = look(one);
     if (secret.metadata.deletionTimestamp === undefined) {
-      const { wanted, missing } = desiredOf(stand, secret);
-      const withdrawn = withdrawnOf(stand, secret);
+      const { wanted, missing } = desiredOf(fixture, secret);
+      const withdrawn = withdrawnOf(fixture, secret);
       for (const before of seen.get(path) ?? []) {
         // While an include is missing nobody knows which of the other keys are its own.
         const stays = wanted.has(before) || (missing && !withdrawn.has(before));
@@ -271,23 +271,23 @@ function guard(stand: ReconcileStand): void {
 }
 
 /** What stands in Vault is what the resource wants, as far as anybody can know it. */
-function expectDesired(stand: ReconcileStand, one: Name): void {
-  const secret = stand.cache.secret('default', one);
+function expectDesired(fixture: ReconcileFixture, one: Name): void {
+  const secret = fixture.cache.secret('default', one);
   if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return;
-  if (stand.ready(one)?.reason === 'CasIndexStale') {
+  if (fixture.ready(one)?.reason === 'CasIndexStale') {
     expect(one).toBe('pinned');
     return;
   }
-  const { wanted, missing } = desiredOf(stand, secret);
+  const { wanted, missing } = desiredOf(fixture, secret);
   // A pinned version is not used up by an incomplete secret.
   if (one === 'pinned' && missing) return;
-  const actual = new Map(Object.entries(stand.values(pathOf(one), ENGINES[one]) ?? {}));
+  const actual = new Map(Object.entries(fixture.values(pathOf(one), ENGINES[one]) ?? {}));
   const good = [...wanted].filter(([, each]) => plaintextOf(each) !== undefined);
   for (const [wantedKey, each] of good) {
     expect([wantedKey, actual.get(wantedKey)]).toEqual([wantedKey, plaintextOf(each)]);
   }
   const nothingDecryptable = wanted.size > 0 && good.length === 0;
-  const mentioned = mentionedKeys(stand, secret);
+  const mentioned = mentionedKeys(fixture, secret);
   const onlyWithoutValue = wanted.size === 0 && mentioned.size > 0;
   const neverWrote = secret.status?.created !== true || (one === 'plain' && wanted.size === 0);
   if (missing || nothingDecryptable || onlyWithoutValue || neverWrote) return;
@@ -302,9 +302,9 @@ function plaintextOf({ emptySecret, encryptedSecret = '' }: SecretItem): string 
 }
 
 /** Keys of every item, with or without a value, of the resource and its includes. */
-function mentionedKeys(stand: ReconcileStand, secret: KMSVaultSecret): Set<string> {
+function mentionedKeys(fixture: ReconcileFixture, secret: KMSVaultSecret): Set<string> {
   const included = (secret.spec.includeSecrets ?? []).flatMap(
-    (include) => stand.cache.partial('default', include)?.spec.secrets ?? [],
+    (include) => fixture.cache.partial('default', include)?.spec.secrets ?? [],
   );
   return new Set([...(secret.spec.secrets ?? []), ...included].map((each) => each.key));
 }
@@ -313,12 +313,12 @@ describe('any sequence of edits, drifts, partial changes, deletions and failures
   it('ends with Vault equal to the desired state, and loses nothing that is still desired on the way', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { maxLength: 30 }), async (commands) => {
-        const stand = new ReconcileStand();
-        guard(stand);
-        for (const step of commands) await apply(stand, step);
-        await reconcileAll(stand);
-        expect(stand.logger.entries.filter((entry) => entry.level === 'error')).toEqual([]);
-        for (const one of NAMES) expectDesired(stand, one);
+        const fixture = new ReconcileFixture();
+        guard(fixture);
+        for (const step of commands) await apply(fixture, step);
+        await reconcileAll(fixture);
+        expect(fixture.logger.entries.filter((entry) => entry.level === 'error')).toEqual([]);
+        for (const one of NAMES) expectDesired(fixture, one);
       }),
       { numRuns: 400 },
     );

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion } from '../../../src/api/resources.js';
-import { MortalStand } from '../../support/crash-points.js';
+import { MortalFixture } from '../../support/crash-points.js';
 import { FakeKms } from '../../support/fake-kms.js';
 
 /** More requests than any of these operations makes. */
@@ -18,8 +18,8 @@ const pathOf = (engine: EngineVersion, name: string): string =>
   engine === 'v1' ? `kv/${name}` : `secret/data/${name}`;
 
 /** Our resource at a path, edited or made. */
-function put(stand: MortalStand, engine: EngineVersion, name: string): void {
-  stand.secret(
+function put(fixture: MortalFixture, engine: EngineVersion, name: string): void {
+  fixture.secret(
     'x',
     {
       path: pathOf(engine, name),
@@ -30,36 +30,36 @@ function put(stand: MortalStand, engine: EngineVersion, name: string): void {
   );
 }
 
-function strangerAt(stand: MortalStand, engine: EngineVersion, name: string): void {
-  stand.vault.tamper(pathOf(engine, name), engine, new Map([['theirs', '"precious"']]));
+function strangerAt(fixture: MortalFixture, engine: EngineVersion, name: string): void {
+  fixture.vault.tamper(pathOf(engine, name), engine, new Map([['theirs', '"precious"']]));
 }
 
 /** Paths that were written by the operator. */
-function watchWrites(stand: MortalStand): Set<string> {
+function watchWrites(fixture: MortalFixture): Set<string> {
   const written = new Set<string>();
-  stand.vault.onChange = (path): void => {
-    if (stand.vault.peek(path, path.startsWith('kv/') ? 'v1' : 'v2') !== undefined) written.add(path);
+  fixture.vault.onChange = (path): void => {
+    if (fixture.vault.peek(path, path.startsWith('kv/') ? 'v1' : 'v2') !== undefined) written.add(path);
   };
   return written;
 }
 
-async function reconcileAll(stand: MortalStand): Promise<void> {
-  for (let round = 0; round < 4; round += 1) await stand.reconcile('x');
+async function reconcileAll(fixture: MortalFixture): Promise<void> {
+  for (let round = 0; round < 4; round += 1) await fixture.reconcile('x');
 }
 
-async function goOn(stand: MortalStand, afterwards: (typeof AFTERWARDS)[number]): Promise<void> {
-  stand.restart();
-  if (afterwards !== 'is deleted at once') await reconcileAll(stand);
+async function goOn(fixture: MortalFixture, afterwards: (typeof AFTERWARDS)[number]): Promise<void> {
+  fixture.restart();
+  if (afterwards !== 'is deleted at once') await reconcileAll(fixture);
   if (afterwards === 'converges') return;
-  stand.delete(SECRET_KIND, 'x');
-  await reconcileAll(stand);
-  expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
+  fixture.delete(SECRET_KIND, 'x');
+  await reconcileAll(fixture);
+  expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
 }
 
-function expectSynced(stand: MortalStand, engine: EngineVersion, name: string): void {
-  expect(stand.values(pathOf(engine, name), engine)).toEqual({ a: 'ours' });
-  expect(stand.ready('x')?.reason).toBe('Synced');
-  const status = stand.cache.secret('default', 'x')?.status;
+function expectSynced(fixture: MortalFixture, engine: EngineVersion, name: string): void {
+  expect(fixture.values(pathOf(engine, name), engine)).toEqual({ a: 'ours' });
+  expect(fixture.ready('x')?.reason).toBe('Synced');
+  const status = fixture.cache.secret('default', 'x')?.status;
   expect(status).toMatchObject({ created: true, path: pathOf(engine, name) });
   expect(status?.claim).toBeUndefined();
 }
@@ -81,18 +81,18 @@ describe('a process that is killed after any of its requests', () => {
     'first write on $engine, a stranger at the path: $stranger, then it $afterwards',
     async ({ engine, stranger, afterwards }) => {
       await forEveryRequest(async (requests) => {
-        const stand = new MortalStand();
-        if (stranger) strangerAt(stand, engine, 'b');
-        const written = watchWrites(stand);
-        put(stand, engine, 'b');
-        stand.killAfter(requests);
-        await stand.reconcile('x');
-        const died = stand.isDead;
-        await goOn(stand, afterwards);
-        if (afterwards === 'converges') expectSynced(stand, engine, 'b');
+        const fixture = new MortalFixture();
+        if (stranger) strangerAt(fixture, engine, 'b');
+        const written = watchWrites(fixture);
+        put(fixture, engine, 'b');
+        fixture.killAfter(requests);
+        await fixture.reconcile('x');
+        const died = fixture.isDead;
+        await goOn(fixture, afterwards);
+        if (afterwards === 'converges') expectSynced(fixture, engine, 'b');
         else {
           const stays = stranger && !written.has(pathOf(engine, 'b'));
-          expect(stand.values(pathOf(engine, 'b'), engine)).toEqual(stays ? THEIRS : undefined);
+          expect(fixture.values(pathOf(engine, 'b'), engine)).toEqual(stays ? THEIRS : undefined);
         }
         return { died };
       });
@@ -103,30 +103,30 @@ describe('a process that is killed after any of its requests', () => {
     'path moves on $engine, a stranger at the new one: $stranger, then it $afterwards',
     async ({ engine, stranger, afterwards }) => {
       await forEveryRequest(async (requests) => {
-        const stand = new MortalStand();
-        put(stand, engine, 'a');
-        await reconcileAll(stand);
-        if (stranger) strangerAt(stand, engine, 'b');
-        const written = watchWrites(stand);
-        put(stand, engine, 'b');
-        stand.killAfter(requests);
-        await stand.reconcile('x', 'edit');
-        const died = stand.isDead;
-        await goOn(stand, afterwards);
+        const fixture = new MortalFixture();
+        put(fixture, engine, 'a');
+        await reconcileAll(fixture);
+        if (stranger) strangerAt(fixture, engine, 'b');
+        const written = watchWrites(fixture);
+        put(fixture, engine, 'b');
+        fixture.killAfter(requests);
+        await fixture.reconcile('x', 'edit');
+        const died = fixture.isDead;
+        await goOn(fixture, afterwards);
         const [older, newer] = [pathOf(engine, 'a'), pathOf(engine, 'b')];
         if (afterwards === 'converges') {
-          expectSynced(stand, engine, 'b');
-          expect(stand.values(older, engine)).toEqual({ a: 'ours' });
+          expectSynced(fixture, engine, 'b');
+          expect(fixture.values(older, engine)).toEqual({ a: 'ours' });
         } else if (written.has(newer)) {
-          expect(stand.values(newer, engine)).toBeUndefined();
-          expect(stand.values(older, engine)).toEqual({ a: 'ours' });
-          expect(JSON.stringify(stand.events)).toContain(`${older} stays in Vault`);
+          expect(fixture.values(newer, engine)).toBeUndefined();
+          expect(fixture.values(older, engine)).toEqual({ a: 'ours' });
+          expect(JSON.stringify(fixture.events)).toContain(`${older} stays in Vault`);
         } else {
-          expect(stand.values(newer, engine)).toEqual(stranger ? THEIRS : undefined);
-          const says = stand.events.filter(({ message }) => message.includes(`${older} stays in Vault`));
+          expect(fixture.values(newer, engine)).toEqual(stranger ? THEIRS : undefined);
+          const says = fixture.events.filter(({ message }) => message.includes(`${older} stays in Vault`));
           // A v1 value has no version that would tell whether it is the one that was there at the claim.
           if (says.length > 0) expect([engine, stranger]).toEqual(['v1', true]);
-          expect(stand.values(older, engine)).toEqual(says.length > 0 ? { a: 'ours' } : undefined);
+          expect(fixture.values(older, engine)).toEqual(says.length > 0 ? { a: 'ours' } : undefined);
         }
         return { died };
       });
@@ -137,19 +137,19 @@ describe('a process that is killed after any of its requests', () => {
     'deletion on $engine: $versions writes of somebody else after the removal stay',
     async ({ engine, versions }) => {
       await forEveryRequest(async (requests) => {
-        const stand = new MortalStand();
-        put(stand, engine, 'a');
-        await reconcileAll(stand);
-        stand.delete(SECRET_KIND, 'x');
-        stand.killAfter(requests);
-        await stand.reconcile('x', 'edit');
-        const died = stand.isDead;
-        const removed = stand.values(pathOf(engine, 'a'), engine) === undefined;
-        for (let version = 0; removed && version < versions; version += 1) strangerAt(stand, engine, 'a');
-        stand.restart();
-        await reconcileAll(stand);
-        expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
-        expect(stand.values(pathOf(engine, 'a'), engine)).toEqual(
+        const fixture = new MortalFixture();
+        put(fixture, engine, 'a');
+        await reconcileAll(fixture);
+        fixture.delete(SECRET_KIND, 'x');
+        fixture.killAfter(requests);
+        await fixture.reconcile('x', 'edit');
+        const died = fixture.isDead;
+        const removed = fixture.values(pathOf(engine, 'a'), engine) === undefined;
+        for (let version = 0; removed && version < versions; version += 1) strangerAt(fixture, engine, 'a');
+        fixture.restart();
+        await reconcileAll(fixture);
+        expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
+        expect(fixture.values(pathOf(engine, 'a'), engine)).toEqual(
           removed && versions > 0 ? THEIRS : undefined,
         );
         return { died };

@@ -5,12 +5,12 @@ import { refOf } from '../../../src/api/resource-key.js';
 import type { EngineVersion, KMSVaultSecret } from '../../../src/api/resources.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
-import { ReconcileStand } from '../../support/reconcile-stand.js';
+import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
-let stand: ReconcileStand;
+let fixture: ReconcileFixture;
 
 beforeEach(() => {
-  stand = new ReconcileStand();
+  fixture = new ReconcileFixture();
 });
 
 const A = 'secret/data/a';
@@ -21,22 +21,22 @@ const item = (key: string, value: string): { key: string; encryptedSecret: strin
   encryptedSecret: FakeKms.encrypt(value),
 });
 const theirs = new Map([['theirs', '"precious"']]);
-const reasons = (): string[] => stand.events.map((event) => event.reason);
+const reasons = (): string[] => fixture.events.map((event) => event.reason);
 const messages = (reason: string): string[] =>
-  stand.events.filter((event) => event.reason === reason).map((event) => event.message);
+  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string, value = 'one', metadata: object = { finalizers: [DELETE_FINALIZER] }): void => {
-  stand.secret('x', { path, secrets: [item('a', value)] }, metadata);
+  fixture.secret('x', { path, secrets: [item('a', value)] }, metadata);
 };
 const remove = async (): Promise<void> => {
-  stand.delete(SECRET_KIND, 'x');
-  await stand.reconcile('x', 'edit');
-  expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
+  fixture.delete(SECRET_KIND, 'x');
+  await fixture.reconcile('x', 'edit');
+  expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
 };
 
 /** What an older CRD keeps of every status. */
 function keepOnly(...fields: (keyof NonNullable<KMSVaultSecret['status']>)[]): void {
-  const original = stand.updateStatus.bind(stand);
-  stand.updateStatus = (key, desired) =>
+  const original = fixture.updateStatus.bind(fixture);
+  fixture.updateStatus = (key, desired) =>
     original(key, (current, latest) => {
       const wanted = desired(current, latest) as Record<string, unknown>;
       return Object.fromEntries(fields.flatMap((field) => (field in wanted ? [[field, wanted[field]]] : [])));
@@ -45,55 +45,55 @@ function keepOnly(...fields: (keyof NonNullable<KMSVaultSecret['status']>)[]): v
 
 describe('a path that changes', () => {
   it.each([1, 2])("never overwrites unread a stranger's version %s", async (versions) => {
-    stand.vault.writeOnly.add(A).add(B);
+    fixture.vault.writeOnly.add(A).add(B);
     put(A);
-    await stand.reconcile('x');
-    for (let version = 0; version < versions; version += 1) stand.vault.tamper(B, 'v2', theirs);
+    await fixture.reconcile('x');
+    for (let version = 0; version < versions; version += 1) fixture.vault.tamper(B, 'v2', theirs);
     put(B);
-    await stand.reconcile('x', 'edit');
-    expect(stand.values(B)).toEqual({ theirs: 'precious' });
-    expect(stand.ready('x')?.reason).toBe('VaultForbidden');
-    expect(stand.ready('x')?.message).toContain('check-and-set 0');
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.values(B)).toEqual({ theirs: 'precious' });
+    expect(fixture.ready('x')?.reason).toBe('VaultForbidden');
+    expect(fixture.ready('x')?.message).toContain('check-and-set 0');
   });
 
   it('is written unread where nothing stands, whatever version the old path had', async () => {
-    stand.vault.writeOnly.add(A).add(B);
+    fixture.vault.writeOnly.add(A).add(B);
     put(A);
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     put(A, 'two');
-    await stand.reconcile('x', 'edit');
+    await fixture.reconcile('x', 'edit');
     put(B, 'two');
-    await stand.reconcile('x', 'edit');
-    expect(stand.values(B)).toEqual({ a: 'two' });
-    expect(stand.ready('x')?.reason).toBe('Synced');
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.values(B)).toEqual({ a: 'two' });
+    expect(fixture.ready('x')?.reason).toBe('Synced');
   });
 
   it("says which version gave way at somebody's secret", async () => {
     put(A);
-    await stand.reconcile('x');
-    stand.vault.tamper(B, 'v2', theirs);
+    await fixture.reconcile('x');
+    fixture.vault.tamper(B, 'v2', theirs);
     put(B);
-    await stand.reconcile('x', 'edit');
+    await fixture.reconcile('x', 'edit');
     expect(messages('ExistingValueReplaced')).toEqual([expect.stringContaining(`version 1 at ${B}`)]);
   });
 
   it('names what a claim left behind when the path changes again', async () => {
     put(A);
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     put(B);
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x', 'edit');
-    stand.restart();
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
+    await fixture.reconcile('x', 'edit');
+    fixture.restart();
+    fixture.apiDown = false;
+    fixture.vault.onChange = (): void => undefined;
     put('secret/data/c');
-    await stand.reconcile('x', 'edit');
+    await fixture.reconcile('x', 'edit');
     expect(messages('PathChanged').join('\n')).toContain(`${B} stays in Vault`);
-    expect(stand.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
+    expect(fixture.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
     await remove();
-    expect([stand.values(A), stand.values(B), stand.values('secret/data/c')]).toEqual([
+    expect([fixture.values(A), fixture.values(B), fixture.values('secret/data/c')]).toEqual([
       { a: 'one' },
       { a: 'one' },
       undefined,
@@ -107,23 +107,23 @@ describe('who may write', () => {
     const other = engineVersion === 'v1' ? 'kv/other' : 'secret/data/other';
     const kvSettings = { engineVersion };
     const older = (at: string): void => {
-      stand.secret('older', { path: at, kvSettings, secrets: [item('a', 'older')] });
+      fixture.secret('older', { path: at, kvSettings, secrets: [item('a', 'older')] });
     };
     older(path);
-    stand.secret('younger', { path, kvSettings, secrets: [item('a', 'younger')] });
-    const decrypt = stand.kms.decrypt.bind(stand.kms);
+    fixture.secret('younger', { path, kvSettings, secrets: [item('a', 'younger')] });
+    const decrypt = fixture.kms.decrypt.bind(fixture.kms);
     let moved = false;
-    stand.kms.decrypt = async (request): Promise<string> => {
+    fixture.kms.decrypt = async (request): Promise<string> => {
       if (!moved) {
         moved = true;
         older(other);
-        await stand.reconcile('younger', 'edit');
+        await fixture.reconcile('younger', 'edit');
       }
       return await decrypt(request);
     };
-    await stand.reconcile('older', 'edit');
-    expect(stand.values(path, engineVersion)).toEqual({ a: 'younger' });
-    expect([...stand.requeued.keys()].sort()).toEqual([
+    await fixture.reconcile('older', 'edit');
+    expect(fixture.values(path, engineVersion)).toEqual({ a: 'younger' });
+    expect([...fixture.requeued.keys()].sort()).toEqual([
       'KMSVaultSecret/default/older',
       'KMSVaultSecret/default/younger',
     ]);
@@ -133,15 +133,15 @@ describe('who may write', () => {
     'a write that was on its way when the path changed hands, its answer %s, is put right by the new owner, read or unread',
     async (answer) => {
       for (const unread of [false, true]) {
-        stand = new ReconcileStand();
+        fixture = new ReconcileFixture();
         const kvSettings = { engineVersion: 'v1' as const };
         const path = 'kv/same';
-        if (unread) stand.vault.writeOnly.add(path);
-        stand.secret('older', { path, kvSettings, secrets: [item('a', 'older')] });
-        stand.secret('younger', { path, kvSettings, secrets: [item('a', 'younger')] });
-        const open = stand.vault.open.bind(stand.vault);
+        if (unread) fixture.vault.writeOnly.add(path);
+        fixture.secret('older', { path, kvSettings, secrets: [item('a', 'older')] });
+        fixture.secret('younger', { path, kvSettings, secrets: [item('a', 'younger')] });
+        const open = fixture.vault.open.bind(fixture.vault);
         let moved = false;
-        stand.vault.open = async (at, engine) => {
+        fixture.vault.open = async (at, engine) => {
           const kv = await open(at, engine);
           return {
             ...kv,
@@ -149,8 +149,8 @@ describe('who may write', () => {
               if (moved || at !== path) return await kv.write(data, cas, options);
               options?.guard?.();
               moved = true;
-              stand.secret('older', { path: 'kv/other', kvSettings, secrets: [item('a', 'older')] });
-              await stand.reconcile('younger', 'edit');
+              fixture.secret('older', { path: 'kv/other', kvSettings, secrets: [item('a', 'older')] });
+              await fixture.reconcile('younger', 'edit');
               // It was sent before, and reaches Vault after the new owner's.
               await kv.write(data, cas);
               if (answer === 'lost') throw new VaultError('unavailable', 'no answer');
@@ -158,14 +158,17 @@ describe('who may write', () => {
             },
           };
         };
-        await stand.reconcile('older', 'edit');
-        expect(stand.values(path, 'v1')).toEqual({ a: 'older' });
-        for (const { key, priority } of [...stand.requeued.values()]) {
-          await stand.reconcile(key.name, priority, key.kind);
+        await fixture.reconcile('older', 'edit');
+        expect(fixture.values(path, 'v1')).toEqual({ a: 'older' });
+        for (const { key, priority } of [...fixture.requeued.values()]) {
+          await fixture.reconcile(key.name, priority, key.kind);
         }
-        expect(stand.values(path, 'v1')).toEqual({ a: 'younger' });
-        expect(stand.values('kv/other', 'v1')).toEqual({ a: 'older' });
-        expect([stand.ready('younger')?.reason, stand.ready('older')?.reason]).toEqual(['Synced', 'Synced']);
+        expect(fixture.values(path, 'v1')).toEqual({ a: 'younger' });
+        expect(fixture.values('kv/other', 'v1')).toEqual({ a: 'older' });
+        expect([fixture.ready('younger')?.reason, fixture.ready('older')?.reason]).toEqual([
+          'Synced',
+          'Synced',
+        ]);
       }
     },
   );
@@ -174,11 +177,11 @@ describe('who may write', () => {
 describe('a claim', () => {
   it('is recorded before the first write to a path, and costs one patch once', async () => {
     const claims: unknown[] = [];
-    stand.vault.onChange = (): void => {
-      claims.push(stand.cache.secret('default', 'x')?.status?.claim);
+    fixture.vault.onChange = (): void => {
+      claims.push(fixture.cache.secret('default', 'x')?.status?.claim);
     };
     put(A);
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     expect(claims).toEqual([
       {
         path: A,
@@ -188,98 +191,98 @@ describe('a claim', () => {
         inputsHash: expect.stringMatching(/^sha256:/) as unknown,
       },
     ]);
-    expect(stand.statusPatches).toBe(2);
-    expect(stand.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
+    expect(fixture.statusPatches).toBe(2);
+    expect(fixture.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
     put(A, 'two');
-    await stand.reconcile('x', 'edit');
-    expect(stand.statusPatches).toBe(3);
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.statusPatches).toBe(3);
   });
 
   it('comes before the write: without it nothing is written', async () => {
     put(A);
-    const original = stand.updateStatus.bind(stand);
+    const original = fixture.updateStatus.bind(fixture);
     let down = true;
-    stand.updateStatus = (...parameters) => {
-      stand.apiDown = down;
+    fixture.updateStatus = (...parameters) => {
+      fixture.apiDown = down;
       return original(...parameters);
     };
-    expect(await stand.reconcile('x')).toMatchObject({ result: 'error' });
-    expect(stand.vault.writes).toBe(0);
+    expect(await fixture.reconcile('x')).toMatchObject({ result: 'error' });
+    expect(fixture.vault.writes).toBe(0);
     down = false;
-    stand.apiDown = false;
-    await stand.reconcile('x');
-    expect(stand.values(A)).toEqual({ a: 'one' });
+    fixture.apiDown = false;
+    await fixture.reconcile('x');
+    expect(fixture.values(A)).toEqual({ a: 'one' });
   });
 
   it('holds up nothing where RBAC does not let the status be patched', async () => {
-    stand.updateStatus = () => Promise.resolve({ outcome: 'forbidden' });
+    fixture.updateStatus = () => Promise.resolve({ outcome: 'forbidden' });
     put(A);
-    await stand.reconcile('x');
-    expect(stand.values(A)).toEqual({ a: 'one' });
+    await fixture.reconcile('x');
+    expect(fixture.values(A)).toEqual({ a: 'one' });
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 
   it('without a way to read what became of it keeps the value, and tells how to delete it', async () => {
-    stand.vault.writeOnly.add(A);
+    fixture.vault.writeOnly.add(A);
     put(A);
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x');
-    stand.restart();
-    stand.apiDown = false;
+    await fixture.reconcile('x');
+    fixture.restart();
+    fixture.apiDown = false;
     await remove();
-    expect(stand.values(A)).toEqual({ a: 'one' });
+    expect(fixture.values(A)).toEqual({ a: 'one' });
     expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
   });
 
   it('waits for KMS and Vault when only they can tell whose value it is', async () => {
     put(A);
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x');
-    stand.restart();
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
-    stand.delete(SECRET_KIND, 'x');
-    for (const fault of [stand.kms, stand.vault]) {
+    await fixture.reconcile('x');
+    fixture.restart();
+    fixture.apiDown = false;
+    fixture.vault.onChange = (): void => undefined;
+    fixture.delete(SECRET_KIND, 'x');
+    for (const fault of [fixture.kms, fixture.vault]) {
       fault.down = true;
-      expect((await stand.reconcile('x', 'edit')).result).toBe('error');
-      expect(stand.ready('x')?.reason).toBe('Deleting');
+      expect((await fixture.reconcile('x', 'edit')).result).toBe('error');
+      expect(fixture.ready('x')?.reason).toBe('Deleting');
       fault.down = false;
     }
     expect(reasons()).toContain('DeletionFailed');
-    await stand.reconcile('x', 'edit');
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
-    expect(stand.values(A)).toBeUndefined();
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 });
 
 describe('a written value whose status patch failed', () => {
   it.each(['in one process', 'in another process'])('is deleted with the finalizer, %s', async (where) => {
     put(A);
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x');
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
-    if (where === 'in another process') stand.restart();
+    await fixture.reconcile('x');
+    fixture.apiDown = false;
+    fixture.vault.onChange = (): void => undefined;
+    if (where === 'in another process') fixture.restart();
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
     expect(reasons()).toContain('SecretDeleted');
   });
 
   it('is known to the process where the CRD keeps nothing of it', async () => {
-    stand.updateStatus = () => Promise.resolve({ outcome: 'forbidden' });
+    fixture.updateStatus = () => Promise.resolve({ outcome: 'forbidden' });
     put(A);
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     put(B);
-    await stand.reconcile('x', 'edit');
+    await fixture.reconcile('x', 'edit');
     await remove();
-    expect([stand.values(A), stand.values(B)]).toEqual([{ a: 'one' }, undefined]);
+    expect([fixture.values(A), fixture.values(B)]).toEqual([{ a: 'one' }, undefined]);
   });
 });
 
@@ -293,72 +296,72 @@ describe('`created` without a path', () => {
       const [from, to] = engineVersion === 'v1' ? ['kv/a', 'kv/b'] : [A, B];
       const spec = { kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
       const finalizers = { finalizers: [DELETE_FINALIZER] };
-      stand.secret('x', { ...spec, path: from }, finalizers);
-      await stand.reconcile('x');
-      stand.restart();
-      stand.vault.tamper(to, engineVersion, theirs);
-      stand.vault.writeOnly.add(to);
-      stand.secret('x', { ...spec, path: to, includeSecrets: ['missing'] });
+      fixture.secret('x', { ...spec, path: from }, finalizers);
+      await fixture.reconcile('x');
+      fixture.restart();
+      fixture.vault.tamper(to, engineVersion, theirs);
+      fixture.vault.writeOnly.add(to);
+      fixture.secret('x', { ...spec, path: to, includeSecrets: ['missing'] });
       // Refused, and it says so for this generation.
-      await stand.reconcile('x', 'edit');
-      expect(stand.ready('x')).toBeUndefined();
-      stand.vault.writeOnly.clear();
+      await fixture.reconcile('x', 'edit');
+      expect(fixture.ready('x')).toBeUndefined();
+      fixture.vault.writeOnly.clear();
       await remove();
-      expect(stand.values(to, engineVersion)).toEqual({ theirs: 'precious' });
+      expect(fixture.values(to, engineVersion)).toEqual({ theirs: 'precious' });
       expect(messages('SecretKept').join('\n')).toContain('to delete it by hand: vault ');
     },
   );
 
   it('counts for a spec that never changed', async () => {
     keepOnly('created');
-    stand.vault.tamper(A, 'v2', new Map([['a', '"by the Go operator"']]));
+    fixture.vault.tamper(A, 'v2', new Map([['a', '"by the Go operator"']]));
     put(A);
-    const secret = stand.cache.secret('default', 'x');
+    const secret = fixture.cache.secret('default', 'x');
     if (secret === undefined) throw new Error('there is no x');
-    await stand.updateStatus(refOf(secret), () => ({ created: true }));
+    await fixture.updateStatus(refOf(secret), () => ({ created: true }));
     expect(secret.metadata.generation).toBe(1);
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 
   it('counts where Vault holds what the resource would write', async () => {
     keepOnly('created');
     put(A, 'zero');
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     put(A);
-    await stand.reconcile('x', 'edit');
-    stand.restart();
+    await fixture.reconcile('x', 'edit');
+    fixture.restart();
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 
   it('is not given up while permissions may still come', async () => {
     keepOnly('created');
     put(A, 'zero');
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     put(A);
-    await stand.reconcile('x', 'edit');
-    stand.restart();
-    stand.vault.notReplicated = true;
-    stand.delete(SECRET_KIND, 'x');
-    expect(await stand.reconcile('x', 'edit')).toMatchObject({ result: 'error' });
-    expect(stand.find(SECRET_KIND, 'x')).toBeDefined();
-    stand.vault.notReplicated = false;
+    await fixture.reconcile('x', 'edit');
+    fixture.restart();
+    fixture.vault.notReplicated = true;
+    fixture.delete(SECRET_KIND, 'x');
+    expect(await fixture.reconcile('x', 'edit')).toMatchObject({ result: 'error' });
+    expect(fixture.find(SECRET_KIND, 'x')).toBeDefined();
+    fixture.vault.notReplicated = false;
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 
   it('empties no v1 secret at a path it moved to', async () => {
     keepOnly('created');
-    stand.secret('x', { path: 'kv/a', kvSettings: v1, secrets: [item('a', 'one')] });
-    await stand.reconcile('x');
-    stand.restart();
+    fixture.secret('x', { path: 'kv/a', kvSettings: v1, secrets: [item('a', 'one')] });
+    await fixture.reconcile('x');
+    fixture.restart();
     for (const unread of [false, true]) {
-      stand.vault.tamper('kv/b', 'v1', theirs);
-      if (unread) stand.vault.writeOnly.add('kv/b');
-      stand.secret('x', { path: 'kv/b', kvSettings: v1, secrets: [] });
-      await stand.reconcile('x', 'edit');
-      expect(stand.values('kv/b', 'v1')).toEqual({ theirs: 'precious' });
+      fixture.vault.tamper('kv/b', 'v1', theirs);
+      if (unread) fixture.vault.writeOnly.add('kv/b');
+      fixture.secret('x', { path: 'kv/b', kvSettings: v1, secrets: [] });
+      await fixture.reconcile('x', 'edit');
+      expect(fixture.values('kv/b', 'v1')).toEqual({ theirs: 'precious' });
     }
   });
 });
@@ -366,37 +369,37 @@ describe('`created` without a path', () => {
 describe('a finalizer', () => {
   it('lets an heir that came after the path was opened have the value', async () => {
     put(A);
-    await stand.reconcile('x');
-    stand.delete(SECRET_KIND, 'x');
-    const open = stand.vault.open.bind(stand.vault);
-    stand.vault.open = async (...parameters) => {
+    await fixture.reconcile('x');
+    fixture.delete(SECRET_KIND, 'x');
+    const open = fixture.vault.open.bind(fixture.vault);
+    fixture.vault.open = async (...parameters) => {
       const kv = await open(...parameters);
-      stand.secret('heir', { path: A, secrets: [item('a', 'one')] });
+      fixture.secret('heir', { path: A, secrets: [item('a', 'one')] });
       return kv;
     };
-    await stand.reconcile('x', 'edit');
-    expect(stand.values(A)).toEqual({ a: 'one' });
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.values(A)).toEqual({ a: 'one' });
     expect(messages('SecretKept').join('\n')).toContain('default/heir');
-    expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
+    expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
   });
 
   it('that was removed by hand leaves nothing behind that a later one would act on', async () => {
     put(A, 'one', { finalizers: [DELETE_FINALIZER, 'example.com/other'] });
-    await stand.reconcile('x');
-    stand.delete(SECRET_KIND, 'x');
-    const original = stand.removeFinalizer.bind(stand);
-    stand.removeFinalizer = () => Promise.resolve({ outcome: 'forbidden' });
-    expect((await stand.reconcile('x', 'edit')).result).toBe('error');
-    await original(refOf(stand.find(SECRET_KIND, 'x') as KMSVaultSecret));
-    expect((await stand.reconcile('x')).result).toBe('deleted');
+    await fixture.reconcile('x');
+    fixture.delete(SECRET_KIND, 'x');
+    const original = fixture.removeFinalizer.bind(fixture);
+    fixture.removeFinalizer = () => Promise.resolve({ outcome: 'forbidden' });
+    expect((await fixture.reconcile('x', 'edit')).result).toBe('error');
+    await original(refOf(fixture.find(SECRET_KIND, 'x') as KMSVaultSecret));
+    expect((await fixture.reconcile('x')).result).toBe('deleted');
     // The same uid again: whatever stands there now was not deleted by anybody.
-    stand.vault.tamper(A, 'v2', new Map([['a', '"one"']]));
-    const secret = stand.find(SECRET_KIND, 'x');
+    fixture.vault.tamper(A, 'v2', new Map([['a', '"one"']]));
+    const secret = fixture.find(SECRET_KIND, 'x');
     expect(secret?.metadata.finalizers).toEqual(['example.com/other']);
-    stand.removeFinalizer = original;
-    stand.secret('x', { path: A, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
-    stand.delete(SECRET_KIND, 'x');
-    await stand.reconcile('x', 'edit');
-    expect(stand.values(A)).toBeUndefined();
+    fixture.removeFinalizer = original;
+    fixture.secret('x', { path: A, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
+    fixture.delete(SECRET_KIND, 'x');
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.values(A)).toBeUndefined();
   });
 });

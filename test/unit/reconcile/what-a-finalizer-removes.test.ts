@@ -3,12 +3,12 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
-import { ReconcileStand } from '../../support/reconcile-stand.js';
+import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
-let stand: ReconcileStand;
+let fixture: ReconcileFixture;
 
 beforeEach(() => {
-  stand = new ReconcileStand();
+  fixture = new ReconcileFixture();
 });
 
 const A = 'secret/data/a';
@@ -18,28 +18,28 @@ const item = (key: string, value: string): { key: string; encryptedSecret: strin
 });
 const theirs = new Map([['theirs', '"precious"']]);
 const messages = (reason: string): string[] =>
-  stand.events.filter((event) => event.reason === reason).map((event) => event.message);
+  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string): void => {
-  stand.secret('x', { path, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
+  fixture.secret('x', { path, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
 };
 const remove = async (): Promise<void> => {
-  stand.delete(SECRET_KIND, 'x');
-  await stand.reconcile('x', 'edit');
-  expect(stand.find(SECRET_KIND, 'x')).toBeUndefined();
+  fixture.delete(SECRET_KIND, 'x');
+  await fixture.reconcile('x', 'edit');
+  expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
 };
 
 describe('an edit after a first write whose status patch failed', () => {
   const begin = async (path: string): Promise<void> => {
     const engineVersion = path === A ? 'v2' : 'v1';
     const spec = { path, kvSettings: { engineVersion } as const };
-    stand.secret('x', { ...spec, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.secret('x', { ...spec, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x');
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
-    stand.secret('x', { ...spec, secrets: [item('a', 'two')] });
+    await fixture.reconcile('x');
+    fixture.apiDown = false;
+    fixture.vault.onChange = (): void => undefined;
+    fixture.secret('x', { ...spec, secrets: [item('a', 'two')] });
   };
 
   describe.each([A, 'kv/a'])('at %s', (path) => {
@@ -48,22 +48,22 @@ describe('an edit after a first write whose status patch failed', () => {
     it('is deleted by the process that wrote', async () => {
       await begin(path);
       await remove();
-      expect(stand.values(path, engine)).toBeUndefined();
+      expect(fixture.values(path, engine)).toBeUndefined();
     });
 
     it('is deleted by another process that has synced the edit', async () => {
       await begin(path);
-      stand.restart();
-      await stand.reconcile('x', 'edit');
+      fixture.restart();
+      await fixture.reconcile('x', 'edit');
       await remove();
-      expect(stand.values(path, engine)).toBeUndefined();
+      expect(fixture.values(path, engine)).toBeUndefined();
     });
 
     it('stays where no process has seen the edit before the deletion: nothing shows whose value it is', async () => {
       await begin(path);
-      stand.restart();
+      fixture.restart();
       await remove();
-      expect(stand.values(path, engine)).toEqual({ a: 'one' });
+      expect(fixture.values(path, engine)).toEqual({ a: 'one' });
       expect(messages('SecretKept').join('\n')).toContain(
         path === A ? 'vault kv metadata delete secret/a' : 'vault delete kv/a',
       );
@@ -74,19 +74,19 @@ describe('an edit after a first write whose status patch failed', () => {
 describe('the removal of a v2 secret', () => {
   it('goes on where the history does, whoever wrote last', async () => {
     put(A);
-    await stand.reconcile('x');
-    stand.vault.tamper(A, 'v2', theirs);
+    await fixture.reconcile('x');
+    fixture.vault.tamper(A, 'v2', theirs);
     await remove();
-    expect(stand.values(A)).toBeUndefined();
+    expect(fixture.values(A)).toBeUndefined();
   });
 
   it.each([1, 2, 11])('spares a secret that was created anew since, at version %s', async (versions) => {
     put(A);
-    await stand.reconcile('x');
-    stand.vault.lose(A, 'everything');
-    for (let version = 0; version < versions; version += 1) stand.vault.tamper(A, 'v2', theirs);
+    await fixture.reconcile('x');
+    fixture.vault.lose(A, 'everything');
+    for (let version = 0; version < versions; version += 1) fixture.vault.tamper(A, 'v2', theirs);
     await remove();
-    expect(stand.values(A)).toEqual({ theirs: 'precious' });
+    expect(fixture.values(A)).toEqual({ theirs: 'precious' });
     expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
   });
 
@@ -95,18 +95,18 @@ describe('the removal of a v2 secret', () => {
     { last: new Map([['a', '"one"']]), stays: undefined },
   ])('where Vault has dropped our version, needs our content: $stays stays', async ({ last, stays }) => {
     put(A);
-    await stand.reconcile('x');
-    for (let version = 0; version < 10; version += 1) stand.vault.tamper(A, 'v2', theirs);
-    stand.vault.tamper(A, 'v2', last);
+    await fixture.reconcile('x');
+    for (let version = 0; version < 10; version += 1) fixture.vault.tamper(A, 'v2', theirs);
+    fixture.vault.tamper(A, 'v2', last);
     await remove();
-    expect(stand.values(A)).toEqual(stays);
+    expect(fixture.values(A)).toEqual(stays);
   });
 });
 
 const PATHS = { v1: 'kv/a', v2: A } as const;
 const putOn = (engineVersion: 'v1' | 'v2', spec: object = {}): void => {
   const whole = { path: PATHS[engineVersion], kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
-  stand.secret('x', { ...whole, ...spec }, { finalizers: [DELETE_FINALIZER] });
+  fixture.secret('x', { ...whole, ...spec }, { finalizers: [DELETE_FINALIZER] });
 };
 const lost = (): VaultError =>
   new VaultError('unavailable', 'no answer', { operation: 'delete', maybeDone: true });
@@ -115,14 +115,14 @@ describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (e
   const path = PATHS[engine];
   const loseAnswer = async (): Promise<void> => {
     putOn(engine);
-    await stand.reconcile('x');
-    stand.vault.onChange = (): void => {
+    await fixture.reconcile('x');
+    fixture.vault.onChange = (): void => {
       throw lost();
     };
-    stand.delete(SECRET_KIND, 'x');
-    await stand.reconcile('x', 'edit');
-    stand.vault.onChange = (): void => undefined;
-    expect(stand.find(SECRET_KIND, 'x')).toBeDefined();
+    fixture.delete(SECRET_KIND, 'x');
+    await fixture.reconcile('x', 'edit');
+    fixture.vault.onChange = (): void => undefined;
+    expect(fixture.find(SECRET_KIND, 'x')).toBeDefined();
     expect(messages('DeletionFailed').join('\n')).toContain(`${path} may still be in Vault`);
   };
 
@@ -130,20 +130,20 @@ describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (e
     'spares what somebody else has put there when %s goes on',
     async (who) => {
       await loseAnswer();
-      expect(stand.values(path, engine)).toBeUndefined();
-      stand.vault.tamper(path, engine, theirs);
-      if (who === 'another process') stand.restart();
+      expect(fixture.values(path, engine)).toBeUndefined();
+      fixture.vault.tamper(path, engine, theirs);
+      if (who === 'another process') fixture.restart();
       await remove();
-      expect(stand.values(path, engine)).toEqual({ theirs: 'precious' });
+      expect(fixture.values(path, engine)).toEqual({ theirs: 'precious' });
       expect(messages('SecretKept').join('\n')).not.toContain('Nothing was deleted');
     },
   );
 
   it('is repeated where the value is still ours', async () => {
     await loseAnswer();
-    stand.vault.tamper(path, engine, new Map([['a', '"one"']]));
+    fixture.vault.tamper(path, engine, new Map([['a', '"one"']]));
     await remove();
-    expect(stand.values(path, engine)).toBeUndefined();
+    expect(fixture.values(path, engine)).toBeUndefined();
   });
 });
 
@@ -154,62 +154,62 @@ describe.each(['v1', 'v2'] as const)('a removal on %s that surely had no effect'
     new VaultError('unavailable', 'sealed', { status: 503, operation: 'delete', maybeDone: false }),
   ];
   const refuse = async (error: VaultError): Promise<void> => {
-    const open = stand.vault.open.bind(stand.vault);
-    stand.vault.open = async (...parameters) => ({
+    const open = fixture.vault.open.bind(fixture.vault);
+    fixture.vault.open = async (...parameters) => ({
       ...(await open(...parameters)),
       remove: (options) => {
         options?.guard?.();
         return Promise.reject(error);
       },
     });
-    await stand.reconcile('x', 'edit');
-    stand.vault.open = open;
-    expect(stand.ready('x')?.reason).toBe('Deleting');
+    await fixture.reconcile('x', 'edit');
+    fixture.vault.open = open;
+    expect(fixture.ready('x')?.reason).toBe('Deleting');
   };
 
   it.each(refusals)('is repeated after a restart, whoever wrote last: $message', async (error) => {
     putOn(engine);
-    await stand.reconcile('x');
-    stand.vault.tamper(path, engine, new Map([...theirs, ['a', '"one"']]));
-    stand.delete(SECRET_KIND, 'x');
+    await fixture.reconcile('x');
+    fixture.vault.tamper(path, engine, new Map([...theirs, ['a', '"one"']]));
+    fixture.delete(SECRET_KIND, 'x');
     await refuse(error);
-    stand.restart();
+    fixture.restart();
     await remove();
-    expect(stand.values(path, engine)).toBeUndefined();
+    expect(fixture.values(path, engine)).toBeUndefined();
   });
 
   it.each(refusals)('is repeated after a restart, though its partial is gone: $message', async (error) => {
-    stand.partial('p', { secrets: [item('a', 'one')] });
+    fixture.partial('p', { secrets: [item('a', 'one')] });
     putOn(engine, { secrets: [], includeSecrets: ['p'] });
-    await stand.reconcile('x');
-    stand.delete(SECRET_KIND, 'x');
-    stand.delete(PARTIAL_KIND, 'p');
+    await fixture.reconcile('x');
+    fixture.delete(SECRET_KIND, 'x');
+    fixture.delete(PARTIAL_KIND, 'p');
     await refuse(error);
-    stand.restart();
+    fixture.restart();
     await remove();
-    expect(stand.values(path, engine)).toBeUndefined();
+    expect(fixture.values(path, engine)).toBeUndefined();
   });
 
   it('leaves the claim of a path that was just taken as it was', async () => {
     const older = `${path}-older`;
     putOn(engine, { path: older });
-    await stand.reconcile('x');
+    await fixture.reconcile('x');
     putOn(engine);
-    stand.vault.onChange = (): void => {
-      stand.apiDown = true;
+    fixture.vault.onChange = (): void => {
+      fixture.apiDown = true;
     };
-    await stand.reconcile('x', 'edit');
-    stand.apiDown = false;
-    stand.vault.onChange = (): void => undefined;
-    stand.restart();
-    const claim = stand.cache.secret('default', 'x')?.status?.claim;
+    await fixture.reconcile('x', 'edit');
+    fixture.apiDown = false;
+    fixture.vault.onChange = (): void => undefined;
+    fixture.restart();
+    const claim = fixture.cache.secret('default', 'x')?.status?.claim;
     expect(claim).toMatchObject({ path, held: 'nothing' });
-    stand.delete(SECRET_KIND, 'x');
+    fixture.delete(SECRET_KIND, 'x');
     await refuse(new VaultError('forbidden', 'may not delete', { status: 403, operation: 'delete' }));
-    expect(stand.cache.secret('default', 'x')?.status?.claim).toEqual(claim);
-    stand.restart();
+    expect(fixture.cache.secret('default', 'x')?.status?.claim).toEqual(claim);
+    fixture.restart();
     await remove();
-    expect(stand.values(path, engine)).toBeUndefined();
-    expect(stand.values(older, engine)).toEqual({ a: 'one' });
+    expect(fixture.values(path, engine)).toBeUndefined();
+    expect(fixture.values(older, engine)).toEqual({ a: 'one' });
   });
 });

@@ -27,7 +27,7 @@ import { FakeVault } from './fake-vault.js';
 import { RecordingLogger } from './loggers.js';
 
 /** The parts of step 3 on fakes: an API server that is a map, a Vault and a KMS in memory. */
-export class ReconcileStand implements ResourceClient {
+export class ReconcileFixture implements ResourceClient {
   readonly vault = new FakeVault();
   readonly kms = new FakeKms();
   readonly cache = new IndexedResourceCache();

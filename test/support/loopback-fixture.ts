@@ -7,7 +7,7 @@ import { webhookAdmission } from '../servers/kubernetes/webhook-admission.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
 
 /** The three servers that the operator talks to, on loopback. */
-export interface LoopbackStand {
+export interface LoopbackFixture {
   readonly kubernetes: LoopbackKubernetes;
   readonly vault: LoopbackVault;
   readonly kms: LoopbackKms;
@@ -16,9 +16,9 @@ export interface LoopbackStand {
   close(): Promise<void>;
 }
 
-export async function startLoopbackStand(
+export async function startLoopbackFixture(
   options: { readonly pathPrefix?: string; readonly vaultTls?: ServerOptions } = {},
-): Promise<LoopbackStand> {
+): Promise<LoopbackFixture> {
   const { vaultTls, ...kubernetesOptions } = options;
   const [kubernetes, vault, kms] = await Promise.all([
     startKubernetesServer({ ...kubernetesOptions, admission: webhookAdmission() }),

@@ -14,7 +14,7 @@ import {
   operatorKubeToken,
 } from '../support/installation.js';
 import { KubeApi, manifestsIn } from '../support/kube-api.js';
-import { type LoopbackStand, startLoopbackStand } from '../support/loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from '../support/loopback-fixture.js';
 import { VaultApi } from '../support/vault-api.js';
 import { LeakScanner } from './leaks.js';
 import { GUARDED, MOUNTS, NAMESPACES } from './planner.js';
@@ -44,7 +44,7 @@ export interface Replica {
 }
 
 /** The servers, the built programs and their files, for one run. */
-export class ChaosStand {
+export class ChaosFixture {
   readonly replicas: Replica[] = [];
   readonly scanner = new LeakScanner();
   readonly sealed: SealedValues;
@@ -61,7 +61,7 @@ export class ChaosStand {
   private readonly vaultUrl: string;
 
   private constructor(
-    readonly servers: LoopbackStand,
+    readonly servers: LoopbackFixture,
     readonly kube: KubeApi,
     private readonly root: VaultApi,
     readonly fragileKey: KmsKey,
@@ -75,14 +75,14 @@ export class ChaosStand {
   }
 
   /** @param processes how many may be started in the run. */
-  static async prepare(processes: number, timeline: ChaosTimeline): Promise<ChaosStand> {
+  static async prepare(processes: number, timeline: ChaosTimeline): Promise<ChaosFixture> {
     const authorities = { webhook: await TestAuthority.create(), vault: await TestAuthority.create() };
-    const servers = await startLoopbackStand({ vaultTls: await authorities.vault.issue() });
+    const servers = await startLoopbackFixture({ vaultTls: await authorities.vault.issue() });
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
     const root = new VaultApi(servers.vault.url, servers.vault.rootToken, { ca: authorities.vault.cert });
-    const stand = new ChaosStand(servers, kube, root, servers.kms.addKey(), authorities, timeline);
-    await stand.setUp(processes);
-    return stand;
+    const fixture = new ChaosFixture(servers, kube, root, servers.kms.addKey(), authorities, timeline);
+    await fixture.setUp(processes);
+    return fixture;
   }
 
   private async setUp(processes: number): Promise<void> {

@@ -36,7 +36,7 @@ export interface CallOptions {
 }
 
 /** The webhook's real container in this process, a KMS on loopback and a mounted certificate. */
-export class WebhookStand {
+export class WebhookFixture {
   readonly logger = new RecordingLogger();
   container!: DependencyContainer;
   port = 0;
@@ -53,16 +53,16 @@ export class WebhookStand {
     this.agent = new Agent({ keepAlive: true, ca: authority.cert });
   }
 
-  static async prepare(): Promise<WebhookStand> {
-    const stand = new WebhookStand(
+  static async prepare(): Promise<WebhookFixture> {
+    const fixture = new WebhookFixture(
       await startKmsServer(),
       await TestAuthority.create(),
       mkdtempSync(join(tmpdir(), 'webhook-')),
     );
     process.env.AWS_ACCESS_KEY_ID = DEMO_ACCESS_KEY.accessKeyId;
     process.env.AWS_SECRET_ACCESS_KEY = DEMO_ACCESS_KEY.secretAccessKey;
-    stand.mount(await stand.authority.issue());
-    return stand;
+    fixture.mount(await fixture.authority.issue());
+    return fixture;
   }
 
   get flags(): string[] {

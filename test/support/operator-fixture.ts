@@ -15,20 +15,20 @@ import type { Json } from './http-json.js';
 import { installInCluster, installInVault, operatorKubeToken, operatorVaultToken } from './installation.js';
 import { KubeApi, type Manifest } from './kube-api.js';
 import { RecordingLogger } from './loggers.js';
-import { type LoopbackStand, startLoopbackStand } from './loopback-stand.js';
+import { type LoopbackFixture, startLoopbackFixture } from './loopback-fixture.js';
 import { VaultApi } from './vault-api.js';
 import { eventually } from './wait.js';
 
 const NAMESPACE = 'default';
 
 /** The operator's real container in this process, against servers on loopback. */
-export class OperatorStand {
+export class OperatorFixture {
   readonly logger = new RecordingLogger();
   private program: OperatorProgram | undefined;
   container!: DependencyContainer;
 
   private constructor(
-    readonly servers: LoopbackStand,
+    readonly servers: LoopbackFixture,
     readonly kube: KubeApi,
     readonly vault: VaultApi,
     readonly token: string,
@@ -37,8 +37,8 @@ export class OperatorStand {
   /** @param options.crds instead of the shipped ones; an empty list applies none. */
   static async prepare(
     options: { crds?: readonly Manifest[]; role?: Manifest } = {},
-  ): Promise<OperatorStand> {
-    const servers = await startLoopbackStand();
+  ): Promise<OperatorFixture> {
+    const servers = await startLoopbackFixture();
     Object.assign(process.env, servers.awsEnvironment);
     const kube = new KubeApi(servers.kubernetes.adminKubeconfig());
     await installInCluster(kube, options);
@@ -48,7 +48,7 @@ export class OperatorStand {
     }
     const root = new VaultApi(servers.vault.url, servers.vault.rootToken);
     await installInVault(root);
-    return new OperatorStand(servers, kube, root, await operatorVaultToken(root));
+    return new OperatorFixture(servers, kube, root, await operatorVaultToken(root));
   }
 
   /** Starts an operator; the one before must have been stopped. */

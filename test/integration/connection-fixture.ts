@@ -20,7 +20,7 @@ import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL, DEMO_REGION } from '..
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
-import { VaultStand, type StandOptions } from './vault-stand.js';
+import { VaultFixture, type FixtureOptions } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
 
 /** A request to the K/V v1 mount `kv`. */
@@ -46,9 +46,9 @@ export function closing<T extends Closing>(thing: T): T {
   return thing;
 }
 
-export function vaultStand(address: string, options: StandOptions = {}): VaultStand {
+export function vaultFixture(address: string, options: FixtureOptions = {}): VaultFixture {
   const config = { caCertBytes: authority.cert, maxRetries: 0, timeoutMs: 20_000, ...options.config };
-  return closing(new VaultStand(address, { values: { VAULT_TOKEN: 'none' }, ...options, config }));
+  return closing(new VaultFixture(address, { values: { VAULT_TOKEN: 'none' }, ...options, config }));
 }
 
 interface KmsOptions {

@@ -15,7 +15,7 @@ import { settled } from '../support/fake-clock.js';
 import { RecordingLogger } from '../support/loggers.js';
 import { eventually } from '../support/wait.js';
 
-export interface StandOptions {
+export interface FixtureOptions {
   readonly config?: Partial<VaultConfig>;
   readonly network?: NetworkConfig;
   readonly aws?: AwsConfig;
@@ -31,7 +31,7 @@ export interface StandOptions {
 }
 
 /** The Vault side of the operator, wired as the composition wires it, before any server. */
-export class VaultStand {
+export class VaultFixture {
   readonly logger = new RecordingLogger();
   readonly registry = new Registry();
   readonly transport: VaultTransport;
@@ -40,7 +40,7 @@ export class VaultStand {
   readonly store: VaultKvStore;
   private inFlight = 0;
 
-  constructor(address: string, options: StandOptions) {
+  constructor(address: string, options: FixtureOptions) {
     const { method = 'token', clock = systemClock } = options;
     const config: VaultConfig = {
       address,
