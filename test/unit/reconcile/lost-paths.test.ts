@@ -6,91 +6,11 @@ import { VaultError } from '../../../src/vault/vault-error.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
-const PATH = 'secret/data/shared';
-const theirs = new Map([['a', '"of the older one"']]);
-
 let fixture: ReconcileFixture;
 
 beforeEach(() => {
   fixture = new ReconcileFixture();
   fixture.view.unseenNamespaces = ['b'];
-});
-
-function put(value = 'ours'): void {
-  const secrets = [{ key: 'a', encryptedSecret: FakeKms.encrypt(value) }];
-  fixture.secret('x', { path: PATH, secrets }, { finalizers: [DELETE_FINALIZER] });
-}
-
-const restart = (): void => {
-  fixture.restart();
-};
-
-describe('while a watched namespace cannot be listed', () => {
-  it.each(['another value', 'the same value'])(
-    'a resource does not take a path that holds %s',
-    async (held) => {
-      fixture.vault.tamper(PATH, 'v2', held === 'the same value' ? new Map([['a', '"ours"']]) : theirs);
-      const before = fixture.values(PATH);
-      put();
-      expect(await fixture.reconcile('x', 'edit')).toMatchObject({ result: 'blocked' });
-      expect(fixture.ready('x')).toMatchObject({
-        reason: 'PathConflict',
-        message: expect.stringContaining(' b,'),
-      });
-      expect(fixture.cache.secret('default', 'x')?.status?.created).toBeUndefined();
-      expect(fixture.kms.asked).toBe(0);
-      fixture.delete(SECRET_KIND, 'x');
-      await fixture.reconcile('x', 'edit');
-      expect(fixture.values(PATH)).toEqual(before);
-    },
-  );
-
-  it('a resource does not take unread a path that it may not read', async () => {
-    fixture.vault.writeOnly.add(PATH);
-    put();
-    await fixture.reconcile('x', 'edit');
-    expect(fixture.values(PATH)).toBeUndefined();
-    expect(fixture.ready('x')?.reason).toBe('PathConflict');
-  });
-
-  it('a resource takes a free path, and keeps it', async () => {
-    put();
-    await fixture.reconcile('x', 'edit');
-    expect(fixture.values(PATH)).toEqual({ a: 'ours' });
-    restart();
-    put('edited');
-    await fixture.reconcile('x', 'edit');
-    expect(fixture.values(PATH)).toEqual({ a: 'edited' });
-  });
-
-  it('a path that a resource had lost before stays with the owner, whoever wrote it first', async () => {
-    fixture.view.unseenNamespaces = [];
-    put();
-    await fixture.reconcile('x', 'edit');
-    const older = { creationTimestamp: '2020-01-01T00:00:00Z' };
-    fixture.secret('older', { path: PATH, secrets: [] }, older);
-    await fixture.reconcile('x', 'edit');
-    expect(fixture.ready('x')?.reason).toBe('PathConflict');
-    fixture.vault.tamper(PATH, 'v2', theirs);
-    fixture.delete(SECRET_KIND, 'older');
-    fixture.view.unseenNamespaces = ['b'];
-    restart();
-    await fixture.reconcile('x');
-    expect(fixture.values(PATH)).toEqual({ a: 'of the older one' });
-    fixture.delete(SECRET_KIND, 'x');
-    await fixture.reconcile('x', 'edit');
-    expect(fixture.values(PATH)).toEqual({ a: 'of the older one' });
-    expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
-  });
-
-  it('what was refused is written once every namespace is known', async () => {
-    fixture.vault.tamper(PATH, 'v2', theirs);
-    put();
-    await fixture.reconcile('x', 'edit');
-    fixture.view.unseenNamespaces = [];
-    await fixture.reconcile('x');
-    expect(fixture.values(PATH)).toEqual({ a: 'ours' });
-  });
 });
 
 const PATHS = { v1: 'kv/shared', v2: 'secret/data/shared' } as const;
@@ -106,7 +26,7 @@ const withFinalizer = { finalizers: [DELETE_FINALIZER] };
 const statusOf = (name: string) => fixture.cache.secret('default', name)?.status;
 
 describe.each(['v1', 'v2'] as const)(
-  'a path on %s that was lost to an older resource, unseen now',
+  'a path on %s that was lost to an older resource in a namespace that cannot be listed now',
   (engine) => {
     const path = PATHS[engine];
     const held = () => fixture.values(path, engine);
@@ -170,7 +90,7 @@ describe.each(['v1', 'v2'] as const)(
       await fixture.reconcile('x', 'edit');
     });
 
-    it('is not deleted for a resource that moved away, and could not be written since', async () => {
+    it('is not deleted by a resource that moved away and has not been written since', async () => {
       const open = fixture.vault.open.bind(fixture.vault);
       fixture.vault.open = () => Promise.reject(new VaultError('forbidden', 'no permission'));
       fixture.secret('x', { path: `${path}-new`, kvSettings: { engineVersion: engine } });
@@ -194,7 +114,7 @@ describe.each(['v1', 'v2'] as const)(
 );
 
 describe.each(['v1', 'v2'] as const)('a path on %s that comes back', (engine) => {
-  it.each(['equal', 'different'])('is claimed again where the value is %s', async (kind) => {
+  it.each(['equal', 'different'])('is recorded in the status again where the value is %s', async (kind) => {
     fixture.view.unseenNamespaces = [];
     define('x', engine, 'ours', withFinalizer);
     await fixture.reconcile('x', 'edit');
@@ -234,7 +154,7 @@ describe('a path that comes back', () => {
   };
 
   it.each(['v1', 'v2'] as const)(
-    'holds what the other one left there until it is written: %s',
+    'keeps the value of the other resource until it is written: %s',
     async (engine) => {
       await borrow(engine);
       fixture.delete(SECRET_KIND, 'x');
@@ -261,85 +181,5 @@ describe('a path that comes back', () => {
     define('x', 'v2', 'edited');
     await fixture.reconcile('x', 'edit');
     expect(fixture.values(PATHS.v2)).toEqual({ a: 'edited' });
-  });
-});
-
-describe.each(['v1', 'v2'] as const)('on %s, while a watched namespace cannot be listed', (engine) => {
-  const path = PATHS[engine];
-
-  it.each(['at once', 'after a restart'])('a resource takes a path that became free, %s', async (when) => {
-    fixture.vault.tamper(path, engine, theirs);
-    define('x', engine, 'ours');
-    await fixture.reconcile('x', 'edit');
-    fixture.vault.lose(path, 'everything');
-    if (when === 'after a restart') restart();
-    await fixture.reconcile('x');
-    expect(fixture.values(path, engine)).toEqual({ a: 'ours' });
-  });
-
-  it.each(['with the finalizer', 'without it'])(
-    'the next one takes what a deleted owner left, %s',
-    async (how) => {
-      define('first', engine, 'first', how === 'with the finalizer' ? withFinalizer : {});
-      define('next', engine, 'next');
-      await fixture.reconcile('next', 'edit');
-      await fixture.reconcile('first', 'edit');
-      fixture.delete(SECRET_KIND, 'first');
-      if (how === 'with the finalizer') {
-        await fixture.reconcile('first', 'edit');
-        expect(fixture.events.at(-1)?.message).toContain('goes over to default/next');
-      }
-      await fixture.reconcile('next', 'edit');
-      expect(fixture.values(path, engine)).toEqual({ a: 'next' });
-      expect(fixture.ready('next')?.reason).toBe('Synced');
-    },
-  );
-
-  it('the next one takes what a finalizer left that another process could not end', async () => {
-    define('first', engine, 'first', withFinalizer);
-    await fixture.reconcile('first', 'edit');
-    define('next', engine, 'next');
-    fixture.delete(SECRET_KIND, 'first');
-    restart();
-    await fixture.reconcile('next', 'edit');
-    expect(fixture.ready('next')?.reason).toBe('PathConflict');
-    await fixture.reconcile('first', 'edit');
-    await fixture.reconcile('next', 'edit');
-    expect(fixture.values(path, engine)).toEqual({ a: 'next' });
-  });
-
-  it('nobody takes what a deleted owner left when another replica has led since', async () => {
-    define('first', engine, 'first');
-    await fixture.reconcile('first', 'edit');
-    define('next', engine, 'next');
-    await fixture.reconcile('next', 'edit');
-    fixture.lead(fixture.replica());
-    fixture.delete(SECRET_KIND, 'first');
-    fixture.vault.tamper(path, engine, theirs);
-    await fixture.reconcile('next', 'edit');
-    expect(fixture.values(path, engine)).toEqual({ a: 'of the older one' });
-  });
-
-  it('nobody takes what a deleted resource never owned', async () => {
-    fixture.vault.tamper(path, engine, theirs);
-    define('first', engine, 'first', withFinalizer);
-    define('next', engine, 'next');
-    for (const name of ['first', 'next']) await fixture.reconcile(name, 'edit');
-    fixture.delete(SECRET_KIND, 'first');
-    for (const name of ['first', 'next']) await fixture.reconcile(name, 'edit');
-    expect(fixture.values(path, engine)).toEqual({ a: 'of the older one' });
-  });
-
-  it.each(['equal', 'another'])('the status of the Go operator, with %s value in Vault', async (kind) => {
-    fixture.vault.tamper(path, engine, kind === 'equal' ? new Map([['a', '"ours"']]) : theirs);
-    const { writes } = fixture.vault;
-    define('x', engine, 'ours', { generation: 5 });
-    const x = fixture.cache.secret('default', 'x');
-    if (x === undefined) throw new Error('x is gone');
-    fixture.cache.apply({ ...x, status: { created: true } });
-    await fixture.reconcile('x');
-    expect(fixture.ready('x')?.reason).toBe(kind === 'equal' ? 'Synced' : 'PathConflict');
-    expect(statusOf('x')?.path).toBe(kind === 'equal' ? path : undefined);
-    expect(fixture.vault.writes).toBe(writes);
   });
 });
