@@ -9,6 +9,8 @@ import { chmodSync, readFileSync, rmSync } from 'node:fs';
 
 import { build, context } from 'esbuild';
 
+import { slim } from './slim/plugin.mjs';
+
 /** CommonJS dependencies call require() for Node's own modules. */
 const REQUIRE = [
   "import { createRequire as __createRequire } from 'node:module';",
@@ -33,6 +35,8 @@ for (const { name, banner, external = [], executable = false } of bundles) {
     outfile,
     bundle: true,
     platform: 'node',
+    // ES modules, so that what nothing uses is left out.
+    mainFields: ['module', 'main'],
     format: 'esm',
     target: 'node20',
     sourcemap: 'linked',
@@ -46,8 +50,9 @@ for (const { name, banner, external = [], executable = false } of bundles) {
     logLevel: 'warning',
     define: { BUILD_VERSION: JSON.stringify(version), BUILD_COMMIT: JSON.stringify(commit()) },
     banner: { js: banner.join('\n') },
+    plugins: [slim],
   };
-  if (watching) await (await context({ ...options, plugins: [announce(name, executable)] })).watch();
+  if (watching) await (await context({ ...options, plugins: [slim, announce(name, executable)] })).watch();
   else {
     await build(options);
     if (executable) chmodSync(outfile, 0o755);

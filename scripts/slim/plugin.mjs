@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+/** Modules that are replaced by one of this folder, by how they are imported, and by whom when that matters. */
+const REPLACED = [
+  { path: '@kubernetes/client-node', by: 'client-node' },
+  { path: './gen/index.js', importer: '@kubernetes/client-node/dist/config.js', by: 'client-node-gen' },
+  { path: 'gaxios', by: 'gaxios' },
+  { path: 'node-fetch', by: 'node-fetch' },
+  { path: 'form-data', by: 'form-data' },
+  { path: './fetch.js', importer: 'axios/lib/adapters/adapters.js', by: 'axios-fetch' },
+];
+
+/** Axios looks at this name when it is loaded, and Node loads its whole fetch for that. */
+const AXIOS_UTILS = /axios\/lib\/utils\.js$/;
+const LOOKS_AT_FETCH = "typeof G.FormData !== 'undefined' ? G.FormData : undefined";
+
+/**
+ * An esbuild plugin: of large packages, the programs are bundled with the names alone that they use. A name that is
+ * missing fails the build where it is imported by name, and a test where it is used as a property.
+ */
+export const slim = {
+  name: 'slim',
+  setup({ onResolve, onLoad }) {
+    for (const { path, importer: only = '', by } of REPLACED) {
+      onResolve({ filter: new RegExp(`^${path.replaceAll('.', '\\.')}$`) }, ({ importer }) =>
+        importer.endsWith(only) ? { path: resolve(import.meta.dirname, `${by}.mjs`) } : undefined,
+      );
+    }
+    onLoad({ filter: AXIOS_UTILS }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      if (!source.includes(LOOKS_AT_FETCH)) throw new Error(`${path} has no ${LOOKS_AT_FETCH} any more`);
+      return { contents: source.replace(LOOKS_AT_FETCH, 'undefined') };
+    });
+  },
+};

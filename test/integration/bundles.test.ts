@@ -1,0 +1,70 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
+
+import { describe, expect, it } from '@jest/globals';
+import { build } from 'esbuild';
+
+/** What a start has to read. More of it is paid for by every start and in every process. */
+const BUDGETS = [
+  { program: 'main', bundle: 'operator', modules: 1_000, bytes: 1_800_000 },
+  { program: 'webhook', bundle: 'validating-webhook', modules: 730, bytes: 1_000_000 },
+];
+
+/** Node loads its whole implementation of fetch as soon as one of these is looked at. */
+const LOADS_FETCH = ['FormData', 'Headers', 'Request', 'Response', 'MessageEvent', 'WebSocket'];
+
+/** Prints the names of {@link LOADS_FETCH} that are looked at. */
+const WATCH_GLOBALS = `data:text/javascript,
+  for (const name of ${JSON.stringify(LOADS_FETCH)})
+    Object.defineProperty(globalThis, name, { configurable: true, get: () => console.log('looked at', name) });`;
+
+describe.each(BUDGETS)('the bundle $bundle', ({ program, bundle, modules, bytes }) => {
+  const { sources } = JSON.parse(readFileSync(`dist/${bundle}.js.map`, 'utf8')) as { sources: string[] };
+
+  it('stays within its budget of modules and bytes', () => {
+    expect(sources.length).toBeLessThanOrEqual(modules);
+    expect(statSync(`dist/${bundle}.js`).size).toBeLessThanOrEqual(bytes);
+  });
+
+  it('holds no models of the Kubernetes API', () => {
+    expect(sources.filter((source) => source.includes('client-node/dist/gen'))).toEqual([]);
+  });
+
+  it('starts without loading the fetch of Node', () => {
+    const printed = execFileSync(
+      process.execPath,
+      ['--import', WATCH_GLOBALS.replaceAll('\n', ' '), `dist/${program}.js`, '--version'],
+      { encoding: 'utf8' },
+    );
+    expect(printed).not.toContain('looked at');
+    expect(printed).toContain('1.');
+  });
+});
+
+describe('the framework in the bundle', () => {
+  const source = readFileSync('node_modules/@dot-i/k8s-operator/dist/operator.js', 'utf8');
+
+  it.each([
+    ['@kubernetes/client-node', 'client-node', /\b(?<![\w.])(?:k8s|client_node_1)\.(\w+)/g],
+    ['gaxios', 'gaxios', /\bgaxios_1\.(\w+)/g],
+  ])('finds every name of %s that it uses', async (name, replacement, use) => {
+    expect(source).toContain(`require("${name}")`);
+    const used = new Set([...source.matchAll(use)].map(([, property]) => property));
+    expect(used.size).toBeGreaterThan(0);
+    expect(await exportsOf(`scripts/slim/${replacement}.mjs`)).toEqual(expect.arrayContaining([...used]));
+  });
+});
+
+async function exportsOf(module: string): Promise<readonly string[]> {
+  const { metafile } = await build({
+    entryPoints: [module],
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    metafile: true,
+    write: false,
+    outfile: 'names.mjs',
+  });
+  return metafile.outputs['names.mjs']?.exports ?? [];
+}
