@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { type Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
@@ -17,7 +16,7 @@ import { beforeFirstByte } from '../runtime/fence.js';
 import { withoutFinalDot } from '../runtime/host-name.js';
 import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
-import { ApiCredentials, type ConnectionSecrets } from './api-credentials.js';
+import { ApiCredentials, type ConnectionSecrets, type TlsMaterial } from './api-credentials.js';
 import { KubeError } from './kube-error.js';
 
 /** More free sockets than this are closed: only a few reconciles run in parallel. */
@@ -59,7 +58,7 @@ export interface ApiAnswer extends IncomingMessage {
 export class ApiConnection {
   private readonly credentials: ApiCredentials;
   private made:
-    { readonly key: string; readonly context: SecureContext; readonly pool: ConnectionPool } | undefined;
+    { readonly tls: TlsMaterial; readonly context: SecureContext; readonly pool: ConnectionPool } | undefined;
 
   constructor(
     @inject(TOKENS.kubeConfig) readonly kubeConfig: KubeConfig,
@@ -85,15 +84,17 @@ export class ApiConnection {
    * @throws KubeError without a status when there is no answer.
    */
   async open(request: ApiRequest): Promise<ApiAnswer> {
-    const secrets = await whileWanted(this.credentials.read(), request);
+    const { credentials } = this;
+    const secrets = credentials.unchanged() ?? (await whileWanted(credentials.read(), request));
     const answer = await this.attempt(request, secrets);
-    const isWorthIt = this.credentials.mayHelpAgain(secrets, answer.statusCode);
+    if (secrets.run === undefined) return answer;
+    const isWorthIt = credentials.mayHelpAgain(secrets, answer.statusCode);
     if (!(await whileWanted(isWorthIt, request))) return answer;
     // 401 means that nothing was done yet, so the request can be sent again.
     answer.resume();
-    const others = await whileWanted(this.credentials.read(), request);
+    const others = await whileWanted(credentials.read(), request);
     const second = await this.attempt(request, others);
-    if (second.statusCode !== 401) await this.credentials.mayHelpAgain(others, second.statusCode);
+    if (second.statusCode !== 401) await credentials.mayHelpAgain(others, second.statusCode);
     return second;
   }
 
@@ -196,15 +197,9 @@ export class ApiConnection {
 
   /** Both are kept as long as the TLS material is unchanged; requests in flight keep their connection. */
   private connections(secrets: ConnectionSecrets): NonNullable<typeof this.made> {
-    const { ca, cert, key, servername, rejectUnauthorized } = secrets.tls;
-    const hash = createHash('sha256');
-    for (const part of [cert, key, servername, rejectUnauthorized, ...(ca ?? [])]) {
-      hash
-        .update(part === undefined ? '\u0000-' : typeof part === 'boolean' ? String(part) : part)
-        .update('\u0000');
-    }
-    const digest = hash.digest('base64');
-    if (this.made?.key === digest) return this.made;
+    const { tls } = secrets;
+    if (this.made !== undefined && isSameMaterial(this.made.tls, tls)) return this.made;
+    const { ca, cert, key, servername, rejectUnauthorized } = tls;
     this.made?.pool.retire();
     const context = secureContext({ ca, cert, key });
     const pool = new ConnectionPool({
@@ -220,7 +215,7 @@ export class ApiConnection {
       proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.surroundings.proxyFor?.(url),
       limits: this.limits,
     });
-    this.made = { key: digest, context, pool };
+    this.made = { tls, context, pool };
     return this.made;
   }
 }
@@ -230,6 +225,24 @@ class StaleConnection extends Error {
   constructor(readonly error: Error) {
     super('stale connection');
   }
+}
+
+/** Rotated files often hold the same as before. */
+function isSameMaterial(a: TlsMaterial, b: TlsMaterial): boolean {
+  if (a === b) return true;
+  const { ca: others = [] } = b;
+  return (
+    a.servername === b.servername &&
+    a.rejectUnauthorized === b.rejectUnauthorized &&
+    isSamePem(a.cert, b.cert) &&
+    isSamePem(a.key, b.key) &&
+    (a.ca ?? []).length === others.length &&
+    (a.ca ?? []).every((pem, index) => isSamePem(pem, others[index]))
+  );
+}
+
+function isSamePem(a: string | Buffer | undefined, b: string | Buffer | undefined): boolean {
+  return Buffer.isBuffer(a) && Buffer.isBuffer(b) ? a.equals(b) : a === b;
 }
 
 /** Ends the wait for an exec plugin or a connection when the caller's signal aborts. */

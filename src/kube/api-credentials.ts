@@ -5,6 +5,7 @@ import type { Agent, RequestOptions } from 'node:https';
 import { createSecureContext, rootCertificates } from 'node:tls';
 
 import { type Clock, systemClock } from '../runtime/clock.js';
+import { fileState } from '../runtime/last-good-files.js';
 import { ExecCredential, type ExecRun } from './exec-credential.js';
 import { KubeError } from './kube-error.js';
 
@@ -43,11 +44,19 @@ class OddCredential extends KubeError {
   }
 }
 
+/** What the credentials were made of, and what came of it. */
+interface Read {
+  readonly files: string;
+  readonly roots: readonly string[];
+  readonly secrets: ConnectionSecrets;
+}
+
 /**
- * Reads the credentials of the current context at every call, so that rotated token, certificate and CA files are
- * used from the next request on. The Kubernetes client's own cache of token files (one minute) is bypassed.
+ * Looks at the files of the current context's credentials at every call, so that rotated token, certificate and CA
+ * files are used from the next request on. The Kubernetes client's own cache of token files (one minute) is bypassed.
  */
 export class ApiCredentials {
+  private last: Read | undefined;
   private lastToken: string | undefined;
   private lastTls: TlsMaterial | undefined;
   private lastSocks: Pick<ConnectionSecrets, 'socksAgent'> = {};
@@ -73,12 +82,42 @@ export class ApiCredentials {
     return false;
   }
 
+  /** What {@link read} gave last, if it would give the same now. */
+  unchanged(): ConnectionSecrets | undefined {
+    const { last } = this;
+    const isSame = last !== undefined && last.roots === this.extraRoots() && last.files === this.filesState();
+    return isSame ? last.secrets : undefined;
+  }
+
   /**
    * A credential of a plugin that cannot be sent is taken for one that was refused: the plugin is run again.
    *
    * @throws KubeError when a file or a credential plugin gives nothing and never gave anything.
    */
   async read(): Promise<ConnectionSecrets> {
+    const files = this.filesState();
+    const roots = this.extraRoots();
+    const secrets = await this.readAgain();
+    this.last = files === undefined ? undefined : { files, roots, secrets };
+    return secrets;
+  }
+
+  /**
+   * Equal as long as the files of the current context are; undefined when one is missing, and for credentials that
+   * change without a file: those of plugins and providers.
+   */
+  private filesState(): string | undefined {
+    const { kubeConfig } = this;
+    const user = kubeConfig.getCurrentUser();
+    const tokenFile = tokenFileOf(kubeConfig);
+    const hasProvider = user?.authProvider !== undefined && user.authProvider !== null;
+    if (this.exec.isUsed || (hasProvider && tokenFile === undefined)) return undefined;
+    const files = [kubeConfig.getCurrentCluster()?.caFile, user?.certFile, user?.keyFile, tokenFile];
+    const states = files.filter((file) => file !== undefined).map(fileState);
+    return states.includes(undefined) ? undefined : states.join(' ');
+  }
+
+  private async readAgain(): Promise<ConnectionSecrets> {
     try {
       return await this.readOnce();
     } catch (error) {

@@ -60,7 +60,7 @@ export class LastGoodFiles<T> {
 
   /** Reads only files whose inode, size or times have changed, and all as long as they are bad. Never throws. */
   look(): FilesSeen<T> {
-    const state = this.files.map(stateOf).join(' ');
+    const state = this.files.map(fileState).join(' ');
     if (state === this.seen) return SAME;
     const found = this.read();
     this.seen = found.outcome === 'bad' ? undefined : state;
@@ -92,12 +92,13 @@ export class LastGoodFiles<T> {
   }
 }
 
-function stateOf(file: string): string {
+/** Equal as long as the file is the same and unchanged, judged without reading it; undefined when it is missing. */
+export function fileState(file: string): string | undefined {
   try {
     const { ino, size, mtimeMs, ctimeMs } = statSync(file);
     return [ino, size, mtimeMs, ctimeMs].join(':');
   } catch {
-    return 'none';
+    return undefined;
   }
 }
 

@@ -48,11 +48,16 @@ export class StallDetector {
   check(): void {
     if (this.last === undefined) return;
     const before = this.last;
-    const now = this.reading();
-    this.last = now;
+    const { clock } = this;
     // The monotonic clock of a suspended machine stands still; the wall clock does not.
-    const passedMs = Math.max(now.monotonicMs - before.monotonicMs, now.wallMs - before.wallMs);
-    const stalledMs = passedMs - (now.cpuMs - before.cpuMs);
+    const passedMs = Math.max(
+      clock.monotonicMs() - before.monotonicMs,
+      clock.now().getTime() - before.wallMs,
+    );
+    // The CPU time costs a system call, and this is called before each write.
+    if (passedMs <= LIMIT_MS) return;
+    this.last = this.reading();
+    const stalledMs = passedMs - (this.last.cpuMs - before.cpuMs);
     if (stalledMs > LIMIT_MS) this.listener?.onStall(stalledMs);
   }
 
@@ -65,6 +70,7 @@ export class StallDetector {
     this.cancel = this.clock.setTimer(BEAT_MS, () => {
       this.schedule();
       this.check();
+      if (this.last !== undefined) this.last = this.reading();
       this.listener?.onBeat?.();
     });
   }
