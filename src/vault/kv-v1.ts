@@ -26,7 +26,7 @@ export class KvV1Secret implements KvSecret {
       return { state: 'live', data: parseSecretData(members.get('data') ?? '{}') };
     }
     if (answer.status === 404 && notFound(answer.text) === 'secret') {
-      mount.invalidate();
+      mount.requireCheck();
       return { state: 'absent' };
     }
     if (answer.status === 403) mount.requireCheck();

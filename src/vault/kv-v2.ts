@@ -35,7 +35,7 @@ export class KvV2Secret implements KvSecret {
       // A deleted or destroyed version is answered with 404 and its metadata (observed).
       if (hasMetadata(answer.text)) return this.readingOf(answer);
       if (notFound(answer.text) === 'secret') {
-        mount.invalidate();
+        mount.requireCheck();
         return { state: 'absent' };
       }
     }

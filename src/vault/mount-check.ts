@@ -6,34 +6,37 @@ import { VaultError } from './vault-error.js';
  * for the wrong engine would store wrong data or destroy versions: nothing is changed until the mount is verified.
  */
 export class MountCheck {
-  private isUnverified = false;
+  /** Since when the mount may be another one; undefined: it is verified. See {@link Mounts.moment}. */
+  private unverifiedAt: number | undefined;
 
   constructor(
     private readonly deps: { readonly mounts: Mounts; readonly mount: Mount; readonly path: string },
   ) {}
 
-  /** Vault answered 400 or 404, as it does when the mount has been replaced. */
+  /** Vault refused a request as it does when the mount has been replaced: it is looked up for every secret again. */
   invalidate(): void {
-    this.isUnverified = true;
+    this.requireCheck();
     this.deps.mounts.forget(this.deps.mount);
   }
 
-  /** The secret could not be read, so the engine is not confirmed; the cached mount stays for other secrets. */
+  /**
+   * The answer does not confirm the engine: a secret that is not there looks the same in another engine, and one that
+   * may not be read shows nothing. The cached mount stays for other secrets.
+   */
   requireCheck(): void {
-    this.isUnverified = true;
+    this.unverifiedAt = this.deps.mounts.moment();
   }
 
   /**
-   * Looks the mount up again if it is unverified.
+   * Looks the mount up again if it is unverified; see {@link Mounts.ofSince}.
    *
    * @throws VaultError `engine-mismatch` when another engine is mounted there now; `unavailable` when the path belongs to
    *   another mount: the reconcile must start over.
    */
   async verify(signal?: AbortSignal): Promise<void> {
-    if (!this.isUnverified) return;
+    if (this.unverifiedAt === undefined) return;
     const { mounts, mount, path } = this.deps;
-    mounts.forget(mount);
-    const now = await mounts.of(path, signal);
+    const now = await mounts.ofSince(this.unverifiedAt, path, mount, signal);
     if (now.engine !== mount.engine) {
       const found = now.engine === undefined ? `a ${now.type} mount` : `a K/V ${now.engine} mount`;
       throw new VaultError('engine-mismatch', `${now.path} is ${found} by now`, { path });
@@ -41,7 +44,7 @@ export class MountCheck {
     if (now.path !== mount.path) {
       throw new VaultError('unavailable', `the mount of ${path} was replaced in the meantime`, { path });
     }
-    this.isUnverified = false;
+    this.unverifiedAt = undefined;
   }
 
   /**
@@ -51,7 +54,7 @@ export class MountCheck {
    * @throws VaultError as {@link verify}.
    */
   async confirm(signal?: AbortSignal): Promise<void> {
-    this.isUnverified = true;
+    this.requireCheck();
     try {
       await this.verify(signal);
     } catch (error) {

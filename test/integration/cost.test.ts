@@ -50,6 +50,20 @@ async function allSynced(count: number): Promise<void> {
   );
 }
 
+describe('what a first sync costs', () => {
+  it('200 resources of 5 keys: one read, one write, two status patches, and few look-ups of the mount', async () => {
+    await applyMany(200, 5, 'v2');
+    await fixture.start(['--sync-period-seconds=0']);
+    await allSynced(200);
+    expect(fixture.vaultReads).toBe(200);
+    expect(fixture.vaultWrites).toBe(200);
+    // The claim on the path before the first write, and the result.
+    expect(fixture.statusPatches).toBe(400);
+    const lookUps = fixture.servers.vault.requests.count(({ url }) => url.includes('/internal/ui/mounts/'));
+    expect(lookUps).toBeLessThan(100);
+  }, 180_000);
+});
+
 describe('what it costs when nothing changes', () => {
   it('a resync of 1,000 resources of 10 keys: no KMS call, one read each, no write, no status patch', async () => {
     await applyMany(1_000, 10, 'v2');
