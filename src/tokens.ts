@@ -101,8 +101,6 @@ export const TOKENS = {
   freshness: Symbol('Freshness'),
   /** For changes in the cluster: whether this replica may write. */
   gate: Symbol('WriteGate'),
-  /** For changes in Vault: asks for the freshness of the cache, too. */
-  vaultGate: Symbol('VaultGate'),
   /** Not registered without leader election. */
   elector: Symbol('LeaseElector'),
   /** Writes the lease while the write gate is closed. */

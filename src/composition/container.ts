@@ -17,7 +17,7 @@ import { OperatorWork } from '../program/operator-work.js';
 import { ReconcileQueue } from '../queue/reconcile-queue.js';
 import { ResyncTimer } from '../queue/resync-timer.js';
 import { StallDetector } from '../runtime/stall-detector.js';
-import { BothGates, openGate } from '../runtime/write-gate.js';
+import { openGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import { Freshness } from '../watch/freshness.js';
 import { SecretOperator } from '../watch/secret-operator.js';
@@ -45,7 +45,6 @@ const SERVICES: readonly Service[] = [
   [TOKENS.kubeClient, KubeClient],
   [TOKENS.resources, ApiResourceClient],
   [TOKENS.events, ApiEventRecorder],
-  [TOKENS.vaultGate, BothGates],
   [TOKENS.metrics, OperatorMetrics],
 ];
 

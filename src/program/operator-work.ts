@@ -84,7 +84,7 @@ export class OperatorWork {
   }
 
   private readonly process: Processor = (key, priority) =>
-    this.freshness.during(key.namespace, () => this.reconciler.reconcile(key, priority, this.givingUp));
+    this.reconciler.reconcile(key, priority, this.givingUp);
 
   private sayWhenListed(): void {
     if (!this.freshness.allFresh()) return;

@@ -5,6 +5,7 @@ import { keyOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Requeue } from '../queue/work-queue.js';
+import type { FreshWork } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import type { PathOwnership } from './path-ownership.js';
 import { type Place, placeOf, samePlace } from './place.js';
@@ -22,7 +23,10 @@ export class SupersededError extends Error {
 export class WriteGuard {
   private passed = false;
 
-  constructor(private readonly isEntitled: () => boolean) {}
+  constructor(
+    private readonly isEntitled: () => boolean,
+    private readonly work: Pick<FreshWork, 'assertFresh'>,
+  ) {}
 
   /** Whether a write may have reached Vault, whatever the answer was. */
   get begun(): boolean {
@@ -34,8 +38,13 @@ export class WriteGuard {
     if (!this.isEntitled()) throw new SupersededError();
   };
 
-  /** Like {@link assert}, called when the request is sent. */
+  /**
+   * Called when the request is sent.
+   *
+   * @throws StaleCacheError, SupersededError
+   */
   readonly send = (): void => {
+    this.work.assertFresh();
     this.assert();
     this.passed = true;
   };
@@ -55,8 +64,8 @@ export class Entitlement {
     @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
-  guard(secret: KMSVaultSecret, place: Place): WriteGuard {
-    return new WriteGuard(() => this.isEntitled(secret, place));
+  guard(secret: KMSVaultSecret, place: Place, work: FreshWork): WriteGuard {
+    return new WriteGuard(() => this.isEntitled(secret, place), work);
   }
 
   /** The resource exists, is not being deleted, names this place, may use it, and owns its path. */

@@ -9,10 +9,12 @@ import { KmsError } from '../kms/kms-error.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
+import type { FreshWork } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import type { KvSecret, KvStore, SendGuard } from '../vault/kv-store.js';
 import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
+import type { CacheView } from './cache-view.js';
 import { byHand, type DeletionPlanner, type DeletionPlan, type KeptPlace } from './deletion-planner.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
@@ -56,6 +58,7 @@ export class FinalizerHandler {
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
+    @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.clock) private readonly clock: Clock,
@@ -66,6 +69,7 @@ export class FinalizerHandler {
    * @throws KubeError when the API server cannot be reached.
    */
   async handle(resource: KMSVaultSecret, signal?: AbortSignal): Promise<Outcome> {
+    const work = this.view.begin(resource.metadata.namespace);
     // The status decides what may be removed, so use the live object, not a cached one that may be stale.
     const fresh = hasFinalizer(resource) ? await this.client.fetch(keyOf(resource)) : resource;
     if (fresh?.kind !== SECRET_KIND || !hasFinalizer(fresh)) {
@@ -84,18 +88,20 @@ export class FinalizerHandler {
       return await this.waitToTell(fresh, error);
     }
     if (plan.kind === 'keep') return await this.release(fresh, plan.why, plan.kept);
-    return await this.remove(fresh, plan, signal);
+    return await this.remove(fresh, plan, work, signal);
   }
 
   private async remove(
     secret: KMSVaultSecret,
     { place, kept }: DeletionPlan & { kind: 'remove' },
+    work: FreshWork,
     signal?: AbortSignal,
   ): Promise<Outcome> {
     const { uid } = secret.metadata;
     let begun = false;
     let verdict: RemovalVerdict;
     const guard = (): void => {
+      work.assertFresh();
       const heir = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
       if (heir !== undefined) throw new HeirError(heir);
       begun = true;

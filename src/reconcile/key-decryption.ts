@@ -27,7 +27,7 @@ export interface DecryptionFor {
   readonly priority: Priority;
   /** Called for each plaintext, because a quota can delay the others for minutes; throws to stop the decryption. */
   readonly assertWanted?: () => void;
-  /** See {@link CacheView.catchUp}; with it, what is decrypted outlives a new list of the cluster. */
+  /** See {@link FreshWork.catchUp}; with it, what is decrypted outlives a new list of the cluster. */
   readonly catchUp?: (signal: AbortSignal) => Promise<boolean>;
 }
 

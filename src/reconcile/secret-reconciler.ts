@@ -57,12 +57,13 @@ export class SecretReconciler {
    * @throws KubeError when the API server cannot be reached, WriteGateClosedError on a standby.
    */
   async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
+    const work = this.view.begin(secret.metadata.namespace);
     this.lostPlaces.release(secret);
     const evaluated = this.evaluate(secret);
     if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal);
     const { place, rivals } = evaluated;
     const aggregate = await this.aggregator.aggregate(secret);
-    const guard = this.entitlement.guard(secret, place);
+    const guard = this.entitlement.guard(secret, place, work);
     const request: SyncRequest = {
       secret,
       place,
@@ -71,7 +72,7 @@ export class SecretReconciler {
       priority,
       known: knownState(secret, place, this.memory),
       guard,
-      catchUp: (waiting) => this.view.catchUp(() => this.isUnchanged(request), waiting),
+      catchUp: (waiting) => work.catchUp(() => this.isUnchanged(request), waiting),
       claim: async (reading) => {
         guard.assert();
         await this.claims.before(request, reading);

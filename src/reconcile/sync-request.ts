@@ -20,7 +20,7 @@ export interface SyncRequest {
   readonly known: KnownState;
   /** Checked right before each attempt of a write. */
   readonly guard: WriteGuard;
-  /** See {@link CacheView.catchUp}. */
+  /** See {@link FreshWork.catchUp}. */
   readonly catchUp: (signal: AbortSignal) => Promise<boolean>;
   /**
    * Records in the status what the place held before the first write there.

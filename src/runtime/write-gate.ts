@@ -1,18 +1,12 @@
-import { inject, injectable } from 'tsyringe';
-
-import { TOKENS } from '../tokens.js';
 import { sharedAbort } from './abort.js';
 
 /**
- * Whether this process may change anything in Vault or the API server now. With leader election the lease decides; for
- * Vault, the freshness of the cache as well. Every request that changes something checks the gate right before it is
- * sent, because a process that was frozen resumes in the middle of its code.
+ * Whether this process may change anything in Vault or the API server now. With leader election the lease decides.
+ * Every request that changes something checks the gate right before it is sent, because a process that was frozen
+ * resumes in the middle of its code.
  */
 export interface WriteGate {
-  /**
-   * @throws WriteGateClosedError when another replica may be the leader; StaleCacheError when the work
-   *   that asks may have begun with old resources.
-   */
+  /** @throws WriteGateClosedError when another replica may be the leader. */
   assertOpen(): void;
   /** Aborted when requests in flight must be aborted; a new one after each reopening. */
   readonly signal: AbortSignal;
@@ -33,25 +27,27 @@ export class StaleCacheError extends Error {
   }
 }
 
+/** Work on a resource, which may write only if the cache of its namespace was fresh all the time since it began. */
+export interface FreshWork {
+  /**
+   * Called right before each attempt of a write to Vault.
+   *
+   * @throws StaleCacheError
+   */
+  assertFresh(): void;
+
+  /**
+   * Where the cache has been behind since the work began, waits until it is fresh again; the work then counts as
+   * begun anew.
+   *
+   * @param isUnchanged whether the cache still shows what the work began with.
+   * @returns whether it had to wait.
+   * @throws StaleCacheError when it shows something else by now, or is not fresh in time.
+   */
+  catchUp(isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean>;
+}
+
 const never = sharedAbort().signal;
 
 /** The gate of an operator without leader election. */
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };
-
-/** Open while both are open; only `first` aborts requests in flight. */
-@injectable()
-export class BothGates implements WriteGate {
-  constructor(
-    @inject(TOKENS.gate) private readonly first: WriteGate,
-    @inject(TOKENS.freshness) private readonly second: Pick<WriteGate, 'assertOpen'>,
-  ) {}
-
-  assertOpen(): void {
-    this.first.assertOpen();
-    this.second.assertOpen();
-  }
-
-  get signal(): AbortSignal {
-    return this.first.signal;
-  }
-}

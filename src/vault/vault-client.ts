@@ -1,5 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
-
 import { inject, injectable } from 'tsyringe';
 
 import type { VaultConfig } from '../config/config.js';
@@ -56,7 +54,7 @@ export class VaultClient implements VaultRequests {
   constructor(
     @inject(TOKENS.vaultConfig) private readonly config: VaultConfig,
     @inject(TOKENS.transport) private readonly transport: Pick<VaultTransport, 'send'>,
-    @inject(TOKENS.vaultGate) private readonly gate: WriteGate,
+    @inject(TOKENS.gate) private readonly gate: WriteGate,
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>,
@@ -72,7 +70,7 @@ export class VaultClient implements VaultRequests {
   /**
    * @returns any answer that is not an outage: 2xx, and 4xx that does not mean "not now".
    * @throws VaultError `unavailable`, or `rejected` for a path that must not be sent;
-   *   WriteGateClosedError or StaleCacheError when the request changes something and the gate is closed;
+   *   WriteGateClosedError when the request changes something and the gate is closed;
    *   whatever the request's guard throws.
    */
   async request(request: VaultRequest): Promise<VaultResponse> {
@@ -150,8 +148,7 @@ export class VaultClient implements VaultRequests {
     limit.expireIn(clock, Math.max(1, budget.leftMs));
     const stopTimer = metrics.vaultRequestDuration.startTimer();
     let refusal: Error | undefined;
-    // Events of a shared connection run in the async context of the request that opened it.
-    const beforeSend = AsyncResource.bind((): void => {
+    const beforeSend = (): void => {
       try {
         gate.assertOpen();
         guard?.();
@@ -159,7 +156,7 @@ export class VaultClient implements VaultRequests {
         refusal = error as Error;
         throw error;
       }
-    });
+    };
     try {
       const response = await transport.send({
         method: request.method,

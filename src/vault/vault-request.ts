@@ -29,12 +29,12 @@ export interface VaultResponse {
 
 /** Sends requests unchanged: `VaultClient`. */
 export interface VaultRequests {
-  /** @throws VaultError; WriteGateClosedError or StaleCacheError for a request that changes something. */
+  /** @throws VaultError; WriteGateClosedError for a request that changes something. */
   request(request: VaultRequest): Promise<VaultResponse>;
 }
 
 /** Sends requests with the token of the process: `VaultSession`. */
 export interface SessionRequests {
-  /** @throws VaultError; WriteGateClosedError or StaleCacheError for a request that changes something. */
+  /** @throws VaultError; WriteGateClosedError for a request that changes something. */
   request(request: Omit<VaultRequest, 'token'>): Promise<VaultResponse>;
 }

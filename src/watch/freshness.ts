@@ -1,5 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-
 import { inject, injectable } from 'tsyringe';
 
 import { type Kind, PARTIAL_KIND, SECRET_KIND } from '../api/group.js';
@@ -9,7 +7,7 @@ import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Clock } from '../runtime/clock.js';
 import type { StallDetector } from '../runtime/stall-detector.js';
-import { StaleCacheError, type WriteGate } from '../runtime/write-gate.js';
+import { type FreshWork, StaleCacheError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import { isRefused, namesOf, type Scope, whenFresh } from './scope.js';
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
@@ -37,13 +35,11 @@ export interface WatchKey {
  * started after the last moment at which a change may have been missed, and both watches have been alive since. Such
  * moments are the start, each new term of leadership, a stall of the process, an unreadable watch event, and silence.
  *
- * As a gate it is called within {@link during}: the work may write if its own namespace is fresh and was so since the
- * work started.
+ * Work on a resource says when it begins, and may write if its own namespace is fresh and was so since then.
  */
 @injectable()
-export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck {
+export class Freshness implements ReadinessCheck {
   private readonly scopes: ReadonlyMap<string, Scope>;
-  private readonly work = new AsyncLocalStorage<{ readonly scope: Scope; epoch: number }>();
   private demandedMs: number;
   private relist: (watch: WatchKey) => void = () => undefined;
   private changed: () => void = () => undefined;
@@ -149,25 +145,29 @@ export class Freshness implements Pick<WriteGate, 'assertOpen'>, ReadinessCheck 
     return [...this.scopes.values()].every(({ fresh }) => fresh);
   }
 
-  /** Runs work on a resource of the namespace; {@link assertOpen} checks its writes. */
-  during<T>(namespace: string, work: () => Promise<T>): Promise<T> {
+  /** Work on a resource of the namespace begins; see `FreshWork`. */
+  begin(namespace: string): FreshWork {
     const scope = this.scopeOf(namespace);
-    return scope === undefined ? work() : this.work.run({ scope, epoch: scope.epoch }, work);
+    const work = scope === undefined ? undefined : { scope, epoch: scope.epoch };
+    return {
+      assertFresh: () => {
+        this.look();
+        const fresh =
+          work === undefined ? this.allFresh() : work.scope.fresh && work.epoch === work.scope.epoch;
+        if (!fresh) throw new StaleCacheError();
+      },
+      catchUp: async (isUnchanged, signal) => {
+        this.look();
+        return work === undefined ? false : await this.catchUp(work, isUnchanged, signal);
+      },
+    };
   }
 
-  /** @throws StaleCacheError; outside of {@link during} unless everything is fresh. */
-  assertOpen(): void {
-    this.look();
-    const work = this.work.getStore();
-    const open = work === undefined ? this.allFresh() : work.scope.fresh && work.epoch === work.scope.epoch;
-    if (!open) throw new StaleCacheError();
-  }
-
-  /** See `CacheView`; for work within {@link during}. */
-  async catchUp(isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
-    const work = this.work.getStore();
-    this.look();
-    if (work === undefined) return false;
+  private async catchUp(
+    work: { readonly scope: Scope; epoch: number },
+    isUnchanged: () => Promise<boolean>,
+    signal?: AbortSignal,
+  ): Promise<boolean> {
     const { scope } = work;
     const untilMs = this.clock.monotonicMs() + CATCH_UP_MS;
     let waited = false;

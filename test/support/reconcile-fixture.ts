@@ -20,7 +20,7 @@ import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { Outcome } from '../../src/queue/outcome.js';
 import type { Priority, Requeue } from '../../src/queue/work-queue.js';
 import type { Reconciler } from '../../src/reconcile/reconciler.js';
-import { openGate } from '../../src/runtime/write-gate.js';
+import { type FreshWork, openGate } from '../../src/runtime/write-gate.js';
 import { TOKENS } from '../../src/tokens.js';
 import { FakeKms } from './fake-kms.js';
 import { FakeVault } from './fake-vault.js';
@@ -38,9 +38,13 @@ export class ReconcileFixture implements ResourceClient {
   readonly view = {
     unseenNamespaces: [] as string[],
     unseen: (): readonly string[] => this.view.unseenNamespaces,
-    catchUp: (isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> => {
-      void [isUnchanged, signal];
-      return Promise.resolve(false);
+    begin: (): FreshWork => this.view.work,
+    work: {
+      assertFresh: (): void => undefined,
+      catchUp: (isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> => {
+        void [isUnchanged, signal];
+        return Promise.resolve(false);
+      },
     },
   };
   statusPatches = 0;

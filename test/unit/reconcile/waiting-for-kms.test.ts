@@ -83,7 +83,7 @@ describe('a resource that waits for a quota of KMS', () => {
     'keeps what is decrypted when the cluster is listed anew meanwhile: %s',
     async (same) => {
       let lists = 0;
-      fixture.view.catchUp = async (isUnchanged): Promise<boolean> => {
+      fixture.view.work.catchUp = async (isUnchanged): Promise<boolean> => {
         lists += 1;
         if (!same) fixture.secret('x', { path: A, secrets: secrets.slice(1) });
         if (!(await isUnchanged())) throw new StaleCacheError();
@@ -101,7 +101,7 @@ describe('a resource that waits for a quota of KMS', () => {
     const spec = { path: 'kv/a', kvSettings: { engineVersion: 'v1' as const } };
     fixture.vault.tamper('kv/a', 'v1', new Map([['kept', '1']]));
     fixture.secret('x', { ...spec, secrets, includeSecrets: ['missing'] });
-    fixture.view.catchUp = (): Promise<boolean> => {
+    fixture.view.work.catchUp = (): Promise<boolean> => {
       fixture.vault.tamper('kv/a', 'v1', new Map([['kept', '2']]));
       return Promise.resolve(true);
     };

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 
 import { PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
-import { StaleCacheError } from '../../../src/runtime/write-gate.js';
+import { type FreshWork, StaleCacheError } from '../../../src/runtime/write-gate.js';
 import { Freshness, type WatchKey } from '../../../src/watch/freshness.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { RecordingLogger } from '../../support/loggers.js';
@@ -46,13 +46,13 @@ function listAll(freshness: Freshness, namespace = ''): void {
 }
 
 /** Whether work that begins now in the namespace could write. */
-async function open(freshness: Freshness, namespace = 'team'): Promise<boolean> {
-  return await freshness.during(namespace, () => Promise.resolve(isOpen(freshness)));
+function open(freshness: Freshness, namespace = 'team'): boolean {
+  return isOpen(freshness.begin(namespace));
 }
 
-function isOpen(freshness: Freshness): boolean {
+function isOpen(work: FreshWork): boolean {
   try {
-    freshness.assertOpen();
+    work.assertFresh();
     return true;
   } catch (error) {
     expect(error).toBeInstanceOf(StaleCacheError);
@@ -64,17 +64,17 @@ const gauge = async (): Promise<number[]> =>
   (await metrics.watchSynced.get()).values.map(({ value }) => value);
 
 describe('work that outlives a new list', () => {
-  const work = (freshness: Freshness, meanwhile: () => void, isUnchanged = true): Promise<unknown> =>
-    freshness.during('team', async () => {
-      meanwhile();
-      try {
-        const waited = await freshness.catchUp(() => Promise.resolve(isUnchanged));
-        return { waited, open: isOpen(freshness) };
-      } catch (error) {
-        expect(error).toBeInstanceOf(StaleCacheError);
-        return 'stale';
-      }
-    });
+  const work = async (freshness: Freshness, meanwhile: () => void, isUnchanged = true): Promise<unknown> => {
+    const begun = freshness.begin('team');
+    meanwhile();
+    try {
+      const waited = await begun.catchUp(() => Promise.resolve(isUnchanged));
+      return { waited, open: isOpen(begun) };
+    } catch (error) {
+      expect(error).toBeInstanceOf(StaleCacheError);
+      return 'stale';
+    }
+  };
   const fresh = (): Freshness => {
     const freshness = make();
     listAll(freshness);
@@ -137,11 +137,11 @@ describe('Freshness', () => {
     freshness.listing(secrets);
     freshness.listing(partials);
     freshness.listed(secrets);
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     expect(freshness.problem()).toBe('not listed completely');
     expect(await gauge()).toEqual([1, 0]);
     freshness.listed(partials);
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
     expect(freshness.mayProcess({ namespace: 'team' })).toBe(true);
     expect(freshness.problem()).toBeUndefined();
     expect(await gauge()).toEqual([1, 1]);
@@ -154,37 +154,31 @@ describe('Freshness', () => {
     freshness.demand();
     expect(relisted).toEqual([`${SECRET_KIND} `, `${PARTIAL_KIND} `]);
     for (const watch of watchesOf()) freshness.listed(watch);
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     expect(watchesOf().every((watch) => freshness.mustList(watch))).toBe(true);
     listAll(freshness);
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
     expect(watchesOf().some((watch) => freshness.mustList(watch))).toBe(false);
   });
 
   it('lets work that began before the cache was behind write nothing afterwards', async () => {
     const freshness = make();
     listAll(freshness);
-    let go: () => void = () => undefined;
-    const waiting = new Promise<void>((resolve) => (go = resolve));
-    const old = freshness.during('team', async () => {
-      await waiting;
-      return isOpen(freshness);
-    });
+    const old = freshness.begin('team');
     freshness.demand();
     listAll(freshness);
-    go();
-    expect(await old).toBe(false);
-    expect(await open(freshness)).toBe(true);
+    expect(isOpen(old)).toBe(false);
+    expect(open(freshness)).toBe(true);
   });
 
   it('is closed from a change that was missed until the list', async () => {
     const freshness = make();
     listAll(freshness);
     freshness.missed({ kind: PARTIAL_KIND, namespace: '' });
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     freshness.listing({ kind: PARTIAL_KIND, namespace: '' });
     freshness.listed({ kind: PARTIAL_KIND, namespace: '' });
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
   });
 
   it('is closed when a watch was silent for longer than the limit, until that kind is listed', async () => {
@@ -192,15 +186,15 @@ describe('Freshness', () => {
     listAll(freshness);
     await clock.advance(LIMIT_MS - 1);
     freshness.alive({ kind: SECRET_KIND, namespace: '' });
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
     await clock.advance(2);
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     expect(relisted).toEqual([`${PARTIAL_KIND} `]);
     freshness.alive({ kind: PARTIAL_KIND, namespace: '' });
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     freshness.listing({ kind: PARTIAL_KIND, namespace: '' });
     freshness.listed({ kind: PARTIAL_KIND, namespace: '' });
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
   });
 
   it('takes a list that takes longer than the limit for what it is', async () => {
@@ -209,10 +203,10 @@ describe('Freshness', () => {
     for (const watch of watchesOf()) freshness.listing(watch);
     await clock.advance(LIMIT_MS + 1);
     freshness.beat();
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
     expect(relisted).toEqual([]);
     for (const watch of watchesOf()) freshness.listed(watch);
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
   });
 
   it('stays open while a list fails, as long as the watch was alive a short while ago', async () => {
@@ -222,9 +216,9 @@ describe('Freshness', () => {
       freshness.listing(watch);
       freshness.failed(watch, false);
     }
-    expect(await open(freshness)).toBe(true);
+    expect(open(freshness)).toBe(true);
     await clock.advance(LIMIT_MS + 1);
-    expect(await open(freshness)).toBe(false);
+    expect(open(freshness)).toBe(false);
   });
 
   it('judges work by its own namespace, and anything else by all', async () => {
@@ -234,12 +228,12 @@ describe('Freshness', () => {
       freshness.listing(watch);
       freshness.failed(watch, true);
     }
-    expect(await open(freshness, 'a')).toBe(true);
-    expect(await open(freshness, 'b')).toBe(false);
-    expect(isOpen(freshness)).toBe(false);
+    expect(open(freshness, 'a')).toBe(true);
+    expect(open(freshness, 'b')).toBe(false);
+    expect(isOpen(freshness.begin('unwatched'))).toBe(false);
     expect(freshness.mayProcess({ namespace: 'unwatched' })).toBe(false);
     listAll(freshness, 'b');
-    expect(isOpen(freshness)).toBe(true);
+    expect(isOpen(freshness.begin('unwatched'))).toBe(true);
   });
 
   it('is ready without a namespace that the API server refuses, but not without any', () => {
