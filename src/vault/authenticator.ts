@@ -13,8 +13,8 @@ export interface VaultToken {
   readonly ours: boolean;
   /** Whether the token may look itself up; without that, a 403 is ambiguous. */
   readonly mayLookUp: boolean;
-  /** What names the token where others add it to requests: it changes with the token. */
-  readonly accessor?: string;
+  /** When Vault issued it, as Vault writes it: it tells tokens apart that others add to requests. */
+  readonly issued?: string;
 }
 
 /** Obtains tokens by one method. */

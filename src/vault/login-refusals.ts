@@ -7,7 +7,7 @@ export interface LoginRefusal {
   /** Shown instead of {@link text}. */
   readonly shown?: string;
   readonly advice?: string;
-  /** Vault could not reach a third party: the credentials were not checked, and the login is retried as in an outage. */
+  /** Vault could not ask a third party: the credentials were not checked, and the login is retried as in an outage. */
   readonly isOutage?: boolean;
 }
 
@@ -50,7 +50,7 @@ export function refusalText({ text, shown = text, advice }: LoginRefusal): strin
   return advice === undefined ? `: ${shown}` : `: ${shown}; ${advice}`;
 }
 
-/** The whole text, or its start before a colon, a semicolon or a blank. */
+/** The whole text, or its start before a colon, a semicolon, an equals sign or a blank. */
 function beginsWith(error: string, text: string): boolean {
-  return error === text || (error.startsWith(text) && /^[:; ]/.test(error.slice(text.length)));
+  return error === text || (error.startsWith(text) && /^[:;= ]/.test(error.slice(text.length)));
 }

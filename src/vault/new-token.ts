@@ -21,7 +21,7 @@ interface Standing {
   readonly sinceMs: number;
   /** Whether a login of this process created it. */
   readonly ours: boolean;
-  accessor: string | undefined;
+  issued: string | undefined;
   /** A node has taken it. */
   isKnown: boolean;
   /** Since when it has been refused by all who were asked, in monotonic milliseconds. */
@@ -35,7 +35,7 @@ interface Standing {
  * somebody else created may be as new as one of ours.
  *
  * What is known of a token belongs to its value, whatever renewals and look-ups make of the session. A Vault Agent or
- * Proxy that adds its token replaces it unseen: there the accessor tells one token from another.
+ * Proxy that adds its token replaces it unseen: there the time of issue tells one token from another.
  */
 export class NewTokens {
   /** By digest: nothing here keeps a token in memory that has been replaced. */
@@ -49,15 +49,15 @@ export class NewTokens {
   ) {}
 
   /** A login, or a look-up, found this token; it is new when it is not the one that was there before. */
-  found({ token, accessor, ours }: Pick<VaultToken, 'token' | 'accessor' | 'ours'>): void {
+  found({ token, issued, ours }: Pick<VaultToken, 'token' | 'issued' | 'ours'>): void {
     const digest = this.digestOf(token);
     const before = this.standings.get(digest);
     if (before !== undefined) {
-      before.accessor ??= accessor;
-      if (accessor === undefined || accessor === before.accessor) return;
+      before.issued ??= issued;
+      if (issued === undefined || issued === before.issued) return;
     }
     // A token of somebody else was looked up: a node knows it.
-    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), ours, accessor, isKnown: !ours });
+    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), ours, issued, isKnown: !ours });
     const [oldest] = this.standings.keys();
     if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
   }

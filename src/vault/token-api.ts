@@ -3,7 +3,7 @@ import { answerMembers, knownReason, tellsOfDeadToken, unexpectedAnswer } from '
 import { VaultError } from './vault-error.js';
 import type { VaultRequests } from './vault-request.js';
 
-type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable' | 'accessor'>;
+type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable' | 'issued'>;
 
 /** The endpoints by which a token tells of itself and is kept alive. */
 export class TokenApi {
@@ -36,11 +36,13 @@ export class TokenApi {
     // Vault counts whole seconds: a token in its last one has a ttl of 0, and so has one that never ends.
     const isEternal = (data.get('expire_time') ?? 'null') === 'null' && ttl === 0;
     if (!(ttl >= 0)) throw unexpectedAnswer(operation);
-    const accessor: unknown = JSON.parse(data.get('accessor') ?? 'null');
+    // Vault Agent and Proxy take `id` and `accessor` out of the answer for a token of theirs (tried, and
+    // `sanitizeAutoAuthTokenResponse` in agentproxyshared/cache/handler.go).
+    const issued = data.get('issue_time') ?? data.get('creation_time');
     return {
       ttlSeconds: isEternal ? 0 : Math.max(1, ttl),
       renewable: data.get('renewable') === 'true',
-      ...(typeof accessor === 'string' ? { accessor } : {}),
+      ...(issued === undefined ? {} : { issued }),
     };
   }
 

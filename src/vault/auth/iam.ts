@@ -18,6 +18,11 @@ const REFUSALS: LoginRefusals = {
   known: [
     { text: 'error validating X-Vault-AWS-IAM-Server-ID header', advice: 'check VAULT_IAM_SERVER_ID' },
     { text: 'error making upstream request', advice: 'Vault cannot ask STS, or STS refuses the request' },
+    {
+      text: 'error looking up full ARN of entity',
+      advice: 'Vault cannot ask IAM about the principal, or may not',
+      isOutage: true,
+    },
     { text: 'entry for role', advice: 'Vault has no such role' },
     { text: 'IAM Principal', advice: 'the role is bound to other principals' },
   ],

@@ -7,6 +7,12 @@ import { CLAIM_REFUSALS, type LoginRefusals } from '../login-refusals.js';
 const REFUSALS: LoginRefusals = {
   known: [
     ...CLAIM_REFUSALS.map(({ text, ...advice }) => ({ text: `error validating token: ${text}`, ...advice })),
+    // coreos/go-oidc, `oidc/jwks.go`.
+    {
+      text: 'error validating token: error verifying token signature: fetching keys',
+      advice: 'Vault cannot get the keys of the issuer',
+      isOutage: true,
+    },
     {
       text: 'error validating token: error verifying token signature',
       advice: 'Vault does not have the key that signed the token; check the configuration of the auth method',
@@ -27,7 +33,12 @@ const REFUSALS: LoginRefusals = {
       shown: 'claim not found in token',
       advice: 'the token lacks the user_claim of the role',
     },
-    { text: 'error configuring token validator', advice: 'check the configuration of the auth method' },
+    // At the first login after a start of Vault, which asks the issuer for its discovery document.
+    {
+      text: 'error configuring token validator',
+      advice: 'Vault cannot reach the issuer, or the configuration of the auth method is wrong',
+      isOutage: true,
+    },
     { text: 'could not load configuration', advice: 'the auth method is not configured' },
   ],
   denied: 'the role is bound to other addresses',

@@ -11,13 +11,21 @@ const REFUSALS: LoginRefusals = {
   known: [
     ...CLAIM_REFUSALS,
     { text: 'invalid role name', advice: 'Vault has no such role' },
+    {
+      text: 'namespace not authorized err',
+      shown: 'namespace not authorized',
+      advice:
+        'Vault could not read the namespace for the selector of the role: it needs token_reviewer_jwt, the right to ' +
+        'get namespaces, and the API server',
+      isOutage: true,
+    },
     { text: 'namespace not authorized', advice: 'the role is bound to other namespaces' },
     { text: 'service account name not authorized', advice: 'the role is bound to other service accounts' },
   ],
   // Bound addresses, an invalid signature, and any failure of the token review.
   denied:
-    'the API server did not accept the token for the audience of the role, or Vault may not ask it about tokens, ' +
-    'or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not verify ' +
+    'the API server did not accept the token for the audience of the role, or Vault cannot reach it or may not ask it ' +
+    'about tokens, or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not verify ' +
     'with pem_keys of the auth method; the log of Vault tells which at level debug',
 };
 

@@ -19,6 +19,12 @@ const REFUSALS: LoginRefusals = {
       isOutage: true,
     },
     { text: 'error connecting to host', advice: 'Vault cannot reach the LDAP server', isOutage: true },
+    // After the password has been accepted.
+    ...['LDAP search failed', 'LDAP bind (service) failed'].map((text) => ({
+      text,
+      advice: 'Vault cannot reach the LDAP server, or the configuration of the auth method is wrong',
+      isOutage: true,
+    })),
     { text: 'auth method not configured' },
     { text: 'ldap backend not configured' },
   ],

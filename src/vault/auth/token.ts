@@ -51,12 +51,13 @@ async function agentsToken(api: TokenApi, signal?: AbortSignal): Promise<VaultTo
   const seen = await api.lookUp('', signal);
   if (seen === 'dead') {
     const message =
-      'VAULT_TOKEN is empty, and nothing adds a token on the way to Vault: set it, or let VAULT_ADDR name a ' +
-      'Vault Agent or Proxy with use_auto_auth_token';
-    throw new VaultError('forbidden', message, { status: 403, operation: 'login' });
+      'VAULT_TOKEN is empty, and nothing adds a valid token on the way to Vault: set it, or let VAULT_ADDR name a ' +
+      'Vault Agent or Proxy with use_auto_auth_token that has logged in';
+    // The Agent adds nothing until its own login succeeds; nothing of ours was refused.
+    throw new VaultError('unavailable', message, { status: 403, operation: 'login' });
   }
   const eternal = { token: '', ttlSeconds: 0, renewable: false, ours: false };
   if (seen === 'not_permitted') return { ...eternal, mayLookUp: false };
-  const { accessor } = seen;
-  return { ...eternal, mayLookUp: true, ...(accessor === undefined ? {} : { accessor }) };
+  const { issued } = seen;
+  return { ...eternal, mayLookUp: true, ...(issued === undefined ? {} : { issued }) };
 }

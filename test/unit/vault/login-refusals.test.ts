@@ -1,4 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, describe, expect, it } from '@jest/globals';
 
 import { AgentFactory } from '../../../src/runtime/agents.js';
 import { systemClock } from '../../../src/runtime/clock.js';
@@ -13,7 +17,9 @@ import type { VaultAuthMethod } from '../../../src/vault/authenticator.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { silentLogger } from '../../support/loggers.js';
 
-const FILE = 'package.json';
+const folder = mkdtempSync(join(tmpdir(), 'login-refusals-'));
+const FILE = join(folder, 'token');
+writeFileSync(FILE, 'a.signed.token');
 const VALUES = {
   VAULT_K8S_TOKEN_PATH: FILE,
   VAULT_JWT_TOKEN_PATH: FILE,
@@ -21,6 +27,10 @@ const VALUES = {
   VAULT_IAM_AWS_SECRET_ACCESS_KEY: 'key',
 };
 const errors = (...texts: string[]): string => JSON.stringify({ errors: texts });
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
 
 /** What the login fails with when Vault answers so. */
 async function refusal(method: VaultAuthMethod, text: string, status = 400): Promise<VaultError> {
@@ -123,7 +133,7 @@ describe('a refused login', () => {
     const bare = await refusal(kubernetesMethod, denied, 403);
     expect(bare.failure).toBe('forbidden');
     expect(bare.message).toContain('HTTP 403: permission denied; the API server did not accept the token');
-    for (const cause of ['token_bound_cidrs', 'signature', 'may not ask it']) {
+    for (const cause of ['token_bound_cidrs', 'signature', 'cannot reach it or may not ask it']) {
       expect(bare.message).toContain(cause);
     }
     expect((await refusal(ldapMethod, denied, 403)).message).toContain('locked the user out');
@@ -136,6 +146,45 @@ describe('a refused login', () => {
 });
 
 describe('a login that Vault could not check', () => {
+  it.each([
+    [
+      403,
+      'namespace not authorized err=Get "https://10.0.0.1:443/api/v1/namespaces/vault": dial tcp: 5ecret',
+      kubernetesMethod,
+      'namespace not authorized; Vault could not read the namespace',
+    ],
+    [
+      400,
+      'error validating token: error verifying token signature: fetching keys oidc: get keys failed: Get "5ecret"',
+      jwtMethod,
+      'fetching keys; Vault cannot get the keys of the issuer',
+    ],
+    [
+      400,
+      'error configuring token validator: Get "https://5ecret/.well-known/openid-configuration": dial tcp',
+      jwtMethod,
+      'error configuring token validator; Vault cannot reach the issuer',
+    ],
+    [
+      400,
+      'error looking up full ARN of entity &{aws 5ecret}: RequestError: send request failed',
+      iamMethod,
+      'error looking up full ARN of entity; Vault cannot ask IAM',
+    ],
+    [
+      400,
+      'LDAP search failed for detecting user: LDAP Result Code 200 "Network Error": 5ecret',
+      ldapMethod,
+      'LDAP search failed; Vault cannot reach the LDAP server',
+    ],
+  ])('is an outage: HTTP %i %s', async (status, text, method, expected) => {
+    const { failure, message } = await refusal(method, errors(text), status);
+    expect(failure).toBe('unavailable');
+    expect(message).toContain('Vault could not check the login');
+    expect(message).toContain(expected);
+    expect(message).not.toContain('5ecret');
+  });
+
   it.each([
     // Go's multierror, as sdk/helper/ldaputil gives it for each of its urls.
     '1 error occurred:\n\t* error connecting to host "ldap://x": LDAP Result Code 200 "Network Error": 5ecret\n\n',

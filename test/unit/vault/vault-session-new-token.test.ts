@@ -84,9 +84,9 @@ describe('VaultSession with a token that is not replicated yet', () => {
 describe('VaultSession with a configured token', () => {
   const permission = (allowed: boolean): VaultResponse =>
     allowed ? { status: 200, text: '{}' } : { status: 403, text: NO_PERMISSION };
-  const lookUp = (accessor: string): VaultResponse => ({
+  const lookUp = (issue_time: string): VaultResponse => ({
     status: 200,
-    text: JSON.stringify({ data: { ttl: 3_600, expire_time: 'later', renewable: true, accessor } }),
+    text: JSON.stringify({ data: { ttl: 3_600, expire_time: 'later', renewable: true, issue_time } }),
   });
   const read = async (session: VaultSession): Promise<unknown> =>
     await session.request(READ).catch((error: unknown) => error);
@@ -122,14 +122,15 @@ describe('VaultSession with a configured token', () => {
   });
 
   it('treats a token that a Vault Agent has replaced as new', async () => {
-    let accessor = 'a';
-    fixture.vault.login = () => fixture.vault.token({ token: '', ttlSeconds: 0, ours: false, accessor });
+    let issued = 'a';
+    fixture.vault.login = () =>
+      fixture.vault.token({ token: '', ttlSeconds: 0, ours: false, issued: JSON.stringify(issued) });
     fixture.vault.answer = ({ operation }) =>
-      operation === 'token_lookup' ? lookUp(accessor) : permission(false);
+      operation === 'token_lookup' ? lookUp(issued) : permission(false);
     const session = await fixture.started();
     await fixture.clock.advance(MINUTE);
     expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
-    accessor = 'b';
+    issued = 'b';
     expect(await read(session)).toMatchObject({ status: 403, mayPass: true });
     await fixture.clock.advance(31_000);
     expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
