@@ -4,17 +4,14 @@ import { type Parsed, splitList } from './values.js';
 
 /** Proxies and roots; upper case takes precedence over lower case, as in Go's `httpproxy.FromEnvironment`. */
 export function networkFromEnvironment(env: Environment, faults: FaultList): NetworkConfig {
-  const either = (name: string): string | undefined =>
-    nonEmpty(env[name]) ?? nonEmpty(env[name.toLowerCase()]);
-  const proxy = (name: string): string | undefined => {
-    const text = either(name);
-    return text === undefined ? undefined : faults.take(name, parseProxy(text), undefined);
-  };
+  const givenAs = (name: string): string => (nonEmpty(env[name]) === undefined ? name.toLowerCase() : name);
+  const proxy = (name: string): string | undefined =>
+    faults.variable(env, givenAs(name), parseProxy, undefined);
   return {
     ...present({
       httpsProxy: proxy('HTTPS_PROXY'),
       httpProxy: proxy('HTTP_PROXY'),
-      noProxy: either('NO_PROXY'),
+      noProxy: nonEmpty(env[givenAs('NO_PROXY')]),
       sslCertFile: nonEmpty(env.SSL_CERT_FILE),
     }),
     sslCertDirs: (env.SSL_CERT_DIR ?? '').split(':').filter((directory) => directory !== ''),
@@ -25,7 +22,7 @@ export function networkFromEnvironment(env: Environment, faults: FaultList): Net
 export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConfig {
   const endpoint = faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined);
   return present({
-    region: nonEmpty(env.AWS_REGION) ?? nonEmpty(env.AWS_DEFAULT_REGION),
+    region: region(env, faults),
     kmsEndpoint: endpoint,
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
     staticCredentials: staticCredentials(env),
@@ -33,6 +30,16 @@ export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConf
     containerToken: nonEmpty(env.AWS_CONTAINER_AUTHORIZATION_TOKEN),
     containerTokenFile: containerTokenFile(env),
   });
+}
+
+/** It becomes a label of host names; the SDK reports any other as a missing region. */
+const REGION = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
+
+function region(env: Environment, faults: FaultList): string | undefined {
+  const parse = (text: string): Parsed<string | undefined> =>
+    REGION.test(text) ? { value: text } : { problem: 'must be the name of a region, such as eu-west-1' };
+  const name = nonEmpty(env.AWS_REGION) === undefined ? 'AWS_DEFAULT_REGION' : 'AWS_REGION';
+  return faults.variable(env, name, parse, undefined);
 }
 
 /** Where `fromHttp` of `@aws-sdk/credential-provider-http` asks: a relative one is that of ECS, and comes first. */

@@ -25,6 +25,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** The caller decides when to try again: retries of the SDK would ignore the pace and the turns. */
 const MAX_ATTEMPTS = 1;
 
+const NO_REGION = 'no AWS region is configured, or the profile names one that is none: set AWS_REGION';
+
 /** The only KMS call in use. */
 export interface KmsApi {
   /**
@@ -132,12 +134,12 @@ export class AwsKmsApi implements KmsApi {
     );
   }
 
-  /** Without a region the SDK fails with an unspecific error at every call. */
+  /** Without a region, or with an odd one in a profile, the SDK fails with an unspecific error at every call. */
   private async region(): Promise<string> {
     try {
       return await this.client.config.region();
     } catch {
-      throw new KmsError('transient', 'RegionMissing', 'no AWS region is configured: set AWS_REGION');
+      throw new KmsError('transient', 'RegionMissing', NO_REGION);
     }
   }
 

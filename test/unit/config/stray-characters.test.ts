@@ -147,10 +147,15 @@ describe('variables with characters of any sort', () => {
     ['VAULT_NAMESPACE', 'tëam', 'token'],
     ['VAULT_TOKEN', 'hvs.ü', 'token'],
     ['VAULT_IAM_SERVER_ID', 'vault ü', 'iam'],
+    ['AWS_REGION', '"eu-west-1"', 'token'],
+    ['AWS_DEFAULT_REGION', "'eu-west-1'", 'token'],
+    ['AWS_REGION', 'eu-west-1.', 'token'],
+    ['https_proxy', 'ftp://proxy', 'token'],
+    ['HTTP_PROXY', '"http://proxy:3128"', 'token'],
     ['AWS_SECRET_ACCESS_KEY', 'ü', 'token'],
     ['AWS_SESSION_TOKEN', '’', 'token'],
     ['VAULT_HEADERS', '{"X-A":"b\\n"}', 'token'],
-  ])('refuses %s=%j by name, since no header can carry it', (name, value, method) => {
+  ])('refuses %s=%j by name, since no header or host name can carry it', (name, value, method) => {
     const command = parse(method, { [name]: value });
     expect(command).toMatchObject({ action: 'print', text: expect.stringContaining(`${name} `) });
     if (command.action === 'print') expect(command.text).not.toContain(value);
