@@ -1,7 +1,7 @@
 import { type Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
-import { rootCertificates, type SecureContext } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions, rootCertificates, type SecureContext } from 'node:tls';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 import { inject, injectable } from 'tsyringe';
@@ -23,6 +23,12 @@ import { KubeError } from './kube-error.js';
 const MAX_FREE_SOCKETS = 16;
 /** Limit for the head of an answer; for a large list it comes only after the list was read from the store. */
 const SILENT_MS = 5_000;
+
+/**
+ * How long one address of a SOCKS proxy is tried before the next one, in milliseconds: its agent connects by itself, and
+ * Node gives each address a quarter of a second.
+ */
+const SOCKS_ATTEMPT_MS = 5_000;
 
 /** Settings from the environment in addition to a kubeconfig. */
 export interface Surroundings {
@@ -188,10 +194,17 @@ export class ApiConnection {
     const { pool, context } = this.connections(secrets);
     if (socksAgent === undefined) return pool.for(url);
     // The options of an agent go before those of a request, also where they are undefined.
-    const options = socksAgent.options as { secureContext?: SecureContext; servername?: string };
+    const { lookup } = this.limits;
+    (socksAgent as { socketOptions?: object }).socketOptions = {
+      autoSelectFamilyAttemptTimeout: SOCKS_ATTEMPT_MS,
+      ...(lookup === undefined ? {} : { lookup }),
+    };
+    const options = socksAgent.options as ConnectionOptions;
     options.secureContext = context;
-    const servername = withoutFinalDot(tls.servername ?? url.hostname);
-    if (isIP(servername.replace(/^\[|\]$/g, '')) === 0) options.servername = servername;
+    const servername = withoutFinalDot(tls.servername ?? url.hostname).replace(/^\[|\]$/g, '');
+    if (isIP(servername) === 0) options.servername = servername;
+    // By itself the agent checks the certificate of an address for the name of the proxy, or for "localhost".
+    else options.checkServerIdentity = (_name, certificate) => checkServerIdentity(servername, certificate);
     return socksAgent;
   }
 

@@ -70,6 +70,16 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
     }
   });
 
+  it('is verified for its address, not for the proxy or for localhost', async () => {
+    const ask = async (names: { dnsNames: string[]; ipAddresses: string[] }): Promise<unknown> => {
+      const api = await apiServer({ tls: await authority.issue(names) });
+      return await kubeClient(throughProxy(kubeConfigOf(api.url, authority.cert))).request('GET', '/x');
+    };
+    expect(await ask({ dnsNames: ['elsewhere.test'], ipAddresses: ['127.0.0.1'] })).toEqual({});
+    const refused = await failureOf(ask({ dnsNames: ['localhost'], ipAddresses: [] }));
+    expect(refused.message).toContain('ERR_TLS_CERT_ALTNAME_INVALID');
+  });
+
   it.each([
     ['of its host', 'peer.test.', {}],
     ['of the server name', '127.0.0.1', { tlsServerName: 'peer.test.' }],

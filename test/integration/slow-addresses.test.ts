@@ -4,14 +4,17 @@ import { connect, createServer, type LookupFunction } from 'node:net';
 
 import { startKmsServer } from '../servers/kms/server.js';
 import { startVaultServer } from '../servers/vault/server.js';
+import { SocksProxy } from '../support/socks-proxy.js';
 import { UnansweringListener } from '../support/unanswering-listener.js';
 import { eventually } from '../support/wait.js';
 import {
   apiServer,
+  authority,
   CIPHERTEXT,
   closing,
   kmsApi,
   kubeClient,
+  kubeConfigOf,
   READ,
   useConnections,
   vaultFixture,
@@ -103,6 +106,26 @@ async function passOn(host: string, port: number, targetPort: number): Promise<v
 
 // What is under way is read from a table of the kernel.
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
+
+onLinux('a SOCKS proxy of a kubeconfig with two addresses', () => {
+  it('of which the first takes long to connect is reached', async () => {
+    const proxy = closing(await SocksProxy.start());
+    const slow = closing(await UnansweringListener.start({ host: FIRST, targetPort: proxy.port }));
+    const api = await apiServer({ tls: await authority.issue() });
+    const kubeConfig = kubeConfigOf(api.url, authority.cert);
+    kubeConfig.clusters = kubeConfig.clusters.map((cluster) => ({
+      ...cluster,
+      proxyUrl: `socks5h://proxy.test:${String(slow.port)}`,
+    }));
+    const asked = kubeClient(kubeConfig, {}, limits).request('GET', '/x');
+    asked.catch(() => undefined);
+    await eventually('an attempt', () => slow.isAttempted);
+    slow.release();
+    // The next repetition comes after a second, when Node by itself has long gone on to the second address.
+    expect(await asked).toEqual({});
+    expect(proxy.asked).toEqual([`127.0.0.1:${String(api.port)}`]);
+  }, 30_000);
+});
 
 onLinux('a peer with two addresses', () => {
   useWebIdentity(beforeEach, afterEach);

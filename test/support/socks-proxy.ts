@@ -35,7 +35,11 @@ export class SocksProxy {
 
   /** `host:port` */
   get host(): string {
-    return `127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
+    return `127.0.0.1:${String(this.port)}`;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
   }
 
   async close(): Promise<void> {

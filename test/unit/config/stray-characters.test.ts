@@ -261,6 +261,13 @@ describe('variables that are set and empty', () => {
   const namesOf = (mayBeEmpty: boolean): (readonly [string, string])[] =>
     required.filter((one) => one.mayBeEmpty === mayBeEmpty).map(({ method, name }) => [method, name]);
 
+  it('are values of these alone', () => {
+    expect(namesOf(true)).toEqual([
+      ['token', 'VAULT_TOKEN'],
+      ['approle', 'VAULT_APPROLE_SECRET_ID'],
+    ]);
+  });
+
   it.each(namesOf(true))('%s: %s is a value', (method, name) => {
     expect(authOf(method, { [name]: '' }).values[name]).toBe('');
     expect(authOf(method, { [name]: '\n' }).values[name]).toBe('');
