@@ -35,11 +35,11 @@ export interface PoolRequest {
  */
 export function secureContext({ ca, cert, key }: TlsMaterial): SecureContext {
   const options = {
-    ...(ca === undefined ? {} : { ca: [...ca] }),
+    // The option is there since Node 20.18, and missing in the types of Node 20. Without given roots it must be absent:
+    // Node 20 would forget NODE_EXTRA_CA_CERTS.
+    ...(ca === undefined ? {} : { ca: [...ca], allowPartialTrustChain: true }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
-    // Since Node 20.18; missing in the types of Node 20.
-    allowPartialTrustChain: true,
   };
   return createSecureContext(options);
 }
