@@ -1,71 +1,88 @@
 import 'reflect-metadata';
 
-import { parseArgs } from 'node:util';
-
-import { editDuringBacklog, firstSync, quietPeriod, restart } from './operator-benchmarks.js';
-import { runBareClient } from './bare-client.js';
-import { serveKms } from './kms-process.js';
-import { Report } from './report.js';
+import { type Benchmark, CannotDo } from './benchmark.js';
 import { BenchFixture } from './fixture.js';
-import { throttledKms } from './throttling-benchmark.js';
-import { admission } from './webhook-benchmark.js';
+import { floor, runClient } from './floor.js';
+import * as operator from './operator-benchmarks.js';
+import { type BenchmarkName, type Options, parseOptions, USAGE } from './options.js';
+import { Report } from './report.js';
+import type { ServerKind } from './server-process.js';
+import { serve } from './served.js';
+import { throttled } from './throttling-benchmark.js';
+import { webhook } from './webhook-benchmark.js';
 
-const USAGE = 'usage: npm run bench -- [--resources N] [--json FILE] [--only-throttled]';
+const BENCHMARKS: Readonly<Record<BenchmarkName, Benchmark>> = {
+  floor,
+  'start-up': operator.startUp,
+  'first-sync': operator.firstSync,
+  'added-roots': operator.addedRoots,
+  steady: operator.steady,
+  decrypt: operator.decrypt,
+  edit: operator.edit,
+  'edit-in-first-sync': operator.editInFirstSync,
+  growth: operator.growth,
+  webhook,
+  throttled,
+};
 
-const [, , part, ...numbers] = process.argv;
+const [, program = '', part, name = ''] = process.argv;
 // Parts that are to have a process of their own are in this bundle, too.
-if (part === 'kms') await serveKms();
-else if (part === 'sdk') await runBareClient(Number(numbers[0]), Number(numbers[1]));
-else process.exitCode = await main();
+if (part === 'serve') await serve(name as ServerKind);
+else if (part === 'client') await runClient(name);
+else process.exit(await main(process.argv.slice(2)));
 
-async function main(): Promise<number> {
-  const options = parsed();
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes('--help')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const options = parseOptions(args);
   if (typeof options === 'string') {
-    process.stderr.write(`bench: ${options}\n${USAGE}\n`);
+    process.stderr.write(`${options}\n\n${USAGE}`);
     return 2;
   }
-  const { resources, json, benchmarks } = options;
   const report = new Report();
-  const fixture = await BenchFixture.prepare();
+  const fixture = await BenchFixture.prepare(options, program);
+  let isComplete = true;
   try {
-    for (const benchmark of benchmarks) {
-      process.stderr.write(`bench: ${benchmark.name}\n`);
-      await benchmark(fixture, report, resources);
-    }
+    for (const benchmark of options.only)
+      for (let run = 1; run <= options.runs; run += 1)
+        if (!(await measure(benchmark, run, fixture, report))) isComplete = false;
   } finally {
     await fixture.close();
   }
-  process.stdout.write(`${report.table()}\n`);
-  if (json !== undefined) report.write(json, { resources });
-  return 0;
+  process.stdout.write(`${report.table(options.markdown)}\n`);
+  if (options.json !== undefined) report.write(options.json, options);
+  return isComplete ? 0 : 1;
 }
 
-interface Options {
-  /** Applied before anything is measured. */
-  readonly resources: number;
-  readonly json: string | undefined;
-  readonly benchmarks: readonly Benchmark[];
-}
-
-type Benchmark = (fixture: BenchFixture, report: Report, resources: number) => Promise<void>;
-
-function parsed(): Options | string {
-  try {
-    const { values } = parseArgs({
-      options: {
-        resources: { type: 'string', default: '1000' },
-        json: { type: 'string' },
-        'only-throttled': { type: 'boolean', default: false },
-      },
-    });
-    const resources = Number(values.resources);
-    if (!Number.isInteger(resources) || resources < 10)
-      return '--resources must be a whole number from 10 on';
-    const { json } = values;
-    if (values['only-throttled']) return { resources: 0, json, benchmarks: [throttledKms] };
-    const benchmarks = [firstSync, restart, quietPeriod, editDuringBacklog, throttledKms, admission];
-    return { resources, json, benchmarks };
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+/** Measures the subjects one after the other. @returns whether nothing failed. */
+async function measure(
+  name: BenchmarkName,
+  run: number,
+  fixture: BenchFixture,
+  report: Report,
+): Promise<boolean> {
+  const { subjects, runs }: Options = fixture.options;
+  const benchmark = BENCHMARKS[name];
+  let isComplete = true;
+  for (const subject of subjects) {
+    process.stderr.write(`bench: ${name}, ${subject.name}, run ${String(run)} of ${String(runs)}\n`);
+    try {
+      if (benchmark.isOursOnly === true && subject.name !== 'ours') throw new CannotDo('only of ours');
+      const add = (figure: string, value: number, unit: string): void => {
+        report.add(subject.name, name, figure, value, unit);
+      };
+      await benchmark.run({ fixture, subject, add });
+    } catch (error) {
+      if (error instanceof CannotDo) report.skip(subject.name, name, error.message);
+      else {
+        isComplete = false;
+        report.fail(subject.name, name, error);
+      }
+    } finally {
+      await fixture.stop();
+    }
   }
+  return isComplete;
 }

@@ -1,91 +1,59 @@
-import { eventually } from '../test/support/wait.js';
-import { rateOfBareClient } from './bare-client.js';
-import { type KmsCounts, KmsProcess } from './kms-process.js';
-import type { Report } from './report.js';
-import { type BenchFixture, KMS_LATENCY_MS, SCRAPE_INTERVAL_MS } from './fixture.js';
+import type { Benchmark, Run } from './benchmark.js';
+import { pass } from './measured-program.js';
+import type { Counts } from './server-process.js';
 
 /** Decrypts per second that KMS grants. */
 const QUOTAS = [50, 200, 1_000];
 const KEYS_PER_RESOURCE = 100;
+const LATENCY_MS = 20;
 /** Enough for the largest quota at this latency. */
 const CONCURRENCY = 50;
 /** The bucket of the quota is full at first, and its limit has to be found. */
-const SKIPPED_SECONDS = 6;
-const MEASURED_SECONDS = 15;
+const SKIPPED_MS = 6_000;
+const MEASURED_MS = 15_000;
 /** More than can be served in that time. */
-const LOADED_SECONDS = SKIPPED_SECONDS + MEASURED_SECONDS + 3;
-const BARE_REQUESTS = 10_000;
+const LOADED_MS = SKIPPED_MS + MEASURED_MS + 3_000;
 
-/**
- * How much of a quota of KMS is used when there is more to do than it grants. KMS runs in a process of its
- * own; what the SDK alone reaches there tells whether a processor is the limit, and not the operator.
- */
-export async function throttledKms(fixture: BenchFixture, report: Report): Promise<void> {
-  const [, program = ''] = process.argv;
-  const kms = await KmsProcess.start(program);
-  fixture.kmsUrl = kms.url;
-  try {
-    await kms.set({ latencyMs: KMS_LATENCY_MS });
-    const bare = await rateOfBareClient(program, fixture.awsEnvironment, {
-      requests: BARE_REQUESTS,
-      concurrency: CONCURRENCY,
-    });
-    report.add('throttled KMS', 'the AWS SDK alone, no quota', bare, 'requests/s');
-    for (const quota of QUOTAS) await underQuota(fixture, kms, report, quota);
-  } finally {
-    fixture.kmsUrl = undefined;
-    kms.stop();
-  }
-}
+/** How much of a quota of KMS is used when there is more to do than it grants. */
+export const throttled: Benchmark = {
+  isOursOnly: true,
+  async run(run) {
+    const { kms, options } = run.fixture;
+    await kms.tell('latency', { ms: LATENCY_MS });
+    try {
+      for (const quota of QUOTAS) await underQuota(run, quota);
+    } finally {
+      await kms.tell('quota', {});
+      await kms.tell('latency', { ms: options.kmsLatencyMs });
+    }
+  },
+};
 
-async function underQuota(
-  fixture: BenchFixture,
-  kms: KmsProcess,
-  report: Report,
-  quota: number,
-): Promise<void> {
-  const resources = Math.ceil((quota * LOADED_SECONDS) / KEYS_PER_RESOURCE);
+async function underQuota({ fixture, subject, add }: Run, quota: number): Promise<void> {
+  const { kms } = fixture;
+  const counts = (): Promise<Counts> => kms.tell('counts', null);
+  const resources = Math.ceil((quota * LOADED_MS) / 1_000 / KEYS_PER_RESOURCE);
   const keys = resources * KEYS_PER_RESOURCE;
-  const prefix = `quota-${String(quota)}`;
+  await fixture.renew();
   // Before the operator starts: what is applied meanwhile would be measured as well.
-  await fixture.apply(resources, 'only edition', { prefix, keys: KEYS_PER_RESOURCE });
-  await kms.set({ latencyMs: KMS_LATENCY_MS, quotaPerSecond: quota });
-  await fixture.start('--sync-period-seconds=0', `--max-concurrent-kms-requests=${String(CONCURRENCY)}`);
-  await eventually('KMS is asked', async () => (await kms.counts()).served > 0, 60_000);
-  await pass(SKIPPED_SECONDS);
-  const processor = 'process_cpu_seconds_total';
-  const [before, usedBefore] = [await kms.counts(), await fixture.metric(processor)];
-  await pass(MEASURED_SECONDS);
-  const [after, usedAfter] = [await kms.counts(), await fixture.metric(processor)];
+  await fixture.apply(resources, 'first', { keys: KEYS_PER_RESOURCE });
+  await kms.tell('quota', { perSecond: quota });
+  const flags = `--max-concurrent-kms-requests=${String(CONCURRENCY)}`;
+  const program = await fixture.start(subject, { flags });
+  await program.until('KMS is asked', async () => (await counts()).served > 0);
+  await pass(SKIPPED_MS);
+  const [before, usedBefore] = [await counts(), program.cpuMs];
+  await pass(MEASURED_MS);
+  const [after, usedAfter] = [await counts(), program.cpuMs];
   if (after.served >= keys) throw new Error('everything was decrypted before the measuring ended');
-  const rate = rateOf(before, after);
-  await kms.set({ latencyMs: KMS_LATENCY_MS });
-  const written = 'kms_vault_operator_vault_writes_total';
-  await eventually(
-    'everything is written',
-    async () => (await fixture.metric(written)) >= resources,
-    600_000,
-    SCRAPE_INTERVAL_MS,
-  );
-  const rest = await kms.counts();
-  const requests = after.served + after.throttled + rest.served + rest.throttled;
-  const name = `throttled KMS, ${String(quota)}/s`;
-  report.add(name, 'used', rate / quota, 'of the quota');
-  report.add(name, 'requests', requests / keys, 'per key');
-  report.add(name, 'throttled', after.throttled / (after.served + after.throttled), 'of the requests');
-  report.add(
-    name,
-    'processor',
-    ((usedAfter - usedBefore) * 1_000) / (after.served - before.served),
-    'ms per key',
-  );
+  const served = after.served - before.served;
+  await kms.tell('quota', {});
+  await fixture.held(program, resources, 'first');
+  const rest = await counts();
+  const name = `quota of ${String(quota)}/s`;
+  add(`${name}: used`, (served * 1_000) / (after.atMs - before.atMs) / quota, 'of the quota');
+  add(`${name}: requests`, (after.requests + rest.requests) / keys, 'per key');
+  add(`${name}: throttled`, after.throttled / after.requests, 'of the requests');
+  add(`${name}: CPU`, (usedAfter - usedBefore) / served, 'ms per key');
   await fixture.stop();
-}
-
-function rateOf(before: KmsCounts, after: KmsCounts): number {
-  return ((after.served - before.served) * 1_000) / (after.atMs - before.atMs);
-}
-
-async function pass(seconds: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
 }

@@ -4,69 +4,107 @@ import { Agent, request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 
 import { TestAuthority } from '../test/servers/shared/certificates.js';
-import { ChildProgram } from '../test/support/child-program.js';
-import type { Report } from './report.js';
-import { type BenchFixture, KEYS } from './fixture.js';
+import { type Benchmark, CannotDo, type Run } from './benchmark.js';
+import { freePort } from './fixture.js';
+import { MeasuredProgram } from './measured-program.js';
+import { percentile } from './report.js';
 
-const CALLERS = 20;
+const CALLERS = 16;
+const ITEMS = [1, 10];
+/** Of one run, divided by the items of each. */
+const DECRYPTIONS = 6_000;
+const WARM_UP = 300;
+/** The one that a server sends first, and the one that old webhooks know. */
+const REVIEW_VERSIONS = ['v1', 'v1beta1'];
 
 /** New resources at admission, from several callers at once. */
-export async function admission(fixture: BenchFixture, report: Report, reviews: number): Promise<void> {
-  const authority = await TestAuthority.create();
-  const pair = await authority.issue();
-  const files = { cert: join(fixture.directory, 'tls.crt'), key: join(fixture.directory, 'tls.key') };
-  writeFileSync(files.cert, pair.cert);
-  writeFileSync(files.key, pair.key, { mode: 0o600 });
-  const webhook = new ChildProgram(
-    'dist/webhook.js',
-    [
-      `-tls-cert-file=${files.cert}`,
-      `-tls-key-file=${files.key}`,
-      '-listen-addr=127.0.0.1:0',
-      '-metrics-addr=127.0.0.1:0',
-    ],
-    { ...fixture.servers.awsEnvironment },
-  );
-  const port = Number(new URL(await webhook.address('serving admission reviews')).port);
-  const metrics = await webhook.address('serving metrics and health');
-  const agent = new Agent({ keepAlive: true, ca: authority.cert });
-  const latencies: number[] = [];
-  const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(fixture, index));
-  fixture.clearCounts();
-  let next = 0;
-  const caller = async (): Promise<void> => {
-    for (let index = next++; index < reviews; index = next++) {
+export const webhook: Benchmark = {
+  async run({ fixture, subject, add }) {
+    if (subject.webhook === undefined) throw new CannotDo('no --webhook-command');
+    const authority = await TestAuthority.create();
+    const pair = await authority.issue();
+    const [cert, key] = [join(fixture.directory, 'tls.crt'), join(fixture.directory, 'tls.key')];
+    writeFileSync(cert, pair.cert);
+    writeFileSync(key, pair.key, { mode: 0o600 });
+    const port = await freePort();
+    const program = fixture.track(
+      new MeasuredProgram(subject.webhook, {
+        ...fixture.awsEnvironment(subject.name),
+        TLS_CERT_FILE: cert,
+        TLS_KEY_FILE: key,
+        LISTEN_ADDR: `127.0.0.1:${String(port)}`,
+        METRICS_ADDR: `127.0.0.1:${String(await freePort())}`,
+      }),
+    );
+    const agent = new Agent({ keepAlive: true, ca: authority.cert });
+    const caller: Caller = { fixture, post: async (body) => await post(port, agent, body), version: '' };
+    await program.until('reviews are answered', async () => {
+      for (const version of REVIEW_VERSIONS)
+        if (await allowed({ ...caller, version }, 1)) caller.version = version;
+      return caller.version !== '';
+    });
+    for (const items of ITEMS) {
+      await callAll(caller, WARM_UP / items, items);
+      const reviews = Math.ceil(DECRYPTIONS / items);
+      await fixture.kms.tell('clear', null);
+      const [before, begun] = [program.cpuMs, performance.now()];
+      const times = await callAll(caller, reviews, items);
+      const seconds = (performance.now() - begun) / 1_000;
+      const used = program.cpuMs - before;
+      const kms = await fixture.kms.tell('counts', null);
+      const name = items === 1 ? '1 item' : `${String(items)} items`;
+      add(`${name}: rate`, reviews / seconds, 'reviews/s');
+      add(`${name}: median`, percentile(times, 0.5), 'ms');
+      add(`${name}: 99th percentile`, percentile(times, 0.99), 'ms');
+      add(`${name}: CPU`, used / reviews, 'ms per review');
+      add(`${name}: KMS requests`, kms.requests / (reviews * items), 'per item');
+    }
+    add('resident', program.memory.resident, 'MiB');
+    add('resident, peak', program.memory.peak, 'MiB');
+    agent.destroy();
+  },
+};
+
+interface Caller {
+  readonly fixture: Run['fixture'];
+  readonly post: (body: string) => Promise<{ readonly status: number; readonly text: string }>;
+  /** Of the reviews. */
+  version: string;
+}
+
+/** @returns the milliseconds of each review. */
+async function callAll(caller: Caller, reviews: number, items: number): Promise<number[]> {
+  const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(caller, index, items));
+  const times: number[] = [];
+  const worker = async (): Promise<void> => {
+    for (let body = bodies.pop(); body !== undefined; body = bodies.pop()) {
       const begun = performance.now();
-      const { status, text } = await post(port, agent, bodies[index] ?? '');
-      latencies.push(performance.now() - begun);
+      const { status, text } = await caller.post(body);
+      times.push(performance.now() - begun);
       if (status !== 200 || JSON.parse(text).response.allowed !== true)
         throw new Error(`a review was not allowed: ${text}`);
     }
   };
-  const begun = performance.now();
-  await Promise.all(Array.from({ length: CALLERS }, caller));
-  const seconds = (performance.now() - begun) / 1000;
-  const text = await (await fetch(`${metrics}/metrics`)).text();
-  const memory = /^process_resident_memory_bytes (\S+)$/m.exec(text)?.[1];
-  latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0;
-  report.add('admission', 'rate', reviews / seconds, 'reviews/s');
-  report.add('admission', 'median', at(0.5), 'ms');
-  report.add('admission', '99th percentile', at(0.99), 'ms');
-  report.add('admission', 'KMS requests', fixture.counts().kms / (reviews * KEYS), 'per item');
-  report.add('admission', 'peak at KMS', fixture.servers.kms.requests.peakInFlight, 'requests');
-  report.add('admission', 'resident memory', Number(memory) / 2 ** 20, 'MiB');
-  agent.destroy();
-  await webhook.stop();
+  await Promise.all(Array.from({ length: CALLERS }, worker));
+  return times;
 }
 
-function bodyOf(fixture: BenchFixture, index: number): string {
+async function allowed(caller: Caller, items: number): Promise<boolean> {
+  try {
+    const { status, text } = await caller.post(bodyOf(caller, 0, items));
+    return status === 200 && JSON.parse(text).response.allowed === true;
+  } catch {
+    return false;
+  }
+}
+
+function bodyOf({ fixture, version }: Caller, index: number, items: number): string {
   const kind = { group: 'k8s.patoarvizu.dev', version: 'v1alpha1', kind: 'KMSVaultSecret' };
-  const object = fixture.secret(index, 'only edition');
+  const object = fixture.secret(index, 'first', { keys: items });
   const { name, namespace } = object.metadata;
   return JSON.stringify({
     kind: 'AdmissionReview',
-    apiVersion: 'admission.k8s.io/v1',
+    apiVersion: `admission.k8s.io/${version}`,
     request: {
       uid: randomUUID(),
       kind,
