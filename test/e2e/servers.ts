@@ -8,6 +8,7 @@ import { CreateKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms
 
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { ChildProgram } from '../support/child-program.js';
+import { eventOn, readyWith, valuesInVault } from '../support/cluster-waits.js';
 import type { Json } from '../support/http-json.js';
 import { shippedCrds } from '../support/installation.js';
 import { KubeApi, type Manifest, manifestsIn } from '../support/kube-api.js';
@@ -112,35 +113,16 @@ export class E2eServers {
 
   /** Waits for the `Ready` condition to show a reason for the current generation. */
   async reason(name: string, reason: string): Promise<Json> {
-    return await eventually(`${name} says ${reason}`, async () => {
-      const object = await this.get(name);
-      const ready = object?.status?.conditions?.find((condition: Json) => condition.type === 'Ready');
-      const current = ready?.observedGeneration === object?.metadata.generation;
-      return ready?.reason === reason && current ? ready : undefined;
-    });
+    return await readyWith(name, reason, () => this.get(name));
   }
 
   async event(name: string, reason: string): Promise<Json> {
-    return await eventually(`event ${reason} on ${name}`, async () =>
-      (await this.kube.events(this.namespace, name)).find((event) => event.reason === reason),
-    );
+    return await eventOn(this.kube, this.namespace, name, reason);
   }
 
-  /** Waits until exactly these values stand in Vault. */
+  /** Waits until Vault holds exactly these values; undefined is nothing at all. */
   async inVault(path: string, expected: Readonly<Record<string, string>> | undefined): Promise<void> {
-    const sorted = (value: object | undefined): string =>
-      JSON.stringify(Object.entries(value ?? { '': undefined }).sort());
-    let seen: Record<string, string> | undefined;
-    try {
-      await eventually('values', async () => {
-        seen = await this.vault.read(path);
-        return sorted(seen) === sorted(expected);
-      });
-    } catch {
-      throw new Error(
-        `${path} holds the keys [${Object.keys(seen ?? {}).join(', ')}], not what was expected`,
-      );
-    }
+    await valuesInVault(this.vault, path, expected);
   }
 
   /** The built operator under exactly the shipped role and a Vault token of least rights. */

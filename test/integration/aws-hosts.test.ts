@@ -13,7 +13,8 @@ import { iamMethod } from '../../src/vault/auth/iam.js';
 import { DEMO_ACCESS_KEY } from '../servers/kms/demo-key.js';
 import { ConnectProxy } from '../support/connect-proxy.js';
 import { silentLogger } from '../support/loggers.js';
-import { CIPHERTEXT, closing, lookup, useConnections } from './connection-fixture.js';
+import { closing } from '../support/closing.js';
+import { CIPHERTEXT, lookup, useConnections } from './connection-fixture.js';
 
 useConnections();
 

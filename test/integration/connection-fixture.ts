@@ -19,6 +19,7 @@ import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
+import { closeAll, closing } from '../support/closing.js';
 import { silentLogger } from '../support/loggers.js';
 import { VaultFixture, type FixtureOptions } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
@@ -31,20 +32,9 @@ export const lookup: LookupFunction = (_host, _options, callback) => {
   callback(null, [{ address: '127.0.0.1', family: 4 }]);
 };
 
-const cleanups: (() => Promise<unknown> | void)[] = [];
 /** Whom the servers are trusted by, and where files lie; there while tests run. */
 export let authority: TestAuthority;
 export let folder: string;
-
-interface Closing {
-  close(): Promise<unknown> | void;
-}
-
-/** Closed after the test. */
-export function closing<T extends Closing>(thing: T): T {
-  cleanups.push(() => thing.close());
-  return thing;
-}
 
 export function vaultFixture(address: string, options: FixtureOptions = {}): VaultFixture {
   const config = { caCertBytes: authority.cert, maxRetries: 0, timeoutMs: 20_000, ...options.config };
@@ -114,9 +104,7 @@ export function useConnections(): void {
     folder = mkdtempSync(join(tmpdir(), 'connections-'));
   });
 
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
+  afterEach(closeAll);
 
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });

@@ -20,11 +20,11 @@ import { UnansweringListener } from '../support/unanswering-listener.js';
 import { eventually } from '../support/wait.js';
 import { failureOf } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
+import { closing } from '../support/closing.js';
 import {
   apiServer,
   authority,
   CIPHERTEXT,
-  closing,
   folder,
   kmsApi,
   kubeClient,

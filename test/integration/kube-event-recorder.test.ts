@@ -9,12 +9,9 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { openGate, type WriteGate, WriteGateClosedError } from '../../src/runtime/write-gate.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { plainKubeConfig, RecordingLogger, until } from './watch-recording.js';
+import { closeAll, closing } from '../support/closing.js';
 
-const cleanups: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterEach(closeAll);
 
 interface StoredEvent {
   metadata: { name: string; namespace: string };
@@ -46,7 +43,7 @@ async function startRecorder(limits: EventLimits = {}, gate: WriteGate = openGat
     events.set(known === undefined ? body.metadata.name : name, { ...known, ...body });
     response.writeHead(201).end('{}');
   });
-  cleanups.push(() => server.close());
+  closing(server);
   const logger = new RecordingLogger();
   const time = { now: new Date('2024-05-06T07:08:09.123Z'), monotonicMs: 0 };
   const clock = {

@@ -14,10 +14,10 @@ import { openGate } from '../../src/runtime/write-gate.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { silentLogger } from '../support/loggers.js';
 import { SocksProxy } from '../support/socks-proxy.js';
+import { closing } from '../support/closing.js';
 import {
   apiServer,
   authority,
-  closing,
   folder,
   kubeClient,
   kubeConfigOf,

@@ -11,11 +11,11 @@ import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
 import { failureOf } from './vault-fixture.js';
 import { plainKubeConfig } from './watch-recording.js';
+import { closing } from '../support/closing.js';
 import {
   apiServer,
   authority,
   CIPHERTEXT,
-  closing,
   folder,
   kmsApi,
   kubeClient,

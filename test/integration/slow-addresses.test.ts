@@ -7,11 +7,11 @@ import { startVaultServer } from '../servers/vault/server.js';
 import { SocksProxy } from '../support/socks-proxy.js';
 import { UnansweringListener } from '../support/unanswering-listener.js';
 import { eventually } from '../support/wait.js';
+import { closing } from '../support/closing.js';
 import {
   apiServer,
   authority,
   CIPHERTEXT,
-  closing,
   kmsApi,
   kubeClient,
   kubeConfigOf,

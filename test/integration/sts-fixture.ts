@@ -9,7 +9,7 @@ import type { VaultToken } from '../../src/vault/authenticator.js';
 import { iamMethod } from '../../src/vault/auth/iam.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { silentLogger } from '../support/loggers.js';
-import { closing } from './connection-fixture.js';
+import { closing } from '../support/closing.js';
 
 /** Answers `AssumeRoleWithWebIdentity` (AWS STS API reference) with credentials that the SDK replaces at the next use. */
 export async function stsServer(): Promise<LoopbackServer> {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { ForgetfulProxy } from '../support/forgetful-proxy.js';
 import { eventually } from '../support/wait.js';
-import { closing, useConnections } from './connection-fixture.js';
+import { closing } from '../support/closing.js';
+import { useConnections } from './connection-fixture.js';
 import { iamLogin, stsServer, useWebIdentity } from './sts-fixture.js';
 
 useConnections();

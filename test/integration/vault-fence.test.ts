@@ -11,14 +11,11 @@ import { VaultClient } from '../../src/vault/vault-client.js';
 import { VaultTransport } from '../../src/vault/vault-transport.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
+import { closeAll, closing } from '../support/closing.js';
 import { silentLogger } from '../support/loggers.js';
 
 const OPEN_MS = 10_000;
-const cleanups: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterEach(closeAll);
 
 /** A client behind a gate, and a clock that jumps to the deadline on demand, as for a frozen process. */
 async function fixtureOf(secure: boolean) {
@@ -29,7 +26,7 @@ async function fixtureOf(secure: boolean) {
     },
     secure ? { tls: await authority.issue() } : {},
   );
-  cleanups.push(() => server.close());
+  closing(server);
   let skippedMs = 0;
   // Timers do not fire: as in a process that was just woken.
   const clock: Clock = {
@@ -61,9 +58,7 @@ async function fixtureOf(secure: boolean) {
   };
   const agents = new AgentFactory({ sslCertDirs: [] }, silentLogger);
   const transport = new VaultTransport(config, agents, silentLogger);
-  cleanups.push(() => {
-    transport.close();
-  });
+  closing(transport);
   const metrics = new OperatorMetrics(new Registry());
   const client = new VaultClient(config, transport, asked, clock, metrics);
   return {

@@ -8,9 +8,8 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +17,8 @@ import type { VaultConfig } from '../../src/config/config.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import { LoopbackServer } from '../servers/shared/loopback-server.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
+import { closeAll, closing } from '../support/closing.js';
+import { ConnectProxy } from '../support/connect-proxy.js';
 import { eventually } from '../support/wait.js';
 import { failureOf, VaultFixture, type FixtureOptions } from './vault-fixture.js';
 
@@ -27,20 +28,19 @@ let folder: string;
 let authority: TestAuthority;
 let other: TestAuthority;
 let vault: LoopbackVault;
-const fixtures: VaultFixture[] = [];
 
 function fixtureOf(
   config: Partial<VaultConfig>,
   options: FixtureOptions = {},
   address = vault.url,
 ): VaultFixture {
-  const fixture = new VaultFixture(address, {
-    config: { timeoutMs: 5_000, maxRetries: 2, ...config },
-    values: { VAULT_TOKEN: vault.rootToken },
-    ...options,
-  });
-  fixtures.push(fixture);
-  return fixture;
+  return closing(
+    new VaultFixture(address, {
+      config: { timeoutMs: 5_000, maxRetries: 2, ...config },
+      values: { VAULT_TOKEN: vault.rootToken },
+      ...options,
+    }),
+  );
 }
 
 function file(name: string, content: string): string {
@@ -61,7 +61,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const fixture of fixtures.splice(0)) await fixture.close();
+  await closeAll();
   vault.requests.clear();
 });
 
@@ -103,7 +103,7 @@ describe('certificate authorities', () => {
     expect(vault.requests.all).toEqual([]);
   });
 
-  it('are swapped without a restart and without losing the session, also the way Kubernetes mounts do it', async () => {
+  it('are replaced without a restart or a login, also as Kubernetes updates mounted files', async () => {
     const mounted = mkdtempSync(join(folder, 'mounted-'));
     const publish = (version: string, cert: string): void => {
       mkdirSync(join(mounted, `..${version}`));
@@ -113,11 +113,13 @@ describe('certificate authorities', () => {
     };
     publish('one', authority.cert);
     symlinkSync('..data/ca.crt', join(mounted, 'ca.crt'));
-    const server = await startVaultServer({
-      tls: await authority.issue(),
-      mounts: { kv: 'v1' },
-      rootToken: vault.rootToken,
-    });
+    const server = closing(
+      await startVaultServer({
+        tls: await authority.issue(),
+        mounts: { kv: 'v1' },
+        rootToken: vault.rootToken,
+      }),
+    );
     const byFile = fixtureOf({ caCertFile: join(mounted, 'ca.crt') }, {}, server.url);
     const byPath = fixtureOf({ caPath: mounted }, {}, server.url);
     await works(byFile);
@@ -130,10 +132,9 @@ describe('certificate authorities', () => {
     await works(byFile);
     await works(byPath);
     expect(server.requests.count(({ url }) => url.includes('lookup-self'))).toBe(2);
-    await server.close();
   });
 
-  it('keep the last good state while a file is half-written', async () => {
+  it('stay in use while a file is half-written', async () => {
     const caCertFile = file('rewritten.pem', authority.cert);
     const fixture = fixtureOf({ caCertFile });
     await works(fixture);
@@ -146,7 +147,7 @@ describe('certificate authorities', () => {
     expect(fixture.logger.entries.filter(({ level }) => level === 'warn').length).toBeGreaterThan(0);
   });
 
-  it('leave no connection behind that was opened with the ones before, idle or in flight', async () => {
+  it('leave no connection open that was made with the previous ones, idle or in flight', async () => {
     let release = (): void => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     const server = createHttpsServer(await authority.issue(), (request, response) => {
@@ -176,7 +177,7 @@ describe('certificate authorities', () => {
     server.close();
   });
 
-  it('no longer serve connections once they are not trusted any more', async () => {
+  it('end the use of connections once they are no longer trusted', async () => {
     const caCertFile = file('distrusted.pem', authority.cert);
     const fixture = fixtureOf({ caCertFile });
     await works(fixture);
@@ -194,67 +195,65 @@ describe('verification', () => {
       { dnsNames: ['vault.example'], ipAddresses: ['10.0.0.1'] },
       'ERR_TLS_CERT_ALTNAME_INVALID',
     ],
-  ])(
-    'names what is wrong with a certificate that is %s, and is never switched off',
-    async (_what, leaf, code) => {
-      const server = await startVaultServer({
+  ])('reports a certificate that is %s, and is never switched off', async (_what, leaf, code) => {
+    const server = closing(
+      await startVaultServer({
         tls: await authority.issue(leaf),
         mounts: { kv: 'v1' },
         rootToken: vault.rootToken,
-      });
-      const strict = fixtureOf({ caCertBytes: authority.cert, maxRetries: 2 }, {}, server.url);
-      const error = await failureOf(strict.session.request(READ));
-      expect(error.message).toContain(`(${code})`);
-      expect(server.requests.all).toEqual([]);
-      // Only VAULT_SKIP_VERIFY does that.
-      const trusting = fixtureOf({ skipVerify: true }, {}, server.url);
-      await works(trusting);
-      expect(trusting.logger.entries).toContainEqual(
-        expect.objectContaining({
-          level: 'warn',
-          message: 'VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault',
-        }),
-      );
-      await server.close();
-    },
-  );
+      }),
+    );
+    const strict = fixtureOf({ caCertBytes: authority.cert, maxRetries: 2 }, {}, server.url);
+    const error = await failureOf(strict.session.request(READ));
+    expect(error.message).toContain(`(${code})`);
+    expect(server.requests.all).toEqual([]);
+    // Only VAULT_SKIP_VERIFY does that.
+    const trusting = fixtureOf({ skipVerify: true }, {}, server.url);
+    await works(trusting);
+    expect(trusting.logger.entries).toContainEqual(
+      expect.objectContaining({
+        level: 'warn',
+        message: 'VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault',
+      }),
+    );
+  });
 
-  it('goes by VAULT_TLS_SERVER_NAME', async () => {
+  it('uses VAULT_TLS_SERVER_NAME', async () => {
     const tls = await authority.issue({ dnsNames: ['vault.example'], ipAddresses: [] });
-    const server = await startVaultServer({ tls, mounts: { kv: 'v1' }, rootToken: vault.rootToken });
+    const server = closing(await startVaultServer({ tls, mounts: { kv: 'v1' }, rootToken: vault.rootToken }));
     await works(fixtureOf({ caCertBytes: authority.cert, tlsServerName: 'vault.example' }, {}, server.url));
     const wrong = fixtureOf({ caCertBytes: authority.cert, tlsServerName: 'other.example' }, {}, server.url);
     expect((await failureOf(wrong.session.request(READ))).message).toContain('VAULT_TLS_SERVER_NAME');
-    await server.close();
   });
 
   it('says what is wrong when TLS meets plain HTTP', async () => {
-    const plain = await startVaultServer({ mounts: { kv: 'v1' } });
+    const plain = closing(await startVaultServer({ mounts: { kv: 'v1' } }));
     const fixture = fixtureOf({}, {}, plain.url.replace('http:', 'https:'));
     expect((await failureOf(fixture.session.request(READ))).message).toMatch(
       /no TLS connection with Vault \(\w+\)|cannot be reached \(\w+\)/,
     );
-    await plain.close();
   });
 });
 
 describe('client certificate', () => {
-  it('is shown to Vault, reloaded when it changes, and kept while it is half-written', async () => {
+  it('is sent to Vault, reloaded when it changes, and kept while it is half-written', async () => {
     const seen: string[] = [];
-    const server = await LoopbackServer.start(
-      (_seen, request, response) => {
-        const socket = request.socket as unknown as { getPeerCertificate(): { subject?: { CN?: string } } };
-        seen.push(socket.getPeerCertificate().subject?.CN ?? '');
-        response.writeHead(404).end('{"errors":[]}');
-      },
-      {
-        tls: {
-          ...(await authority.issue()),
-          requestCert: true,
-          rejectUnauthorized: true,
-          ca: authority.cert,
+    const server = closing(
+      await LoopbackServer.start(
+        (_seen, request, response) => {
+          const socket = request.socket as unknown as { getPeerCertificate(): { subject?: { CN?: string } } };
+          seen.push(socket.getPeerCertificate().subject?.CN ?? '');
+          response.writeHead(404).end('{"errors":[]}');
         },
-      },
+        {
+          tls: {
+            ...(await authority.issue()),
+            requestCert: true,
+            rejectUnauthorized: true,
+            ca: authority.cert,
+          },
+        },
+      ),
     );
     const write = async (commonName: string): Promise<{ clientCertFile: string; clientKeyFile: string }> => {
       const pair = await authority.issue({ commonName });
@@ -278,17 +277,18 @@ describe('client certificate', () => {
     ).toMatchObject({
       failure: 'unavailable',
     });
-    await server.close();
   });
 });
 
 describe('connections', () => {
-  it('serve 1,000 requests over TLS with a handful', async () => {
-    const server = await startVaultServer({
-      tls: await authority.issue(),
-      mounts: { kv: 'v1' },
-      rootToken: vault.rootToken,
-    });
+  it('are few for 1,000 requests', async () => {
+    const server = closing(
+      await startVaultServer({
+        tls: await authority.issue(),
+        mounts: { kv: 'v1' },
+        rootToken: vault.rootToken,
+      }),
+    );
     const fixture = fixtureOf({ caCertBytes: authority.cert, timeoutMs: 30_000 }, {}, server.url);
     for (let round = 0; round < 20; round += 1) {
       const answers = await Promise.all(Array.from({ length: 50 }, () => fixture.session.request(READ)));
@@ -296,41 +296,16 @@ describe('connections', () => {
     }
     expect(server.requests.count(({ url }) => url === '/v1/kv/app')).toBe(1_000);
     expect(server.connections).toBeLessThanOrEqual(16);
-    await server.close();
   });
 
-  it('go through the proxy that VAULT_PROXY_ADDR names, over the one of the environment', async () => {
-    const proxies = await Promise.all([startProxy(), startProxy()]);
-    const [wanted, environment] = proxies;
-    const network = { httpsProxy: environment.url, sslCertDirs: [] };
-    const fixture = fixtureOf({ caCertBytes: authority.cert, proxy: wanted.url }, { network });
+  it('go through the proxy of VAULT_PROXY_ADDR rather than that of the environment', async () => {
+    const wanted = closing(await ConnectProxy.start());
+    const environment = closing(await ConnectProxy.start());
+    const network = { httpsProxy: `http://${environment.host}`, sslCertDirs: [] };
+    const proxy = `http://${wanted.host}`;
+    const fixture = fixtureOf({ caCertBytes: authority.cert, proxy }, { network });
     await works(fixture);
     await works(fixture);
-    expect([wanted.connects, environment.connects]).toEqual([[new URL(vault.url).host], []]);
-    for (const { server } of proxies) server.close();
+    expect([wanted.asked, environment.asked]).toEqual([[new URL(vault.url).host], []]);
   });
 });
-
-interface Proxy {
-  readonly server: Server;
-  readonly url: string;
-  readonly connects: string[];
-}
-
-/** A proxy that knows CONNECT only. */
-async function startProxy(): Promise<Proxy> {
-  const connects: string[] = [];
-  const server = createServer((_request, response) => response.writeHead(405).end());
-  server.on('connect', (request, socket) => {
-    connects.push(request.url ?? '');
-    const { hostname, port } = new URL(`http://${request.url ?? ''}`);
-    const upstream = connect(Number(port), hostname, () => {
-      socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      socket.pipe(upstream).pipe(socket);
-    });
-    upstream.on('error', () => socket.destroy());
-    socket.on('error', () => upstream.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, connects, url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}` };
-}

@@ -1,8 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { SECRET_KIND } from '../../src/api/group.js';
-import { operatorParts, plainKubeConfig, RecordingOperator, until } from './watch-recording.js';
-import { ScriptedApi } from './watch-scripted-api.js';
+import { closeAll } from '../support/closing.js';
+import { startApi, startOperator, watching } from './watch-operator-fixture.js';
+import type { RecordingOperator} from './watch-recording.js';
+import { until } from './watch-recording.js';
+import type { ScriptedApi } from './watch-scripted-api.js';
 
 /**
  * What an API server answers whose watch cache has not seen the version yet (apiserver, storage/errors.go). It asks
@@ -22,24 +25,12 @@ const TOO_LARGE = {
   code: 504,
 };
 
-const cleanups: (() => Promise<void> | void)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+afterEach(closeAll);
 
 async function start(): Promise<{ api: ScriptedApi; operator: RecordingOperator }> {
-  const api = await ScriptedApi.start();
-  cleanups.push(() => api.server.close());
-  for (const name of ['a', 'b']) api.put(SECRET_KIND, 'team', name, { path: `secret/${name}` });
-  const operator = new RecordingOperator(operatorParts(plainKubeConfig(api.server.url), {}));
-  cleanups.push(async () => {
-    operator.stop();
-    await operator.whenStopped();
-    operator.parts.connection.close();
-  });
-  await operator.start();
-  await until('an open stream', () => api.openStreams === 1);
+  const api = await startApi('a', 'b');
+  const operator = await startOperator(api.server.url);
+  await watching(api);
   return { api, operator };
 }
 

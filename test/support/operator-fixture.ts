@@ -11,13 +11,13 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { seal } from '../servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../servers/kms/demo-key.js';
+import { eventOn, readyWith, valuesInVault } from './cluster-waits.js';
 import type { Json } from './http-json.js';
 import { installInCluster, installInVault, operatorKubeToken, operatorVaultToken } from './installation.js';
 import { KubeApi, type Manifest } from './kube-api.js';
 import { RecordingLogger } from './loggers.js';
 import { type LoopbackFixture, startLoopbackFixture } from './loopback-fixture.js';
 import { VaultApi } from './vault-api.js';
-import { eventually } from './wait.js';
 
 const NAMESPACE = 'default';
 
@@ -111,17 +111,7 @@ export class OperatorFixture {
   }
 
   async reason(name: string, reason: string, timeoutMs?: number): Promise<Json> {
-    return await eventually(
-      `${name} says ${reason}`,
-      async () => {
-        const object = await this.get(name);
-        const ready = object?.status?.conditions?.find((condition: Json) => condition.type === 'Ready');
-        return ready?.reason === reason && ready.observedGeneration === object.metadata.generation
-          ? ready
-          : undefined;
-      },
-      timeoutMs,
-    );
+    return await readyWith(name, reason, () => this.get(name), timeoutMs);
   }
 
   async inVault(
@@ -129,19 +119,11 @@ export class OperatorFixture {
     expected: Readonly<Record<string, string>> | undefined,
     timeoutMs?: number,
   ): Promise<void> {
-    const sorted = (value: object | undefined): string =>
-      JSON.stringify(Object.entries(value ?? { '': undefined }).sort());
-    await eventually(
-      `the values at ${path}`,
-      async () => sorted(await this.vault.read(path)) === sorted(expected),
-      timeoutMs,
-    );
+    await valuesInVault(this.vault, path, expected, timeoutMs);
   }
 
   async event(name: string, reason: string): Promise<Json> {
-    return await eventually(`event ${reason} on ${name}`, async () =>
-      (await this.kube.events(NAMESPACE, name)).find((event) => event.reason === reason),
-    );
+    return await eventOn(this.kube, NAMESPACE, name, reason);
   }
 
   /** Requests of the operator to Vault that change something, since the log was cleared. */

@@ -5,7 +5,7 @@ import { NAMESPACE_PLACE } from './kinds.js';
 import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 import { ApiError, invalid, type StatusCause } from './status-errors.js';
 import type { Storage } from './storage.js';
-import { callWebhook, type ServiceAddresses, WebhookCallFailed } from './webhook-call.js';
+import { callWebhook, WebhookCallFailed } from './webhook-call.js';
 import { validateWebhooks, type Webhook, type WebhookRule, webhooksOf } from './webhook-configuration.js';
 
 const ADMISSION_GROUP = 'admissionregistration.k8s.io';
@@ -16,9 +16,7 @@ const VALIDATING_PLACE = `${ADMISSION_GROUP}/validatingwebhookconfigurations`;
  * is called over TLS, all at the same time; the first refusal counts. A rule matches the version that the
  * client used (as `matchPolicy: Exact`); no kind with webhooks has two versions here.
  */
-export function webhookAdmission(
-  options: { readonly services?: ServiceAddresses } = {},
-): (storage: Storage) => Admission {
+export function webhookAdmission(): (storage: Storage) => Admission {
   return (storage) => async (request) => {
     if (request.kind.group === ADMISSION_GROUP) {
       // No webhook is asked about webhooks: a broken one could never be removed.
@@ -29,9 +27,7 @@ export function webhookAdmission(
       .list(VALIDATING_PLACE)
       .flatMap(webhooksOf)
       .filter((webhook) => matches(webhook, request, storage));
-    const outcomes = await Promise.allSettled(
-      matching.map((webhook) => ask(webhook, request, options.services ?? {})),
-    );
+    const outcomes = await Promise.allSettled(matching.map((webhook) => ask(webhook, request)));
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
   };
@@ -43,16 +39,12 @@ function checkConfiguration({ kind, object, name }: AdmissionRequest): void {
   if (causes.length > 0) throw invalid(kind, name, causes);
 }
 
-async function ask(
-  webhook: Webhook,
-  request: AdmissionRequest,
-  services: ServiceAddresses,
-): Promise<readonly string[]> {
+async function ask(webhook: Webhook, request: AdmissionRequest): Promise<readonly string[]> {
   const uid = randomUUID();
   try {
     const apiVersion = `admission.k8s.io/${webhook.version}`;
     const review = { kind: 'AdmissionReview', apiVersion, request: bodyOf(request, uid) };
-    const response = responseOf(await callWebhook(webhook, review, services), uid, apiVersion);
+    const response = responseOf(await callWebhook(webhook, review), uid, apiVersion);
     if (response['allowed'] === true) return warningsOf(response);
     throw denial(webhook, recordAt(response, 'status'));
   } catch (error) {

@@ -2,8 +2,6 @@ import { Sha256 } from '@aws-crypto/sha256-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 
-import { RawClient, textOf } from '../kubernetes/raw-client.js';
-import { type LoopbackKubernetes, startKubernetesServer } from '../kubernetes/server.js';
 import type { LoopbackServer } from '../shared/loopback-server.js';
 import { type GithubUser, startGithubServer } from './github-api.js';
 import { startStsServer } from './sts.js';
@@ -26,111 +24,6 @@ async function login(
   const { status, json } = await target.send('POST', `auth/{id}-${path}/login`, body, { who: 'nobody' });
   return { status, errors: json?.errors, auth: json?.auth };
 }
-
-describe('kubernetes', () => {
-  const accounts = '/api/v1/namespaces/vault/serviceaccounts';
-  let kubernetes: LoopbackKubernetes;
-  let client: RawClient;
-
-  async function tokenOf(name: string, spec: object = {}): Promise<string> {
-    const { body } = await client.post(`${accounts}/${name}/token`, { spec });
-    return textOf(body['status']?.['token']);
-  }
-
-  async function configure(host: string, reviewer: string): Promise<void> {
-    const config = {
-      kubernetes_host: host,
-      kubernetes_ca_cert: kubernetes.caCert,
-      token_reviewer_jwt: reviewer,
-    };
-    await target.must('POST', 'auth/{id}-k8s/config', config);
-  }
-
-  beforeAll(async () => {
-    kubernetes = await startKubernetesServer();
-    client = new RawClient(kubernetes);
-    await client.post('/api/v1/namespaces', { metadata: { name: 'vault' } });
-    for (const name of ['app', 'other']) await client.post(accounts, { metadata: { name } });
-    await target.must('POST', 'sys/auth/{id}-k8s', { type: 'kubernetes' });
-    const role = {
-      bound_service_account_names: 'app',
-      bound_service_account_namespaces: 'vault',
-      token_ttl: '10m',
-    };
-    await target.must('POST', 'auth/{id}-k8s/role/r', role);
-    await target.must('POST', 'auth/{id}-k8s/role/ra', { ...role, audience: 'vault' });
-    await configure(kubernetes.url, kubernetes.adminToken);
-  });
-
-  afterAll(async () => {
-    await target.must('DELETE', 'sys/auth/{id}-k8s');
-    client.close();
-    await kubernetes.stop();
-  });
-
-  it('logs a service account in through a TokenReview', async () => {
-    expect(await login('k8s', { role: 'r', jwt: await tokenOf('app') })).toMatchObject({
-      status: 200,
-      auth: {
-        lease_duration: 600,
-        metadata: { role: 'r', service_account_name: 'app', service_account_namespace: 'vault' },
-      },
-    });
-    expect(
-      await login('k8s', { role: 'ra', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
-    ).toMatchObject({
-      status: 200,
-    });
-    // Without an audience the role takes any; the API server is asked about those of the token.
-    expect(
-      await login('k8s', { role: 'r', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
-    ).toMatchObject({ status: 200 });
-  });
-
-  it('cannot review with a token that is not for the API server', async () => {
-    await configure(kubernetes.url, '');
-    try {
-      const jwt = await tokenOf('app', { audiences: ['vault'] });
-      expect(await login('k8s', { role: 'ra', jwt })).toMatchObject({
-        status: 403,
-        errors: ['permission denied'],
-      });
-    } finally {
-      await configure(kubernetes.url, kubernetes.adminToken);
-    }
-  });
-
-  it('refuses as recorded', async () => {
-    const app = await tokenOf('app');
-    const forged = `${app.slice(0, -8)}AAAAAAAA`;
-    const audience = 'invalid audience (aud) claim: audience claim does not match any expected audience';
-    for (const [body, status, error] of [
-      [{ role: 'nope', jwt: app }, 400, 'invalid role name "nope"'],
-      [{ jwt: app }, 400, 'missing role'],
-      [{ role: 'r' }, 400, 'missing jwt'],
-      [{ role: 'r', jwt: 'garbage' }, 403, 'permission denied'],
-      [{ role: 'r', jwt: forged }, 403, 'permission denied'],
-      [{ role: 'r', jwt: await tokenOf('other') }, 403, 'service account name not authorized'],
-      [{ role: 'ra', jwt: app }, 403, audience],
-    ] as const) {
-      expect(await login('k8s', body)).toMatchObject({ status, errors: [error] });
-    }
-  });
-
-  it('says nothing of an API server that does not answer, or of a reviewer without the right', async () => {
-    const app = await tokenOf('app');
-    for (const [host, reviewer] of [
-      ['https://127.0.0.1:1', kubernetes.adminToken],
-      [kubernetes.url, await tokenOf('other')],
-    ] as const) {
-      await configure(host, reviewer);
-      expect(await login('k8s', { role: 'r', jwt: app })).toMatchObject({
-        status: 403,
-        errors: ['permission denied'],
-      });
-    }
-  });
-});
 
 describe('aws', () => {
   const arn = 'arn:aws:iam::123456789012:user/op';

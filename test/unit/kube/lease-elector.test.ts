@@ -3,325 +3,221 @@ import { describe, expect, it } from '@jest/globals';
 import { LeaseWorld, pair } from './lease-world.js';
 
 const HOUR_MS = 3_600_000;
-/** Longer than anything takes to settle: the lease, a retry and some requests. */
-const LONG_MS = 25_000;
 
-describe('LeaseElector', () => {
-  describe('as client-go', () => {
-    it('creates the lease with the usual numbers and renews it', async () => {
-      const world = new LeaseWorld();
-      const a = world.replica('a').start();
-      await world.pass(100);
-      expect(world.lease?.spec).toEqual({
-        holderIdentity: 'a',
-        leaseDurationSeconds: 15,
-        acquireTime: '2024-01-01T00:00:00.040000Z',
-        renewTime: '2024-01-01T00:00:00.040000Z',
-        leaseTransitions: 0,
-      });
-      await world.pass(30_000);
-      expect(world.lease?.spec).toMatchObject({
-        acquireTime: '2024-01-01T00:00:00.040000Z',
-        leaseTransitions: 0,
-        renewTime: expect.stringMatching(/^2024-01-01T00:00:(28|29)\.\d{6}Z$/),
-      });
-      expect(a.changes).toEqual(['leading']);
-      expect(a.elector.gate.signal.aborted).toBe(false);
-      // One write per renewal; a look only before the lease is created and before it counts.
-      const looks = world.requests.filter((request) => request.startsWith('GET'));
-      expect(looks).toHaveLength(2);
+describe('as client-go', () => {
+  it('creates the lease with the usual numbers and renews it', async () => {
+    const world = new LeaseWorld();
+    const a = world.replica('a').start();
+    await world.pass(100);
+    expect(world.lease?.spec).toEqual({
+      holderIdentity: 'a',
+      leaseDurationSeconds: 15,
+      acquireTime: '2024-01-01T00:00:00.040000Z',
+      renewTime: '2024-01-01T00:00:00.040000Z',
+      leaseTransitions: 0,
     });
-
-    it('makes itself an identity of the host name and a UUID', () => {
-      const { elector } = new LeaseWorld().replica('pod-1', { identity: undefined as never });
-      expect(elector.identity).toMatch(/^pod-1_[0-9a-f]{8}-[0-9a-f-]{27}$/);
+    await world.pass(30_000);
+    expect(world.lease?.spec).toMatchObject({
+      acquireTime: '2024-01-01T00:00:00.040000Z',
+      leaseTransitions: 0,
+      renewTime: expect.stringMatching(/^2024-01-01T00:00:(28|29)\.\d{6}Z$/),
     });
+    expect(a.changes).toEqual(['leading']);
+    expect(a.elector.gate.signal.aborted).toBe(false);
+    // One write per renewal; a look only before the lease is created and before it counts.
+    const looks = world.requests.filter((request) => request.startsWith('GET'));
+    expect(looks).toHaveLength(2);
+  });
 
-    it('keeps what else stands on the lease', async () => {
-      const world = new LeaseWorld();
-      world.overwrite({ holderIdentity: '', leaseDurationSeconds: 1, leaseTransitions: 41 });
-      if (world.lease !== undefined) world.lease.metadata.labels = { team: 'x' };
-      world.replica('a').start();
-      await world.pass(1_000);
-      expect(world.lease).toMatchObject({
-        metadata: { labels: { team: 'x' } },
-        spec: { holderIdentity: 'a', leaseTransitions: 42 },
-      });
-    });
+  it('makes itself an identity of the host name and a UUID', () => {
+    const { elector } = new LeaseWorld().replica('pod-1', { identity: undefined as never });
+    expect(elector.identity).toMatch(/^pod-1_[0-9a-f]{8}-[0-9a-f-]{27}$/);
+  });
 
-    it('writes events when it begins and stops to lead', async () => {
-      const world = new LeaseWorld();
-      const a = world.replica('a').start();
-      await world.pass(4_000);
-      const stopped = a.elector.stop({ release: true });
-      await world.pass(1_000);
-      await stopped;
-      expect(world.events.map(({ message }) => message)).toEqual(['a became leader', 'a stopped leading']);
-      expect(world.events[0]).toMatchObject({
-        reason: 'LeaderElection',
-        type: 'Normal',
-        involvedObject: {
-          apiVersion: 'coordination.k8s.io/v1',
-          kind: 'Lease',
-          name: '39a50047.patoarvizu.dev',
-          namespace: 'vault',
-          uid: world.lease?.metadata.uid,
-        },
-      });
-    });
-
-    it('shows in metrics who leads', async () => {
-      const { world, a, b } = await pair();
-      expect(await a.metric('leader')).toBe(1);
-      expect(await a.metric('leader_transitions_total')).toBe(1);
-      expect(await a.metric('leader_last_renewal_timestamp_seconds')).toBeGreaterThan(
-        Date.UTC(2024, 0, 1) / 1_000 + 3,
-      );
-      expect(await b.metric('leader')).toBe(0);
-      expect(await b.metric('leader_transitions_total')).toBe(0);
-      expect(await b.metric('leader_last_renewal_timestamp_seconds')).toBe(0);
-      world.overwrite({ holderIdentity: 'thief', leaseDurationSeconds: 15 });
-      await world.pass(5_000);
-      expect(await a.metric('leader')).toBe(0);
+  it('keeps what else stands on the lease', async () => {
+    const world = new LeaseWorld();
+    world.overwrite({ holderIdentity: '', leaseDurationSeconds: 1, leaseTransitions: 41 });
+    if (world.lease !== undefined) world.lease.metadata.labels = { team: 'x' };
+    world.replica('a').start();
+    await world.pass(1_000);
+    expect(world.lease).toMatchObject({
+      metadata: { labels: { team: 'x' } },
+      spec: { holderIdentity: 'a', leaseTransitions: 42 },
     });
   });
 
-  describe('taking over', () => {
-    it.each([
-      ['the same', 0],
-      ['an hour ahead', HOUR_MS],
-      ['an hour behind', -HOUR_MS],
-    ])('leaves a living leader alone when its clock is %s', async (_, offsetMs) => {
-      const { world, b } = await pair(offsetMs);
-      await world.pass(5 * 60_000);
-      expect(world.writers()).toEqual(['a']);
-      expect(b.changes).toEqual([]);
-    });
-
-    it.each([
-      ['the same', 0],
-      ['an hour ahead', HOUR_MS],
-      ['an hour behind', -HOUR_MS],
-    ])('waits out the lease of a dead leader when its clock is %s', async (_, offsetMs) => {
-      const { world, a } = await pair(offsetMs);
-      a.clock.frozen = true;
-      await world.pass(12_000);
-      expect(world.writers()).toEqual([]);
-      await world.pass(15_000 + 2_000 - 12_000 + 100);
-      expect(world.writers()).toEqual(['b']);
-      expect(world.lease?.spec).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1 });
-    });
-
-    it('takes a released lease at the next look', async () => {
-      const { world, a, b } = await pair();
-      const stopped = a.elector.stop({ release: true });
-      await world.pass(100);
-      await stopped;
-      expect(world.lease?.spec).toMatchObject({
-        holderIdentity: '',
-        leaseDurationSeconds: 1,
-        leaseTransitions: 0,
-      });
-      expect(a.leads).toBe(false);
-      await world.pass(2_000);
-      expect(b.leads).toBe(true);
-      expect(world.lease?.spec).toMatchObject({ leaseTransitions: 1 });
-    });
-
-    it('lets the lease run out when something may still be in flight', async () => {
-      const { world, a, b } = await pair();
-      const stopped = a.elector.stop({ release: false });
-      await world.pass(100);
-      await stopped;
-      expect(a.leads).toBe(false);
-      expect(world.lease?.spec?.holderIdentity).toBe('a');
-      await world.pass(10_000);
-      expect(b.leads).toBe(false);
-      await world.pass(7_000);
-      expect(b.leads).toBe(true);
-    });
-
-    it('does not lead after it retired, but renews what it holds', async () => {
-      const { world, a, b } = await pair();
-      a.elector.retire();
-      b.elector.retire();
-      await world.pass(60_000);
-      expect(world.writers()).toEqual(['a']);
-      const stopped = a.elector.stop({ release: true });
-      await world.pass(60_000);
-      await stopped;
-      expect(world.writers()).toEqual([]);
-    });
-
-    it('gives the lease to one of two that reach for it at the same moment', async () => {
-      const world = new LeaseWorld();
-      world.replica('a').start();
-      world.replica('b').start();
-      await world.pass(60_000);
-      expect(world.writers()).toHaveLength(1);
-      expect(world.replicas.flatMap(({ changes }) => changes)).toEqual(['leading']);
+  it('writes events when it begins and stops to lead', async () => {
+    const world = new LeaseWorld();
+    const a = world.replica('a').start();
+    await world.pass(4_000);
+    const stopped = a.elector.stop({ release: true });
+    await world.pass(1_000);
+    await stopped;
+    expect(world.events.map(({ message }) => message)).toEqual(['a became leader', 'a stopped leading']);
+    expect(world.events[0]).toMatchObject({
+      reason: 'LeaderElection',
+      type: 'Normal',
+      involvedObject: {
+        apiVersion: 'coordination.k8s.io/v1',
+        kind: 'Lease',
+        name: '39a50047.patoarvizu.dev',
+        namespace: 'vault',
+        uid: world.lease?.metadata.uid,
+      },
     });
   });
 
-  describe('losing the lease', () => {
-    it('stops before the lease ends when the API server is gone, and leads again when it is back', async () => {
-      const { world, a, b } = await pair();
-      const { signal } = a.elector.gate;
-      world.fault = () => 'hang';
-      await world.pass(12_000);
-      expect(signal.aborted).toBe(true);
-      expect(world.writers()).toEqual([]);
-      await world.pass(60_000);
-      expect(world.writers()).toEqual([]);
-      world.fault = undefined;
-      await world.pass(LONG_MS);
-      expect(world.writers()).toHaveLength(1);
-      expect([...a.changes, ...b.changes].filter((change) => change === 'standby')).toEqual(['standby']);
-      expect(a.said('warn')).toContain('no longer the leader; standing by');
-      expect(a.said('error')).toEqual(['cannot use the lease; will try again']);
-      expect(a.said('info')).toContain('the lease can be used again');
-    });
+  it('shows in metrics who leads', async () => {
+    const { world, a, b } = await pair();
+    expect(await a.metric('leader')).toBe(1);
+    expect(await a.metric('leader_transitions_total')).toBe(1);
+    expect(await a.metric('leader_last_renewal_timestamp_seconds')).toBeGreaterThan(
+      Date.UTC(2024, 0, 1) / 1_000 + 3,
+    );
+    expect(await b.metric('leader')).toBe(0);
+    expect(await b.metric('leader_transitions_total')).toBe(0);
+    expect(await b.metric('leader_last_renewal_timestamp_seconds')).toBe(0);
+    world.overwrite({ holderIdentity: 'thief', leaseDurationSeconds: 15 });
+    await world.pass(5_000);
+    expect(await a.metric('leader')).toBe(0);
+  });
+});
 
-    it('survives an outage that is shorter than the renew deadline', async () => {
-      const { world, a } = await pair();
-      world.fault = () => 503;
-      await world.pass(7_000);
-      world.fault = undefined;
-      await world.pass(10_000);
-      expect(a.changes).toEqual(['leading']);
-    });
-
-    it('renews in time although one request hangs', async () => {
-      const { world, a } = await pair();
-      let hung = 0;
-      world.fault = (verb) => (verb === 'PUT' && (hung += 1) === 1 ? 'hang' : undefined);
-      await world.pass(LONG_MS);
-      expect(hung).toBeGreaterThan(1);
-      expect(a.changes).toEqual(['leading']);
-    });
-
-    it('goes on when the answer to a renewal was lost', async () => {
-      const { world, a } = await pair();
-      const before = world.lease?.metadata.resourceVersion;
-      let lost = false;
-      world.fault = (verb) => {
-        if (verb !== 'PUT' || lost) return undefined;
-        lost = true;
-        // The write counts, its answer does not come.
-        world.overwrite({ ...world.lease?.spec, renewTime: '2024-01-01T01:00:00.000000Z' });
-        return 500;
-      };
-      await world.pass(5_000);
-      expect(world.lease?.metadata.resourceVersion).not.toBe(before);
-      expect(a.changes).toEqual(['leading']);
-    });
-
-    it('writes nothing after a freeze before it holds the lease again', async () => {
-      const { world, a, b } = await pair();
-      const { signal } = a.elector.gate;
-      a.clock.frozen = true;
-      await world.pass(LONG_MS);
-      expect(b.leads).toBe(true);
-      a.clock.frozen = false;
-      expect(() => {
-        a.elector.gate.assertOpen();
-      }).toThrow('not the leader');
-      await world.pass(60_000);
-      expect(signal.aborted).toBe(true);
-      expect(world.writers()).toEqual(['b']);
-      expect(a.changes).toEqual(['leading', 'standby']);
-    });
-
-    it('does not lead by the answer to a request from before a freeze', async () => {
-      const world = new LeaseWorld();
-      world.overwrite({ holderIdentity: '', leaseDurationSeconds: 1 });
-      const a = world.replica('a').start();
-      // Taken; the answer is on its way.
-      await world.pass(65);
-      expect(world.lease?.spec?.holderIdentity).toBe('a');
-      expect(a.leads).toBe(false);
-      a.clock.frozen = true;
-      await world.pass(12_000);
-      a.clock.frozen = false;
-      await world.time.advance(0);
-      expect(a.leads).toBe(false);
-      await world.pass(5_000);
-      expect(a.leads).toBe(true);
-    });
-
-    it('gives back a lease that it created and never led by', async () => {
-      const world = new LeaseWorld();
-      const a = world.replica('a').start();
-      await world.pass(1_000);
-      expect(world.lease?.spec?.holderIdentity).toBe('a');
-      expect(a.leads).toBe(false);
-      const stopped = a.elector.stop({ release: true });
-      await world.pass(1_000);
-      await stopped;
-      expect(world.lease?.spec?.holderIdentity).toBe('');
-      expect(a.changes).toEqual([]);
-    });
+describe('taking over', () => {
+  it.each([
+    ['the same', 0],
+    ['an hour ahead', HOUR_MS],
+    ['an hour behind', -HOUR_MS],
+  ])('leaves a living leader alone when its clock is %s', async (_, offsetMs) => {
+    const { world, b } = await pair(offsetMs);
+    await world.pass(5 * 60_000);
+    expect(world.writers()).toEqual(['a']);
+    expect(b.changes).toEqual([]);
   });
 
-  describe('what is missing', () => {
-    it.each<[string, number, string]>([
-      [
-        'a permission',
-        403,
-        'RBAC does not allow to get, create and update the lease 39a50047.patoarvizu.dev in the namespace vault',
-      ],
-      ['credentials', 401, 'the API server does not accept the credentials'],
-      ['an answer', 500, 'the API server answers 500'],
-    ])('says once that %s is missing, and tries again', async (_, status, text) => {
-      const world = new LeaseWorld();
-      world.fault = () => status;
-      const a = world.replica('a').start();
-      await world.pass(60_000);
-      expect(a.said('error')).toEqual(['cannot use the lease; will try again']);
-      expect(a.logger.entries.find(({ level }) => level === 'error')?.facts.problem).toContain(text);
-      world.fault = () => 429;
-      await world.pass(60_000);
-      expect(a.said('error')).toHaveLength(2);
-      world.fault = undefined;
-      await world.pass(5_000);
-      expect(a.leads).toBe(true);
-      expect(a.said('info')).toContain('the lease can be used again');
-    });
+  it.each([
+    ['the same', 0],
+    ['an hour ahead', HOUR_MS],
+    ['an hour behind', -HOUR_MS],
+  ])('waits out the lease of a dead leader when its clock is %s', async (_, offsetMs) => {
+    const { world, a } = await pair(offsetMs);
+    a.clock.frozen = true;
+    await world.pass(12_000);
+    expect(world.writers()).toEqual([]);
+    await world.pass(15_000 + 2_000 - 12_000 + 100);
+    expect(world.writers()).toEqual(['b']);
+    expect(world.lease?.spec).toMatchObject({ holderIdentity: 'b', leaseTransitions: 1 });
+  });
 
-    it('names the namespace that does not exist', async () => {
-      const world = new LeaseWorld();
-      world.fault = (verb) => (verb === 'POST' ? 404 : undefined);
-      const a = world.replica('a').start();
-      await world.pass(10_000);
-      expect(a.logger.entries.find(({ level }) => level === 'error')?.facts.problem).toContain(
-        'the namespace vault does not exist',
-      );
-      expect(a.leads).toBe(false);
+  it('takes a released lease at the next look', async () => {
+    const { world, a, b } = await pair();
+    const stopped = a.elector.stop({ release: true });
+    await world.pass(100);
+    await stopped;
+    expect(world.lease?.spec).toMatchObject({
+      holderIdentity: '',
+      leaseDurationSeconds: 1,
+      leaseTransitions: 0,
     });
+    expect(a.leads).toBe(false);
+    await world.pass(2_000);
+    expect(b.leads).toBe(true);
+    expect(world.lease?.spec).toMatchObject({ leaseTransitions: 1 });
+  });
 
-    it('leads although it may not write events, and says so once', async () => {
-      const world = new LeaseWorld();
-      world.fault = (_, path) => (path.endsWith('/events') ? 403 : undefined);
-      const a = world.replica('a').start();
-      await world.pass(4_000);
-      expect(a.leads).toBe(true);
-      const stopped = a.elector.stop({ release: true });
-      await world.pass(1_000);
-      await stopped;
-      expect(a.said('warn')).toEqual(['cannot write events on the lease']);
-    });
+  it('lets the lease run out when something may still be in flight', async () => {
+    const { world, a, b } = await pair();
+    const stopped = a.elector.stop({ release: false });
+    await world.pass(100);
+    await stopped;
+    expect(a.leads).toBe(false);
+    expect(world.lease?.spec?.holderIdentity).toBe('a');
+    await world.pass(10_000);
+    expect(b.leads).toBe(false);
+    await world.pass(7_000);
+    expect(b.leads).toBe(true);
+  });
 
-    it('ends in time when the lease cannot be released', async () => {
-      const { world, a } = await pair();
-      world.fault = () => 'hang';
-      const abort = new AbortController();
-      const stopped = a.elector.stop({ release: true, signal: abort.signal });
-      await world.pass(100);
-      expect(a.leads).toBe(false);
-      abort.abort();
-      await world.pass(0);
-      await stopped;
-      expect(a.said('warn')).toContain('could not release the lease; another replica takes it when it ends');
-    });
+  it('does not lead after it retired, but renews what it holds', async () => {
+    const { world, a, b } = await pair();
+    a.elector.retire();
+    b.elector.retire();
+    await world.pass(60_000);
+    expect(world.writers()).toEqual(['a']);
+    const stopped = a.elector.stop({ release: true });
+    await world.pass(60_000);
+    await stopped;
+    expect(world.writers()).toEqual([]);
+  });
+
+  it('gives the lease to one of two that reach for it at the same moment', async () => {
+    const world = new LeaseWorld();
+    world.replica('a').start();
+    world.replica('b').start();
+    await world.pass(60_000);
+    expect(world.writers()).toHaveLength(1);
+    expect(world.replicas.flatMap(({ changes }) => changes)).toEqual(['leading']);
+  });
+});
+
+describe('what is missing', () => {
+  it.each<[string, number, string]>([
+    [
+      'a permission',
+      403,
+      'RBAC does not allow to get, create and update the lease 39a50047.patoarvizu.dev in the namespace vault',
+    ],
+    ['credentials', 401, 'the API server does not accept the credentials'],
+    ['an answer', 500, 'the API server answers 500'],
+  ])('says once that %s is missing, and tries again', async (_, status, text) => {
+    const world = new LeaseWorld();
+    world.fault = () => status;
+    const a = world.replica('a').start();
+    await world.pass(60_000);
+    expect(a.said('error')).toEqual(['cannot use the lease; will try again']);
+    expect(a.logger.entries.find(({ level }) => level === 'error')?.facts.problem).toContain(text);
+    world.fault = () => 429;
+    await world.pass(60_000);
+    expect(a.said('error')).toHaveLength(2);
+    world.fault = undefined;
+    await world.pass(5_000);
+    expect(a.leads).toBe(true);
+    expect(a.said('info')).toContain('the lease can be used again');
+  });
+
+  it('names the namespace that does not exist', async () => {
+    const world = new LeaseWorld();
+    world.fault = (verb) => (verb === 'POST' ? 404 : undefined);
+    const a = world.replica('a').start();
+    await world.pass(10_000);
+    expect(a.logger.entries.find(({ level }) => level === 'error')?.facts.problem).toContain(
+      'the namespace vault does not exist',
+    );
+    expect(a.leads).toBe(false);
+  });
+
+  it('leads although it may not write events, and says so once', async () => {
+    const world = new LeaseWorld();
+    world.fault = (_, path) => (path.endsWith('/events') ? 403 : undefined);
+    const a = world.replica('a').start();
+    await world.pass(4_000);
+    expect(a.leads).toBe(true);
+    const stopped = a.elector.stop({ release: true });
+    await world.pass(1_000);
+    await stopped;
+    expect(a.said('warn')).toEqual(['cannot write events on the lease']);
+  });
+
+  it('ends in time when the lease cannot be released', async () => {
+    const { world, a } = await pair();
+    world.fault = () => 'hang';
+    const abort = new AbortController();
+    const stopped = a.elector.stop({ release: true, signal: abort.signal });
+    await world.pass(100);
+    expect(a.leads).toBe(false);
+    abort.abort();
+    await world.pass(0);
+    await stopped;
+    expect(a.said('warn')).toContain('could not release the lease; another replica takes it when it ends');
   });
 });
