@@ -93,6 +93,21 @@ describe('odd values of credentials', () => {
     const failure = await failureOf(fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: file }).session.request(READ));
     expect(failure.message).toContain(`the file of the service-account token is empty: ${file}`);
   });
+
+  it.each(['two\nlines', 'two words', '\u201cquoted\u201d', Buffer.from('a-token', 'utf16le').toString()])(
+    'are reported by the name of the file when it holds %j, which no token is, and Vault is not asked',
+    async (text) => {
+      const file = join(folder, 'odd');
+      writeFileSync(file, text);
+      const fixture = fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: file });
+      const { message } = await failureOf(fixture.session.request(READ));
+      expect(message).toContain(
+        `the service-account token at ${file} holds a line break or another character`,
+      );
+      expect(message).not.toContain(text);
+      expect(vault.requests.all).toEqual([]);
+    },
+  );
 });
 
 describe('credentials that are set and empty', () => {
@@ -109,30 +124,5 @@ describe('credentials that are set and empty', () => {
     expect(
       (await failureOf(fixtureOf('approle', { VAULT_APPROLE_SECRET_ID: '' }).session.request(READ))).message,
     ).toMatch(/refused the login/);
-  });
-
-  it('send no token where a proxy adds its own, and name what is missing where none does', async () => {
-    const seen: (string | undefined)[] = [];
-    // As Vault Proxy with use_auto_auth_token: a request's own token is passed on, even an empty one is none.
-    const proxy = closing(
-      await LoopbackServer.start((request, raw, response) => {
-        const { 'x-vault-token': own } = request.headers as Record<string, string | undefined>;
-        seen.push(own);
-        void fetch(`${vault.url}${raw.url ?? ''}`, {
-          method: request.method,
-          headers: { 'x-vault-token': own ?? vault.rootToken },
-        }).then(async (answer) => {
-          response.writeHead(answer.status, { 'content-type': 'application/json' });
-          response.end(await answer.text());
-        });
-      }),
-    );
-    await admin.write('kv/behind-proxy', { a: 'b' });
-    const behind = closing(new VaultFixture(proxy.url, { method: 'token', values: { VAULT_TOKEN: '' } }));
-    const direct = fixtureOf('token', { VAULT_TOKEN: '' });
-    expect((await behind.session.request({ ...READ, path: 'kv/behind-proxy' })).status).toBe(200);
-    await behind.session.stop(AbortSignal.timeout(1_000));
-    expect(seen.every((token) => token === undefined)).toBe(true);
-    expect((await failureOf(direct.session.request(READ))).message).toMatch(/VAULT_TOKEN is empty/);
   });
 });

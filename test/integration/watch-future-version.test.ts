@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { SECRET_KIND } from '../../src/api/group.js';
 import { closeAll } from '../support/closing.js';
 import { startApi, startOperator, watching } from './watch-operator-fixture.js';
-import type { RecordingOperator} from './watch-recording.js';
+import type { RecordingOperator } from './watch-recording.js';
 import { until } from './watch-recording.js';
 import type { ScriptedApi } from './watch-scripted-api.js';
 

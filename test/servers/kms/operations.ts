@@ -7,7 +7,6 @@ export interface KmsKey {
   readonly created: Date;
   readonly description: string;
   state: 'Enabled' | 'Disabled' | 'PendingDeletion';
-  deletionDate?: Date;
   /** The switch of a test: the key's policy denies everybody. */
   denied: boolean;
 }
@@ -108,49 +107,6 @@ export const operations = {
     expectMembers(input, ['KeyId', 'GrantTokens']);
     return { KeyMetadata: metadata(find(state, input.KeyId)) };
   },
-
-  DisableKey(state: KmsState, input: Input): unknown {
-    expectMembers(input, ['KeyId']);
-    const key = find(state, input.KeyId);
-    if (key.state === 'PendingDeletion') throw invalidState(key);
-    key.state = 'Disabled';
-    return {};
-  },
-
-  EnableKey(state: KmsState, input: Input): unknown {
-    expectMembers(input, ['KeyId']);
-    const key = find(state, input.KeyId);
-    if (key.state === 'PendingDeletion') throw invalidState(key);
-    key.state = 'Enabled';
-    return {};
-  },
-
-  ScheduleKeyDeletion(state: KmsState, input: Input): unknown {
-    expectMembers(input, ['KeyId', 'PendingWindowInDays']);
-    const days = input.PendingWindowInDays ?? 30;
-    if (typeof days !== 'number' || days < 7 || days > 30) {
-      throw validation('pendingWindowInDays', 'Member must have value between 7 and 30');
-    }
-    const key = find(state, input.KeyId);
-    if (key.state === 'PendingDeletion') throw invalidState(key);
-    key.state = 'PendingDeletion';
-    key.deletionDate = new Date(Date.now() + days * 86_400_000);
-    return {
-      KeyId: key.arn,
-      DeletionDate: key.deletionDate.getTime() / 1000,
-      KeyState: 'PendingDeletion',
-      PendingWindowInDays: days,
-    };
-  },
-
-  CancelKeyDeletion(state: KmsState, input: Input): unknown {
-    expectMembers(input, ['KeyId']);
-    const key = find(state, input.KeyId);
-    if (key.state !== 'PendingDeletion') throw invalidState(key);
-    key.state = 'Disabled';
-    delete key.deletionDate;
-    return { KeyId: key.arn };
-  },
 };
 
 function find(state: KmsState, id: unknown): KmsKey {
@@ -198,7 +154,6 @@ function metadata(key: KmsKey): unknown {
     KeySpec: 'SYMMETRIC_DEFAULT',
     Origin: 'AWS_KMS',
     EncryptionAlgorithms: ['SYMMETRIC_DEFAULT'],
-    ...(key.deletionDate === undefined ? {} : { DeletionDate: key.deletionDate.getTime() / 1000 }),
   };
 }
 

@@ -13,7 +13,7 @@ import { Discovery } from './discovery.js';
 import { Endpoints } from './endpoints.js';
 import { KindRegistry } from './kind-registry.js';
 import { kubeconfig } from './kubeconfig.js';
-import type { KubeObject, UserInfo } from './objects.js';
+import type { KubeObject } from './objects.js';
 import { ObjectWriter } from './object-writer.js';
 import { OpenApiDocuments } from './openapi-documents.js';
 import { Reviews } from './reviews.js';
@@ -56,10 +56,8 @@ export async function startKubernetesServer(options: KubernetesOptions = {}): Pr
   bootstrap(storage);
   const kinds = new KindRegistry(storage);
   const tokens = new ServiceAccountTokens(options.issuer, options.now);
-  const staticTokens = new Map<string, UserInfo>();
   const adminToken = randomBytes(16).toString('hex');
-  staticTokens.set(adminToken, { user: 'admin', groups: ['system:masters'] });
-  const authenticator = new Authenticator({ storage, tokens, staticTokens });
+  const authenticator = new Authenticator({ storage, tokens, adminToken });
   const authorizer = new Authorizer(storage);
   const reviews = new Reviews({ storage, tokens, authenticator, authorizer });
   const watches = new Watches({ storage, bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000 });
@@ -106,7 +104,6 @@ export async function startKubernetesServer(options: KubernetesOptions = {}): Pr
     storage,
     kinds,
     watches,
-    staticTokens,
     servingAuthority,
     clientAuthority,
     admin,
@@ -120,7 +117,6 @@ interface Parts {
   readonly storage: Storage;
   readonly kinds: KindRegistry;
   readonly watches: Watches;
-  readonly staticTokens: Map<string, UserInfo>;
   readonly servingAuthority: TestAuthority;
   readonly clientAuthority: TestAuthority;
   readonly admin: CertificatePair;
@@ -176,29 +172,12 @@ export class LoopbackKubernetes {
     return kubeconfig({ server: this.url, caCert: this.caCert, user: this.parts.admin });
   }
 
-  kubeconfigFor(token: string, namespace?: string): string {
-    return kubeconfig({
-      server: this.url,
-      caCert: this.caCert,
-      user: { token },
-      ...(namespace === undefined ? {} : { namespace }),
-    });
-  }
-
   /** A client certificate of this cluster: `CN=` the user, `O=` the group. */
   async clientCertificate(user: string, group?: string): Promise<CertificatePair> {
     return await this.parts.clientAuthority.issue({
       commonName: user,
       ...(group === undefined ? {} : { organization: group }),
     });
-  }
-
-  /** Makes a bearer token stand for a user. @returns a function that revokes it. */
-  addToken(token: string, user: UserInfo): () => void {
-    this.parts.staticTokens.set(token, user);
-    return () => {
-      this.parts.staticTokens.delete(token);
-    };
   }
 
   /** What is stored, by kind (or plural, or `plural.group`); for cluster-wide kinds the namespace is `''`. */
@@ -234,11 +213,6 @@ export class LoopbackKubernetes {
   /** Cuts the connections of the open watches. */
   cutWatches(): void {
     this.parts.watches.cut();
-  }
-
-  /** Cuts every connection. */
-  cutConnections(): void {
-    this.parts.server.cutConnections();
   }
 
   /** Stops listening and cuts every connection; what is stored stays. */

@@ -42,7 +42,6 @@ no user claim | POST auth/{id}-jwt/role/r | {"role_type":"jwt","bound_audiences"
 bound to nothing | POST auth/{id}-jwt/role/r | {"role_type":"jwt","user_claim":"sub"} | 400 {"errors":["must have at least one bound constraint when creating/updating a role"]}
 unknown type | POST auth/{id}-jwt/role/r | {"role_type":"x"} | 400 {"errors":["invalid 'role_type': x"]}
 role | POST auth/{id}-jwt/role/r | {"role_type":"jwt","user_claim":"sub","bound_audiences":"vault","bound_subject":"app","bound_claims":{"env":"prod"},"token_ttl":"10m"} | 204
-read | GET auth/{id}-jwt/role/r | | 200 {"data":{"role_type":"jwt","user_claim":"sub","bound_audiences":["vault"],"bound_subject":"app","bound_claims":{"env":"prod"},"token_ttl":600}}
 right | POST@nobody auth/{id}-jwt/login | {"role":"r","jwt":"{good}"} | 200 {"auth":{"lease_duration":600,"renewable":true,"metadata":{"role":"r"}}}
 upper case | POST@nobody auth/{id}-jwt/login | {"role":"R","jwt":"{list}"} | 200
 no role | POST@nobody auth/{id}-jwt/login | {"jwt":"{good}"} | 400 {"errors":["missing role"]}
@@ -86,7 +85,6 @@ describe('jwt', () => {
 
 const LDAP = String.raw`
 user | POST auth/{id}-ldap/users/op | {"policies":"p1"} | 204
-read | GET auth/{id}-ldap/users/op | | 200 {"data":{"policies":["p1"]}}
 right | POST@nobody auth/{id}-ldap/login/op | {"password":"pw"} | 200 {"auth":{"policies":["default","p1"],"lease_duration":600,"renewable":true,"metadata":{"username":"op"}}}
 upper case | POST@nobody auth/{id}-ldap/login/OP | {"password":"pw"} | 200 {"auth":{"metadata":{"username":"op"}}}
 wrong password | POST@nobody auth/{id}-ldap/login/op | {"password":"no"} | 400 {"errors":["ldap operation failed: failed to bind as user"]}

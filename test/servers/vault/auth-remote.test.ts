@@ -230,10 +230,6 @@ describe('github', () => {
       base_url: github.url,
       token_ttl: '10m',
     });
-    expect((await target.must('GET', 'auth/{id}-gh/config')).data).toMatchObject({
-      organization_id: 7,
-      organization: 'acme',
-    });
     for (const [path, value] of Object.entries({
       'teams/the-core': 'core',
       'teams/elsewhere': 'stray',

@@ -16,13 +16,7 @@ import {
   VaultFault,
 } from '../protocol.js';
 import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 
 interface SecretId {
   readonly accessor: string;
@@ -97,9 +91,6 @@ export class AppRole implements Mount {
   private role(call: VaultCall, key: string): VaultAnswer {
     const role = this.roles.get(key);
     switch (call.operation) {
-      case 'read':
-        if (role === undefined) throw notFound();
-        return { status: 200, data: goJson(describe(role)) };
       case 'create':
       case 'update':
         this.writeRole(call, key, role);
@@ -229,15 +220,4 @@ export class AppRole implements Mount {
   private byRoleId(roleId: string): Role | undefined {
     return [...this.roles.values()].find((role) => role.roleId === roleId);
   }
-}
-
-function describe(role: Role): Record<string, unknown> {
-  return {
-    bind_secret_id: role.bindSecretId,
-    local_secret_ids: false,
-    secret_id_bound_cidrs: role.secretIdBoundCidrs.length === 0 ? null : role.secretIdBoundCidrs,
-    secret_id_num_uses: role.secretIdNumUses,
-    secret_id_ttl: role.secretIdTtlSeconds,
-    ...describeParameters(role.parameters),
-  };
 }

@@ -84,21 +84,6 @@ function checkParameters(parameters: TokenParameters): void {
   }
 }
 
-/** As a role shows them when it is read. */
-export function describeParameters(parameters: TokenParameters): Record<string, unknown> {
-  return {
-    token_bound_cidrs: parameters.boundCidrs,
-    token_explicit_max_ttl: parameters.explicitMaxTtlSeconds,
-    token_max_ttl: parameters.maxTtlSeconds,
-    token_no_default_policy: parameters.noDefaultPolicy,
-    token_num_uses: parameters.numUses,
-    token_period: parameters.periodSeconds,
-    token_policies: parameters.policies,
-    token_ttl: parameters.ttlSeconds,
-    token_type: parameters.type === 'batch' ? 'batch' : 'default',
-  };
-}
-
 export interface Login {
   readonly parameters: TokenParameters;
   /** Beside the role's. */

@@ -6,19 +6,11 @@ import {
   badRequest,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   type VaultAnswer,
   type VaultCall,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { type IamRequest, readIamRequest } from './aws-iam-request.js';
 import { type OutboundAnswer, send } from './outbound.js';
@@ -43,7 +35,7 @@ const DEFAULT_CONFIG: Config = { stsEndpoint: '', serverId: '', allowedHeaders: 
 export class AwsAuth implements Mount {
   readonly type = 'aws';
   private config: Config | undefined;
-  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
   constructor(private readonly context: AuthContext) {}
 
@@ -74,16 +66,6 @@ export class AwsAuth implements Mount {
   }
 
   private configure(call: VaultCall): VaultAnswer {
-    if (call.operation === 'read') {
-      if (this.config === undefined) throw notFound();
-      const data = {
-        allowed_sts_header_values: this.config.allowedHeaders,
-        iam_server_id_header_value: this.config.serverId,
-        max_retries: this.config.maxRetries,
-        sts_endpoint: this.config.stsEndpoint,
-      };
-      return { status: 200, data: goJson(data) };
-    }
     if (call.operation === 'delete') {
       this.config = undefined;
       return NO_CONTENT;
@@ -147,17 +129,6 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
     roleId: before?.roleId ?? randomUUID(),
     principals,
     parameters: tokenParameters(call, before?.parameters),
-  };
-}
-
-function describe(role: Role): Record<string, unknown> {
-  return {
-    auth_type: 'iam',
-    bound_iam_principal_arn: role.principals,
-    bound_iam_principal_id: [],
-    resolve_aws_unique_ids: false,
-    role_id: role.roleId,
-    ...describeParameters(role.parameters),
   };
 }
 

@@ -13,13 +13,7 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { certificatesIn, chainTo, isForClients } from './cert-chain.js';
 
@@ -50,7 +44,6 @@ export class CertAuth implements Mount {
   private readonly roles = new NamedEntries<Role>({
     folder: 'certs',
     parse: (call, before, name) => roleOf(call, name, before),
-    describe: describe,
   });
 
   constructor(private readonly context: AuthContext) {}
@@ -186,16 +179,5 @@ function roleOf(call: VaultCall, name: string, before: Role | undefined): Role {
     dnsNames: list('allowed_dns_sans', before?.dnsNames),
     displayName: displayName === undefined || displayName === '' ? name : displayName,
     parameters,
-  };
-}
-
-function describe(role: Role): Record<string, unknown> {
-  return {
-    allowed_common_names: role.commonNames,
-    allowed_dns_sans: role.dnsNames,
-    allowed_names: role.names,
-    certificate: role.pem,
-    display_name: role.displayName,
-    ...describeParameters(role.parameters),
   };
 }

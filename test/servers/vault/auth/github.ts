@@ -12,13 +12,7 @@ import {
   type VaultCall,
 } from '../protocol.js';
 import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { send } from './outbound.js';
 
 interface Config {
@@ -109,12 +103,6 @@ export class GithubAuth implements Mount {
   }
 
   private async configure(call: VaultCall): Promise<VaultAnswer> {
-    if (call.operation === 'read') {
-      if (this.config === undefined) throw notFound();
-      const { organization, organizationId, baseUrl, parameters } = this.config;
-      const data = { organization, organization_id: organizationId, base_url: baseUrl };
-      return { status: 200, data: goJson({ ...data, ...describeParameters(parameters) }) };
-    }
     if (!isWrite(call.operation)) throw unsupportedOperation();
     const organization = has(call, 'organization')
       ? textField(call, 'organization')

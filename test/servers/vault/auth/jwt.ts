@@ -8,20 +8,12 @@ import {
   BackendError,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { type Claims, InvalidJwt, verifyJwt } from './jwt-verify.js';
 
@@ -50,7 +42,7 @@ interface Role {
 export class JwtAuth implements Mount {
   readonly type = 'jwt';
   private config: Config | undefined;
-  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
   constructor(private readonly context: AuthContext) {}
 
@@ -80,18 +72,6 @@ export class JwtAuth implements Mount {
   }
 
   private configure(call: VaultCall): VaultAnswer {
-    if (call.operation === 'read') {
-      if (this.config === undefined) throw notFound();
-      const { keys, issuer, algorithms, defaultRole } = this.config;
-      const data = {
-        bound_issuer: issuer,
-        default_role: defaultRole,
-        jwt_supported_algs: algorithms,
-        jwt_validation_pubkeys: keys,
-        oidc_discovery_url: '',
-      };
-      return { status: 200, data: goJson(data) };
-    }
     if (!isWrite(call.operation)) throw unsupportedOperation();
     for (const name of ['jwks_url', 'oidc_discovery_url', 'provider_config']) {
       if (textField(call, name) !== '') throw badRequest(`${name} is not offered here`);
@@ -204,15 +184,4 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
     Object.keys(role.claims).length > 0;
   if (!isBound) throw badRequest('must have at least one bound constraint when creating/updating a role');
   return role;
-}
-
-function describe(role: Role): Record<string, unknown> {
-  return {
-    bound_audiences: role.audiences,
-    bound_claims: role.claims,
-    bound_subject: role.subject,
-    role_type: 'jwt',
-    user_claim: role.userClaim,
-    ...describeParameters(role.parameters),
-  };
 }

@@ -5,20 +5,12 @@ import {
   BackendError,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { send } from './outbound.js';
 
@@ -50,7 +42,7 @@ interface Account {
 export class KubernetesAuth implements Mount {
   readonly type = 'kubernetes';
   private config: Config | undefined;
-  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf, describe: describe });
+  private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
   constructor(private readonly context: AuthContext) {}
 
@@ -80,19 +72,6 @@ export class KubernetesAuth implements Mount {
   }
 
   private configure(call: VaultCall): VaultAnswer {
-    if (call.operation === 'read') {
-      if (this.config === undefined) throw notFound();
-      const data = {
-        disable_iss_validation: true,
-        disable_local_ca_jwt: this.config.disableLocal,
-        issuer: '',
-        kubernetes_ca_cert: this.config.ca,
-        kubernetes_host: this.config.host,
-        pem_keys: [],
-        token_reviewer_jwt_set: this.config.reviewer !== '',
-      };
-      return { status: 200, data: goJson(data) };
-    }
     if (!isWrite(call.operation)) throw unsupportedOperation();
     if (listField(call, 'pem_keys').length > 0) throw badRequest('pem_keys are not offered here');
     const config: Config = {
@@ -203,17 +182,6 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
     audience: has(call, 'audience') ? textField(call, 'audience') : (before?.audience ?? ''),
     aliasSource,
     parameters: tokenParameters(call, before?.parameters),
-  };
-}
-
-function describe(role: Role): Record<string, unknown> {
-  return {
-    alias_name_source: role.aliasSource,
-    ...(role.audience === '' ? {} : { audience: role.audience }),
-    bound_service_account_names: role.names,
-    bound_service_account_namespace_selector: '',
-    bound_service_account_namespaces: role.namespaces,
-    ...describeParameters(role.parameters),
   };
 }
 

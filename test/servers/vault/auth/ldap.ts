@@ -5,21 +5,13 @@ import {
   badRequest,
   isWrite,
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { ldapBind } from './ldap-bind.js';
 import { UserLockout } from './user-lockout.js';
 
@@ -90,17 +82,6 @@ export class LdapAuth implements Mount {
 
   private configure(call: VaultCall): VaultAnswer {
     const { config } = this;
-    if (call.operation === 'read') {
-      const data = {
-        case_sensitive_names: config.caseSensitive,
-        deny_null_bind: true,
-        url: config.url,
-        userattr: config.userAttr,
-        userdn: config.userDn,
-        ...describeParameters(config.parameters),
-      };
-      return { status: 200, data: goJson(data) };
-    }
     if (!isWrite(call.operation)) throw unsupportedOperation();
     const search = SEARCHES.find((name) => !['', '0'].includes(textField(call, name)));
     if (search !== undefined) throw badRequest(`${search} is not offered here`);
@@ -117,11 +98,6 @@ export class LdapAuth implements Mount {
 
   private user(call: VaultCall, name: string): VaultAnswer {
     if (name === '') throw unsupportedOperation();
-    const policies = this.users.get(name);
-    if (call.operation === 'read') {
-      if (policies === undefined) throw notFound();
-      return { status: 200, data: goJson({ groups: '', policies }) };
-    }
     if (call.operation === 'delete') this.users.delete(name);
     else if (isWrite(call.operation)) this.users.set(name, listField(call, 'policies'));
     else throw unsupportedOperation();

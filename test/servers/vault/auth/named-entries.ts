@@ -1,12 +1,10 @@
 import {
   NO_CONTENT,
-  notFound,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
   type VaultCall,
 } from '../protocol.js';
-import { goJson } from '../raw-json.js';
 
 /** What one auth method keeps below a folder. */
 interface EntryKind<Entry> {
@@ -14,10 +12,9 @@ interface EntryKind<Entry> {
   readonly folder: string;
   /** @throws VaultFault when the entry cannot be as it is asked for. */
   readonly parse: (call: VaultCall, before: Entry | undefined, name: string) => Entry;
-  readonly describe: (entry: Entry) => Record<string, unknown>;
 }
 
-/** Roles or users of an auth method, written, read and deleted as Vault does; names are folded. */
+/** Roles or users of an auth method, written and deleted as Vault does; names are folded, and nothing is read back. */
 export class NamedEntries<Entry> {
   private readonly entries = new Map<string, Entry>();
 
@@ -29,10 +26,6 @@ export class NamedEntries<Entry> {
 
   values(): Entry[] {
     return [...this.entries.values()];
-  }
-
-  set(name: string, entry: Entry): void {
-    this.entries.set(name.toLowerCase(), entry);
   }
 
   clear(): void {
@@ -57,9 +50,6 @@ export class NamedEntries<Entry> {
   private entry(call: VaultCall, name: string): VaultAnswer {
     const before = this.entries.get(name);
     switch (call.operation) {
-      case 'read':
-        if (before === undefined) throw notFound();
-        return { status: 200, data: goJson(this.kind.describe(before)) };
       case 'create':
       case 'update':
         this.entries.set(name, this.kind.parse(call, before, name));

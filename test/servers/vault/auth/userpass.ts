@@ -7,20 +7,13 @@ import {
   badRequest,
   BackendError,
   isWrite,
-  NO_CONTENT,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import {
-  type AuthContext,
-  describeParameters,
-  loginAnswer,
-  type TokenParameters,
-  tokenParameters,
-} from './auth-method.js';
+import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { UserLockout } from './user-lockout.js';
 
@@ -35,7 +28,6 @@ export class Userpass implements Mount {
   private readonly users = new NamedEntries<User>({
     folder: 'users',
     parse: userOf,
-    describe: (user) => describeParameters(user.parameters),
   });
   private readonly lockout: UserLockout;
 
@@ -69,24 +61,8 @@ export class Userpass implements Mount {
       if (!isWrite(call.operation)) throw unsupportedOperation();
       return this.login(key, textField(call, 'password'));
     }
-    if (folder === 'users' && item !== undefined) return this.change(call, key, item);
+    if (folder === 'users' && item !== undefined) throw unsupportedPath();
     return this.users.handle(call);
-  }
-
-  private change(call: VaultCall, key: string, item: string): VaultAnswer {
-    if (item !== 'password' && item !== 'policies') throw unsupportedPath();
-    if (!isWrite(call.operation)) throw unsupportedOperation();
-    const user = this.users.get(key);
-    if (user === undefined) throw new BackendError(500, 'username does not exist');
-    const password = textField(call, 'password');
-    if (item === 'password' && password === '') throw badRequest('missing password');
-    this.users.set(
-      key,
-      item === 'password'
-        ? { ...user, passwordHash: hash(password) }
-        : { ...user, parameters: tokenParameters(call, user.parameters) },
-    );
-    return NO_CONTENT;
   }
 
   private login(key: string, password: string): VaultAnswer {
