@@ -31,8 +31,9 @@ export class FairQueue<T extends Waiter> {
   private readonly waiting = new Map<string, number>();
   private editsInARow = 0;
 
-  get isEmpty(): boolean {
-    return isEmpty(this.lanes.edit) && isEmpty(this.lanes.resync);
+  /** @param only looks only at this lane. */
+  has(only?: 'edit'): boolean {
+    return !isEmpty(this.lanes.edit) || (only !== 'edit' && !isEmpty(this.lanes.resync));
   }
 
   /** How many owners have something waiting. */
@@ -55,8 +56,9 @@ export class FairQueue<T extends Waiter> {
     this.count(item, 1);
   }
 
-  take(): T | undefined {
-    const item = this.next();
+  /** @param only takes only from this lane. */
+  take(only?: 'edit'): T | undefined {
+    const item = this.next(only);
     if (item !== undefined) this.count(item, -1);
     return item;
   }
@@ -88,10 +90,10 @@ export class FairQueue<T extends Waiter> {
     return all.filter((item) => fits(item) && this.remove(item));
   }
 
-  private next(): T | undefined {
+  private next(only?: 'edit'): T | undefined {
     const { edit, resync } = this.lanes;
     const resyncsTurn = this.editsInARow >= EDITS_PER_RESYNC && !isEmpty(resync);
-    const lane = isEmpty(edit) || resyncsTurn ? resync : edit;
+    const lane = only === undefined && (isEmpty(edit) || resyncsTurn) ? resync : edit;
     this.editsInARow = lane === edit ? this.editsInARow + 1 : 0;
     const again = lane.again.shift();
     if (again !== undefined) return again;

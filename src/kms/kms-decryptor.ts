@@ -41,8 +41,13 @@ interface Flight {
   settled: boolean;
 }
 
+/** What resync work may use of the concurrency while an edit is in process: both share one thread. */
+const RESYNC_SHARE = 1 / 4;
+
 /** Has slots for work, some of which only waits for a quota. */
 export interface PlaceLender {
+  /** Whether an edit is in process. */
+  readonly isEditing: boolean;
   /** @param owners the number of owners that wait now. */
   lend(owners: number): void;
 }
@@ -61,6 +66,7 @@ export class KmsDecryptor implements Decryptor {
   /** The budget for further attempts; served requests refill it, so that an outage is detected early. */
   private spareTries: number;
   private inFlight = 0;
+  private resyncsInFlight = 0;
   private lastServedAt: number;
   private cancelTimer: (() => void) | undefined;
   private toldWaiting = 0;
@@ -130,7 +136,7 @@ export class KmsDecryptor implements Decryptor {
     if (this.stopping?.aborted === true && this.pacer.limiting) {
       for (const flight of this.queue.removeAll(() => true)) this.fail(flight, abandoned());
     }
-    while (!this.queue.isEmpty && this.inFlight < this.maxConcurrentRequests) {
+    while (this.inFlight < this.maxConcurrentRequests && this.queue.has(this.eligible)) {
       const delayMs = this.pacer.delayMs();
       if (delayMs > 0) {
         this.cancelTimer = this.clock.setTimer(delayMs, () => {
@@ -138,10 +144,17 @@ export class KmsDecryptor implements Decryptor {
         });
         break;
       }
-      const flight = this.queue.take();
+      const flight = this.queue.take(this.eligible);
       if (flight !== undefined) void this.send(flight);
     }
     this.tellWaiting();
+  }
+
+  /** Under a quota the turns are kept, and requests take little processor time. */
+  private get eligible(): 'edit' | undefined {
+    if (this.lender?.isEditing !== true || this.pacer.limiting) return undefined;
+    const share = Math.max(1, Math.floor(this.maxConcurrentRequests * RESYNC_SHARE));
+    return this.resyncsInFlight < share ? undefined : 'edit';
   }
 
   private tellWaiting(): void {
@@ -152,7 +165,9 @@ export class KmsDecryptor implements Decryptor {
   }
 
   private async send(flight: Flight): Promise<void> {
+    const { urgency } = flight;
     this.inFlight += 1;
+    if (urgency === 'resync') this.resyncsInFlight += 1;
     const ticket = this.pacer.sent();
     try {
       const bytes = await this.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
@@ -171,6 +186,7 @@ export class KmsDecryptor implements Decryptor {
       }
     } finally {
       this.inFlight -= 1;
+      if (urgency === 'resync') this.resyncsInFlight -= 1;
       this.pump();
     }
   }

@@ -19,6 +19,11 @@ const MAX_BACKOFF_MS = 60_000;
  * work alone may not take all of them, or an edit would wait again.
  */
 const MAX_LENT = { resync: 1, edit: 4 };
+/**
+ * Slots beyond the concurrency for edits, as a share of it: an edit does not wait for resync work to end. What resync
+ * work may use while there are edits is the same share: everything shares one thread.
+ */
+const EDIT_SHARE = 1 / 4;
 
 interface Delayed {
   readonly cancel: () => void;
@@ -49,6 +54,8 @@ export class ReconcileQueue implements WorkQueue {
   private state: 'idle' | 'running' | 'stopped' = 'idle';
   private whenDrained: (() => void) | undefined;
   private lent = 0;
+  /** How many edits are in process. */
+  private edits = 0;
 
   constructor(
     @inject(TOKENS.maxConcurrentReconciles) private readonly concurrency: number,
@@ -81,6 +88,11 @@ export class ReconcileQueue implements WorkQueue {
   lend(places: number): void {
     this.lent = places;
     this.pump();
+  }
+
+  /** Whether an edit is in process, so that other work holds back. */
+  get isEditing(): boolean {
+    return this.edits > 0;
   }
 
   add(key: ResourceKey, priority: Priority): void {
@@ -161,13 +173,20 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   private hasPlaceFor(priority: Priority): boolean {
-    const { concurrency } = this;
-    return this.processing.size < concurrency + Math.min(this.lent, concurrency * MAX_LENT[priority]);
+    const { concurrency, edits } = this;
+    const lent = Math.min(this.lent, concurrency * MAX_LENT[priority]);
+    const share = Math.floor(concurrency * EDIT_SHARE);
+    const { size } = this.processing;
+    if (priority === 'edit') return size < concurrency + share + lent;
+    // Work that waits for a quota needs no processor time.
+    if (edits > 0 && lent === 0) return size - edits < Math.max(1, share);
+    return size < concurrency + lent;
   }
 
   private async run(key: ResourceKey, priority: Priority): Promise<void> {
     const id = keyString(key);
     this.processing.add(id);
+    if (priority === 'edit') this.edits += 1;
     let outcome: Outcome;
     try {
       outcome = await this.process(key, priority);
@@ -177,6 +196,7 @@ export class ReconcileQueue implements WorkQueue {
       outcome = { result: 'error' };
     }
     this.processing.delete(id);
+    if (priority === 'edit') this.edits -= 1;
     this.finish(key, priority, outcome);
     if (this.processing.size === 0) this.whenDrained?.();
     this.pump();

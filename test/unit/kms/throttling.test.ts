@@ -148,6 +148,7 @@ describe('KmsDecryptor under a quota', () => {
     kms = new VirtualKms(clock, 50);
     const told: number[] = [];
     const decryptor = new KmsDecryptor(kms, 20, clock, metrics, undefined, {
+      isEditing: false,
       lend: (owners) => told.push(owners),
     });
     const work = Promise.all([

@@ -1,0 +1,76 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { Registry } from 'prom-client';
+
+import { SECRET_KIND } from '../../../src/api/group.js';
+import type { ResourceKey } from '../../../src/api/resource-key.js';
+import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
+import type { Outcome } from '../../../src/queue/outcome.js';
+import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
+import { silentLogger } from '../../support/loggers.js';
+
+const key = (name: string): ResourceKey => ({ kind: SECRET_KIND, namespace: 'default', name });
+
+describe('an edit during a backlog', () => {
+  let queue: ReconcileQueue;
+  let running: Map<string, (outcome: Outcome) => void>;
+
+  function make(concurrency: number): void {
+    const metrics = new OperatorMetrics(new Registry());
+    queue = new ReconcileQueue(concurrency, new FakeClock(), silentLogger, metrics, {
+      mayProcess: () => true,
+    });
+    for (let index = 0; index < 100; index += 1) queue.add(key(`backlog-${String(index)}`), 'resync');
+    queue.start(({ name }) => new Promise((resolve) => running.set(name, resolve)));
+  }
+
+  async function finish(name: string): Promise<void> {
+    running.get(name)?.({ result: 'synced' });
+    running.delete(name);
+    await settled();
+  }
+
+  const backlog = (): string[] => [...running.keys()].filter((name) => name.startsWith('backlog'));
+
+  beforeEach(() => {
+    running = new Map();
+  });
+
+  it('begins although all places are taken, and at most a quarter more than these', () => {
+    make(8);
+    expect(backlog()).toHaveLength(8);
+    for (const name of ['a', 'b', 'c']) queue.add(key(name), 'edit');
+    expect(running.size).toBe(10);
+    expect([...running.keys()]).toEqual(expect.arrayContaining(['a', 'b']));
+    expect(queue.isEditing).toBe(true);
+  });
+
+  it('leaves a quarter of the places to the backlog until it is done', async () => {
+    make(8);
+    queue.add(key('edit'), 'edit');
+    for (const name of backlog().slice(2)) await finish(name);
+    expect(backlog()).toHaveLength(2);
+    for (const name of backlog()) await finish(name);
+    expect(backlog()).toHaveLength(2);
+    await finish('edit');
+    expect(queue.isEditing).toBe(false);
+    expect(backlog()).toHaveLength(8);
+  });
+
+  it('holds nothing back that waits for a quota', async () => {
+    make(8);
+    queue.lend(8);
+    queue.add(key('edit'), 'edit');
+    for (const name of backlog()) await finish(name);
+    expect(running.size).toBe(16);
+  });
+
+  it.each([1, 2, 3])('waits for its place where there are only %d', async (concurrency) => {
+    make(concurrency);
+    queue.add(key('edit'), 'edit');
+    expect([...running.keys()]).not.toContain('edit');
+    await finish('backlog-0');
+    expect([...running.keys()]).toContain('edit');
+    expect(running.size).toBe(concurrency);
+  });
+});
