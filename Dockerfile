@@ -12,6 +12,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 
 COPY tsconfig.json LICENSE ./
 COPY scripts/build.mjs scripts/
+COPY scripts/slim scripts/slim/
 COPY scripts/image/describe-bundles.mjs scripts/image/
 COPY src src/
 ARG GIT_COMMIT=unspecified

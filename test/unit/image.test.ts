@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
@@ -74,4 +77,23 @@ describe('Dockerfile', () => {
       .flatMap((copy) => copy.split(' ').slice(0, -1));
     expect([...copied].sort()).toEqual([...allowed].sort());
   });
+
+  it('copies all that the build needs', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kms-vault-build-'));
+    try {
+      for (const copy of all('COPY').filter((line) => !line.startsWith('--from='))) {
+        const [target = '', ...sources] = copy.split(' ').reverse();
+        for (const source of sources) {
+          // The content of a folder is copied, not the folder.
+          const isFolder = basename(source) === basename(target);
+          cpSync(source, join(folder, target, isFolder ? '' : basename(source)), { recursive: true });
+        }
+      }
+      symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+      execFileSync('npm', ['run', '-s', 'build'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
+      expect(existsSync(join(folder, 'dist/operator.js'))).toBe(true);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
