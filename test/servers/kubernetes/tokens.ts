@@ -25,6 +25,8 @@ export class ServiceAccountTokens {
   private readonly privateKey: KeyObject;
   private readonly publicKey: KeyObject;
   private readonly keyId = randomUUID();
+  /** The claims of tokens whose signature was found good, by token: clients send the same one with every request. */
+  private readonly signed = new Map<string, TokenClaims>();
 
   constructor(
     readonly issuer = DEFAULT_ISSUER,
@@ -63,6 +65,13 @@ export class ServiceAccountTokens {
 
   /** The claims of a token that this server signed and that has not expired; else undefined. */
   verify(token: string): TokenClaims | undefined {
+    const claims = this.signed.get(token) ?? this.verifySignature(token);
+    if (claims === undefined) return undefined;
+    this.signed.set(token, claims);
+    return claims.exp * 1000 > this.now() ? claims : undefined;
+  }
+
+  private verifySignature(token: string): TokenClaims | undefined {
     const [header, payload, signature, more] = token.split('.');
     if (header === undefined || payload === undefined || signature === undefined || more !== undefined) {
       return undefined;
@@ -70,9 +79,7 @@ export class ServiceAccountTokens {
     const signed = Buffer.from(`${header}.${payload}`);
     if (!verify('sha256', signed, this.publicKey, Buffer.from(signature, 'base64url'))) return undefined;
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    if (!isRecord(claims)) return undefined;
-    const { exp } = claims as unknown as TokenClaims;
-    return exp * 1000 > this.now() ? (claims as unknown as TokenClaims) : undefined;
+    return isRecord(claims) ? (claims as unknown as TokenClaims) : undefined;
   }
 }
 

@@ -121,10 +121,19 @@ function signature(
     sha256(request.body),
   ].join('\n');
   const toSign = ['AWS4-HMAC-SHA256', parts.amzDate, parts.scope, sha256(canonical)].join('\n');
-  const key = parts.scope
-    .split('/')
-    .reduce<string | Buffer>((derived, part) => hmac(derived, part), `AWS4${parts.secret}`);
-  return hmac(key, toSign).toString('hex');
+  return hmac(signingKey(parts.secret, parts.scope), toSign).toString('hex');
+}
+
+/** The last key that was derived: it is the same for a day, and most servers here have one client. */
+let lastKey: { readonly secret: string; readonly scope: string; readonly key: Buffer } | undefined;
+
+function signingKey(secret: string, scope: string): Buffer {
+  if (lastKey?.secret !== secret || lastKey.scope !== scope) {
+    const seed: Buffer = Buffer.from(`AWS4${secret}`);
+    const key = scope.split('/').reduce<Buffer>((derived, part) => hmac(derived, part), seed);
+    lastKey = { secret, scope, key };
+  }
+  return lastKey.key;
 }
 
 function header(request: Pick<SeenRequest, 'headers'>, name: string): string | undefined {
@@ -147,7 +156,7 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function hmac(key: string | Buffer, text: string): Buffer {
+function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
 
