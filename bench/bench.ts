@@ -46,13 +46,15 @@ async function main(args: readonly string[]): Promise<number> {
   let isComplete = true;
   try {
     for (const benchmark of options.only)
-      for (let run = 1; run <= options.runs; run += 1)
+      for (let run = 1; run <= options.runs; run += 1) {
         if (!(await measure(benchmark, run, fixture, report))) isComplete = false;
+        // After each, so that a run that is stopped has not been for nothing.
+        if (options.json !== undefined) report.write(options.json, options);
+      }
   } finally {
     await fixture.close();
   }
   process.stdout.write(`${report.table(options.markdown)}\n`);
-  if (options.json !== undefined) report.write(options.json, options);
   return isComplete ? 0 : 1;
 }
 
