@@ -27,6 +27,26 @@ import { type Counts, type ServerKind, ServerProcess } from './server-process.js
 const HOLDING_INTERVAL_MS = 100;
 const APPLIED_AT_ONCE = 20;
 
+/** Another operator may update where ours patches. */
+const OTHER_RIGHTS: readonly Manifest[] = [
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name: 'other-operator' },
+    rules: [
+      { apiGroups: ['k8s.patoarvizu.dev'], resources: ['*'], verbs: ['*'] },
+      { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+    ],
+  },
+  {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'other-operator' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'other-operator' },
+    subjects: [{ kind: 'ServiceAccount', name: 'kms-vault-operator', namespace: 'vault' }],
+  },
+];
+
 export interface Shape {
   readonly prefix?: string;
   readonly keys?: number;
@@ -87,6 +107,7 @@ export class BenchFixture {
     const vaultApi = new VaultApi(vault.introduction.url, vault.introduction.rootToken ?? '');
     this.site = { kubernetes, vault, kube, vaultApi, environment: {} };
     await installInCluster(kube);
+    await kube.applyAll(OTHER_RIGHTS);
     await installInVault(vaultApi);
     await vault.tell('latency', { ms: this.options.vaultLatencyMs });
     const kubeconfig = join(this.directory, 'kubeconfig');
