@@ -18,12 +18,15 @@ export function networkFromEnvironment(env: Environment, faults: FaultList): Net
   };
 }
 
+/** Of these the SDK uses scheme, host, port and path (tried). */
+const ENDPOINTS = ['AWS_ENDPOINT_URL_KMS', 'AWS_ENDPOINT_URL_STS', 'AWS_ENDPOINT_URL'];
+
 /** The variables that only the AWS SDK for Go reads, and the region under both of its names. */
 export function awsFromEnvironment(env: Environment, faults: FaultList): AwsConfig {
-  const endpoint = faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined);
+  for (const name of ENDPOINTS) warnOfQuery(env, name, faults);
   return present({
     region: region(env, faults),
-    kmsEndpoint: endpoint,
+    kmsEndpoint: faults.variable(env, 'AWS_ENDPOINT_URL_KMS', parseHttpUrl, undefined),
     caBundle: nonEmpty(env.AWS_CA_BUNDLE),
     staticCredentials: staticCredentials(env),
     containerEndpoint: containerEndpoint(env),
@@ -86,12 +89,28 @@ export function parseProxy(text: string): Parsed<string | undefined> {
   return { value: url.href };
 }
 
-export function parseHttpUrl(text: string): Parsed<string | undefined> {
+/**
+ * The URL of a server: scheme and host in lower case, the path without a slash at its end. A query or fragment is left
+ * out, since paths are appended; see {@link warnOfQuery}.
+ *
+ * @param advice what to do about a user name or password, which are not supported.
+ */
+export function parseHttpUrl(text: string, advice = 'take it out'): Parsed<string | undefined> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '') {
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     return { problem: 'must be a URL that begins with http:// or https://' };
   }
-  return { value: text.replace(/\/+$/, '') };
+  if (url.username !== '' || url.password !== '') {
+    return { problem: `contains a user name or password, which is not supported: ${advice}` };
+  }
+  return { value: `${url.origin}${url.pathname.replace(/\/+$/, '')}` };
+}
+
+/** Warns of what {@link parseHttpUrl} leaves out of a variable. */
+export function warnOfQuery(env: Environment, name: string, faults: FaultList): void {
+  if (/[?#]/.test(env[name] ?? '')) {
+    faults.warnings.push(`${name} contains a query or fragment; it is ignored: take it out`);
+  }
 }
 
 /** A comma-separated flag; undefined when the flag is absent. */

@@ -1,6 +1,6 @@
 import type { Environment, VaultConfig } from './config.js';
 import { type FaultList, nonEmpty, present } from './fault-list.js';
-import { parseHttpUrl, parseProxy } from './network-environment.js';
+import { parseHttpUrl, parseProxy, warnOfQuery } from './network-environment.js';
 import { parseBool, parseCount, parseDurationMs, type Parsed } from './values.js';
 
 /** Defaults of the official Go client (`api.DefaultConfig`). */
@@ -29,9 +29,10 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
   // The Go client prefers the agent as well.
   const addressName = nonEmpty(env.VAULT_AGENT_ADDR) === undefined ? 'VAULT_ADDR' : 'VAULT_AGENT_ADDR';
   const proxyName = nonEmpty(env.VAULT_PROXY_ADDR) === undefined ? 'VAULT_HTTP_PROXY' : 'VAULT_PROXY_ADDR';
+  warnOfQuery(env, addressName, faults);
   const timeoutMs = faults.variable(env, 'VAULT_CLIENT_TIMEOUT', parseTimeout, DEFAULT_TIMEOUT_MS);
   return {
-    address: faults.variable(env, addressName, parseHttpUrl, undefined) ?? DEFAULT_ADDRESS,
+    address: faults.variable(env, addressName, parseAddress, undefined) ?? DEFAULT_ADDRESS,
     timeoutMs: timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : Math.ceil(timeoutMs),
     maxRetries: faults.variable(
       env,
@@ -54,6 +55,12 @@ export function vaultFromEnvironment(env: Environment, faults: FaultList): Vault
       rateLimit: faults.variable(env, 'VAULT_RATE_LIMIT', parseRateLimit, undefined),
     }),
   };
+}
+
+/** As `NewRequest` in api/client.go: the query and the fragment are ignored, and the path is cleaned. */
+function parseAddress(text: string): Parsed<string | undefined> {
+  const parsed = parseHttpUrl(text, 'set the header Authorization in VAULT_HEADERS');
+  return 'value' in parsed ? { value: parsed.value?.replace(/(?<!:)\/{2,}/g, '/') } : parsed;
 }
 
 /** A duration as in the Go client, with an upper limit that a timer supports. */

@@ -27,7 +27,7 @@ export function redirectTarget(
   if (!['http:', 'https:'].includes(target.protocol))
     return { problem: 'to something else than http or https' };
   if (target.username !== '' || target.password !== '') return { problem: 'to an address with credentials' };
-  if (target.protocol === 'http:' && from.startsWith('https:')) {
+  if (target.protocol === 'http:' && new URL(from).protocol === 'https:') {
     return { problem: 'from https to http, which would expose the token' };
   }
   return { url: target.href };

@@ -27,6 +27,11 @@ describe('redirectTarget', () => {
     });
   });
 
+  it('refuses http after an https that is written in upper case', () => {
+    const headers = { location: 'http://vault.example:8200/v1/x' };
+    expect(redirectTarget({ headers }, FROM.replace('https', 'HTTPS'), false)).toHaveProperty('problem');
+  });
+
   it('goes nowhere when redirects are switched off', () => {
     expect(redirectTarget({ headers: { location: '/v1/x' } }, FROM, true)).toHaveProperty('problem');
   });
