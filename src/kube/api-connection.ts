@@ -77,9 +77,9 @@ export class ApiConnection {
     this.credentials = new ApiCredentials(kubeConfig, () => this.extraRoots(), clock);
   }
 
-  /** The server's URL, without a trailing slash. */
+  /** The server's URL, without a trailing slash, and like `NewRESTClient` of client-go without query and fragment. */
   get server(): string {
-    return (this.kubeConfig.getCurrentCluster()?.server ?? '').replace(/\/+$/, '');
+    return (this.kubeConfig.getCurrentCluster()?.server ?? '').replace(/[?#].*$/, '').replace(/\/+$/, '');
   }
 
   /**
@@ -193,12 +193,12 @@ export class ApiConnection {
     const { socksAgent, tls } = secrets;
     const { pool, context } = this.connections(secrets);
     if (socksAgent === undefined) return pool.for(url);
-    // The options of an agent go before those of a request, also where they are undefined.
     const { lookup } = this.limits;
     (socksAgent as { socketOptions?: object }).socketOptions = {
       autoSelectFamilyAttemptTimeout: SOCKS_ATTEMPT_MS,
       ...(lookup === undefined ? {} : { lookup }),
     };
+    // The options of an agent go before those of a request, also where they are undefined.
     const options = socksAgent.options as ConnectionOptions;
     options.secureContext = context;
     const servername = withoutFinalDot(tls.servername ?? url.hostname).replace(/^\[|\]$/g, '');

@@ -130,7 +130,7 @@ export class ApiCredentials {
   private async readOnce(): Promise<ConnectionSecrets> {
     const cluster = this.kubeConfig.getCurrentCluster();
     // Like kubectl: credentials of a kubeconfig are never sent over plain HTTP.
-    if (cluster === null || cluster.server.startsWith('http:')) return { headers: {}, tls: {} };
+    if (cluster === null || /^http:/i.test(cluster.server)) return { headers: {}, tls: {} };
     let options: RequestOptions = {};
     const run = this.exec.isUsed ? this.exec.get() : undefined;
     try {

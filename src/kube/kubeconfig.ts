@@ -212,6 +212,7 @@ function checkCurrentContext(config: KubeConfig): void {
       `the server of the kubeconfig's cluster ${cluster.name} is not an http or https URL`,
     );
   }
+  readUrls(cluster);
   const user = config.users.find((known) => known.name === context.user);
   if (context.user !== undefined && user === undefined) {
     throw new KubeConfigError(`the kubeconfig has no user ${context.user}, which the context ${name} names`);
@@ -246,6 +247,25 @@ function checkCurrentContext(config: KubeConfig): void {
 
 function protocolOf(server: string): string {
   return URL.canParse(server) ? new URL(server).protocol : '';
+}
+
+/** The client compares schemes as they are written; an empty proxy-url is none, as in client-go. */
+function readUrls(cluster: KubeConfig['clusters'][number]): void {
+  const { name, server, proxyUrl } = cluster;
+  // The client would take any other for the URL of an http proxy, also one without a scheme.
+  if (proxyUrl && !/^(https?|socks(4a?|5h?)?):$/.test(protocolOf(proxyUrl))) {
+    throw new KubeConfigError(
+      `the proxy-url of the kubeconfig's cluster ${name} is not an http, https or socks5 URL`,
+    );
+  }
+  Object.assign(cluster, {
+    server: withLowerScheme(server),
+    proxyUrl: proxyUrl ? withLowerScheme(proxyUrl) : undefined,
+  });
+}
+
+function withLowerScheme(url: string): string {
+  return url.replace(/^[^:]*:/, (scheme) => scheme.toLowerCase());
 }
 
 function exists(file: string): boolean {

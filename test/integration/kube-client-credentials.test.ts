@@ -16,9 +16,9 @@ import { clientOf, inCluster, ok, scratch, serve } from './kube-client-fixture.j
 afterEach(closeAll);
 
 describe('credentials and trust of KubeClient', () => {
-  it('are never sent over plain HTTP', async () => {
+  it.each(['http:', 'HTTP:'])('are never sent over plain HTTP: %s', async (scheme) => {
     const server = await serve();
-    const kubeConfig = plainKubeConfig(server.url);
+    const kubeConfig = plainKubeConfig(server.url.replace('http:', scheme));
     kubeConfig.users.splice(0, 1, { name: 'nobody', token: 'canary' });
     await clientOf(new ApiConnection(kubeConfig)).request('GET', '/x');
     expect(JSON.stringify(server.requests.all)).not.toContain('canary');

@@ -25,9 +25,9 @@ describe('KubeClient', () => {
     expect(server.connections).toBe(1);
   });
 
-  it('works below a server URL with a path', async () => {
+  it.each(['', '/', '?a=b', '/?a=b#c', '#c'])('works below a server URL with a path and %j', async (rest) => {
     const server = await serve();
-    const kubeConfig = plainKubeConfig(`${server.url}/clusters/root:org/`);
+    const kubeConfig = plainKubeConfig(`${server.url}/clusters/root:org${rest}`);
     await clientOf(new ApiConnection(kubeConfig)).request('GET', '/api/v1/x');
     expect(server.requests.all[0]?.url).toBe('/clusters/root:org/api/v1/x');
   });

@@ -123,6 +123,16 @@ describe('loadKubeConfig', () => {
     );
   });
 
+  it.each([
+    ['HTTPS://Host:6443/Path', 'SOCKS5://Proxy:1080', 'https://Host:6443/Path', 'socks5://Proxy:1080'],
+    ['https://host', 'Http://user:Pw@proxy', 'https://host', 'http://user:Pw@proxy'],
+    ['https://host', 'socks5h://proxy', 'https://host', 'socks5h://proxy'],
+    ['https://host', '', 'https://host', undefined],
+  ])('reads schemes in any case, and an empty proxy-url as none: %s, %j', (server, proxy, url, proxyUrl) => {
+    const text = config(server).replace('"server"', `"proxy-url":"${proxy}","server"`);
+    expect(load({ file: write('c', text) }).getCurrentCluster()).toMatchObject({ server: url, proxyUrl });
+  });
+
   it.each<[string, string, RegExp]>([
     ['YAML that is none', 'a: [b\n c: d: canary', /is not valid YAML, see line \d+$/],
     ['a text', 'canary', /holds no configuration$/],
@@ -145,6 +155,13 @@ describe('loadKubeConfig', () => {
       /is incomplete: clusters\[0\]\.cluster\.server is missing$/,
     ],
     ['a server that is no URL', config('canary'), /is not an http or https URL$/],
+    ...['proxy.test:3128', 'ftp://canary@proxy.test', '//proxy.test', 'canary'].map(
+      (proxy): [string, string, RegExp] => [
+        `the proxy-url ${proxy}`,
+        config('https://x').replace('"server"', `"proxy-url":"${proxy}","server"`),
+        /the proxy-url of the kubeconfig's cluster c is not an http, https or socks5 URL$/,
+      ],
+    ),
     [
       'a missing authority',
       config('https://x', {}, {}).replace('"server"', '"certificate-authority":"ca","server"'),
