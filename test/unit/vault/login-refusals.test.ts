@@ -177,6 +177,12 @@ describe('a login that Vault could not check', () => {
       ldapMethod,
       'LDAP search failed; Vault cannot reach the LDAP server',
     ],
+    [
+      400,
+      'LDAP bind (service) failed: LDAP Result Code 52 "Unavailable": 5ecret',
+      ldapMethod,
+      'LDAP bind (service) failed; Vault cannot reach the LDAP server',
+    ],
   ])('is an outage: HTTP %i %s', async (status, text, method, expected) => {
     const { failure, message } = await refusal(method, errors(text), status);
     expect(failure).toBe('unavailable');
