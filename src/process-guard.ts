@@ -26,7 +26,7 @@ export function exitOnUnforeseen(logger: Logger): void {
       error instanceof Error
         ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '))
         : [];
-    logger.error('unforeseen error, ending', {
+    logger.error('unexpected error; exiting', {
       error: name,
       at: frames.slice(0, 5).map((line) => line.trim()),
     });
@@ -43,7 +43,7 @@ export function logNodeWarnings(logger: Logger): void {
     const { name, code, message } = warning;
     const facts = { warning: name, ...(code === undefined ? {} : { code }), text: printable(message, 300) };
     // Deprecations concern developers, not users.
-    if (name === 'DeprecationWarning') logger.debug('warning of Node', facts);
-    else logger.warn('warning of Node', facts);
+    if (name === 'DeprecationWarning') logger.debug('Node.js warning', facts);
+    else logger.warn('Node.js warning', facts);
   });
 }

@@ -45,7 +45,7 @@ async function main(): Promise<number> {
       ['--sync-period-seconds=3', '--metrics-addr=127.0.0.1:0', '--health-addr=127.0.0.1:0'],
       operatorEnvironment,
     );
-    await operator.logged('all resources are known; syncing begins');
+    await operator.logged('initial list complete; starting to sync');
     narrator.check('it watches both kinds and has logged in to Vault');
 
     const story = new Story({

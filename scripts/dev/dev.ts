@@ -26,7 +26,7 @@ say('Edit src; the operator is rebuilt and restarted. Ctrl-C ends everything.');
 const builder = spawn(process.execPath, ['scripts/build.mjs', '--watch'], {
   stdio: ['ignore', 'pipe', 'inherit'],
 });
-/** One restart at a time: a build that ends while the operator stops waits for its turn. */
+/** One restart at a time: a build that ends while the operator is shutting down waits for its turn. */
 let restarts: Promise<void> = Promise.resolve();
 let operator: ChildProgram | undefined;
 createInterface({ input: builder.stdout }).on('line', (line) => {

@@ -56,7 +56,7 @@ function eventRows(type: string): string[][] {
 
 /** Every failure that a single key can have: found before KMS is asked, answered by KMS, found in its answer. */
 function keyFailures(): KmsError[] {
-  const notUtf8 = 'the decrypted value is not UTF-8 text, which Vault cannot hold';
+  const notUtf8 = 'the decrypted value is not UTF-8 text, so Vault cannot store it';
   return [
     failureOf(() => readCiphertext('not base64')),
     failureOf(() => readCiphertext('')),

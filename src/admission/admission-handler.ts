@@ -121,9 +121,9 @@ export class AdmissionHandler {
     this.metrics.rejectedRequests.inc({ status: String(status) });
     if (status === 500) {
       const name = error instanceof Error ? error.name : typeof error;
-      this.logger.error('a review failed', { error: name });
+      this.logger.error('admission review failed', { error: name });
     } else {
-      this.logger.debug('rejected a request', { status, problem: message });
+      this.logger.debug('rejected an invalid request', { status, problem: message });
     }
     this.send(response, status, { 'content-type': 'text/plain; charset=utf-8', ...headers }, `${message}\n`);
   }
@@ -145,10 +145,10 @@ export class AdmissionHandler {
 }
 
 function checkHead({ method, headers }: IncomingMessage): void {
-  if (method !== 'POST') throw new RequestProblem(405, 'only POST', { allow: 'POST' });
+  if (method !== 'POST') throw new RequestProblem(405, 'only POST is supported', { allow: 'POST' });
   const mediaType = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (mediaType !== 'application/json')
     throw new RequestProblem(415, 'the content type must be application/json');
   const encoding = headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') throw new RequestProblem(415, 'the body must not be compressed');
+  if (encoding !== 'identity') throw new RequestProblem(415, 'compressed bodies are not supported');
 }

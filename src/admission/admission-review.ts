@@ -84,7 +84,7 @@ export function parseReview(body: Uint8Array): ParsedReview {
   try {
     review = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
-    return problem('the body is not JSON in UTF-8');
+    return problem('the body is not valid UTF-8 JSON');
   }
   if (!isRecord(review)) return problem('the body is not an AdmissionReview object');
   if (review.kind !== 'AdmissionReview') return problem('the body is not of kind AdmissionReview');
@@ -128,7 +128,7 @@ function parseRequest(version: ReviewVersion, request: Readonly<Record<string, u
   }
   const object = isRecord(request.object) ? request.object : undefined;
   if (object === undefined && (operation === 'CREATE' || operation === 'UPDATE')) {
-    return problem(`request.object is missing, which ${operation} needs`);
+    return problem(`request.object is missing: ${operation} requires it`);
   }
   return {
     ok: true,
@@ -173,6 +173,6 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
 
 /** `KMSVaultSecret default/web`, for messages. */
 export function titleOf({ kind, namespace, name }: AdmissionRequest): string {
-  const shown = printable(name) === '' ? '(no name yet)' : printable(name);
+  const shown = printable(name) === '' ? '(name not generated yet)' : printable(name);
   return `${kind} ${namespace === '' ? '' : `${printable(namespace)}/`}${shown}`;
 }

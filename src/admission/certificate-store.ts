@@ -45,8 +45,8 @@ export class CertificateStore implements ReadinessCheck {
 
   /** Why there is no valid certificate; undefined when there is one. */
   problem(): string | undefined {
-    if (this.current === undefined) return 'no usable certificate yet';
-    return this.current.notAfter <= this.clock.now() ? 'the certificate has expired' : undefined;
+    if (this.current === undefined) return 'no valid serving certificate has been loaded yet';
+    return this.current.notAfter <= this.clock.now() ? 'the serving certificate has expired' : undefined;
   }
 
   /** Reads the files now and then periodically; `use` gets every new good pair, including the first one. */
@@ -89,15 +89,18 @@ export class CertificateStore implements ReadinessCheck {
     const { certFile, keyFile } = this;
     const facts = { certFile, keyFile, problem: file === undefined ? problem : `${file} ${problem}` };
     if (this.current === undefined) {
-      this.logger.error('no usable serving certificate; TLS handshakes fail until there is one', facts);
+      this.logger.error(
+        'cannot load the serving certificate; TLS handshakes fail until its files are valid',
+        facts,
+      );
     } else {
-      this.logger.warn('the serving certificate was not replaced; the last good one serves on', facts);
+      this.logger.warn('cannot load the new serving certificate; still serving the previous one', facts);
     }
   }
 
   private sayExpiry(): void {
     if (this.current === undefined || this.problem() === undefined || !this.said.isNews('expiry')) return;
     const { notAfter } = this.current;
-    this.logger.error('the serving certificate has expired and there is no new one', { notAfter });
+    this.logger.error('the serving certificate has expired; its files contain no valid one', { notAfter });
   }
 }

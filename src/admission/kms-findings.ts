@@ -14,14 +14,13 @@ export interface Sorted {
 
 /** How to correct wrong input, by the code of the {@link KmsError}. */
 const ADVICE: Readonly<Record<string, string>> = {
-  NotBase64: 'give the base64 of the ciphertext, with its padding',
-  InvalidLength: 'give the whole ciphertext, and nothing but it',
-  InvalidCiphertext:
-    'encrypt the value again with exactly the context that applies here, or correct secretContext',
-  ContextTooLarge: 'correct secretContext, of which KMS takes a few kilobytes at most',
-  NotUtf8: 'encode the value as text before it is encrypted',
+  NotBase64: 'set encryptedSecret to the base64-encoded ciphertext, including the padding',
+  InvalidLength: 'set encryptedSecret to the complete ciphertext and nothing else',
+  InvalidCiphertext: 'encrypt the value again with exactly this encryption context, or correct secretContext',
+  ContextTooLarge: 'shorten secretContext; KMS accepts a few kilobytes at most',
+  NotUtf8: 'encode the value as text before you encrypt it',
 };
-const ENCRYPT_AGAIN = 'encrypt the value again with a key of this account and region';
+const ENCRYPT_AGAIN = 'encrypt the value again with a KMS key of this account and region';
 
 /** Independent of the encryption context. */
 const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'ContextTooLarge', 'NotUtf8']);
@@ -32,7 +31,7 @@ const CERTAIN: ReadonlySet<string> = new Set(['NotBase64', 'InvalidLength', 'Con
  */
 export function warnOfLineBreaks(keys: Iterable<string>, warnings: ReviewFindings): void {
   const text =
-    'the value ends with a line break, which is stored too; if it is not meant, encrypt the output of ' +
+    'the value ends with a line break, which is stored in Vault, too; if you do not want it, encrypt the output of ' +
     `printf %s 'value' or printf %s "$(cat file)"`;
   for (const key of keys) warnings.add('TrailingLineBreak', text, key);
 }

@@ -39,7 +39,7 @@ export class ByteBudget {
 }
 
 export function overloaded(): RequestProblem {
-  return new RequestProblem(503, 'too many reviews at the moment, try again', { 'retry-after': '1' });
+  return new RequestProblem(503, 'too many admission reviews in progress; try again', { 'retry-after': '1' });
 }
 
 /**
@@ -73,7 +73,7 @@ export function readBody(
       }
     };
     const gone = (): void => {
-      fail(new CallerGone('the connection ended before the body'));
+      fail(new CallerGone('the connection closed before the body was complete'));
     };
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
       fail(tooLarge(maxBytes));

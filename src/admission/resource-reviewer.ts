@@ -86,21 +86,21 @@ export class ResourceReviewer {
     const title = titleOf(request);
     const unanswered = outages.all.map((finding) => ({
       ...finding,
-      text: `could not be checked, because ${finding.text}`,
+      text: `could not be checked: ${finding.text}`,
     }));
     const warned = asWarnings(warnings.all, warnings.more);
     if (problems.all.length > 0) {
-      logger.info('refused a resource', { ...facts, problems: problems.all.map(inLog) });
+      logger.info('denied a resource', { ...facts, problems: problems.all.map(inLog) });
       const text = asMessage([...problems.all, ...unanswered], problems.more + outages.more);
       const message = `${title} cannot be synced: ${text}`;
       return { ...refusal(403, 'Forbidden', message), warnings: warned };
     }
     const facing = { ...facts, problems: outages.all.map(inLog) };
     if (outages.all.length > 0 && onKmsError === 'deny') {
-      logger.warn('refused a resource that KMS could not check', facing);
+      logger.warn('denied a resource that KMS could not check', facing);
       const message =
-        `${title} could not be checked by KMS: ${asMessage(outages.all, outages.more)}; nothing is known to be wrong with the ` +
-        'resource, so apply it again once KMS can be used';
+        `KMS could not check ${title}: ${asMessage(outages.all, outages.more)}; the resource may be ` +
+        'valid: apply it again when KMS is available';
       return { ...refusal(503, 'ServiceUnavailable', message), warnings: warned };
     }
     if (outages.all.length > 0) logger.warn('allowed a resource that KMS could not check', facing);

@@ -14,16 +14,17 @@ export interface ServingCertificate extends CertificatePair {
 /** @throws UnusableFilesError when two PEM texts cannot serve TLS at this time. */
 export function servingCertificate(cert: string, key: string, now: Date): ServingCertificate {
   const leaf = readLeaf(cert);
-  if (leaf === undefined) throw new UnusableFilesError('the certificate file holds no whole PEM certificate');
+  if (leaf === undefined)
+    throw new UnusableFilesError('the certificate file contains no complete PEM certificate');
   if (!leaf.checkPrivateKey(readKey(key)))
-    throw new UnusableFilesError('the key does not belong to the certificate');
+    throw new UnusableFilesError('the private key does not match the certificate');
   const notAfter = new Date(leaf.validTo);
   if (notAfter <= now) throw new UnusableFilesError('the certificate has expired');
   if (new Date(leaf.validFrom) > now) throw new UnusableFilesError('the certificate is not valid yet');
   try {
     createSecureContext({ cert, key });
   } catch {
-    throw new UnusableFilesError('TLS cannot use the pair');
+    throw new UnusableFilesError('the certificate and the key cannot be used for TLS');
   }
   return { cert, key, notAfter };
 }
@@ -41,6 +42,6 @@ function readKey(key: string): ReturnType<typeof createPrivateKey> {
   try {
     return createPrivateKey(key);
   } catch {
-    throw new UnusableFilesError('the key file holds no whole PEM private key without a passphrase');
+    throw new UnusableFilesError('the key file contains no complete, unencrypted PEM private key');
   }
 }

@@ -27,18 +27,18 @@ export function warnOf(
 
 function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: ReviewFindings): void {
   if (!isRecord(kvSettings) || kvSettings.engineVersion !== 'v1' || kvSettings.casIndex === undefined) return;
-  warnings.add('CasIndexIgnored', 'spec.kvSettings.casIndex is ignored with engineVersion v1; leave it out');
+  warnings.add('CasIndexIgnored', 'spec.kvSettings.casIndex is ignored with engineVersion v1; remove it');
 }
 
 function warnOfItem(item: SecretItem, warnings: ReviewFindings): void {
   const { key, encryptedSecret = '', emptySecret } = item;
   if (key === '') warnings.add('EmptyKey', 'an item has an empty key; give it a name', undefined);
   if (!definesValue(item)) {
-    const text = 'neither encryptedSecret nor emptySecret: true, so it is skipped';
+    const text = 'it has neither encryptedSecret nor emptySecret: true, so it is skipped';
     warnings.add('WithoutValue', text, key);
   }
   if (emptySecret === true && encryptedSecret !== '') {
-    warnings.add('CiphertextIgnored', 'encryptedSecret is ignored beside emptySecret: true', key);
+    warnings.add('CiphertextIgnored', 'encryptedSecret is ignored because emptySecret is true', key);
   }
 }
 
@@ -51,13 +51,13 @@ function warnOfContexts(kind: Kind, { items, ownContext }: SpecItems, warnings: 
   for (const item of encrypted) {
     const given = item.secretContext ?? undefined;
     if (given !== undefined && nonEmptyContext(given) === undefined && ownContext !== undefined) {
-      const text = 'its secretContext is empty, so spec.secretContext counts; leave the empty one out';
+      const text = 'its secretContext is empty, so spec.secretContext applies; remove the empty one';
       warnings.add('EmptyContext', text, item.key);
     }
     if (someHaveOne && !hasContext(item)) {
       warnings.add(
         'EmptyContext',
-        'has no secretContext although others have one; check that it is meant',
+        'has no secretContext although other items have one; check that this is intended',
         item.key,
       );
     }

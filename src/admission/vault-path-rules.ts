@@ -19,8 +19,8 @@ export class VaultPathRules {
     }
     if (!this.allowed.allows(parsed.path, namespace)) {
       const text =
-        `spec.path ${quoted(parsed.path)} is not among the paths that --allowed-vault-paths allows here; ` +
-        'choose one that is, or ask whoever runs the operator';
+        `spec.path ${quoted(parsed.path)} is not allowed by --allowed-vault-paths in this namespace; ` +
+        'choose an allowed path, or ask an administrator of the operator';
       problems.add('PathNotAllowed', text);
     }
     if (engineVersion === 'v2' && !hasDataSegment(parsed.path)) {
@@ -28,8 +28,8 @@ export class VaultPathRules {
       const name = rest.filter((segment) => segment !== 'data').join('/');
       const better = `${mount}/data/${name === '' ? 'app' : name}`;
       const text =
-        `spec.path ${quoted(parsed.path)} lacks the data/ segment of K/V v2; put it behind the mount, ` +
-        `such as ${quoted(better)}`;
+        `spec.path ${quoted(parsed.path)} lacks the data/ segment that K/V v2 requires after the mount; ` +
+        `use a path such as ${quoted(better)}`;
       problems.add('InvalidPath', text);
     }
   }

@@ -31,9 +31,9 @@ export function patternProblem(pattern: string): string | undefined {
   const probe = parseVaultPath(pattern.replaceAll(NAMESPACE, 'namespace').replaceAll('*', 'x') + '/x');
   if (pattern.trim() === '') return 'is empty';
   if (!probe.ok) return probe.problem;
-  if (/\{\{(?!namespace\}\})/.test(pattern)) return `knows only the placeholder ${NAMESPACE}`;
+  if (/\{\{(?!namespace\}\})/.test(pattern)) return `contains a placeholder other than ${NAMESPACE}`;
   if (pattern.split('/').some((segment) => segment.includes('**') && segment !== '**')) {
-    return 'has ** beside other characters; ** must be a whole segment';
+    return 'mixes ** with other characters; ** must be a whole segment';
   }
   return undefined;
 }

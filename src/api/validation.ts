@@ -99,7 +99,7 @@ function checkItems(check: SpecCheck, root: Record<string, unknown>): void {
   root.secrets.forEach((item: unknown, index) => {
     const fields = checkItem(check, index, item);
     if (fields === undefined) return;
-    if (seen.has(fields.key)) check.add(itemField(index, 'key'), 'stands twice in the list');
+    if (seen.has(fields.key)) check.add(itemField(index, 'key'), 'is listed twice');
     seen.add(fields.key);
   });
 }
@@ -163,7 +163,7 @@ class SpecCheck {
     if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'string')) {
       this.add(field, 'must be a list of names');
     } else if (new Set(value).size !== value.length) {
-      this.add(field, 'names a partial twice');
+      this.add(field, 'lists a partial twice');
     }
   }
 

@@ -9,10 +9,10 @@ const MAX_LENGTH = 32_768;
 const RESERVED_MOUNTS: ReadonlySet<string> = new Set(['sys', 'auth', 'identity', 'cubbyhole']);
 
 const FORBIDDEN: readonly { readonly pattern: RegExp; readonly problem: string }[] = [
-  { pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\/\//, problem: 'is a URL; give a Vault path such as secret/app' },
+  { pattern: /^[A-Za-z][A-Za-z0-9+.-]*:\/\//, problem: 'is a URL; use a Vault path such as secret/app' },
 
   { pattern: /[\u0000-\u001f\u007f-\u009f]/, problem: 'contains a control character' },
-  { pattern: /[%?#\\]/, problem: 'contains one of % ? # \\, which Vault paths here may not' },
+  { pattern: /[%?#\\]/, problem: 'contains one of % ? # \\, which are not allowed' },
 ];
 
 /**
@@ -33,10 +33,10 @@ export function parseVaultPath(raw: string): ParsedPath {
   }
   const mount = segments[0] ?? '';
   if (RESERVED_MOUNTS.has(mount.trim().toLowerCase())) {
-    return { ok: false, problem: `lies in ${mount.trim().toLowerCase()}/, which holds no K/V secrets` };
+    return { ok: false, problem: `lies in ${mount.trim().toLowerCase()}/, which contains no K/V secrets` };
   }
   if (segments.length === 1) {
-    return { ok: false, problem: 'names a mount only; add the name of a secret, such as secret/app' };
+    return { ok: false, problem: 'is only a mount; add the name of a secret, such as secret/app' };
   }
   return { ok: true, path: segments.join('/') };
 }

@@ -35,38 +35,39 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
     name: 'AWS_USE_FIPS_ENDPOINT',
     choices: TRUE_OR_FALSE,
     description:
-      'Use the FIPS hosts of KMS and STS; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for such a host, too.',
+      'Use the FIPS hosts of KMS and STS; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for that host, too.',
   },
   {
     name: 'AWS_USE_DUALSTACK_ENDPOINT',
     choices: TRUE_OR_FALSE,
     description:
-      'Use the hosts with IPv4 and IPv6; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for such a host, too.',
+      'Use the hosts with IPv4 and IPv6; with `AWS_STS_REGIONAL_ENDPOINTS=regional` the `iam` login is signed for that host, too.',
   },
   {
     name: 'AWS_DEFAULTS_MODE',
     choices: ['legacy', 'standard', 'in-region', 'cross-region', 'mobile', 'auto'],
-    elseIgnored: "the SDK's own default counts",
+    elseIgnored: "the SDK's default applies",
     description:
       'Defaults of the SDK: `legacy`, `standard`, `in-region`, `cross-region`, `mobile` or `auto`.',
   },
   {
     name: 'AWS_MAX_ATTEMPTS',
-    elseIgnored: 'requests to STS are sent three times at most',
+    elseIgnored: 'a request to STS is attempted three times at most',
     check: (text) => (/^[1-9][0-9]{0,2}$/.test(text) ? undefined : 'must be a whole number from 1 to 999'),
-    description: 'Attempts of a request to STS. Requests to KMS are repeated by the program itself.',
+    description:
+      'Attempts of a request to STS. The operator and the webhook retry requests to KMS on their own.',
   },
   {
     name: 'AWS_RETRY_MODE',
     choices: ['legacy', 'standard', 'adaptive'],
-    elseIgnored: '"standard" counts',
-    description: 'How requests to STS are repeated: `legacy`, `standard` or `adaptive`.',
+    elseIgnored: '"standard" applies',
+    description: 'Retry mode of requests to STS: `legacy`, `standard` or `adaptive`.',
   },
   {
     name: 'AWS_DISABLE_CLOCK_SKEW_CORRECTION',
     choices: TRUE_OR_FALSE,
-    elseIgnored: 'a wrong clock is corrected',
-    description: 'Do not correct a wrong clock by the time in answers of AWS.',
+    elseIgnored: 'clock skew is corrected',
+    description: 'Do not correct clock skew with the time in the responses of AWS.',
   },
   {
     name: 'AWS_AUTH_SCHEME_PREFERENCE',
@@ -94,7 +95,7 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   },
   {
     name: 'AWS_WEB_IDENTITY_TOKEN_FILE',
-    description: 'File with the token for `AWS_ROLE_ARN`. A line break at its end is left out.',
+    description: 'File with the token for `AWS_ROLE_ARN`. A trailing line break is ignored.',
   },
   { name: 'AWS_ROLE_SESSION_NAME', ascii: true, description: 'Session name of the assumed role.' },
   {
@@ -110,35 +111,35 @@ export const AWS_SDK_VARIABLES: readonly SdkVariable[] = [
   {
     name: 'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
     description:
-      'File with the token for the credentials endpoint; reread. A line break at its end is left out.',
+      'File with the token for the credentials endpoint; reread. A trailing line break is ignored.',
   },
   {
     name: 'AWS_EC2_METADATA_DISABLED',
     choices: TRUE_OR_FALSE,
-    elseIgnored: 'the metadata service of the node may give credentials',
-    description: 'Take no credentials from the metadata service of the node.',
+    elseIgnored: "credentials of the node's metadata service are used",
+    description: "Do not use credentials of the node's metadata service.",
   },
   {
     name: 'AWS_EC2_METADATA_V1_DISABLED',
     choices: TRUE_OR_FALSE,
-    elseIgnored: 'the metadata service may be asked without a session token',
-    description: 'Never ask the metadata service without a session token (IMDSv1).',
+    elseIgnored: 'the metadata service is queried without a session token if it gives none',
+    description: 'Do not query the metadata service without a session token (IMDSv1).',
   },
   {
     name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT',
     check: url,
-    description: 'URL of the metadata service of the node.',
+    description: "URL of the node's metadata service.",
   },
   {
     name: 'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE',
     choices: ['IPv4', 'IPv6'],
-    elseIgnored: 'the metadata service is asked over IPv4',
+    elseIgnored: 'the metadata service is reached over IPv4',
     description: 'Address family of the metadata service: `IPv4` or `IPv6`.',
   },
   {
     name: 'AWS_LOGIN_CACHE_DIRECTORY',
     default: '~/.aws/login/cache',
-    description: 'Directory with the sessions of `aws login`.',
+    description: 'Directory of the sessions of `aws login`.',
   },
 ];
 

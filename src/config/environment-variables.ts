@@ -46,12 +46,12 @@ const VAULT: readonly Omit<EnvironmentVariable, 'group'>[] = [
   {
     name: 'VAULT_CACERT_BYTES',
     verbatim: true,
-    description: 'The same authorities as PEM text, when `VAULT_CACERT` is not set.',
+    description: 'Certificate authorities for Vault as PEM text; used when `VAULT_CACERT` is not set.',
   },
   {
     name: 'VAULT_CAPATH',
     description:
-      'A directory of PEM files, or one file, when neither of the two is set; reread when it changes.',
+      'Directory of PEM files, or one file, with certificate authorities for Vault; used when neither `VAULT_CACERT` nor `VAULT_CACERT_BYTES` is set; reread when it changes.',
   },
   {
     name: 'VAULT_CLIENT_CERT',
@@ -68,7 +68,7 @@ const VAULT: readonly Omit<EnvironmentVariable, 'group'>[] = [
   {
     name: 'VAULT_SKIP_VERIFY',
     default: 'false',
-    description: 'Do not verify the certificate of Vault. Not for production.',
+    description: "Do not verify Vault's certificate. Not for production.",
   },
   {
     name: 'VAULT_TLS_SERVER_NAME',
@@ -86,7 +86,7 @@ const VAULT: readonly Omit<EnvironmentVariable, 'group'>[] = [
     wiped: 'with-password',
     description: 'Proxy for Vault only; takes precedence over `VAULT_HTTP_PROXY` and the proxy variables.',
   },
-  { name: 'VAULT_HTTP_PROXY', wiped: 'with-password', description: 'The older name of `VAULT_PROXY_ADDR`.' },
+  { name: 'VAULT_HTTP_PROXY', wiped: 'with-password', description: 'Older name of `VAULT_PROXY_ADDR`.' },
   { name: 'VAULT_RATE_LIMIT', description: 'Limit on requests per second, as `rate` or `rate:burst`.' },
   {
     name: 'VAULT_HEADERS',
@@ -96,14 +96,18 @@ const VAULT: readonly Omit<EnvironmentVariable, 'group'>[] = [
   {
     name: 'VAULT_DISABLE_REDIRECTS',
     default: 'false',
-    description: 'Follow no redirect. Otherwise one is followed, never from https to http.',
+    description: 'Do not follow redirects. By default one redirect is followed, never from https to http.',
   },
   { name: 'VAULT_SRV_LOOKUP', description: 'Not supported: refused at startup when it is true.' },
 ];
 
 const AWS: readonly Omit<EnvironmentVariable, 'group'>[] = [
   { name: 'AWS_REGION', ascii: true, description: 'Region of KMS.' },
-  { name: 'AWS_DEFAULT_REGION', ascii: true, description: 'The same, when `AWS_REGION` is not set.' },
+  {
+    name: 'AWS_DEFAULT_REGION',
+    ascii: true,
+    description: 'Region of KMS; used when `AWS_REGION` is not set.',
+  },
   { name: 'AWS_ENDPOINT_URL_KMS', description: 'URL of KMS, such as a VPC endpoint.' },
   { name: 'AWS_CA_BUNDLE', description: 'PEM file with certificate authorities for KMS and STS.' },
   {
@@ -123,7 +127,7 @@ const AWS: readonly Omit<EnvironmentVariable, 'group'>[] = [
     name: 'AWS_ACCESS_KEY',
     ascii: true,
     wiped: 'always',
-    description: "The name that Go's SDK also accepts for `AWS_ACCESS_KEY_ID`; used when that is not set.",
+    description: 'Alias of `AWS_ACCESS_KEY_ID` from the AWS SDK for Go; used when that is not set.',
   },
   { name: 'AWS_SECRET_KEY', ascii: true, wiped: 'always', description: 'Secret of `AWS_ACCESS_KEY`.' },
   {
@@ -150,23 +154,30 @@ const NETWORK: readonly Omit<EnvironmentVariable, 'group'>[] = [
   {
     name: 'https_proxy',
     wiped: 'with-password',
-    description: 'The same as `HTTPS_PROXY`, when that is not set.',
+    description: 'Same as `HTTPS_PROXY`; used when that is not set.',
   },
   {
     name: 'http_proxy',
     wiped: 'with-password',
-    description: 'The same as `HTTP_PROXY`, when that is not set.',
+    description: 'Same as `HTTP_PROXY`; used when that is not set.',
   },
-  { name: 'no_proxy', verbatim: true, description: 'The same as `NO_PROXY`, when that is not set.' },
+  { name: 'no_proxy', verbatim: true, description: 'Same as `NO_PROXY`; used when that is not set.' },
   {
     name: 'SSL_CERT_FILE',
     description: 'PEM file with certificate authorities that are trusted for every connection.',
   },
-  { name: 'SSL_CERT_DIR', description: 'Directories with such files, separated by colons.' },
+  {
+    name: 'SSL_CERT_DIR',
+    description: 'Directories of PEM files with such certificate authorities, separated by colons.',
+  },
 ];
 
 const KUBERNETES: readonly Omit<EnvironmentVariable, 'group'>[] = [
-  { name: 'KUBECONFIG', library: true, description: 'Kubeconfig files, when `--kubeconfig` is not given.' },
+  {
+    name: 'KUBECONFIG',
+    library: true,
+    description: 'Kubeconfig files; used when `--kubeconfig` is not set.',
+  },
   {
     name: 'KUBERNETES_SERVICE_HOST',
     library: true,
@@ -176,7 +187,7 @@ const KUBERNETES: readonly Omit<EnvironmentVariable, 'group'>[] = [
   {
     name: 'WATCH_NAMESPACE',
     verbatim: true,
-    description: 'Ignored, as by the Go operator; a warning says so. Use `--watch-namespace`.',
+    description: 'Ignored with a warning, as in the Go operator. Use `--watch-namespace`.',
   },
 ];
 

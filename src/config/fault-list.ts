@@ -39,7 +39,7 @@ export class FaultList {
         continue;
       }
       if (spec.together !== undefined && nonEmpty(env[spec.together]) === undefined) {
-        this.add(`${spec.together} is missing: it belongs to ${spec.name}; set both or none`);
+        this.add(`${spec.together} is missing: it belongs to ${spec.name}; set both or neither`);
       }
       const problem = value === '' ? undefined : spec.check?.(value);
       const isSaid = this.faults.some((fault) => fault.startsWith(`${spec.name} `));

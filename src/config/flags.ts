@@ -33,7 +33,7 @@ export function parseFlags(argv: readonly string[], specs: readonly FlagSpec[]):
   for (let argument = rest.shift(); argument !== undefined; argument = rest.shift()) {
     const match = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(argument);
     if (match === null) {
-      faults.push(`unexpected argument ${JSON.stringify(argument)}: every option is a flag, see --help`);
+      faults.push(`unexpected argument ${JSON.stringify(argument)}: only flags are accepted; see --help`);
       continue;
     }
     const [, name = '', inline] = match;
@@ -60,7 +60,7 @@ function readValue(
   if (spec === undefined) {
     // Skip the value of the unknown flag, so that it is not reported as well.
     if (inline === undefined && rest[0]?.startsWith('-') === false) rest.shift();
-    return { fault: `unknown flag --${name}: see --help for the flags there are` };
+    return { fault: `unknown flag --${name}: see --help for all flags` };
   }
   if (spec.boolean === true) {
     const parsed = parseBool(inline ?? 'true');

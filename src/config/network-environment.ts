@@ -84,7 +84,9 @@ export function parseProxy(text: string): Parsed<string | undefined> {
   try {
     decodeURIComponent(url.username + url.password);
   } catch {
-    return { problem: 'holds a % in its user name or password that is no escape: write %25' };
+    return {
+      problem: 'contains a % in its user name or password that is not part of an escape sequence: write %25',
+    };
   }
   return { value: url.href };
 }

@@ -28,9 +28,9 @@ const FLAGS: readonly FlagSpec[] = [
   {
     name: 'sync-period-seconds',
     default: '120',
-    description: 'Every resource is synced at least this often; 0: only on changes.',
+    description: 'Maximum time between two syncs of a resource; 0: sync only on changes.',
   },
-  { name: 'metrics-addr', default: ':8080', description: 'Where /metrics listens; 0 switches it off.' },
+  { name: 'metrics-addr', default: ':8080', description: 'Address that serves /metrics; 0 disables it.' },
   {
     name: 'kubeconfig',
     defaultText: 'KUBECONFIG, the service account in a pod, ~/.kube/config',
@@ -39,13 +39,13 @@ const FLAGS: readonly FlagSpec[] = [
   {
     name: 'health-addr',
     default: ':8082',
-    description: 'Where /healthz and /readyz listen; 0 switches them off.',
+    description: 'Address that serves /healthz and /readyz; 0 disables it.',
   },
   {
     name: 'enable-leader-election',
     default: 'false',
     boolean: true,
-    description: 'Let one of several replicas write; the others stand by.',
+    description: 'Elect a leader among the replicas; only the leader writes.',
   },
   {
     name: 'leader-election-namespace',
@@ -60,12 +60,12 @@ const FLAGS: readonly FlagSpec[] = [
   {
     name: 'max-concurrent-reconciles',
     default: '10',
-    description: 'How many resources are synced at the same time.',
+    description: 'Maximum number of resources that are synced at the same time.',
   },
   {
     name: 'max-concurrent-kms-requests',
     default: '20',
-    description: 'How many requests to KMS may be in flight.',
+    description: 'Maximum number of requests to KMS in flight.',
   },
   ...SHARED_FLAGS,
 ];
@@ -101,7 +101,8 @@ export function parseOperatorCommand(
   const flags = operatorFlags(rules.authMethods);
   const { values, faults: flagFaults, wants } = parseFlags(argv, flags);
   if (wants === 'help') {
-    const purpose = "keeps Vault's K/V engine equal to KMS-encrypted secrets in Kubernetes resources";
+    const purpose =
+      "decrypts KMS-encrypted secrets in Kubernetes resources and keeps Vault's K/V engine in sync with them";
     return { action: 'print', text: helpText(PROGRAM, purpose, flags), exitCode: 0 };
   }
   if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
@@ -176,11 +177,11 @@ function authConfig(
 function namespaces(text: string | undefined, faults: FaultList): readonly string[] | undefined {
   const names = optionalList(text);
   if (text !== undefined && names === undefined) {
-    faults.add('--watch-namespace names no namespace: name one, or leave the flag out to watch all');
+    faults.add('--watch-namespace contains no namespace: list at least one, or omit the flag to watch all');
   }
   for (const name of names ?? []) {
     if (!NAMESPACE.test(name))
-      faults.add(`--watch-namespace: ${JSON.stringify(name)} is not the name of a namespace`);
+      faults.add(`--watch-namespace: ${JSON.stringify(name)} is not a valid name of a namespace`);
   }
   return names === undefined ? undefined : [...new Set(names)];
 }
@@ -188,7 +189,7 @@ function namespaces(text: string | undefined, faults: FaultList): readonly strin
 function leaseNamespace(text: string | undefined, faults: FaultList): string | undefined {
   const name = nonEmpty(text);
   if (name !== undefined && !NAMESPACE.test(name)) {
-    faults.add('--leader-election-namespace must be the name of a namespace');
+    faults.add('--leader-election-namespace must be a valid name of a namespace');
   }
   return name;
 }
@@ -196,8 +197,8 @@ function leaseNamespace(text: string | undefined, faults: FaultList): string | u
 function warningsOf(watchNamespace: string | undefined, env: Environment): string[] {
   if (watchNamespace !== undefined || nonEmpty(env.WATCH_NAMESPACE) === undefined) return [];
   return [
-    'WATCH_NAMESPACE is set but not honoured, as in the Go operator: all namespaces are watched; ' +
-      'use --watch-namespace to watch some',
+    'WATCH_NAMESPACE is ignored, as in the Go operator: all namespaces are watched; ' +
+      'use --watch-namespace to watch only some',
   ];
 }
 
@@ -205,7 +206,7 @@ function warningsOf(watchNamespace: string | undefined, env: Environment): strin
 function lineBreakWarnings(variables: readonly VariableSpec[], env: Environment): string[] {
   return endsWithLineBreak(variables, env).map(
     (name) =>
-      `${name} ends with a line break, which is sent to Vault as part of it: ` +
-      'take it out unless it is meant (kubectl create secret --from-literal and printf %s add none)',
+      `${name} ends with a line break, which is sent to Vault as part of the value: ` +
+      'remove it unless it is intended (kubectl create secret --from-literal and printf %s add none)',
   );
 }

@@ -14,14 +14,14 @@ export const SHARED_FLAGS: readonly FlagSpec[] = [
     defaultText: 'any K/V path',
     description:
       'Comma-separated patterns with *, ** and {{namespace}}, matched against spec.path; ' +
-      'a resource outside them is refused.',
+      'resources with other paths are refused.',
   },
   { name: 'log-level', default: 'info', description: 'debug, info, warn or error.' },
   { name: 'log-format', default: 'json', description: 'json or text.' },
   {
     name: 'shutdown-grace-seconds',
     default: '30',
-    description: 'How long a shutdown may take before requests in flight are given up.',
+    description: 'How long a shutdown waits for requests in flight before it cancels them.',
   },
 ];
 
@@ -52,7 +52,7 @@ function allowedPaths(
 ): readonly string[] | undefined {
   const patterns = optionalList(text);
   if (text !== undefined && patterns === undefined) {
-    faults.add('--allowed-vault-paths is empty: give at least one pattern, or leave the flag out');
+    faults.add('--allowed-vault-paths is empty: set at least one pattern, or omit the flag');
   }
   for (const pattern of patterns ?? []) {
     const problem = rules.patternProblem(pattern);

@@ -87,14 +87,14 @@ function problemOf(text: string, { verbatim, ascii, library, check, choices }: C
   return `must be ${choices.join(', ').replace(/, ([^,]*)$/, ' or $1')}`;
 }
 
-const NOT_ASCII = 'contains a character that is not ASCII';
+const NOT_ASCII = 'contains a non-ASCII character';
 
 /** What is wrong with a single-line text, without quoting it. */
 function strayProblem(text: string): string | undefined {
-  if (/[\r\n]/.test(text)) return 'contains a line break: take it out';
-  if (/^\s|\s$|\ufeff/.test(text)) return 'begins or ends with a blank or a byte order mark: take it out';
+  if (/[\r\n]/.test(text)) return 'contains a line break: remove it';
+  if (/^\s|\s$|\ufeff/.test(text)) return 'begins or ends with whitespace or a byte order mark: remove it';
   if (/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028\u2029\ufffd]/.test(text)) {
-    return 'contains a control character: take it out';
+    return 'contains a control character: remove it';
   }
   return undefined;
 }

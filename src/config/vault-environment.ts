@@ -19,12 +19,12 @@ const MAX_REQUESTS_PER_SECOND = 1_000_000;
 /** The `VAULT_*` variables of the official client, with its meanings. */
 export function vaultFromEnvironment(env: Environment, faults: FaultList): VaultConfig {
   if (faults.variable(env, 'VAULT_SRV_LOOKUP', parseBool, false)) {
-    faults.add('VAULT_SRV_LOOKUP is not supported: name the server in VAULT_ADDR');
+    faults.add('VAULT_SRV_LOOKUP is not supported: set VAULT_ADDR to the address of the server');
   }
   const certificate = nonEmpty(env.VAULT_CLIENT_CERT);
   const key = nonEmpty(env.VAULT_CLIENT_KEY);
   if ((certificate === undefined) !== (key === undefined)) {
-    faults.add('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together: set both or none');
+    faults.add('VAULT_CLIENT_CERT and VAULT_CLIENT_KEY belong together: set both or neither');
   }
   // The Go client prefers the agent as well.
   const addressName = nonEmpty(env.VAULT_AGENT_ADDR) === undefined ? 'VAULT_ADDR' : 'VAULT_AGENT_ADDR';

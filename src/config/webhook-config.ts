@@ -17,16 +17,16 @@ export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
     description: 'PEM file of the serving certificate; reloaded when it changes. Required.',
   },
   { name: 'tls-key-file', description: 'PEM file of its key; reloaded when it changes. Required.' },
-  { name: 'listen-addr', default: ':4443', description: 'Where HTTPS listens.' },
+  { name: 'listen-addr', default: ':4443', description: 'Address that serves admission reviews over HTTPS.' },
   {
     name: 'metrics-addr',
     default: ':8081',
-    description: 'Where /metrics, /healthz and /readyz listen; 0 switches them off.',
+    description: 'Address that serves /metrics, /healthz and /readyz; 0 disables it.',
   },
   {
     name: 'on-kms-error',
     default: 'deny',
-    description: 'deny or allow a resource when KMS cannot answer.',
+    description: 'What to do with a resource while KMS is unavailable: deny or allow.',
   },
   ...SHARED_FLAGS,
 ];
@@ -39,7 +39,7 @@ export function parseWebhookCommand(
 ): CommandLine<WebhookConfig> {
   const { values, faults: flagFaults, wants } = parseFlags(argv, WEBHOOK_FLAGS);
   if (wants === 'help') {
-    const purpose = 'refuses KMSVaultSecrets and PartialKMSVaultSecrets that could not be synced';
+    const purpose = 'denies KMSVaultSecrets and PartialKMSVaultSecrets that cannot be synced';
     return { action: 'print', text: helpText(PROGRAM, purpose, WEBHOOK_FLAGS), exitCode: 0 };
   }
   if (wants === 'version') return { action: 'print', text: versionText(PROGRAM, rules.build), exitCode: 0 };
@@ -48,7 +48,7 @@ export function parseWebhookCommand(
   const env = withoutStrayCharacters(environment, [], faults);
   const required = (name: string): string => {
     const value = nonEmpty(values[name]);
-    if (value === undefined) faults.add(`--${name} is missing: give the path of a PEM file`);
+    if (value === undefined) faults.add(`--${name} is missing: set it to the path of a PEM file`);
     return value ?? '';
   };
   const onKmsError = parseChoice(values['on-kms-error'] ?? '', ['deny', 'allow'] as const);

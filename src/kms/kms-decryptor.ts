@@ -277,7 +277,7 @@ function textOf(bytes: Uint8Array): string {
     throw new KmsError(
       'wrong-input',
       'NotUtf8',
-      'the decrypted value is not UTF-8 text, which Vault cannot hold',
+      'the decrypted value is not UTF-8 text, so Vault cannot store it',
     );
   } finally {
     bytes.fill(0);
@@ -291,7 +291,7 @@ function identity({ context }: DecryptRequest, ciphertext: Uint8Array): string {
 
 /** @param throttled the last throttled answer, if the request waited because of it. */
 function abandoned(throttled?: KmsError): KmsError {
-  return throttled ?? new KmsError('transient', 'Abandoned', 'the request was given up');
+  return throttled ?? new KmsError('transient', 'Abandoned', 'the request was cancelled');
 }
 
 function deferred(): {

@@ -25,7 +25,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   IncorrectKeyException: {
     failure: 'wrong-input',
     code: 'IncorrectKey',
-    message: 'KMS says that another key encrypted it',
+    message: 'it was encrypted with another KMS key',
   },
   AccessDeniedException: {
     failure: 'administrator',
@@ -35,7 +35,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   NotFoundException: {
     failure: 'administrator',
     code: 'KeyNotFound',
-    message: 'KMS does not find the key that encrypted it, in this account and region',
+    message: 'KMS cannot find the key that encrypted it in this account and region',
   },
   DisabledException: {
     failure: 'administrator',
@@ -45,12 +45,13 @@ const KNOWN: Readonly<Record<string, Known>> = {
   KMSInvalidStateException: {
     failure: 'administrator',
     code: 'KeyInvalidState',
-    message: 'the key that encrypted it is pending deletion or cannot be used now',
+    message:
+      'the key that encrypted it is pending deletion or in another state that does not allow decryption',
   },
   InvalidKeyUsageException: {
     failure: 'administrator',
     code: 'InvalidKeyUsage',
-    message: 'the key that encrypted it is not made for decryption',
+    message: 'the usage of the key that encrypted it does not allow decryption',
   },
   InvalidGrantTokenException: {
     failure: 'administrator',
@@ -92,14 +93,14 @@ interface SdkError {
 export function classifyKmsFailure(error: unknown): KmsError {
   if (error instanceof KmsError) return error;
   const proxy = proxyErrorOf(error);
-  if (proxy !== undefined) return proxyFailure(proxy, 'KMS cannot be used now');
+  if (proxy !== undefined) return proxyFailure(proxy, 'KMS is unavailable');
   const failure = (typeof error === 'object' && error !== null ? error : {}) as SdkError;
   const { name, code, $metadata, $response } = failure;
   const known = typeof name === 'string' && Object.hasOwn(KNOWN, name) ? KNOWN[name] : undefined;
   if (known !== undefined) return new KmsError(known.failure, known.code, known.message);
   if (name === 'ValidationException') {
     // Decrypt is sent with a blob and a context only, both checked before: what is left is the blob.
-    return new KmsError('wrong-input', 'ValidationError', 'KMS says that this is no ciphertext of its own');
+    return new KmsError('wrong-input', 'ValidationError', 'KMS does not recognise it as a ciphertext');
   }
   // A network error says more by its code (ECONNREFUSED) than by its name (Error).
   const label = [code, name].find(
@@ -110,18 +111,18 @@ export function classifyKmsFailure(error: unknown): KmsError {
   const shown = label ?? 'UnknownError';
   const afterMs = retryAfterMs($response?.headers?.['retry-after'], new Date());
   const passing = passingOf(failure, afterMs);
-  return new KmsError('transient', shown, `KMS cannot be used now: ${shown}${status}`, afterMs, passing);
+  return new KmsError('transient', shown, `KMS is unavailable: ${shown}${status}`, afterMs, passing);
 }
 
 /** A failure of the credential chain, which is not an answer of KMS and tells nothing about a key. */
 export function credentialsFailure(error: unknown): KmsError {
   const { kind, proxy, reason } = classifyCredentialsFailure(error);
-  if (proxy !== undefined) return proxyFailure(proxy, 'there are no AWS credentials for KMS');
+  if (proxy !== undefined) return proxyFailure(proxy, 'no AWS credentials for KMS');
   if (kind === 'none') {
-    const message = `there are no AWS credentials for KMS: ${reason}; check the operator's AWS identity`;
+    const message = `no AWS credentials for KMS: ${reason}; check the operator's AWS identity`;
     return new KmsError('transient', 'CredentialsProviderError', message);
   }
-  const message = `there are no AWS credentials for KMS, which was not asked: ${reason}`;
+  const message = `no AWS credentials for KMS, so no request was sent: ${reason}`;
   return new KmsError('transient', 'CredentialsRefused', message);
 }
 
@@ -136,7 +137,7 @@ function proxyFailure(proxy: ProxyError, what: string): KmsError {
 export function withRegion(error: KmsError, region: string): KmsError {
   if (error.code !== 'AccessDenied') return error;
   const { failure, code, message } = error;
-  const hint = `KMS was asked in ${region}, and denies what was encrypted in another region as well`;
+  const hint = `the request went to KMS in ${region}, which also denies ciphertexts of other regions`;
   return new KmsError(failure, code, `${message}; ${hint}`);
 }
 

@@ -267,12 +267,12 @@ function failureOf(operation: string, error: NodeJS.ErrnoException, signal: Abor
   if (signal.aborted) {
     return signal.reason instanceof Error && signal.reason.name !== 'AbortError'
       ? signal.reason
-      : new KubeError(`${operation}: given up`, undefined);
+      : new KubeError(`${operation}: cancelled`, undefined);
   }
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined)
-    return new KubeError(`${operation}: no way to the API server: ${proxy.message}`, undefined);
+    return new KubeError(`${operation}: cannot reach the API server: ${proxy.message}`, undefined);
   // Only the code: the message of a TLS or proxy error may quote certificates and addresses.
   const code = typeof error.code === 'string' ? error.code : 'connection failed';
-  return new KubeError(`${operation}: no answer from the API server (${code})`, undefined);
+  return new KubeError(`${operation}: no response from the API server (${code})`, undefined);
 }

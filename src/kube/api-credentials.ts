@@ -12,7 +12,7 @@ import { KubeError } from './kube-error.js';
 /** The characters of a token or of base64, all valid in a header. */
 const HEADER = /^[\u0020-\u007e]+$/;
 /** The problem of a token with any other character. */
-export const NO_HEADER = 'a line break or another character that no HTTP header can carry';
+export const NO_HEADER = 'a line break or another character that is not allowed in an HTTP header';
 
 /** What a connection to the API server needs in addition to its address. */
 export interface ConnectionSecrets {
@@ -165,9 +165,9 @@ export class ApiCredentials {
       file !== undefined
         ? `the token in the file ${file} of ${user}`
         : this.exec.isUsed
-          ? `the token that the credential plugin of ${user} gave`
+          ? `the token from the credential plugin of ${user}`
           : `the token of ${user}`;
-    throw new OddCredential(`${source} holds ${NO_HEADER}: take it out`, run);
+    throw new OddCredential(`${source} contains ${NO_HEADER}: remove it`, run);
   }
 
   /** A client certificate of a plugin, once for each run. */
@@ -177,7 +177,7 @@ export class ApiCredentials {
       createSecureContext({ cert, ...(key === undefined ? {} : { key }) });
     } catch {
       const user = this.kubeConfig.getCurrentUser()?.name ?? '';
-      const text = `the credential plugin of the kubeconfig's user ${user} gave a client certificate or key that cannot be read, or that do not belong together`;
+      const text = `the credential plugin of the kubeconfig's user ${user} returned a client certificate and key that are unreadable or do not match`;
       throw new OddCredential(text, run);
     }
     this.checked = run;

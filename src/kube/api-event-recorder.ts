@@ -119,7 +119,7 @@ export class ApiEventRecorder implements EventRecorder {
       return;
     }
     if (!this.takeFromBudget(metadata.uid)) {
-      this.logger.debug('event dropped, its object has too many', {
+      this.logger.debug('dropped an event: too many events for one object', {
         namespace: metadata.namespace,
         name: metadata.name,
         reason,
@@ -127,7 +127,7 @@ export class ApiEventRecorder implements EventRecorder {
       return;
     }
     if (this.queue.size >= this.maxQueued) {
-      this.once('full', 'events dropped, too many wait for the API server', {});
+      this.once('full', 'dropped events: too many are waiting for the API server', {});
       return;
     }
     const { name, namespace, uid, resourceVersion } = metadata;
@@ -172,7 +172,7 @@ export class ApiEventRecorder implements EventRecorder {
         await sleep(this.clock, Math.max(askedMs, backoffMs(attempt, BACKOFF)), signal);
       }
     }
-    if (!signal.aborted) this.once('lost', 'events lost, the API server does not take them', {});
+    if (!signal.aborted) this.once('lost', 'lost events: the API server does not accept them', {});
   }
 
   private async write(event: Waiting): Promise<void> {
@@ -260,8 +260,8 @@ export class ApiEventRecorder implements EventRecorder {
     if (status === 404 || error.facts.causes?.includes('NamespaceTerminating') === true) return false;
     const message =
       status === 403
-        ? 'RBAC does not allow to write events: update the ClusterRole'
-        : 'API server refuses an event';
+        ? 'RBAC denies writing events: update the ClusterRole'
+        : 'the API server rejected an event';
     this.once(String(status), message, { reason: event.reason, detail: error.message });
     return false;
   }

@@ -109,15 +109,15 @@ export class KubeClient {
       limits.expireIn(clock, timeoutMs, () => {
         // If one connection stalls, the network path to the server is probably gone.
         connection.dropIdle();
-        const message = `${operation}: no answer from the API server within ${String(timeoutMs)} ms`;
+        const message = `${operation}: no response from the API server within ${String(timeoutMs)} ms`;
         return new NoAnswerError(message, undefined);
       });
     };
     setTimer();
-    limits.follow(options.signal, () => new KubeError(`${operation}: given up`, undefined));
+    limits.follow(options.signal, () => new KubeError(`${operation}: cancelled`, undefined));
     limits.follow(
       this.givingUp,
-      () => new KubeError(`${operation}: given up because the operator ends`, undefined),
+      () => new KubeError(`${operation}: cancelled because the operator is shutting down`, undefined),
     );
     limits.follow(gateSignal, () => new WriteGateClosedError());
     return {
@@ -151,11 +151,11 @@ export async function readAnswer(
     }
   } catch {
     if (signal.aborted && signal.reason instanceof Error) throw signal.reason;
-    throw new KubeError(`${operation}: the API server's answer broke off`, undefined);
+    throw new KubeError(`${operation}: the API server's response was cut off`, undefined);
   }
   if (size > maxBytes) {
     throw new AnswerTooLargeError(
-      `${operation}: the API server's answer is larger than ${String(maxBytes)} bytes`,
+      `${operation}: the API server's response is larger than ${String(maxBytes)} bytes`,
       undefined,
     );
   }

@@ -57,7 +57,7 @@ export function leaseNamespace(config: KubeConfig, serviceAccountDir = SERVICE_A
   const namespace = namespaceOf(config) ?? podNamespace(serviceAccountDir);
   if (namespace !== undefined) return namespace;
   throw new KubeConfigError(
-    'leader election needs a namespace for its lease: give --leader-election-namespace, ' +
+    'leader election needs a namespace for its lease: set --leader-election-namespace, ' +
       "or a namespace in the kubeconfig's current context",
   );
 }
@@ -77,7 +77,7 @@ function load(sources: KubeConfigSources): KubeConfig {
   if (listed.length > 0) {
     const present = listed.filter((file) => exists(file));
     if (present.length === 0) {
-      throw new KubeConfigError(`KUBECONFIG names no file that exists: ${listed.join(', ')}`);
+      throw new KubeConfigError(`none of the files in KUBECONFIG exists: ${listed.join(', ')}`);
     }
     return fromFiles(present);
   }
@@ -86,7 +86,7 @@ function load(sources: KubeConfigSources): KubeConfig {
   const file = join(sources.home ?? homedir(), '.kube', 'config');
   if (exists(file)) return fromFiles([file]);
   throw new KubeConfigError(
-    'no way to reach a cluster: give --kubeconfig or KUBECONFIG, or run in a pod with a service account',
+    'no cluster is configured: set --kubeconfig or KUBECONFIG, or run in a pod with a service account',
   );
 }
 
@@ -170,7 +170,7 @@ function parseFile(file: string): Record<string, unknown> {
     const where = typeof line === 'number' ? `, see line ${String(line + 1)}` : '';
     throw new KubeConfigError(`the kubeconfig ${file} is not valid YAML${where}`);
   }
-  if (!isRecord(parsed)) throw new KubeConfigError(`the kubeconfig ${file} holds no configuration`);
+  if (!isRecord(parsed)) throw new KubeConfigError(`the kubeconfig ${file} contains no configuration`);
   return parsed;
 }
 
@@ -200,7 +200,7 @@ function checkCurrentContext(config: KubeConfig): void {
   }
   const context = config.contexts.find((known) => known.name === name);
   if (context === undefined)
-    throw new KubeConfigError(`the kubeconfig has no context ${name}, its current-context`);
+    throw new KubeConfigError(`the kubeconfig has no context ${name}, which its current-context names`);
   const cluster = config.clusters.find((known) => known.name === context.cluster);
   if (cluster === undefined) {
     throw new KubeConfigError(
@@ -221,7 +221,7 @@ function checkCurrentContext(config: KubeConfig): void {
     const token = user.token.trim();
     if (/[^\u0021-\u007e]/.test(token)) {
       throw new KubeConfigError(
-        `the token of the kubeconfig's user ${user.name} holds a blank, or ${NO_HEADER}: take it out`,
+        `the token of the kubeconfig's user ${user.name} contains a space, or ${NO_HEADER}: remove it`,
       );
     }
     // Files end with a line break; client-go trims the token of a file as well.

@@ -52,7 +52,7 @@ export class LeaseClient {
 function leaseIn(body: unknown, operation: string): LeaseObject {
   const metadata = isRecord(body) ? body.metadata : undefined;
   if (!isRecord(metadata) || metadata.name !== LEASE_NAME || typeof metadata.resourceVersion !== 'string') {
-    throw new KubeError(`${operation}: the answer is not the lease`, undefined);
+    throw new KubeError(`${operation}: the response is not the lease`, undefined);
   }
   return body as LeaseObject;
 }

@@ -110,7 +110,11 @@ export class LeaseElector {
   start(listener: LeadershipListener): void {
     this.listener = listener;
     const { namespace, logger } = this;
-    logger.info('standing by for the lease', { lease: LEASE_NAME, namespace, identity: this.identity });
+    logger.info('standing by until the lease can be acquired', {
+      lease: LEASE_NAME,
+      namespace,
+      identity: this.identity,
+    });
     this.running ??= this.run();
   }
 
@@ -265,7 +269,9 @@ export class LeaseElector {
       } catch (error) {
         if (isStatus(error, 409) && attempt < MAX_CONFLICTS) continue;
         const problem = leaseProblem(error, this.namespace);
-        logger.warn('could not release the lease; another replica takes it when it ends', { problem });
+        logger.warn('could not release the lease; another replica can acquire it when it expires', {
+          problem,
+        });
         return;
       }
     }

@@ -11,12 +11,12 @@ export function leaseProblem(error: unknown, namespace: string): string {
   if (status === 401) return 'the API server does not accept the credentials';
   if (status === 403) {
     return (
-      `RBAC does not allow to get, create and update the lease ${LEASE_NAME} in the namespace ${namespace}: ` +
+      `RBAC denies get, create or update of the lease ${LEASE_NAME} in the namespace ${namespace}: ` +
       'apply manifests/rbac/leader-election-role.yaml there'
     );
   }
   if (status === 404) {
-    return `the namespace ${namespace} does not exist: create it or give --leader-election-namespace`;
+    return `the namespace ${namespace} does not exist: create it or set --leader-election-namespace`;
   }
   return `the API server answers ${String(status)}`;
 }
@@ -30,7 +30,7 @@ export class LeaseProblems {
   met(error: unknown, leading: boolean): void {
     const problem = leaseProblem(error, this.options.namespace);
     if (!this.said.isNews(LEASE_NAME, problem)) return;
-    this.options.logger.error('cannot use the lease; will try again', {
+    this.options.logger.error('cannot read or write the lease; will retry', {
       problem,
       leading,
       ...(error instanceof KubeError ? { detail: error.message } : {}),
@@ -38,6 +38,6 @@ export class LeaseProblems {
   }
 
   solved(): void {
-    if (this.said.over(LEASE_NAME)) this.options.logger.info('the lease can be used again');
+    if (this.said.over(LEASE_NAME)) this.options.logger.info('can read and write the lease again');
   }
 }

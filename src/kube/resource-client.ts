@@ -127,7 +127,7 @@ export class ApiResourceClient implements ResourceClient {
   }
 
   private forbidden(key: ResourceKey, subresource: string, error: KubeError): PatchOutcome {
-    this.once(`403 ${key.kind}${subresource}`, 'RBAC does not allow a patch: update the ClusterRole', {
+    this.once(`403 ${key.kind}${subresource}`, 'RBAC denies a patch: update the ClusterRole', {
       resource: `${PLURALS[key.kind]}${subresource}`,
       verb: 'patch',
       detail: error.message,
@@ -152,7 +152,7 @@ export class ApiResourceClient implements ResourceClient {
   private resourceIn(body: unknown, key: ResourceKey, verb: string): Resource {
     const metadata = isRecord(body) ? body.metadata : undefined;
     if (!isRecord(body) || !isRecord(metadata) || metadata.name !== key.name || !isVersioned(metadata)) {
-      throw new KubeError(`${verb} ${pathOf(key)}: the answer is not the object`, undefined);
+      throw new KubeError(`${verb} ${pathOf(key)}: the response is not the object`, undefined);
     }
     return { ...body, apiVersion: API_VERSION, kind: key.kind } as unknown as Resource;
   }

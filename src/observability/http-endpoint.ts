@@ -77,7 +77,7 @@ export class HttpEndpoint {
   }
 
   private async answer(method: string, url: string): Promise<Answer> {
-    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD');
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are supported');
     const path = url.split('?', 1)[0] ?? '';
     const route = Object.hasOwn(this.options.routes, path) ? this.options.routes[path] : undefined;
     if (route === undefined) return text(404, 'not found');
@@ -97,7 +97,7 @@ export function text(status: number, body: string): Answer {
 export class ListenError extends Error {
   constructor({ host, port }: ListenAddress, code: string) {
     super(
-      `cannot listen on ${host}:${String(port)} (${code}): choose another address with the flag that names it`,
+      `cannot listen on ${host}:${String(port)} (${code}): free the address, or change the flag that sets it`,
     );
     this.name = 'ListenError';
   }

@@ -68,20 +68,20 @@ export class OperatorMetrics {
     );
     this.lastReconcile = gauge(
       'last_reconcile_timestamp_seconds',
-      'When this replica last finished a reconcile, as Unix time; 0 when it never did.',
+      'Unix time of the last reconcile that this replica finished; 0 if there was none.',
     );
     this.syncPeriod = gauge('sync_period_seconds', 'The value of --sync-period-seconds.');
-    this.queueDepth = gauge('queue_depth', 'Keys that wait to be reconciled.');
+    this.queueDepth = gauge('queue_depth', 'Keys in the queue.');
     this.queueWait = histogram('queue_wait_seconds', 'How long a key waited in the queue.');
-    this.queueRetries = counter('queue_retries_total', 'Keys that were queued again after a failure.');
-    this.resourceReady = gauge('resource_ready', '1 when the resource is synced, else 0.', [
+    this.queueRetries = counter('queue_retries_total', 'Keys that were requeued after a failure.');
+    this.resourceReady = gauge('resource_ready', '1 if the resource is ready, else 0.', [
       'namespace',
       'name',
     ]);
     this.resources = gauge('resources', 'Known resources by kind.', ['kind']);
     this.kmsRequests = counter(
       'kms_requests_total',
-      'Requests to KMS; the code is OK, an error of KMS or of the network.',
+      'Requests to KMS by result: OK, or the name of a KMS or network error.',
       ['operation', 'code'],
     );
     this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
@@ -93,7 +93,7 @@ export class OperatorMetrics {
     this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.');
     this.vaultRequests = counter(
       'vault_requests_total',
-      'Requests to Vault; the code is the HTTP status or an error of the network.',
+      'Requests to Vault by result: the HTTP status, or the code of a network error.',
       ['operation', 'code'],
     );
     this.vaultRequestDuration = histogram('vault_request_duration_seconds', 'Duration of requests to Vault.');
@@ -102,40 +102,40 @@ export class OperatorMetrics {
     ]);
     this.driftRepairs = counter(
       'drift_repairs_total',
-      'Writes that restored a value which somebody had changed in Vault.',
+      'Writes that restored a value that another client had changed in Vault.',
     );
     this.vaultLogins = counter(
       'vault_logins_total',
       'Logins to Vault by result: success, refused or error.',
       ['method', 'result'],
     );
-    this.vaultSession = gauge('vault_session', '1 while there is a Vault token to work with.');
+    this.vaultSession = gauge('vault_session', '1 while the operator has a valid Vault token, else 0.');
     this.vaultTokenExpiry = gauge(
       'vault_token_expiry_timestamp_seconds',
-      'When the Vault token ends, as Unix time; 0 when it never does or there is none.',
+      'Unix time when the Vault token expires; 0 if it never does or there is none.',
     );
     this.watchRestarts = counter(
       'watch_restarts_total',
-      'Watches that were reopened, by the reason why the last one ended.',
+      'Watches that were restarted, by the reason why the previous one ended.',
       ['kind', 'why'],
     );
     this.watchMalformedLines = counter(
       'watch_malformed_lines_total',
-      'Lines of a watch, and items of a list, that could not be read.',
+      'Watch lines and list items that could not be parsed.',
       ['kind'],
     );
     this.watchSynced = gauge(
       'watch_synced',
-      '1 while all resources are known and fresh, by kind and watched namespace (empty: all), else 0.',
+      '1 while the cache is complete and current, by kind and watched namespace (empty: all), else 0.',
       ['kind', 'namespace'],
     );
-    this.leader = gauge('leader', '1 on the replica that writes.');
+    this.leader = gauge('leader', '1 on the leader, the only replica that writes, else 0.');
     this.leaderTransitions = counter('leader_transitions_total', 'Times this replica became the leader.');
     this.leaderLastRenewal = gauge(
       'leader_last_renewal_timestamp_seconds',
-      'When this replica last took or renewed the lease, as Unix time; 0 when it never did.',
+      'Unix time when this replica last acquired or renewed the lease; 0 if it never did.',
     );
-    this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+    this.buildInfo = gauge('build_info', 'Always 1; the labels name the build.', ['version', 'commit']);
     if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);
     if (syncPeriodMs !== undefined) this.syncPeriod.set(syncPeriodMs / 1_000);
     // Without leader election every replica writes; with it, a replica writes only while it holds the lease.

@@ -33,18 +33,18 @@ export class WebhookMetrics {
     const histogram = (name: string, help: string): Histogram =>
       new Histogram({ name: `kms_vault_webhook_${name}`, help, buckets: SECONDS, registers });
 
-    this.admissions = counter('admission_total', 'Reviews that were answered, by verdict.', [
+    this.admissions = counter('admission_total', 'Admission reviews by kind, operation and decision.', [
       'kind',
       'operation',
       'allowed',
     ]);
-    this.admissionDuration = histogram('admission_duration_seconds', 'Time from the request to the answer.');
+    this.admissionDuration = histogram('admission_duration_seconds', 'Duration of one admission review.');
     this.rejectedRequests = counter('rejected_requests_total', 'Requests answered with 4xx or 5xx.', [
       'status',
     ]);
     this.kmsRequests = counter(
       'kms_requests_total',
-      'Requests to KMS; the code is OK, an error of KMS or of the network.',
+      'Requests to KMS by result: OK, or the name of a KMS or network error.',
       ['operation', 'code'],
     );
     this.kmsRequestDuration = histogram('kms_request_duration_seconds', 'Duration of requests to KMS.');
@@ -56,15 +56,15 @@ export class WebhookMetrics {
     this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.', []);
     this.certificateExpiry = gauge(
       'certificate_expiry_timestamp_seconds',
-      'End of the serving certificate, as Unix time; 0 before there is one.',
+      'Unix time when the serving certificate expires; 0 before one is loaded.',
     );
     this.certificateReloads = counter(
       'certificate_reloads_total',
-      'New states of the certificate files, taken (success) or not (failure).',
+      'Reloads of changed certificate files by result: success or failure.',
       ['result'],
     );
     for (const result of ['success', 'failure']) this.certificateReloads.inc({ result }, 0);
-    this.buildInfo = gauge('build_info', 'Always 1; the labels tell the build.', ['version', 'commit']);
+    this.buildInfo = gauge('build_info', 'Always 1; the labels name the build.', ['version', 'commit']);
     if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);
   }
 }

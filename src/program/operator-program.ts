@@ -54,7 +54,7 @@ export class OperatorProgram {
     this.stalls.start({
       onStall: (stalledMs) => {
         const facts = { seconds: Math.round(stalledMs / 1_000) };
-        this.logger.warn('the process did not run for a while; listing again', facts);
+        this.logger.warn('the process was suspended; relisting all resources', facts);
         this.freshness.demand();
       },
       onBeat: () => {
@@ -103,7 +103,7 @@ export class OperatorProgram {
     this.stalls.stop();
     await this.healthEndpoint?.stop();
     await this.metricsEndpoint?.stop();
-    if (givenUp) logger.error('a request was given up because the grace period is over');
+    if (givenUp) logger.error('cancelled requests in flight because the shutdown grace period is over');
     else logger.info('stopped');
     return givenUp ? 1 : 0;
   }

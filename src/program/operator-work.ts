@@ -91,10 +91,10 @@ export class OperatorWork {
     const leads = this.elector?.isLeading() !== false;
     if (leads && !this.saidWorking) {
       this.saidWorking = true;
-      this.logger.info('all resources are known; syncing begins');
+      this.logger.info('initial list complete; starting to sync');
     } else if (!leads && !this.saidStandingBy) {
       this.saidStandingBy = true;
-      this.logger.info('all resources are known; standing by');
+      this.logger.info('initial list complete; standing by');
     }
   }
 }

@@ -61,7 +61,7 @@ export class WebhookProgram {
     cancelCut();
     this.kms.close();
     await this.endpoint?.stop();
-    if (wasCut) logger.error('a connection was cut because the grace period is over');
+    if (wasCut) logger.error('closed open connections because the shutdown grace period is over');
     else logger.info('stopped');
     return wasCut ? 1 : 0;
   }

@@ -192,7 +192,7 @@ export class ReconcileQueue implements WorkQueue {
       outcome = await this.process(key, priority);
     } catch {
       // A processor must not throw. If one does, the key must not be lost.
-      this.logger.error('a processor broke its contract and threw', { key: id });
+      this.logger.error('unexpected error while a key was processed; will retry', { key: id });
       outcome = { result: 'error' };
     }
     this.processing.delete(id);

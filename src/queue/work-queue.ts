@@ -10,7 +10,7 @@ export interface Requeue {
   add(key: ResourceKey, priority: Priority): void;
 }
 
-/** Keys that wait to be reconciled. */
+/** Keys in the queue. */
 export interface WorkQueue extends Requeue {
   /** Drops a key and its failure count; processing in progress finishes. */
   forget(key: ResourceKey): void;

@@ -18,8 +18,8 @@ import type { UnseenOwners } from './unseen-owners.js';
 const READ_NEEDED: Finding = {
   reason: 'VaultForbidden',
   message:
-    'the token may not read this path, so values that cannot be resolved could not be kept; ' +
-    'nothing was written: grant read on the path',
+    'nothing was written: the token has no read permission on the path, so the operator cannot keep the values of ' +
+    'keys that it cannot resolve; grant read on the path',
 };
 
 /**
@@ -119,8 +119,8 @@ export class BlindSync {
       if (!(error instanceof VaultError) || error.failure !== 'rejected') throw error;
       throw new VaultError(
         'forbidden',
-        `Vault did not take a write with check-and-set ${String(cas)}, and the token may not read which ` +
-          'version stands there; nothing was overwritten: grant read on the path',
+        `nothing was overwritten: Vault rejected a write with check-and-set ${String(cas)}, and the token has no ` +
+          'permission to read the current version; grant read on the path',
         { path },
       );
     }

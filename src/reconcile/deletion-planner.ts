@@ -50,14 +50,16 @@ export class DeletionPlanner {
     if (claim !== undefined && claimed !== undefined && !samePlace(claimed, created)) {
       // The path was changed and changed back, so the status is about the path in the spec.
       if (created !== undefined && samePlace(created, spec)) {
-        return this.removal(secret, created, [{ place: claimed, why: 'the path was changed back' }]);
+        return this.removal(secret, created, [
+          { place: claimed, why: 'the path was changed away from it and back' },
+        ]);
       }
       const planned = await this.planForClaim(secret, { claim, claimed, created }, signal);
       if (planned !== undefined) return planned;
     }
     if (created !== undefined) return this.removal(secret, created, []);
     if (secret.status?.created === true) return await this.unnamed(secret, spec, signal);
-    return { kind: 'keep', why: 'nothing there is known to belong to this resource', kept: [] };
+    return { kind: 'keep', why: 'there is no record that this resource wrote a value', kept: [] };
   }
 
   /** @returns undefined when nothing was written under the claim; the rest of the status then decides. */
@@ -82,7 +84,7 @@ export class DeletionPlanner {
     }
     return keepAll(
       [claimed, ...older],
-      `${claimed.path} was claimed, and what it holds is not what this resource gives now`,
+      `${claimed.path} has changed since the resource claimed it, and its value is not the one that the resource describes now`,
     );
   }
 
@@ -98,7 +100,7 @@ export class DeletionPlanner {
       const why =
         parsed?.ok === false
           ? `path ${printable(String(path))} ${parsed.problem}`
-          : 'its status does not say what it wrote, and its spec is not valid';
+          : 'its status does not say where it wrote, and its spec is not valid';
       return { kind: 'keep', why, kept: [] };
     }
     const refusal = this.refusal(secret, spec);
@@ -110,7 +112,10 @@ export class DeletionPlanner {
       return { kind: 'keep', why: `there is nothing at ${spec.path}`, kept: [] };
     }
     if (await this.proof.isOurs(secret, reading, signal)) return this.removal(secret, spec, []);
-    return keepAll([spec], 'its status does not say which path it wrote');
+    return keepAll(
+      [spec],
+      'its status does not say where it wrote, and the value is not the one that it describes now',
+    );
   }
 
   private removal(secret: KMSVaultSecret, place: Place, kept: readonly KeptPlace[]): DeletionPlan {
@@ -133,7 +138,7 @@ export class DeletionPlanner {
       return await kv.read(signal);
     } catch (error) {
       if (!(error instanceof VaultError) || error.retry === 'soon') throw error;
-      return error.isDenied ? `the token may not read ${path}` : error.message;
+      return error.isDenied ? `the token has no read permission on ${path}` : error.message;
     }
   }
 }

@@ -11,10 +11,10 @@ import type { PathOwnership } from './path-ownership.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** According to the cache, the resource may not be written any more. */
+/** According to the cache, the resource is no longer entitled to write its path. */
 export class SupersededError extends Error {
   constructor() {
-    super('the resource may not be written any more');
+    super('the resource is no longer entitled to write its path');
     this.name = 'SupersededError';
   }
 }

@@ -39,7 +39,7 @@ const AFTER_FAILED_REMOVAL: Readonly<
 /** Another resource names the place and takes its value over. */
 class HeirError extends Error {
   constructor(readonly heir: KMSVaultSecret) {
-    super('another resource names the path');
+    super('another resource has the same path');
     this.name = 'HeirError';
   }
 }
@@ -116,7 +116,7 @@ export class FinalizerHandler {
       if (error instanceof HeirError) {
         const heir = qualifiedName(error.heir);
         this.unseenOwners.note(place);
-        const why = `${place.path} goes over to ${heir}, which names the same path`;
+        const why = `${heir} has the same path, ${place.path}, and takes it over`;
         return await this.release(secret, why, kept);
       }
       if (error instanceof KmsError) return await this.waitToTell(secret, error);
@@ -133,7 +133,9 @@ export class FinalizerHandler {
     }
     this.memory.noteDeleted(uid);
     const message =
-      verdict.do === 'remove' ? `Deleted ${place.path} from Vault` : `${place.path} is gone from Vault`;
+      verdict.do === 'remove'
+        ? `Deleted ${place.path} from Vault`
+        : `${place.path} no longer exists in Vault`;
     this.announcer.normal(secret, 'SecretDeleted', message);
     this.sayKept(secret, kept);
     return await this.releaseFinalizer(secret);
@@ -172,11 +174,11 @@ export class FinalizerHandler {
     if (next === 'release') return await this.release(secret, error.message, kept);
     const asks = next === 'ask-whether-mount-is-gone';
     if (next === 'mount-is-gone' || (asks && (await this.mountIsGone(path, signal)))) {
-      return await this.release(secret, `the mount of ${path} is gone from Vault`, kept);
+      return await this.release(secret, `the mount of ${path} no longer exists in Vault`, kept);
     }
     const byHand = error.isOutage
       ? ''
-      : `; to let the resource go without deleting from Vault, remove the finalizer ${DELETE_FINALIZER} ` +
+      : `; to delete the resource and keep the value, remove the finalizer ${DELETE_FINALIZER} ` +
         'from its metadata.finalizers (kubectl edit)';
     const isLost = error.facts.operation === 'delete' && !error.hadNoEffect;
     const stays = isLost ? 'may still be in Vault' : 'is still in Vault';
@@ -184,7 +186,7 @@ export class FinalizerHandler {
   }
 
   private async waitToTell(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {
-    return await this.wait(secret, `what it wrote to Vault cannot be told now: ${error.message}`, error);
+    return await this.wait(secret, `cannot determine yet what it wrote to Vault: ${error.message}`, error);
   }
 
   /** Keeps the resource, reports why, and tries again. */
@@ -226,7 +228,7 @@ export class FinalizerHandler {
       this.memory.forget(secret.metadata.uid);
       return { result: 'deleted' };
     }
-    const message = `the operator may not remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
+    const message = `the operator is not allowed to remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
     this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
     await this.sayDeleting(secret, message);
     return failed(message);

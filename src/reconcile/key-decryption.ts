@@ -70,7 +70,8 @@ export class KeyDecryption {
           values.set(key.key, textOf(plaintext));
         } catch (error) {
           if (!(error instanceof KmsError) || error.isOutage) {
-            cause ??= error instanceof Error ? error : new Error('the decryptor threw no error');
+            cause ??=
+              error instanceof Error ? error : new Error('the decryptor threw a value that is not an Error');
             giveUp.abort();
             return;
           }
@@ -84,7 +85,7 @@ export class KeyDecryption {
       try {
         waited = (await owner.catchUp?.(giveUp.signal)) === true;
       } catch (error) {
-        cause = error instanceof Error ? error : new Error('the cache threw no error');
+        cause = error instanceof Error ? error : new Error('the cache threw a value that is not an Error');
       }
     }
     giveUp.dispose();

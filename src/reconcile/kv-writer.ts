@@ -160,7 +160,7 @@ function staleFinding({ secret }: SyncRequest, current: number, wouldDo: number)
   return {
     reason: 'CasIndexStale',
     message:
-      `Vault is at version ${String(current)}, which casIndex ${String(casIndex)} does not allow to replace; ` +
+      `casIndex ${String(casIndex)} cannot replace version ${String(current)}, the current one in Vault; ` +
       `set casIndex to ${String(wouldDo)}, or remove it to let the operator track versions`,
   };
 }

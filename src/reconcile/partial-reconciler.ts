@@ -68,12 +68,13 @@ export class PartialReconciler {
     if (waiting) return { result: 'waiting' };
     if (blocked.length > 0) {
       const names = listNames(blocked.map(qualifiedName));
-      const message = `Its keys stay in Vault where ${names} put them, which may not be written now`;
+      const message = `Its keys stay in Vault at the paths of ${names}, which cannot be written now`;
       this.announcer.normal(partial, 'SecretKept', message);
     }
     const { outcome } = await this.client.removeFinalizer(refOf(partial));
     if (outcome !== 'forbidden') return { result: 'synced' };
-    const message = 'the operator may not remove its finalizer: grant it patch on partialkmsvaultsecrets';
+    const message =
+      'the operator is not allowed to remove its finalizer: grant it patch on partialkmsvaultsecrets';
     this.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
     return { result: 'waiting' };
   }

@@ -67,7 +67,7 @@ export class PathClaims {
   sayGivenUp(secret: KMSVaultSecret, place: Place, claim: ClaimedPath | undefined): void {
     if (claim === undefined || claim.path === place.path) return;
     const message =
-      `The path changed to ${place.path}; what may have been written to ` +
+      `The path changed to ${place.path}; a value that may have been written to ` +
       `${printable(claim.path)} stays in Vault`;
     this.announcer.normal(secret, 'PathChanged', message);
   }

@@ -70,7 +70,7 @@ function conflictFindings(conflicts: readonly KeyConflict[], total: number): Fin
     .slice(0, KEYS_IN_MESSAGE)
     .map(
       ({ key, winner, loser }) =>
-        `key ${printable(key)}: ${sourceName(winner)} wins over ${sourceName(loser)}`,
+        `key ${printable(key)}: ${sourceName(winner)} takes precedence over ${sourceName(loser)}`,
     );
   return [{ reason: 'KeyConflict', message: withRest(texts, total) }];
 }

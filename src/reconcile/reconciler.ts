@@ -64,13 +64,13 @@ export class Reconciler {
     if (error instanceof KubeError) {
       const { status, message, retryAfterMs } = error;
       metrics.reconcileErrors.inc({ reason: 'KubernetesUnavailable' });
-      const text = 'the API server did not answer as needed; will try again';
+      const text = 'a request to the API server failed; will retry';
       logger.warn(text, { ...facts, status, problem: message });
       return { result: 'error', ...(retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }) };
     }
     metrics.reconcileErrors.inc({ reason: 'Internal' });
     // The message of an unexpected error may hold anything: only its kind and place are safe to log.
-    logger.error('reconcile failed unexpectedly; will try again', { ...facts, ...placeOf(error) });
+    logger.error('reconcile failed unexpectedly; will retry', { ...facts, ...placeOf(error) });
     return { result: 'error' };
   }
 

@@ -55,7 +55,7 @@ export class RemovalCheck {
         ? this.mayBeRemoved(secret, place)
         : await mayBeCreatedAnew(kv, reading, known, signal);
     if (changed && !(await this.proof.isOurs(secret, reading, signal))) {
-      const why = `what stands at ${place.path} may have been put there after this resource's value was removed`;
+      const why = `the value at ${place.path} may have been written by another client after this resource's value was removed`;
       return { do: 'keep', why };
     }
     this.memory.clearLostRemoval(secret.metadata.uid);

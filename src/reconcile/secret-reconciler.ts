@@ -139,12 +139,12 @@ export class SecretReconciler {
     }
     const { path } = parsed;
     if (!this.allowedPaths.allows(path, secret.metadata.namespace)) {
-      const message = `path ${path} is outside what --allowed-vault-paths allows this namespace`;
+      const message = `path ${path} is not allowed by --allowed-vault-paths in this namespace`;
       return { refusal: { reason: 'PathNotAllowed', message } };
     }
     const { owner, others } = this.ownership.claim(path, secret);
     if (owner.metadata.uid !== secret.metadata.uid) {
-      const message = `${path} belongs to the older ${qualifiedName(owner)}; nothing is written from here`;
+      const message = `the older resource ${qualifiedName(owner)} has the same path, ${path}; this resource is not written`;
       return { refusal: { reason: 'PathConflict', message } };
     }
     return { place: { path, engine: secret.spec.kvSettings.engineVersion }, rivals: others };
@@ -245,14 +245,18 @@ export class SecretReconciler {
     if (result.wrote !== undefined && !known.created) {
       announcer.normal(secret, 'SecretCreated', `Wrote secret ${name} to ${path}`);
     } else if (result.wrote === 'drift') {
-      announcer.normal(secret, 'DriftRepaired', `Put ${path} right after it was changed in Vault`);
+      announcer.normal(
+        secret,
+        'DriftRepaired',
+        `Restored ${path}, which another client had changed in Vault`,
+      );
     } else if (result.wrote === 'update') {
       announcer.normal(secret, 'SecretUpdated', `Updated secret ${name} at ${path}`);
     }
     if (!result.claims) return;
     const before = (memory.held(secret.metadata.uid)?.place ?? statusPlace(secret))?.path;
     if (before !== undefined && before !== path) {
-      const message = `The path changed to ${path}; what was written to ${printable(before)} stays in Vault`;
+      const message = `The path changed to ${path}; the value at ${printable(before)} stays in Vault`;
       announcer.normal(secret, 'PathChanged', message);
     }
     claims.sayGivenUp(secret, place, readClaim(secret.status?.claim));
@@ -294,6 +298,9 @@ function rivalWarnings(path: string, rivals: readonly KMSVaultSecret[]): Warning
   if (rivals.length === 0) return [];
   const names = listNames(rivals.map((rival) => `${rival.metadata.namespace}/${rival.metadata.name}`));
   return [
-    { reason: 'PathConflict', message: `${path} is named by ${names} too; this older resource is written` },
+    {
+      reason: 'PathConflict',
+      message: `only this resource, the oldest one, is written to ${path}; also there: ${names}`,
+    },
   ];
 }

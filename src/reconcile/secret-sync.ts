@@ -45,7 +45,7 @@ export class SecretSync {
   ) {}
 
   /**
-   * @throws SupersededError when the resource may not be written any more.
+   * @throws SupersededError when the resource is no longer entitled to write its path.
    * @throws VaultError, KmsError (class `transient`): nothing was written, or the result of the write is not known
    *   and the next reconcile finds out.
    */
@@ -63,7 +63,7 @@ export class SecretSync {
       if (result !== 'raced') return this.noted(request, this.withLostWrite(request, result, racedFor));
       racedFor = versionOf(reading) + 1;
     }
-    throw new VaultError('unavailable', 'another writer keeps changing this secret; trying again later', {
+    throw new VaultError('unavailable', 'another client keeps changing this secret; will retry later', {
       path,
     });
   }

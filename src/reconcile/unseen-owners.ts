@@ -48,7 +48,7 @@ export class UnseenOwners {
     if (isOwner || isFree || (reading !== 'unknown' && mayBeOwn(secret, reading, target))) return undefined;
     const message =
       `${place.path} may belong to an older resource in ${listNames(unseen)}, which cannot be listed yet; ` +
-      'nothing is written over what this resource did not write';
+      'values that this resource did not write are not overwritten';
     return { reason: 'PathConflict', message };
   }
 

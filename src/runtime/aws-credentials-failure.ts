@@ -7,10 +7,9 @@ import { WebIdentityTokenError } from './web-identity.js';
 /** How to solve a refusal of STS (AWS STS API reference, AssumeRole and AssumeRoleWithWebIdentity, Errors). */
 const ADVICE: Readonly<Record<string, string>> = {
   AccessDenied:
-    "the trust policy of the role does not admit the operator's identity: check the policy, and that AWS_ROLE_ARN " +
-    'names the role that is meant',
+    "the trust policy of the role does not allow the operator's identity: check the policy and AWS_ROLE_ARN",
   InvalidIdentityToken:
-    "the account has no IAM identity provider for the token's issuer, or it takes another audience",
+    "the account has no IAM identity provider for the token's issuer, or the provider expects another audience",
   ExpiredToken: 'the token of the service account has expired: check how it is mounted',
   IDPCommunicationError: "AWS cannot reach the issuer of the cluster's tokens",
 };
@@ -19,11 +18,11 @@ const OTHER_ADVICE = "check the role of the operator's service account and its t
 /** How to solve a refusal of EKS Pod Identity (Amazon EKS API reference, AssumeRoleForPodIdentity, Errors). */
 const ENDPOINT_ADVICE: Readonly<Record<string, string>> = {
   AccessDenied:
-    'the trust policy of the role does not admit EKS Pod Identity (pods.eks.amazonaws.com), or the pod identity ' +
+    'the trust policy of the role does not allow EKS Pod Identity (pods.eks.amazonaws.com), or the pod identity ' +
     'association names another role or service account',
   ResourceNotFound: 'the service account has no pod identity association, or its role does not exist',
   ExpiredToken: 'the token of the service account has expired: check how it is mounted',
-  InvalidToken: 'it does not take the token of the service account: check how it is mounted',
+  InvalidToken: 'it rejects the token of the service account: check how the token is mounted',
 };
 const OTHER_ENDPOINT_ADVICE =
   "check the pod identity association of the operator's service account and the trust policy of its role";
@@ -55,7 +54,7 @@ export function classifyCredentialsFailure(error: unknown): AwsCredentialsFailur
   const shown = isNamed(name) ? name : 'UnknownError';
   if (typeof status !== 'number') return { kind: 'none', reason: shown };
   if (status >= 500) {
-    return { kind: 'refused', reason: `AWS STS cannot give them now: ${shown} (HTTP ${String(status)})` };
+    return { kind: 'refused', reason: `AWS STS cannot issue them now: ${shown} (HTTP ${String(status)})` };
   }
   const advice = ADVICE[shown.replace(/Exception$/, '')] ?? OTHER_ADVICE;
   return { kind: 'refused', reason: `AWS STS refused them: ${shown} (HTTP ${String(status)}): ${advice}` };
@@ -67,7 +66,7 @@ function classifyEndpointFailure({ host, answer }: ContainerEndpointError): AwsC
   const { status, errorName = '' } = answer;
   const shown = errorName === '' ? `HTTP ${String(status)}` : `${errorName} (HTTP ${String(status)})`;
   if (status >= 500 || status === 429) {
-    return { kind: 'refused', reason: `${endpoint} cannot give them now: ${shown}` };
+    return { kind: 'refused', reason: `${endpoint} cannot issue them now: ${shown}` };
   }
   const advice = ENDPOINT_ADVICE[errorName.replace(/Exception$/, '')] ?? OTHER_ENDPOINT_ADVICE;
   return { kind: 'refused', reason: `${endpoint} refused them: ${shown}: ${advice}` };

@@ -170,7 +170,7 @@ class SilentConnectionError extends Error {
   readonly code = 'ECONNRESET';
 
   constructor() {
-    super('the kept connection is silent');
+    super('no data on the reused connection');
     this.name = 'SilentConnectionError';
   }
 }

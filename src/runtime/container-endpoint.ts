@@ -18,7 +18,7 @@ export class ContainerEndpointError extends Error {
     /** Its status and the name of its error, or the code of a network error. */
     readonly answer: { readonly status: number; readonly errorName?: string } | { readonly code: string },
   ) {
-    super(`the credentials endpoint ${host} gives no credentials`);
+    super(`the credentials endpoint ${host} returned no credentials`);
     this.name = 'ContainerEndpointError';
   }
 }

@@ -24,7 +24,7 @@ export async function readContainerToken(file: string): Promise<string | Contain
     return new ContainerTokenError("the file of the container's authorization token is empty");
   return /[^\u0020-\u007e]/.test(token)
     ? new ContainerTokenError(
-        "the container's authorization token holds a line break or another character that no header can carry",
+        "the container's authorization token contains a line break or another character that is not allowed in an HTTP header",
       )
     : token;
 }

@@ -17,7 +17,7 @@ export class ConnectTimeoutError extends Error {
   readonly code = 'CONNECT_TIMEOUT';
 
   constructor() {
-    super('the connection did not stand in time');
+    super('the connection was not established in time');
     this.name = 'ConnectTimeoutError';
   }
 }

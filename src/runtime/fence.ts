@@ -17,7 +17,7 @@ export function beforeFirstByte(
     try {
       check();
     } catch (error) {
-      const refusal = error instanceof Error ? error : new Error('the request may not be sent');
+      const refusal = error instanceof Error ? error : new Error('the request is not allowed any more');
       refused(refusal);
       outgoing.destroy(refusal);
     }

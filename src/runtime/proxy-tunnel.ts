@@ -44,7 +44,7 @@ export class ProxyError extends Error {
 
 const HINTS: Readonly<Record<number, string>> = {
   403: ': it does not allow this host and port',
-  407: ': it asks for credentials, or for others',
+  407: ': it requires credentials, or rejected those that it got',
 };
 
 /** The failure of a proxy that an error is or was caused by; clients wrap the errors of their agents. */

@@ -77,7 +77,7 @@ export class TrustStore {
 
   private complain(path: string, problem: string): void {
     if (!this.said.isNews(path)) return;
-    this.logger.warn('a certificate authority file is not usable; what was trusted before still is', {
+    this.logger.warn('cannot load a certificate authority file; still trusting the previous certificates', {
       path,
       problem,
     });
@@ -87,7 +87,7 @@ export class TrustStore {
 /** @throws UnusableFilesError for a text without a certificate or with a half-written one. */
 function certificatesIn([text = '']: readonly string[]): readonly string[] {
   const certificates = text.match(PEM) ?? [];
-  if (certificates.length === 0) throw new UnusableFilesError('holds no certificate');
+  if (certificates.length === 0) throw new UnusableFilesError('contains no certificate');
   try {
     for (const certificate of certificates) new X509Certificate(certificate);
   } catch {

@@ -6,8 +6,8 @@ type ChainOptions = NonNullable<Parameters<typeof fromNodeProviderChain>[0]>;
 export class WebIdentityTokenError extends Error {
   constructor() {
     super(
-      'the web identity token holds a line break or another character that no token has: ' +
-        'check the file of AWS_WEB_IDENTITY_TOKEN_FILE, or of web_identity_token_file in the profile',
+      'the web identity token contains a line break or another character that is not allowed in a token: ' +
+        'check the file in AWS_WEB_IDENTITY_TOKEN_FILE, or in web_identity_token_file of the profile',
     );
     this.name = 'WebIdentityTokenError';
   }

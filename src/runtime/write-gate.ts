@@ -14,7 +14,7 @@ export interface WriteGate {
 
 export class WriteGateClosedError extends Error {
   constructor() {
-    super('not the leader: nothing may be written');
+    super('this replica is not the leader: writes are not allowed');
     this.name = 'WriteGateClosedError';
   }
 }
@@ -22,7 +22,7 @@ export class WriteGateClosedError extends Error {
 /** The cache may be stale: the work is repeated after a fresh list. */
 export class StaleCacheError extends Error {
   constructor() {
-    super('the cache may be behind the API server: nothing may be written from it');
+    super('the cache may be stale: writes are not allowed');
     this.name = 'StaleCacheError';
   }
 }

@@ -31,7 +31,7 @@ export class VaultAuthenticatorFactory {
   /** @throws Error for an unknown method, which the configuration refuses before. */
   create(config: AuthConfig, deps: AuthenticatorDeps): VaultAuthenticator {
     const method = this.methods.find((candidate) => candidate.name === config.method);
-    if (method === undefined) throw new Error(`no auth method is called ${config.method}`);
+    if (method === undefined) throw new Error(`unknown auth method ${config.method}`);
     return withLineBreakNamed(method.create(config.values, deps), method.variables, config.values);
   }
 }

@@ -32,7 +32,7 @@ export class ClientCertificate {
     const seen = this.pair.look();
     if (seen.outcome !== 'bad') this.said.over('pair');
     else if (this.said.isNews('pair', seen.state)) {
-      this.logger.warn('the client certificate for Vault is not usable; the one before it still is', {
+      this.logger.warn('cannot load the client certificate for Vault; still using the previous one', {
         path: this.files.cert,
       });
     }

@@ -17,9 +17,11 @@ export class EndOfToken {
     const secondsLeft = Math.max(0, Math.round(((session.endsAtMs ?? Infinity) - nowMs) / 1_000));
     if (nowMs >= endIsNearFromMs(session)) {
       if (this.said.isNews(TOPIC, 'error'))
-        this.logger.error('VAULT_TOKEN ends soon and cannot be renewed; replace it now', { secondsLeft });
+        this.logger.error('VAULT_TOKEN expires soon and cannot be renewed; replace it now', { secondsLeft });
     } else if (!this.said.stands('error') && this.said.isNews(TOPIC, 'warning')) {
-      this.logger.warn('VAULT_TOKEN cannot be renewed beyond its end; replace it before', { secondsLeft });
+      this.logger.warn('VAULT_TOKEN cannot be renewed any further; replace it before it expires', {
+        secondsLeft,
+      });
     }
   }
 

@@ -21,7 +21,7 @@ export function withLineBreakNamed(
         return await authenticator.login(signal);
       } catch (error) {
         if (!(error instanceof VaultError) || error.isOutage) throw error;
-        const message = `${error.message}; ${names.join(' and ')} ends with a line break, which was sent as part of it`;
+        const message = `${error.message}; ${names.join(' and ')} ends with a line break, which was sent as part of the value`;
         throw new VaultError(error.failure, message, error.facts, error.retryAfterMs, error.retry);
       }
     },

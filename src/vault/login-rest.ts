@@ -67,7 +67,7 @@ export class LoginRest {
       namedWaitMs(cause.retryAfterMs, 'vaultLogin'),
     );
     metrics.vaultLogins.inc({ method, result: isRefused ? 'refused' : 'error' });
-    logger.error('cannot log in to Vault; will try again', {
+    logger.error('cannot log in to Vault; will retry', {
       method,
       problem,
       failures: this.backoff.failures,
@@ -82,9 +82,9 @@ export class LoginRest {
     if (waitMs === 0) return;
     this.begin(
       waitMs,
-      'Vault ends the token right after the login: check token_num_uses, token_bound_cidrs and the TTL of the role',
+      'Vault revokes the token right after the login: check token_num_uses, token_bound_cidrs and the TTL of the role',
     );
-    this.deps.logger.error('the Vault token does not live; will log in again later', {
+    this.deps.logger.error('the new Vault token is not valid; will log in again later', {
       method: this.deps.method,
     });
   }
@@ -92,7 +92,7 @@ export class LoginRest {
   private afterLostAnswer(): string {
     const { usesUp } = this.deps;
     if (!this.isAnswerLost || usesUp === undefined) return '';
-    return `; the answer to an earlier login was lost: a ${usesUp} that is good for one use may be used up`;
+    return `; the response to an earlier login was lost: a single-use ${usesUp} may be used up already`;
   }
 
   private begin(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {

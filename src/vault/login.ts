@@ -79,9 +79,13 @@ function tokenOf(text: string): VaultToken {
   const auth = JSON.parse(answerMembers(text, 'login').get('auth') ?? 'null') as AuthBlock | null;
   const token = auth?.client_token;
   if (typeof token !== 'string' || !HEADER_SAFE.test(token)) {
-    throw new VaultError('rejected', 'the login was answered without a token: check the login endpoint', {
-      operation: 'login',
-    });
+    throw new VaultError(
+      'rejected',
+      'the response to the login contains no token: check the login endpoint',
+      {
+        operation: 'login',
+      },
+    );
   }
   return {
     token,

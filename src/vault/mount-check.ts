@@ -39,7 +39,7 @@ export class MountCheck {
     const now = await mounts.ofSince(this.unverifiedAt, path, mount, signal);
     if (now.engine !== mount.engine) {
       const found = now.engine === undefined ? `a ${now.type} mount` : `a K/V ${now.engine} mount`;
-      throw new VaultError('engine-mismatch', `${now.path} is ${found} by now`, { path });
+      throw new VaultError('engine-mismatch', `${now.path} is now ${found}`, { path });
     }
     if (now.path !== mount.path) {
       throw new VaultError('unavailable', `the mount of ${path} was replaced in the meantime`, { path });

@@ -116,7 +116,7 @@ export function notKnownYet(answer: VaultResponse, operation: VaultOperation, li
   if (!isUnknown) return { ...answer, mayPass: true };
   throw new VaultError(
     'unavailable',
-    'Vault does not know the new token yet (HTTP 403); this passes when it has been replicated',
+    'this Vault node does not know the new token yet (HTTP 403): replication is behind; will retry',
     { status: 403, operation },
   );
 }

@@ -38,11 +38,11 @@ const NOT_NOW: readonly NotNow[] = [
   {
     status: 400,
     begins: /^error making upstream request: (?!received error code (?!429|5\d\d))/,
-    means: 'Vault cannot ask STS who we are',
+    means: 'Vault cannot verify the identity with STS',
   },
   // sdk/logical/response_util.go: ErrMissingRequiredState, ErrRateLimitQuotaExceeded, ErrLeaseCountQuotaExceeded.
-  { status: 412, means: 'the node does not know the latest state yet' },
-  { status: 429, means: 'a quota is used up, or the node is a standby' },
+  { status: 412, means: 'replication to the node is behind' },
+  { status: 429, means: 'a quota is exceeded, or the node is a standby' },
   // Vault documentation, /sys/health: codes that a load balancer may pass on for a whole node.
   { status: 472, means: 'it is a disaster recovery secondary' },
   { status: 473, means: 'it is a performance standby' },

@@ -21,11 +21,11 @@ export function redirectTarget(
   if (isDisabled) return { problem: 'and VAULT_DISABLE_REDIRECTS is set' };
   const { location } = headers;
   if (typeof location !== 'string' || !URL.canParse(location, from)) {
-    return { problem: 'without a usable address' };
+    return { problem: 'without a valid address' };
   }
   const target = new URL(location, from);
   if (!['http:', 'https:'].includes(target.protocol))
-    return { problem: 'to something else than http or https' };
+    return { problem: 'to an address that is neither http nor https' };
   if (target.username !== '' || target.password !== '') return { problem: 'to an address with credentials' };
   if (target.protocol === 'http:' && new URL(from).protocol === 'https:') {
     return { problem: 'from https to http, which would expose the token' };

@@ -28,7 +28,7 @@ export class TokenApi {
     if (status === 403) return tellsOfDeadToken(text) ? 'dead' : 'not_permitted';
     if (token === '' && status === 400) return 'dead';
     if (status !== 200) {
-      const message = `Vault does not tell about the token (HTTP ${String(status)}${knownReason(text)})`;
+      const message = `Vault did not answer the token look-up (HTTP ${String(status)}${knownReason(text)})`;
       throw new VaultError('rejected', message, { status, operation });
     }
     const data = answerMembers(answerMembers(text, operation).get('data') ?? 'null', operation);

@@ -40,7 +40,7 @@ export class TokenUses {
     try {
       await this.revoke(token);
     } catch {
-      this.logger.warn('the replaced Vault token could not be revoked; it ends by itself');
+      this.logger.warn('could not revoke the replaced Vault token; it stays valid until it expires');
     }
     this.retired.delete(token);
   }

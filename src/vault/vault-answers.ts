@@ -25,9 +25,9 @@ const KNOWN_TEXTS: readonly string[] = [
 
 /** What can be done, where the text alone does not tell. */
 const ADVICE: Readonly<Record<string, string>> = {
-  "failed to verify client's certificate": 'it is out of date, or not meant for clients',
-  'error parsing JSON': 'the secret may have more strings than the server takes (max_request_json_strings)',
-  'http: request body too large': 'the secret is larger than the server takes (max_request_size)',
+  "failed to verify client's certificate": 'it has expired, or is not a client certificate',
+  'error parsing JSON': 'the secret may have more strings than the server accepts (max_request_json_strings)',
+  'http: request body too large': 'the secret is larger than the server accepts (max_request_size)',
   'namespace not found': 'check VAULT_NAMESPACE',
 };
 
@@ -84,14 +84,14 @@ export function refusal(
   if (status === 403) {
     return new VaultError(
       'forbidden',
-      `Vault does not let this token ${VERBS[operation] ?? operation} ${path} (HTTP 403)`,
+      `Vault does not allow this token to ${VERBS[operation] ?? operation} ${path} (HTTP 403)`,
       facts,
       undefined,
       mayPass === true ? 'soon' : 'resync',
     );
   }
   if (status === 404 && notFound(text) === 'mount') {
-    return new VaultError('mount-gone', `Vault has no mount for ${path} any more`, facts);
+    return new VaultError('mount-gone', `Vault no longer has a mount for ${path}`, facts);
   }
   return new VaultError(
     'rejected',
@@ -123,7 +123,7 @@ export function answerMembers(text: string, operation: VaultOperation, path?: st
 export function unexpectedAnswer(operation: VaultOperation, path?: string): VaultError {
   return new VaultError(
     'unavailable',
-    `the ${operation} was answered in a form that Vault does not use: check what VAULT_ADDR leads to`,
+    `the response to the ${operation} is not in Vault's format: check that VAULT_ADDR points at Vault`,
     { operation, ...(path === undefined ? {} : { path }) },
   );
 }

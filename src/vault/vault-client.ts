@@ -123,7 +123,7 @@ export class VaultClient implements VaultRequests {
     if ('error' in first) return first;
     if (!isRedirect(first)) return this.classify(request, first);
     if (this.isStopping && !FOLLOWED_TO_THE_END.has(request.operation)) {
-      return redirectFailure(request, first, 'while the operator stops');
+      return redirectFailure(request, first, 'while the operator is shutting down');
     }
     const target = redirectTarget(first, url, this.config.disableRedirects);
     if ('problem' in target) return redirectFailure(request, first, target.problem);
@@ -209,8 +209,8 @@ export class VaultClient implements VaultRequests {
     }
     if (status === 407) return { error: proxyAsksForCredentials(operation), again: false };
     if (status === 204 || isJsonObject(text)) return { status, text };
-    const whom = proxy === undefined ? 'what lies in between' : `the proxy ${proxy}`;
-    const message = `HTTP ${String(status)} came from something that is not Vault: check VAULT_ADDR and ${whom}`;
+    const whom = proxy === undefined ? 'what is in between' : `the proxy ${proxy}`;
+    const message = `HTTP ${String(status)} did not come from Vault: check VAULT_ADDR and ${whom}`;
     return {
       error: new VaultError('unavailable', message, { status, operation, maybeDone: true }),
       again: false,
@@ -226,7 +226,7 @@ export class VaultClient implements VaultRequests {
     } catch {
       // A lone surrogate cannot be escaped; it is refused below.
     }
-    throw new VaultError('rejected', 'the path is not one that may be sent to Vault');
+    throw new VaultError('rejected', 'the path is not allowed in a request to Vault');
   }
 }
 
@@ -236,7 +236,7 @@ function isLostRemoval({ operation }: VaultRequest, { facts }: VaultError): bool
 }
 
 function notBegun({ operation }: VaultRequest): VaultError {
-  return new VaultError('unavailable', 'nothing new is asked of Vault because the operator stops', {
+  return new VaultError('unavailable', 'no new requests to Vault: the operator is shutting down', {
     operation,
     maybeDone: false,
   });

@@ -24,7 +24,7 @@ const SAFE_CODE = /^[A-Z][A-Z0-9_]{2,63}$/;
 export function networkFailure(code: string, operation: VaultOperation, error?: unknown): VaultError {
   const proxy = proxyErrorOf(error);
   if (proxy !== undefined)
-    return new VaultError('unavailable', `no way to Vault: ${proxy.message}`, {
+    return new VaultError('unavailable', `cannot reach Vault: ${proxy.message}`, {
       operation,
       maybeDone: false,
     });
@@ -44,20 +44,21 @@ export function isWorthAnotherAttempt(code: string, operation: VaultOperation): 
 
 /** Only a proxy answers 407 (RFC 9110, 15.5.8); over plain HTTP it replaces the answer of Vault. */
 export function proxyAsksForCredentials(operation: VaultOperation): VaultError {
-  const message = 'no way to Vault: the proxy asks for credentials, or for others (HTTP 407)';
+  const message =
+    'cannot reach Vault: the proxy requires credentials, or rejected those that it got (HTTP 407)';
   return new VaultError('unavailable', message, { status: 407, operation, maybeDone: false });
 }
 
 function networkMessage(code: string): string {
   if (code === 'ETIMEDOUT') return 'Vault did not answer in time (VAULT_CLIENT_TIMEOUT)';
-  if (code === 'ABORTED') return 'the request to Vault was given up because the operator stops';
+  if (code === 'ABORTED') return 'the request to Vault was cancelled because the operator is shutting down';
   if (CERTIFICATE_CODE.test(code)) {
-    return `Vault's certificate is not accepted (${code}): check it, VAULT_CACERT, VAULT_CAPATH and VAULT_TLS_SERVER_NAME`;
+    return `cannot verify Vault's certificate (${code}): check the certificate, VAULT_CACERT, VAULT_CAPATH and VAULT_TLS_SERVER_NAME`;
   }
   if (/^ERR_(SSL|OSSL|TLS)_/.test(code)) {
-    return `no TLS connection with Vault (${code}): check VAULT_ADDR, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY`;
+    return `cannot establish a TLS connection to Vault (${code}): check VAULT_ADDR, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY`;
   }
-  return `Vault cannot be reached (${code}): check VAULT_ADDR and the network`;
+  return `cannot reach Vault (${code}): check VAULT_ADDR and the network`;
 }
 
 /** A short stable code for a metric label: `ECONNREFUSED`, `ETIMEDOUT`, `CERT_HAS_EXPIRED` … */

@@ -79,9 +79,9 @@ function mismatch(mount: Mount, engine: EngineVersion, inMount: string): string 
   if (mount.engine !== engine) {
     return `${mount.path} is a K/V ${mount.engine} mount, but kvSettings.engineVersion says ${engine}`;
   }
-  if (inMount === '') return `${mount.path} is the mount itself; add the name of a secret`;
+  if (inMount === '') return `${mount.path} is only a mount; add the name of a secret`;
   if (engine === 'v2' && !/^data\/./.test(inMount)) {
-    return `a secret in the K/V v2 mount ${mount.path} has a path such as ${mount.path}/data/app; this one lacks data/`;
+    return `the path lacks the data/ segment: in the K/V v2 mount ${mount.path}, use a path such as ${mount.path}/data/app`;
   }
   return undefined;
 }

@@ -19,7 +19,7 @@ import { tellsOfDeadToken } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
-const STOPPED = new VaultError('unavailable', 'the Vault session has ended because the operator stops');
+const STOPPED = new VaultError('unavailable', 'the Vault session has ended: the operator is shutting down');
 
 const LOGIN = 'login';
 
@@ -144,7 +144,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     const ours = [...this.uses.unrevoked(), ...(current?.ours === true ? [current.token] : [])];
     const revoked = await Promise.allSettled(ours.map((token) => this.tokens.revoke(token, signal)));
     if (revoked.some(({ status }) => status === 'rejected')) {
-      this.logger.warn('the Vault token could not be revoked; it ends by itself');
+      this.logger.warn('could not revoke the Vault token; it stays valid until it expires');
     }
   }
 
@@ -296,7 +296,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     this.current = undefined;
     this.metrics.vaultSession.set(0);
     this.metrics.vaultTokenExpiry.set(0);
-    this.logger.warn('the Vault token is gone; logging in again', { method: this.method });
+    this.logger.warn('the Vault token is no longer valid; logging in again', { method: this.method });
     this.plan();
   }
 

@@ -84,9 +84,9 @@ export class VaultTransport {
     @inject(TOKENS.silentMs, { isOptional: true }) private readonly silentMs: number = SILENT_MS,
   ) {
     if (config.skipVerify && config.address.startsWith('https:'))
-      logger.warn('VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault');
+      logger.warn("VAULT_SKIP_VERIFY is set: Vault's certificate is not verified");
     if (config.timeoutMs > VAULT_REQUEST_LIMITS_MS.secret)
-      logger.warn('VAULT_CLIENT_TIMEOUT is longer than any request to Vault may take', {
+      logger.warn('VAULT_CLIENT_TIMEOUT is above the limit; the limit applies', {
         limitSeconds: VAULT_REQUEST_LIMITS_MS.secret / 1_000,
         loginLimitSeconds: VAULT_REQUEST_LIMITS_MS.session / 1_000,
       });

@@ -57,7 +57,7 @@ export class CollectionLister {
     const metadata = (list?.metadata ?? {}) as Record<string, unknown>;
     const version = metadata.resourceVersion;
     if (list === undefined || typeof version !== 'string' || version === '') {
-      throw new KubeError(`LIST ${path}: the answer is not a list`, undefined);
+      throw new KubeError(`LIST ${path}: the response is not a list`, undefined);
     }
     const entries = (list.items as unknown[]).map((item) => this.complete(item, list.kind));
     const items = entries.filter(isWatchedObject);

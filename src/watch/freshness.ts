@@ -212,7 +212,7 @@ export class Freshness implements ReadinessCheck {
     const waitsFor = behind.filter((scope) => !isRefused(scope));
     if (behind.length === 0) return undefined;
     if (behind.length < this.scopes.size && waitsFor.length === 0) return undefined;
-    return `not listed completely${namesOf(behind)}`;
+    return `the list of resources is not complete${namesOf(behind)}`;
   }
 
   /** Namespaces that are not synced while the others are. */
@@ -220,7 +220,7 @@ export class Freshness implements ReadinessCheck {
     const behind = this.behind();
     return behind.length === 0 || behind.length === this.scopes.size
       ? undefined
-      : `the API server refuses to list${namesOf(behind)}: not synced`;
+      : `the API server denies the list${namesOf(behind)}: not synced`;
   }
 
   private behind(): Scope[] {
@@ -253,7 +253,7 @@ export class Freshness implements ReadinessCheck {
     }
     if (fresh && scope.saidBehind) {
       scope.saidBehind = false;
-      logger.info('listed completely again; writing goes on', { namespace: scope.namespace });
+      logger.info('the cache is current again; writes to Vault resume', { namespace: scope.namespace });
     }
   }
 
@@ -262,9 +262,12 @@ export class Freshness implements ReadinessCheck {
     // A refusal is a line of its own already.
     if (isRefused(scope)) return;
     scope.saidBehind = true;
-    this.logger.warn('not listed completely; nothing is written to Vault from what may be old', {
-      namespace: scope.namespace,
-    });
+    this.logger.warn(
+      'the cache may be stale; writes to Vault are paused until the resources are listed again',
+      {
+        namespace: scope.namespace,
+      },
+    );
   }
 
   private isSettled(): boolean {

@@ -156,7 +156,7 @@ export abstract class ListWatchOperator extends FrameworkOperator {
           this.failed(resource, step);
         },
         malformed: () => {
-          this.watch.logger.warn('unreadable line in a watch; listing again', { kind });
+          this.watch.logger.warn('cannot parse a line of the watch; relisting', { kind });
           metrics.watchMalformedLines.inc({ kind });
         },
       },

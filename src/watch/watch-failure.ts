@@ -46,7 +46,7 @@ export function stepAfter(error: unknown): NextStep {
   }
   const wait = error.retryAfterMs === undefined ? {} : { waitMs: error.retryAfterMs };
   if (error instanceof ExpiredTokenError)
-    return { why: 'expired', relist: true, problem: saying('the list is never complete', error) };
+    return { why: 'expired', relist: true, problem: saying('the list cannot be completed', error) };
   switch (error.status) {
     case undefined:
       return { why: 'unreachable', relist: true, problem: saying('API server cannot be reached', error) };
@@ -64,21 +64,21 @@ export function stepAfter(error: unknown): NextStep {
       return {
         why: 'refused',
         relist: true,
-        problem: saying('API server refuses the credentials: check the kubeconfig or service account', error),
+        problem: saying('API server rejects the credentials: check the kubeconfig or service account', error),
       };
     case 403:
       return {
         why: 'refused',
         relist: true,
         forbidden: true,
-        problem: saying('RBAC does not allow to list and watch the kind: install the ClusterRole', error),
+        problem: saying('RBAC denies list and watch of the kind: install the ClusterRole', error),
       };
     default:
       return {
         why: 'refused',
         relist: true,
         ...wait,
-        problem: saying('API server refuses the watch', error),
+        problem: saying('API server rejects the watch', error),
       };
   }
 }

@@ -229,7 +229,7 @@ export class WatchLoop {
 
   private say({ why, problem }: NextStep): void {
     const { logger, resource, problems } = this.options;
-    if (problem === undefined) logger.debug('watch restarts', { resource: resource.plural, why });
+    if (problem === undefined) logger.debug('restarting the watch', { resource: resource.plural, why });
     else problems.met(resource.plural, problem);
   }
 }

@@ -22,7 +22,7 @@ export type WatchLine =
 /** No byte arrived within the limit. */
 export class WatchInactiveError extends Error {
   constructor() {
-    super('the watch went silent');
+    super('the watch received nothing within the inactivity limit');
     this.name = 'WatchInactiveError';
   }
 }
@@ -119,7 +119,7 @@ async function* chunksOf(
 /** The connection broke in the middle of the stream. */
 export class WatchCutError extends Error {
   constructor(operation: string) {
-    super(`${operation}: the connection was cut`);
+    super(`${operation}: the connection was closed`);
     this.name = 'WatchCutError';
   }
 }

@@ -159,7 +159,7 @@ export class ChaosFixture {
   /** As the replica writes it into the lease; undefined until it has said so. */
   identityOf(name: string): string | undefined {
     const lines = this.replicas.find((replica) => replica.name === name)?.program.lines ?? [];
-    const line = lines.find(({ msg }) => msg === 'standing by for the lease');
+    const line = lines.find(({ msg }) => msg === 'standing by until the lease can be acquired');
     return line === undefined ? undefined : String(line['identity']);
   }
 

@@ -12,7 +12,7 @@ export interface Target {
 export type Drift =
   'change a key' | 'add a key' | 'drop a key' | 'delete it' | 'delete the version' | 'write it anew';
 
-/** An item before it is encrypted. */
+/** An item before you encrypt it. */
 export interface PlannedItem extends Omit<Item, 'encryptedSecret'> {
   readonly value:
     | {

@@ -131,7 +131,7 @@ export class E2eServers {
     env: Readonly<Record<string, string>> = {},
   ): Promise<ChildProgram> {
     const program = this.spawnOperator(flags, env);
-    await program.logged('all resources are known; syncing begins');
+    await program.logged('initial list complete; starting to sync');
     return program;
   }
 

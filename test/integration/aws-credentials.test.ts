@@ -134,7 +134,7 @@ describe('a web identity token', () => {
     writeFileSync(join(folder, 'token'), 'jwt-1\njwt-2');
     const third = await startKms();
     await expect(third.decrypt()).rejects.toThrow(
-      /the web identity token holds a line break .* AWS_WEB_IDENTITY_TOKEN_FILE/,
+      /the web identity token contains a line break .* AWS_WEB_IDENTITY_TOKEN_FILE/,
     );
     expect(sts.requests.all.map(({ body }) => new URLSearchParams(body).get('WebIdentityToken'))).toEqual([
       'jwt-1',

@@ -147,8 +147,8 @@ describe('the credentials endpoint of a container', () => {
         /refused them: HTTP 403: check the pod identity association/,
       ],
       [400, '{"code":"a canary"}', /refused them: HTTP 400: check the pod identity association/],
-      [429, 'Too Many Requests. canary', /cannot give them now: HTTP 429$/],
-      [500, agent('InternalServerException'), /cannot give them now: InternalServerException \(HTTP 500\)$/],
+      [429, 'Too Many Requests. canary', /cannot issue them now: HTTP 429$/],
+      [500, agent('InternalServerException'), /cannot issue them now: InternalServerException \(HTTP 500\)$/],
     ])('is said to refuse with %s %s', async (status, body, message) => {
       answer = { status, body };
       const { kind, reason } = classifyCredentialsFailure(
@@ -174,7 +174,7 @@ describe('the credentials endpoint of a container', () => {
       for (const failure of failures) {
         expect(failure).toMatchObject({ failure: 'transient', code: 'CredentialsRefused' });
         expect(failure.message).toContain(
-          'KMS, which was not asked: the credentials endpoint ' +
+          'KMS, so no request was sent: the credentials endpoint ' +
             `127.0.0.1:${String(refusing.port)} refused them: AccessDeniedException (HTTP 400): `,
         );
       }
@@ -193,7 +193,7 @@ describe('the credentials endpoint of a container', () => {
         fixture.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
       );
       expect(failure.message).toMatch(
-        /the credentials endpoint 127\.0\.0\.1:\d+ refused them: AccessDeniedException .*; Vault was not asked$/,
+        /the credentials endpoint 127\.0\.0\.1:\d+ refused them: AccessDeniedException .*; no request was sent to Vault$/,
       );
       expect(vault.requests.all).toEqual([]);
       await fixture.close();

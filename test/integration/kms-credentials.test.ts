@@ -68,7 +68,7 @@ describe('a web identity that STS refuses', () => {
       reason: 'KmsUnavailable',
       code: 'CredentialsRefused',
       message: expect.stringMatching(
-        /KMS, which was not asked: AWS STS refused them: AccessDenied \(HTTP 403\): the trust policy of the role/,
+        /KMS, so no request was sent: AWS STS refused them: AccessDenied \(HTTP 403\): the trust policy of the role/,
       ) as unknown,
     });
     expect(sts.requests.all.length).toBeGreaterThan(0);
@@ -81,7 +81,7 @@ describe('a web identity that STS refuses', () => {
     [{ status: 400, code: 'InvalidIdentityToken' }, /InvalidIdentityToken.*no IAM identity provider/],
     [{ status: 400, code: 'ExpiredTokenException' }, /ExpiredTokenException.*has expired/],
     [{ status: 400, code: 'ValidationError' }, /ValidationError.*role of the operator's service account/],
-    [{ status: 500, code: 'InternalFailure' }, /AWS STS cannot give them now: InternalFailure \(HTTP 500\)/],
+    [{ status: 500, code: 'InternalFailure' }, /AWS STS cannot issue them now: InternalFailure \(HTTP 500\)/],
   ])('is not taken for a lack of credentials by the iam login: %j', async (how, message) => {
     refusal = how;
     const vault = await LoopbackServer.start((_seen, _request, response) => {
@@ -92,7 +92,7 @@ describe('a web identity that STS refuses', () => {
       fixture.session.request({ method: 'GET', path: 'kv/app', operation: 'read' }),
     );
     expect(failure.message).toMatch(message);
-    expect(failure.message).toMatch(/iam login: .*; Vault was not asked$/);
+    expect(failure.message).toMatch(/iam login: .*; no request was sent to Vault$/);
     expect(failure.message).not.toContain('canary');
     expect(vault.requests.all).toEqual([]);
     await fixture.close();

@@ -141,7 +141,7 @@ describe('KmsDecryptor against the KMS protocol', () => {
     kms.keys.delete(key.id);
     expect(await failureOf(encryptedSecret)).toMatchObject({
       code: 'AccessDenied',
-      message: expect.stringContaining(`asked in ${kms.region}`) as unknown,
+      message: expect.stringContaining(`went to KMS in ${kms.region}`) as unknown,
     });
   });
 

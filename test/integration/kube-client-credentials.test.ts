@@ -56,7 +56,7 @@ describe('credentials and trust of KubeClient', () => {
     await server.close();
     const rotated = await LoopbackServer.start(ok, { tls: await second.issue(), port });
     closing(rotated);
-    await expect(client.request('GET', '/2')).rejects.toThrow(/no answer from the API server \([A-Z_]+\)/);
+    await expect(client.request('GET', '/2')).rejects.toThrow(/no response from the API server \([A-Z_]+\)/);
     writeFileSync(join(directory, 'ca.crt'), second.cert);
     await client.request('GET', '/3');
     expect(rotated.requests.all.map(({ url }) => url)).toEqual(['/3']);

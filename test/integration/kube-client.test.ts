@@ -66,7 +66,7 @@ describe('KubeClient', () => {
     await expect(client.request('GET', '/api/v1/x')).rejects.toMatchObject({
       name: 'KubeError',
       status: undefined,
-      message: `GET /api/v1/x: no answer from the API server (${code})`,
+      message: `GET /api/v1/x: no response from the API server (${code})`,
     });
   });
 
@@ -86,7 +86,7 @@ describe('KubeClient', () => {
     const client = plain(server, { timeoutMs: 50 });
     for (const path of ['/none', '/half']) {
       await expect(client.request('GET', path)).rejects.toMatchObject({
-        message: `GET ${path}: no answer from the API server within 50 ms`,
+        message: `GET ${path}: no response from the API server within 50 ms`,
         status: undefined,
       });
     }
@@ -119,11 +119,11 @@ describe('KubeClient', () => {
     const server = await serve(() => undefined);
     const abort = new AbortController();
     const request = plain(server).request('GET', '/x', { signal: abort.signal });
-    const failure = expect(request).rejects.toThrow('GET /x: given up');
+    const failure = expect(request).rejects.toThrow('GET /x: cancelled');
     await until('the request', () => server.requests.all.length === 1);
     abort.abort();
     await failure;
-    await expect(plain(server).request('GET', '/x', { signal: abort.signal })).rejects.toThrow('given up');
+    await expect(plain(server).request('GET', '/x', { signal: abort.signal })).rejects.toThrow('cancelled');
   });
 
   it('refuses an answer that breaks off or is too large', async () => {
@@ -132,7 +132,7 @@ describe('KubeClient', () => {
       if (seen.url === '/broken') setImmediate(() => response.destroy());
     });
     await expect(plain(server).request('GET', '/broken')).rejects.toThrow(
-      "the API server's answer broke off",
+      "the API server's response was cut off",
     );
     await expect(plain(server, { maxAnswerBytes: 50 }).request('GET', '/large')).rejects.toThrow(
       'larger than 50',

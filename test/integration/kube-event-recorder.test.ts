@@ -161,7 +161,7 @@ describe('ApiEventRecorder', () => {
     for (const name of ['a', 'b', 'c', 'd']) recorder.normal(resource(name), 'SecretCreated', 'x');
     await recorder.drain();
     expect(events.size).toBe(2);
-    expect(logger.count('events dropped, too many wait for the API server')).toBe(1);
+    expect(logger.count('dropped events: too many are waiting for the API server')).toBe(1);
   });
 
   it('forgets the events it has not sent for longest', async () => {
@@ -179,7 +179,7 @@ describe('ApiEventRecorder', () => {
     for (const name of ['a', 'b']) recorder.normal(resource(name), 'SecretCreated', 'x');
     await recorder.drain();
     expect(logger.entries.map(({ message }) => message)).toEqual([
-      'RBAC does not allow to write events: update the ClusterRole',
+      'RBAC denies writing events: update the ClusterRole',
     ]);
     expect(server.requests.all).toHaveLength(2);
   });
@@ -217,7 +217,7 @@ describe('ApiEventRecorder', () => {
     recorder.normal(resource('b'), 'SecretCreated', 'x');
     await recorder.drain();
     expect([...events.values()].map(({ message }) => message)).toEqual(['x']);
-    expect(logger.count('events lost, the API server does not take them')).toBe(1);
+    expect(logger.count('lost events: the API server does not accept them')).toBe(1);
     expect(server.requests.all).toHaveLength(5);
   });
 

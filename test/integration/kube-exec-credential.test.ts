@@ -103,7 +103,7 @@ describe('a credential plugin', () => {
   it('that gives nothing but odd tokens is run again after pauses, and named', async () => {
     await start(true, 100);
     for (let second = 0; second < 30; second += 1) {
-      await expect(client.request('GET', '/x')).rejects.toThrow('that the credential plugin');
+      await expect(client.request('GET', '/x')).rejects.toThrow('the token from the credential plugin');
       await clock.advance(1_000);
     }
     expect(runs()).toBeGreaterThan(2);

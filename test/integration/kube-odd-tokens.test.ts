@@ -89,7 +89,7 @@ describe("a token of the kubeconfig's user", () => {
   });
 
   it.each(['abc\ndef', 'abc\u2019def'])(
-    'that no header can carry is named with its place: %j',
+    'that is not allowed in a header is named with its place: %j',
     async (token) => {
       const file = fileWith(token);
       const [fromFile, inline, plugin] = [
@@ -98,11 +98,11 @@ describe("a token of the kubeconfig's user", () => {
         await outcome({ exec: pluginGiving(token) }),
       ];
       expect(fromFile).toContain(
-        `the token in the file ${file} of the kubeconfig's user deployer holds a line break`,
+        `the token in the file ${file} of the kubeconfig's user deployer contains a line break`,
       );
-      expect(inline).toContain("the token of the kubeconfig's user deployer holds");
+      expect(inline).toContain("the token of the kubeconfig's user deployer contains");
       expect(plugin).toContain(
-        "the token that the credential plugin of the kubeconfig's user deployer gave holds",
+        "the token from the credential plugin of the kubeconfig's user deployer contains",
       );
       for (const message of [fromFile, inline, plugin]) expect(message).not.toMatch(/abc|def/);
       expect(server.requests.all).toEqual([]);

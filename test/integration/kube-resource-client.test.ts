@@ -57,7 +57,7 @@ describe('ApiResourceClient.fetch', () => {
     async (body) => {
       const { client, server } = await startClient(secret());
       server.faults.inject({ matches: () => true, action: { kind: 'answer', status: 200, body } });
-      await expect(client.fetch(KEY)).rejects.toThrow('the answer is not the object');
+      await expect(client.fetch(KEY)).rejects.toThrow('the response is not the object');
     },
   );
 });

@@ -24,7 +24,7 @@ it('waits for the missing role, and has one leader before and after an outage of
   const role = await fixture.kube.get('Role', 'vault', 'kms-vault-operator-leader-election');
   await fixture.kube.delete('Role', 'vault', 'kms-vault-operator-leader-election');
   const first = await fixture.start('first');
-  const { problem } = await first.program.logged('cannot use the lease; will try again');
+  const { problem } = await first.program.logged('cannot read or write the lease; will retry');
   expect(problem).toContain('apply manifests/rbac/leader-election-role.yaml');
   const second = await fixture.start('second');
   await fixture.applySecrets(NAMES, 'before');

@@ -77,7 +77,7 @@ describe('a proxy', () => {
 
   it.each([
     [403, 'it does not allow this host and port'],
-    [407, 'it asks for credentials'],
+    [407, 'it requires credentials'],
     [502, ''],
   ])('that answers %i is named as the one that refuses', async (status, hint) => {
     const { proxy, network } = await fixture();
@@ -156,7 +156,7 @@ describe('a proxy on the way to a plain HTTP peer', () => {
 
   it('that asks for credentials is named as the one that refuses, whoever asks', async () => {
     const { proxy, messages } = await failures(407);
-    const refusal = `the proxy ${proxy.host} refused the request (HTTP 407: it asks for credentials`;
+    const refusal = `the proxy ${proxy.host} refused the request (HTTP 407: it requires credentials`;
     for (const message of messages) expect(message).toContain(refusal);
   });
 

@@ -39,6 +39,8 @@ describe('an operator that is stopped', () => {
         ) > 0,
     );
     expect(await fixture.stop()).toBe(1);
-    expect(fixture.logger.entries.filter((entry) => entry.message.includes('given up'))).toHaveLength(1);
+    expect(
+      fixture.logger.entries.filter((entry) => entry.message.includes('cancelled requests')),
+    ).toHaveLength(1);
   }, 30_000);
 });

@@ -26,12 +26,12 @@ describe('a mount', () => {
     ['kv1/data/app', 'v2', 'K/V v1 mount, but kvSettings.engineVersion says v2'],
     ['plain/data/app', 'v2', 'K/V v1 mount'],
     ['kv2/data/app', 'v1', 'K/V v2 mount, but kvSettings.engineVersion says v1'],
-    ['kv2/app', 'v2', 'lacks data/'],
-    ['kv2/data', 'v2', 'lacks data/'],
-    ['kv2/metadata/app', 'v2', 'lacks data/'],
-    ['kv2/database/app', 'v2', 'lacks data/'],
+    ['kv2/app', 'v2', 'lacks the data/ segment'],
+    ['kv2/data', 'v2', 'lacks the data/ segment'],
+    ['kv2/metadata/app', 'v2', 'lacks the data/ segment'],
+    ['kv2/database/app', 'v2', 'lacks the data/ segment'],
     ['transit/keys/x', 'v1', 'mounted as transit'],
-    ['team/b/kv1', 'v1', 'the mount itself'],
+    ['team/b/kv1', 'v1', 'is only a mount'],
   ] as const)('that does not fit %s as %s is reported', async (path, engine, why) => {
     const error = await failureOf(fixture.store.open(path, engine));
     expect(error).toMatchObject({ failure: 'engine-mismatch', retry: 'resync', reason: 'EngineMismatch' });

@@ -111,7 +111,7 @@ describe('ldap', () => {
   it('says that the directory refuses the password', async () => {
     const fixture = fixtureOf('ldap', { ...RIGHT, VAULT_LDAP_PASSWORD: 'another' });
     expect((await failureOf(fixture.session.request(READ))).message).toContain(
-      'ldap operation failed: failed to bind as user; the LDAP server refuses user name and password',
+      'ldap operation failed: failed to bind as user; the LDAP server rejects the user name and password',
     );
     expect(await fixture.registry.metrics()).toContain(
       'vault_logins_total{method="ldap",result="refused"} 1',
@@ -196,12 +196,12 @@ describe('cert', () => {
     );
     expect(
       (await failureOf(fixtureOf('cert', {}, { hasCertificate: false }).session.request(READ))).message,
-    ).toContain('client certificate must be supplied; Vault got no client certificate');
+    ).toContain('client certificate must be supplied; Vault received no client certificate');
     const day = 24 * 60 * 60_000;
     const ago = (ms: number): Date => new Date(Date.now() - ms);
     show(await authority.issue({ commonName: 'operator', notBefore: ago(2 * day), notAfter: ago(day) }));
     expect((await failureOf(fixtureOf('cert', {}).session.request(READ))).message).toContain(
-      "failed to verify client's certificate; it is out of date",
+      "failed to verify client's certificate; it has expired",
     );
   });
 });

@@ -59,7 +59,7 @@ describe('logins', () => {
     expect((await failureOf(missing.session.request(READ))).message).toContain(join(folder, 'missing'));
     const bad = fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: join(folder, 'bad-jwt') });
     expect((await failureOf(bad.session.request(READ))).message).toContain(
-      'refused the login (HTTP 403: permission denied; the API server did not accept the token',
+      'refused the login (HTTP 403: permission denied; the API server rejected the token',
     );
   });
 

@@ -6,7 +6,7 @@ import { FakeClock } from '../support/fake-clock.js';
 import { failureOf, VaultFixture } from './vault-fixture.js';
 
 const READ = { method: 'GET', path: 'kv/app', operation: 'read' } as const;
-const LOST = 'the answer to an earlier login was lost: a secret id that is good for one use may be used up';
+const LOST = 'the response to an earlier login was lost: a single-use secret id may be used up already';
 
 /** What the gateway does with the next login: answers in the place of Vault, which may have been asked, or cuts. */
 type Fault = { readonly status: number; readonly body: string; readonly asked: boolean } | 'cut';

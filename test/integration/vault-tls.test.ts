@@ -127,7 +127,9 @@ describe('certificate authorities', () => {
 
     server.replaceCertificate(await other.issue());
     server.cutConnections();
-    expect((await failureOf(byFile.session.request(READ))).message).toContain('certificate is not accepted');
+    expect((await failureOf(byFile.session.request(READ))).message).toContain(
+      "cannot verify Vault's certificate",
+    );
     publish('two', other.cert);
     await works(byFile);
     await works(byPath);
@@ -182,7 +184,9 @@ describe('certificate authorities', () => {
     const fixture = fixtureOf({ caCertFile });
     await works(fixture);
     writeFileSync(caCertFile, other.cert);
-    expect((await failureOf(fixture.session.request(READ))).message).toContain('certificate is not accepted');
+    expect((await failureOf(fixture.session.request(READ))).message).toContain(
+      "cannot verify Vault's certificate",
+    );
   });
 });
 

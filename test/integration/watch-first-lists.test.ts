@@ -72,7 +72,7 @@ describe('the first lists of SecretOperator', () => {
     const warnings = parts.logger.entries.filter(({ level }) => level === 'warn');
     expect(warnings.map(({ facts }) => facts.namespace)).toEqual(['b']);
     expect(freshness.problem()).toBeUndefined();
-    expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
+    expect(freshness.note()).toBe('the API server denies the list in b: not synced');
     expect(await synced(parts)).toEqual({
       'KMSVaultSecret a': 1,
       'KMSVaultSecret b': 0,

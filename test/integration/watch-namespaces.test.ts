@@ -45,12 +45,12 @@ it('syncs a watched namespace although another is forbidden, and that one as soo
   expect(await fixture.vault.read('kv/b')).toBeUndefined();
   const freshness = fixture.container.resolve<Freshness>(TOKENS.freshness);
   await eventually('ready', () => freshness.problem() === undefined);
-  expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
+  expect(freshness.note()).toBe('the API server denies the list in b: not synced');
   const scrape = async (): Promise<string> =>
     await fixture.container.resolve<Registry>(TOKENS.registry).metrics();
   expect(await scrape()).toContain('watch_synced{kind="KMSVaultSecret",namespace="b"} 0');
   expect(await scrape()).toContain('watch_synced{kind="KMSVaultSecret",namespace="a"} 1');
-  const refusals = fixture.logger.entries.filter(({ message }) => message.startsWith('RBAC does not allow'));
+  const refusals = fixture.logger.entries.filter(({ message }) => message.startsWith('RBAC denies'));
   expect(refusals.map(({ facts }) => facts?.namespace)).toEqual(['b']);
   lift();
   await fixture.inVault('kv/b', { value: 'plain' }, 60_000);

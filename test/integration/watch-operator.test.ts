@@ -10,7 +10,7 @@ afterEach(closeAll);
 describe('ListWatchOperator', () => {
   it.each([
     [404, 'API server does not know the kind: install the CRDs'],
-    [403, 'RBAC does not allow to list and watch the kind: install the ClusterRole'],
+    [403, 'RBAC denies to list and watch the kind: install the ClusterRole'],
     [401, 'API server refuses the credentials: check the kubeconfig or service account'],
   ])('logs once what a %i means, retries, and logs the recovery', async (status, message) => {
     const api = await startApi('a');

@@ -45,7 +45,7 @@ it('a standby whose watches died without a sound takes over and writes nothing o
   await fixture.applySecrets(NAMES, 'old');
   await fixture.inVault(NAMES, 'old');
   const standby = await fixture.start('standby');
-  await standby.program.logged('all resources are known; standing by');
+  await standby.program.logged('initial list complete; standing by');
   fixture.servers.kubernetes.halfOpenWatches();
   await editElsewhere('new');
   const since = fixture.servers.vault.requests.all.length;
@@ -69,7 +69,7 @@ it('a single replica that was stopped and goes on writes nothing of what it knew
   // Longer than a stall must be to be noticed, and than a sync period: everything is due at once.
   await eventually('a long stop', () => performance.now() > stoppedAt + 8_000);
   only.program.signal('SIGCONT');
-  await only.program.logged('the process did not run for a while; listing again');
+  await only.program.logged('the process was suspended; relisting all resources');
   await fixture.inVault(NAMES, 'new', TIMEOUT_MS);
   await looksAt(only, since);
   expect(writesOf(only, since)).toEqual([]);

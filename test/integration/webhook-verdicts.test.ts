@@ -90,11 +90,11 @@ describe('the webhook, asked about a new resource', () => {
         'spec.path "secret/app" lacks the data/ segment of K/V v2; put it behind the mount, such as "secret/data/app"; ' +
         'key "plain": encryptedSecret is not base64; give the base64 of the ciphertext, with its padding; ' +
         'keys "foreign", "broken": KMS rejected the ciphertext or its encryption context; encrypt the value again ' +
-        'with exactly the context that applies here, or correct secretContext; ' +
+        'with exactly this encryption context, or correct secretContext; ' +
         'key "binary": the decrypted value is not UTF-8 text, which Vault cannot hold; encode the value as text ' +
-        'before it is encrypted; ' +
-        'key "huge": a ciphertext has 1 to 6144 bytes; this one has 6145 bytes; give the whole ciphertext, and ' +
-        'nothing but it',
+        'before you encrypt it; ' +
+        'key "huge": a ciphertext has 1 to 6144 bytes; this one has 6145 bytes; set encryptedSecret to ' +
+        'the complete ciphertext and nothing else',
     );
     const seen = JSON.stringify([status, fixture.logger.entries, await fixture.metrics()]);
     expect(seen).not.toContain(secret);

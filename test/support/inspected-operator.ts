@@ -7,7 +7,7 @@ import { TOKENS } from '../../src/tokens.js';
 import { parseOperatorCommand } from '../../src/config/operator-config.js';
 import { secretVariables } from '../../src/config/secret-variables.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
-import { guardProcess } from '../../src/process-guard.js';
+import { guardProcess } from '../../src/program/process-guard.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import { answerParent } from './memory-inspection.js';
 

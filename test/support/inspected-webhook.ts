@@ -4,7 +4,7 @@ import { patternProblem } from '../../src/api/allowed-paths.js';
 import { createWebhookContainer } from '../../src/composition/webhook-container.js';
 import { secretVariables } from '../../src/config/secret-variables.js';
 import { parseWebhookCommand } from '../../src/config/webhook-config.js';
-import { guardProcess } from '../../src/process-guard.js';
+import { guardProcess } from '../../src/program/process-guard.js';
 import type { WebhookProgram } from '../../src/program/webhook-program.js';
 import { TOKENS } from '../../src/tokens.js';
 import { answerParent } from './memory-inspection.js';

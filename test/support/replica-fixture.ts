@@ -71,7 +71,9 @@ export class ReplicaFixture {
         VAULT_TOKEN: vaultToken,
       },
     );
-    const { identity = '' } = elects ? await program.logged('standing by for the lease') : {};
+    const { identity = '' } = elects
+      ? await program.logged('standing by until the lease can be acquired')
+      : {};
     const metrics = await program.address('serving metrics');
     const health = await program.address('serving health');
     const replica: Replica = {
@@ -94,7 +96,7 @@ export class ReplicaFixture {
         const lease = await this.kube.get('Lease', 'vault', LEASE);
         const found = this.replicas.find(({ identity }) => identity === lease?.spec?.holderIdentity);
         if (found === undefined || found === except || !found.program.running) return undefined;
-        return found.program.lines.some(({ msg }) => msg === 'all resources are known; syncing begins')
+        return found.program.lines.some(({ msg }) => msg === 'initial list complete; starting to sync')
           ? found
           : undefined;
       },

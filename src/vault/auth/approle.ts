@@ -11,7 +11,7 @@ const REFUSALS: LoginRefusals = {
     { text: 'source address', advice: 'the role or the secret id is bound to other addresses' },
   ],
   // `isUserLocked` in vault/request_handling.go.
-  denied: 'Vault has locked the role id out after refused logins',
+  denied: 'Vault has locked the role id after failed logins',
 };
 
 /** A role id and a secret id. */

@@ -3,14 +3,14 @@ import { endpointProblem, postLogin } from '../login.js';
 import type { LoginRefusals } from '../login-refusals.js';
 
 const NO_CERTIFICATE =
-  'Vault got no client certificate: a proxy or load balancer ends TLS before it, or its listener has tls_disable_client_certs';
+  'Vault received no client certificate: a proxy or load balancer terminates TLS in front of it, or its listener sets tls_disable_client_certs';
 
 /** From Vault's `builtin/credential/cert/path_login.go`. */
 const REFUSALS: LoginRefusals = {
   known: [
     {
       text: 'invalid certificate or no client certificate supplied',
-      advice: 'no role has the authority of the client certificate, or Vault has no such role',
+      advice: 'no role trusts the issuer of the client certificate, or Vault has no such role',
     },
     {
       text: 'no chain matching all constraints could be found for this login certificate',
@@ -42,7 +42,7 @@ export const certMethod: VaultAuthMethod = {
   connectionProblem: ({ address, clientCertFile, clientKeyFile }) => {
     const asked = '--vault-authentication-method=cert';
     if (address.startsWith('http:')) {
-      return `${asked} needs https in VAULT_ADDR or VAULT_AGENT_ADDR: plain http shows no client certificate`;
+      return `${asked} needs https in VAULT_ADDR or VAULT_AGENT_ADDR: plain http carries no client certificate`;
     }
     // One without the other is reported elsewhere.
     return clientCertFile === undefined && clientKeyFile === undefined

@@ -17,10 +17,10 @@ const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 const REFUSALS: LoginRefusals = {
   known: [
     { text: 'error validating X-Vault-AWS-IAM-Server-ID header', advice: 'check VAULT_IAM_SERVER_ID' },
-    { text: 'error making upstream request', advice: 'Vault cannot ask STS, or STS refuses the request' },
+    { text: 'error making upstream request', advice: 'Vault cannot reach STS, or STS rejects the request' },
     {
       text: 'error looking up full ARN of entity',
-      advice: 'Vault cannot ask IAM about the principal, or may not',
+      advice: 'Vault cannot look up the principal in IAM, or has no permission to',
       isOutage: true,
     },
     { text: 'entry for role', advice: 'Vault has no such role' },
@@ -42,7 +42,7 @@ type Values = Readonly<Record<string, string>>;
 /** A signed `GetCallerIdentity` that Vault sends to STS to identify the caller. */
 export const iamMethod: VaultAuthMethod = {
   name: 'iam',
-  description: 'A signed `sts:GetCallerIdentity` request, which Vault sends to AWS to learn the identity.',
+  description: 'A signed `sts:GetCallerIdentity` request, which Vault sends to AWS to verify the identity.',
   variables: [
     {
       name: 'VAULT_IAM_AWS_ACCESS_KEY_ID',
@@ -68,12 +68,14 @@ export const iamMethod: VaultAuthMethod = {
       name: 'VAULT_IAM_SERVER_ID',
       description: 'signed as X-Vault-AWS-IAM-Server-ID',
       check: (value) =>
-        /^[\u0021-\u007e]+$/.test(value) ? undefined : 'contains characters that no header has',
+        /^[\u0021-\u007e]+$/.test(value)
+          ? undefined
+          : 'contains characters that are not allowed in an HTTP header',
     },
     {
       name: 'AWS_STS_REGIONAL_ENDPOINTS',
       description:
-        'set to "regional" to sign for the host of the region, also where AWS has a global one; only then FIPS and dual stack count, too',
+        'set to "regional" to sign for the regional host even where AWS has a global one; FIPS and dual stack apply only then',
     },
   ],
   create: (values, deps) => {
@@ -164,7 +166,7 @@ function credentialsOf(values: Values, { aws, agents }: AuthenticatorDeps): () =
       const why =
         kind === 'none'
           ? `${reason}; provide them as for KMS, or set VAULT_IAM_AWS_ACCESS_KEY_ID`
-          : `${reason}; Vault was not asked`;
+          : `${reason}; no request was sent to Vault`;
       throw new VaultError('unavailable', `no AWS credentials for the iam login: ${why}`, {
         operation: 'login',
       });

@@ -20,7 +20,7 @@ const REFUSALS: LoginRefusals = {
     { text: 'error validating token' },
     {
       text: 'error validating claims',
-      advice: 'the claims of the token are not those that the role is bound to',
+      advice: 'the claims of the token do not match those that the role is bound to',
     },
     {
       text: 'audience claim found in JWT but no audiences bound to the role',

@@ -24,9 +24,9 @@ const REFUSALS: LoginRefusals = {
   ],
   // Bound addresses, an invalid signature, and any failure of the token review.
   denied:
-    'the API server did not accept the token for the audience of the role, or Vault cannot reach it or may not ask it ' +
-    'about tokens, or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not verify ' +
-    'with pem_keys of the auth method; the log of Vault tells which at level debug',
+    'the API server rejected the token for the audience of the role, or Vault cannot reach it or is not allowed to ' +
+    'review tokens, or the role is bound to other addresses (token_bound_cidrs), or the signature of the token does not ' +
+    "verify with pem_keys of the auth method; Vault's log at level debug says which",
 };
 
 /** The pod's service-account token, read at every login because the kubelet rotates it. */

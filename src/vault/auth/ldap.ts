@@ -7,7 +7,7 @@ const REFUSALS: LoginRefusals = {
   known: [
     {
       text: 'ldap operation failed: failed to bind as user',
-      advice: 'the LDAP server refuses user name and password, or Vault cannot find the user there',
+      advice: 'the LDAP server rejects the user name and password, or Vault cannot find the user there',
     },
     {
       text: 'ldap operation failed: failed to re-bind with the BindDN user',
@@ -15,7 +15,7 @@ const REFUSALS: LoginRefusals = {
     },
     {
       text: 'ldap operation failed: failed to connect to LDAP server',
-      advice: 'Vault cannot reach it',
+      advice: 'Vault cannot reach the LDAP server',
       isOutage: true,
     },
     { text: 'error connecting to host', advice: 'Vault cannot reach the LDAP server', isOutage: true },
@@ -28,7 +28,7 @@ const REFUSALS: LoginRefusals = {
     { text: 'auth method not configured' },
     { text: 'ldap backend not configured' },
   ],
-  denied: 'Vault has locked the user out, or the auth method is bound to other addresses',
+  denied: 'Vault has locked the user after failed logins, or the auth method is bound to other addresses',
 };
 
 /** User name and password of a directory. The user name becomes part of the path and is escaped. */

@@ -6,7 +6,7 @@ import { VaultError } from '../vault-error.js';
 /** A token from the environment: there is no login, the token is only looked up. */
 export const tokenMethod: VaultAuthMethod = {
   name: 'token',
-  description: 'A token that somebody else created.',
+  description: 'An existing token.',
   variables: [
     {
       name: 'VAULT_TOKEN',
@@ -15,7 +15,8 @@ export const tokenMethod: VaultAuthMethod = {
       secret: true,
       mayBeEmpty: true,
       trimmed: true,
-      check: (value) => (HEADER_SAFE.test(value) ? undefined : 'contains characters that no token has'),
+      check: (value) =>
+        HEADER_SAFE.test(value) ? undefined : 'contains characters that are not allowed in a token',
     },
   ],
   create: (values, { client }) => {
@@ -51,7 +52,7 @@ async function agentsToken(api: TokenApi, signal?: AbortSignal): Promise<VaultTo
   const seen = await api.lookUp('', signal);
   if (seen === 'dead') {
     const message =
-      'VAULT_TOKEN is empty, and nothing adds a valid token on the way to Vault: set it, or let VAULT_ADDR name a ' +
+      'VAULT_TOKEN is empty, and no Vault Agent or Proxy adds a valid token: set it, or point VAULT_ADDR at a ' +
       'Vault Agent or Proxy with use_auto_auth_token that has logged in';
     // The Agent adds nothing until its own login succeeds; nothing of ours was refused.
     throw new VaultError('unavailable', message, { status: 403, operation: 'login' });

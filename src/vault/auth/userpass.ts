@@ -5,7 +5,7 @@ import type { LoginRefusals } from '../login-refusals.js';
 /** From Vault's `builtin/credential/userpass/path_login.go`, and `isUserLocked` in vault/request_handling.go. */
 const REFUSALS: LoginRefusals = {
   known: [{ text: 'invalid username or password' }],
-  denied: 'Vault has locked the user out after refused logins, or the user is bound to other addresses',
+  denied: 'Vault has locked the user after failed logins, or the user is bound to other addresses',
 };
 
 /** User name and password. The user name becomes part of the path and is escaped. */

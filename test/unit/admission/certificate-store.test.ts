@@ -134,7 +134,7 @@ describe('CertificateStore', () => {
 
   it('begins without a pair and is ready once there is one', async () => {
     await start();
-    expect(store.problem()).toBe('no usable certificate yet');
+    expect(store.problem()).toBe('no valid serving certificate has been loaded yet');
     expect(logger.entries.map(({ level }) => level)).toEqual(['error']);
     write(first);
     await poll();
@@ -156,7 +156,7 @@ describe('CertificateStore', () => {
     write(await authority.issue({ notAfter: new Date(NOW.getTime() + 5_000) }));
     await start();
     for (let seconds = 0; seconds < 7; seconds += 1) await poll();
-    expect(store.problem()).toBe('the certificate has expired');
+    expect(store.problem()).toBe('the serving certificate has expired');
     expect(logger.entries.filter(({ level }) => level === 'error')).toHaveLength(1);
     write(second);
     await poll();

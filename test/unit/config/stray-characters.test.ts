@@ -230,10 +230,10 @@ describe('variables that a library reads from the environment of the process', (
 
 describe('values that the Go operator did not read', () => {
   it.each([
-    ['AWS_EC2_METADATA_DISABLED', '1', 'the metadata service of the node may give credentials'],
-    ['AWS_MAX_ATTEMPTS', '0', 'requests to STS are sent three times at most'],
-    ['AWS_RETRY_MODE', 'none', '"standard" counts'],
-    ['AWS_DEFAULTS_MODE', 'fast', "the SDK's own default counts"],
+    ['AWS_EC2_METADATA_DISABLED', '1', "credentials of the node's metadata service are used"],
+    ['AWS_MAX_ATTEMPTS', '0', 'a request to STS is attempted three times at most'],
+    ['AWS_RETRY_MODE', 'none', '"standard" applies'],
+    ['AWS_DEFAULTS_MODE', 'fast', "the SDK's default applies"],
     ['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE', '6', 'over IPv4'],
   ])('are ignored with one warning, and taken from the SDK: %s=%s', (name, value, what) => {
     const env: Record<string, string | undefined> = { [name]: value };

@@ -135,7 +135,7 @@ describe('loadKubeConfig', () => {
 
   it.each<[string, string, RegExp]>([
     ['YAML that is none', 'a: [b\n c: d: canary', /is not valid YAML, see line \d+$/],
-    ['a text', 'canary', /holds no configuration$/],
+    ['a text', 'canary', /contains no configuration$/],
     ['nothing', '', /is not valid YAML$/],
     [
       'no current-context',
@@ -189,9 +189,9 @@ describe('loadKubeConfig', () => {
     [
       'KUBECONFIG',
       { environment: { KUBECONFIG: '/nowhere/a' } },
-      /^KUBECONFIG names no file that exists: \/nowhere\/a$/,
+      /^none of the files in KUBECONFIG exists: \/nowhere\/a$/,
     ],
-    ['nothing at all', {}, /give --kubeconfig or KUBECONFIG/],
+    ['nothing at all', {}, /set --kubeconfig or KUBECONFIG/],
   ])('says which file is missing: %s', (_what, sources, message) => {
     expect(() => load(sources)).toThrow(message);
   });

@@ -165,7 +165,7 @@ describe('what is missing', () => {
     [
       'a permission',
       403,
-      'RBAC does not allow to get, create and update the lease 39a50047.patoarvizu.dev in the namespace vault',
+      'RBAC denies to get, create and update the lease 39a50047.patoarvizu.dev in the namespace vault',
     ],
     ['credentials', 401, 'the API server does not accept the credentials'],
     ['an answer', 500, 'the API server answers 500'],

@@ -258,14 +258,14 @@ describe('wiringFaults', () => {
       OPERATOR,
       [...CONTAINER, 'args'],
       ['--enable-leader-election', '--leader-election-namespace=apps'],
-      `${AT_OPERATOR}: ${OPERATOR} may not update leases in apps`,
+      `${AT_OPERATOR}: ${OPERATOR} has no permission to update leases in apps`,
     ],
     [
       'ClusterRoleBinding',
       OPERATOR,
       ['subjects', 0, 'namespace'],
       'x',
-      `${AT_OPERATOR}: ${OPERATOR} may not watch kmsvaultsecrets in all namespaces`,
+      `${AT_OPERATOR}: ${OPERATOR} has no permission to watch kmsvaultsecrets in all namespaces`,
     ],
   ])('finds in %s %s at %j the value %j: %s', (kind, name, path, value, fault) => {
     expect(broken(kind, name, path, value)).toContain(fault);
@@ -279,7 +279,7 @@ describe('wiringFaults', () => {
     const { template } = operator?.['spec'] as { template: { spec: { containers: { args: string[] }[] } } };
     template.spec.containers[0]?.args.push('--watch-namespace=default,apps');
     expect(wiringFaults(objects)).toEqual([
-      `${AT_OPERATOR}: ${OPERATOR} may not watch kmsvaultsecrets in apps`,
+      `${AT_OPERATOR}: ${OPERATOR} has no permission to watch kmsvaultsecrets in apps`,
     ]);
   });
 

@@ -173,7 +173,7 @@ describe('SecretReconciler', () => {
   it('reports nothing for a resource that is abandoned because the operator stops', async () => {
     fixture.secret('x', { secrets: [item('a', 'one')] });
     fixture.kms.decrypt = () =>
-      Promise.reject(new KmsError('transient', 'Abandoned', 'the request was given up'));
+      Promise.reject(new KmsError('transient', 'Abandoned', 'the request was cancelled'));
     expect(await fixture.reconcile('x')).toEqual({ result: 'abandoned' });
     expect(fixture.ready('x')).toBeUndefined();
     expect(fixture.events).toEqual([]);

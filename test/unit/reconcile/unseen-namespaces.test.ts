@@ -125,7 +125,7 @@ describe.each(['v1', 'v2'] as const)('on %s, while a watched namespace cannot be
       fixture.delete(SECRET_KIND, 'first');
       if (how === 'with the finalizer') {
         await fixture.reconcile('first', 'edit');
-        expect(fixture.events.at(-1)?.message).toContain('goes over to default/next');
+        expect(fixture.events.at(-1)?.message).toContain('default/next has the same path');
       }
       await fixture.reconcile('next', 'edit');
       expect(fixture.values(path, engine)).toEqual({ a: 'next' });

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { beforeFirstByte } from '../../../src/runtime/fence.js';
+import { beforeFirstByte } from '../../../src/runtime/before-first-byte.js';
 
 describe('beforeFirstByte', () => {
   let server: Server;

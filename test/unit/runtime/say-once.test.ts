@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { SayOnce } from '../../../src/runtime/say-once.js';
+import { SayOnce } from '../../../src/runtime/log-once.js';
 
 describe('SayOnce', () => {
   it('takes a topic for news once, until its state changes', () => {

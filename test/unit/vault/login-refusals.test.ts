@@ -69,7 +69,7 @@ describe('a refused login', () => {
     [
       iamMethod,
       'error making upstream request: received error code 403 from STS: 5ecret',
-      'error making upstream request; Vault cannot ask STS, or STS refuses the request',
+      'error making upstream request; Vault cannot reach STS, or STS rejects the request',
     ],
     [
       iamMethod,
@@ -89,24 +89,24 @@ describe('a refused login', () => {
     [
       jwtMethod,
       'error validating claims: claim "env" does not match any associated bound claim values',
-      'error validating claims; the claims of the token are not those that the role is bound to',
+      'error validating claims; the claims of the token do not match those that the role is bound to',
     ],
     [jwtMethod, 'role "5ecret" could not be found', 'role could not be found; Vault has no such role'],
     [
       ldapMethod,
       'ldap operation failed: failed to bind as user',
-      'ldap operation failed: failed to bind as user; the LDAP server refuses user name and password, or Vault cannot find the user there',
+      'ldap operation failed: failed to bind as user; the LDAP server rejects the user name and password, or Vault cannot find the user there',
     ],
     [
       certMethod,
       'no client certificate found',
-      'no client certificate found; Vault got no client certificate: a proxy or load balancer ends TLS before it, or its listener has tls_disable_client_certs',
+      'no client certificate found; Vault received no client certificate: a proxy or load balancer terminates TLS in front of it, or its listener sets tls_disable_client_certs',
     ],
     [
       certMethod,
       // As OpenBao has it.
       'invalid certificate or no client certificate supplied; additionally got errors during verification: <nil>',
-      'invalid certificate or no client certificate supplied; no role has the authority of the client certificate, or Vault has no such role',
+      'invalid certificate or no client certificate supplied; no role trusts the issuer of the client certificate, or Vault has no such role',
     ],
   ])('of $name with %s says %s', async (method, text, expected) => {
     const { failure, message } = await refusal(method, errors('another', text));
@@ -132,13 +132,13 @@ describe('a refused login', () => {
     const denied = errors('permission denied');
     const bare = await refusal(kubernetesMethod, denied, 403);
     expect(bare.failure).toBe('forbidden');
-    expect(bare.message).toContain('HTTP 403: permission denied; the API server did not accept the token');
-    for (const cause of ['token_bound_cidrs', 'signature', 'cannot reach it or may not ask it']) {
+    expect(bare.message).toContain('HTTP 403: permission denied; the API server rejected the token');
+    for (const cause of ['token_bound_cidrs', 'signature', 'cannot reach it or is not allowed']) {
       expect(bare.message).toContain(cause);
     }
-    expect((await refusal(ldapMethod, denied, 403)).message).toContain('locked the user out');
-    expect((await refusal(userpassMethod, denied, 403)).message).toContain('locked the user out');
-    expect((await refusal(appRoleMethod, denied, 403)).message).toContain('locked the role id out');
+    expect((await refusal(ldapMethod, denied, 403)).message).toContain('locked the user');
+    expect((await refusal(userpassMethod, denied, 403)).message).toContain('locked the user');
+    expect((await refusal(appRoleMethod, denied, 403)).message).toContain('locked the role id');
     expect((await refusal(appRoleMethod, denied, 403)).message).not.toContain('API server');
     const more = errors('permission denied: 5ecret');
     expect((await refusal(kubernetesMethod, more, 403)).message).not.toContain('API server');
@@ -169,7 +169,7 @@ describe('a login that Vault could not check', () => {
       400,
       'error looking up full ARN of entity &{aws 5ecret}: RequestError: send request failed',
       iamMethod,
-      'error looking up full ARN of entity; Vault cannot ask IAM',
+      'error looking up full ARN of entity; Vault cannot look up the principal in IAM',
     ],
     [
       400,

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 
 import { REASONS } from '../../../src/api/reasons.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
-import { LoginRest } from '../../../src/vault/login-rest.js';
+import { LoginRest } from '../../../src/vault/login-cooldown.js';
 import { VaultError, type VaultFailure } from '../../../src/vault/vault-error.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { RecordingLogger } from '../../support/loggers.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { notNow, wasNotBegun } from '../../../src/vault/not-now.js';
+import { notNow, wasNotBegun } from '../../../src/vault/temporary-refusal.js';
 
 const errors = (...texts: string[]): string => JSON.stringify({ errors: texts });
 const UPGRADE = ' from non-versioned to versioned data. This backend will be unavailable for a brief period';

@@ -16,11 +16,11 @@ describe('redirectTarget', () => {
 
   it.each([
     ['http://vault.example:8200/v1/kv/data/app', 'from https to http'],
-    ['ftp://vault.example/x', 'something else than http'],
-    ['file:///etc/passwd', 'something else than http'],
+    ['ftp://vault.example/x', 'neither http'],
+    ['file:///etc/passwd', 'neither http'],
     ['https://user:pw@other.example/v1/x', 'with credentials'],
-    ['https://', 'without a usable address'],
-    [undefined, 'without a usable address'],
+    ['https://', 'without a valid address'],
+    [undefined, 'without a valid address'],
   ])('refuses %s', (location, why) => {
     expect(redirectTarget({ headers: { location } }, FROM, false)).toEqual({
       problem: expect.stringContaining(why) as unknown,

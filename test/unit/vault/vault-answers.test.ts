@@ -58,7 +58,7 @@ describe('knownReason', () => {
 describe('refusal', () => {
   it.each([
     [403, errors('1 error occurred'), 'write', 'forbidden', 'create or update kv/app'],
-    [404, errors('no handler for route "kv/app"'), 'read', 'mount-gone', 'no mount for kv/app'],
+    [404, errors('no handler for route "kv/app"'), 'read', 'mount-gone', 'a mount for kv/app'],
     [404, errors('namespace not found'), 'read', 'rejected', 'check VAULT_NAMESPACE'],
     [400, errors('s3cret'), 'write', 'rejected', 'Vault rejected the write of kv/app (HTTP 400)'],
     [413, errors('http: request body too large'), 'write', 'rejected', 'max_request_size'],

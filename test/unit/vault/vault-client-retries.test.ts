@@ -53,7 +53,9 @@ describe('attempts of VaultClient', () => {
     'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   ])('reports a rejected certificate at once, without another attempt: %s', async (code) => {
     const failed = await fixture.outcome(fixture.client([coded(code)]).request(READ));
-    expect(failed).toMatchObject({ message: expect.stringContaining(`not accepted (${code})`) as unknown });
+    expect(failed).toMatchObject({
+      message: expect.stringContaining(`cannot verify Vault's certificate (${code})`) as unknown,
+    });
     expect(fixture.sent).toHaveLength(1);
   });
 

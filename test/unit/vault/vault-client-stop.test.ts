@@ -63,7 +63,7 @@ describe('VaultClient when it must not send', () => {
     expect(await read).toBeInstanceOf(VaultError);
   });
 
-  it('makes no further attempt while the operator stops', async () => {
+  it('makes no further attempt while the operator is shutting down', async () => {
     const stopping = new AbortController();
     const failed = fixture.outcome(
       fixture.client([{ status: 503 }], { stopping: stopping.signal }).request(READ),
@@ -100,7 +100,7 @@ describe('VaultClient when it must not send', () => {
     expect([fixture.sent.length, fixture.clock.waiting.length]).toEqual([1, 0]);
   });
 
-  it('starts no look-up, login or renewal while the operator stops, but finishes a redirected write', async () => {
+  it('starts no look-up, login or renewal while the operator is shutting down, but finishes a redirected write', async () => {
     const location = 'https://active.example:8200/v1/kv/app';
     const redirect = { status: 307, headers: { location } };
     for (const operation of ['login', 'token_lookup', 'token_renew', 'mount_lookup'] as const) {
@@ -124,7 +124,7 @@ describe('VaultClient when it must not send', () => {
     const failed = fixture.outcome(fixture.client(['hang']).request({ ...READ, signal: caller.signal }));
     await settled();
     caller.abort();
-    expect(await failed).toMatchObject({ message: expect.stringContaining('given up') as unknown });
+    expect(await failed).toMatchObject({ message: expect.stringContaining('was cancelled') as unknown });
     expect(fixture.sent).toHaveLength(1);
   });
 });

@@ -25,7 +25,7 @@ describe('VaultClient', () => {
     const failed = await fixture.outcome(fixture.client([{ status, text }]).request(READ));
     expect(failed).toMatchObject({
       failure: 'unavailable',
-      message: expect.stringContaining('not Vault') as unknown,
+      message: expect.stringContaining('did not come from Vault') as unknown,
     });
     expect((failed as Error).message).not.toContain('s3cret');
     expect(fixture.sent).toHaveLength(1);

@@ -106,7 +106,7 @@ describe('logins of VaultSession', () => {
     await session.stop();
     expect(fixture.vault.count('token_revoke')).toBe(revocations);
     expect(fixture.clock.waiting).toEqual([]);
-    await expect(session.request(READ)).rejects.toThrow('the operator stops');
+    await expect(session.request(READ)).rejects.toThrow('the operator is shutting down');
     expect(fixture.authenticator.logins).toBe(1);
   });
 

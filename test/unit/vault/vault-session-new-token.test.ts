@@ -73,7 +73,7 @@ describe('VaultSession with a token that is not replicated yet', () => {
     await fixture.clock.advance(60_000);
     fixture.vault.answer = () => ({ status: 403, text: JSON.stringify({ errors: ['permission denied'] }) });
     stopping.abort();
-    await expect(session.request(READ)).rejects.toThrow('the operator stops');
+    await expect(session.request(READ)).rejects.toThrow('the operator is shutting down');
     expect(fixture.clock.waiting).toEqual([]);
     await session.stop();
     expect(fixture.vault.seen.map(({ operation }) => operation)).toEqual(['read', 'token_revoke']);

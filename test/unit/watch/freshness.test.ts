@@ -138,7 +138,7 @@ describe('Freshness', () => {
     freshness.listing(partials);
     freshness.listed(secrets);
     expect(open(freshness)).toBe(false);
-    expect(freshness.problem()).toBe('not listed completely');
+    expect(freshness.problem()).toBe('the list of resources is not complete');
     expect(await gauge()).toEqual([1, 0]);
     freshness.listed(partials);
     expect(open(freshness)).toBe(true);
@@ -245,14 +245,14 @@ describe('Freshness', () => {
       }
     };
     refuse('b');
-    expect(freshness.problem()).toBe('not listed completely in a, b');
+    expect(freshness.problem()).toBe('the list of resources is not complete in a, b');
     refuse('a');
-    expect(freshness.problem()).toBe('not listed completely in a, b');
+    expect(freshness.problem()).toBe('the list of resources is not complete in a, b');
     listAll(freshness, 'a');
     expect(freshness.problem()).toBeUndefined();
-    expect(freshness.note()).toBe('the API server refuses to list in b: not synced');
+    expect(freshness.note()).toBe('the API server denies the list in b: not synced');
     for (const watch of watchesOf('b')) freshness.failed(watch, false);
-    expect(freshness.problem()).toBe('not listed completely in b');
+    expect(freshness.problem()).toBe('the list of resources is not complete in b');
   });
 
   it('lets a namespace begin once the others have had the time to answer: they may own its paths', async () => {
@@ -276,8 +276,10 @@ describe('Freshness', () => {
       freshness.beat();
     }
     const messages = (): string[] => logger.entries.map(({ message }) => message);
-    expect(messages()).toEqual(['not listed completely; nothing is written to Vault from what may be old']);
+    expect(messages()).toEqual([
+      'the cache may be stale; writes to Vault are paused until the resources are listed again',
+    ]);
     listAll(freshness);
-    expect(messages().slice(1)).toEqual(['listed completely again; writing goes on']);
+    expect(messages().slice(1)).toEqual(['the cache is current again; writes to Vault resume']);
   });
 });
