@@ -1,6 +1,6 @@
 import { onEndSignal, pendingSignals } from './early-signals.js';
 
-// Loaded by itself, and not as a static import, which would be read and parsed before the handlers stand.
+// Not a static import: that would be loaded and parsed before the signal handlers are installed.
 const { runOperator } = await import('./operator.js');
 await pendingSignals();
 await runOperator(onEndSignal);

@@ -1,3 +1,4 @@
+import type { BuildInfo } from './config.js';
 import { parseBool } from './values.js';
 
 /** One flag of a program. Values are text here; each program parses its own. */
@@ -83,4 +84,13 @@ export function helpText(program: string, purpose: string, specs: readonly FlagS
     lines.push(`        ${spec.description}${shown === undefined ? '' : ` (default ${shown})`}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+export function versionText(program: string, build: BuildInfo): string {
+  return `${program} ${build.version} (commit ${build.commit}, Node ${process.version})\n`;
+}
+
+/** One line per problem, whatever the command line contains. */
+export function faultText(program: string, faults: readonly string[]): string {
+  return faults.map((fault) => `${program}: ${fault.replace(/[\r\n]+/g, ' ')}\n`).join('');
 }

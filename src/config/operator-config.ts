@@ -1,7 +1,6 @@
 import type {
   AuthConfig,
   AuthMethodSpec,
-  BuildInfo,
   CommandLine,
   ConfigRules,
   Environment,
@@ -9,7 +8,7 @@ import type {
   VariableSpec,
 } from './config.js';
 import { FaultList, nonEmpty } from './fault-list.js';
-import { type FlagSpec, helpText, parseFlags } from './flags.js';
+import { faultText, type FlagSpec, helpText, parseFlags, versionText } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
 import { endsWithLineBreak, withoutStrayCharacters } from './stray-characters.js';
@@ -148,15 +147,6 @@ export function parseOperatorCommand(
   return faults.faults.length > 0
     ? { action: 'print', text: faultText(PROGRAM, faults.faults), exitCode: 2 }
     : { action: 'run', config: deepFreeze(config) };
-}
-
-export function versionText(program: string, build: BuildInfo): string {
-  return `${program} ${build.version} (commit ${build.commit}, Node ${process.version})\n`;
-}
-
-/** One line per problem, whatever the command line contains. */
-export function faultText(program: string, faults: readonly string[]): string {
-  return faults.map((fault) => `${program}: ${fault.replace(/[\r\n]+/g, ' ')}\n`).join('');
 }
 
 function authConfig(

@@ -1,8 +1,7 @@
 import type { CommandLine, ConfigRules, Environment, WebhookConfig } from './config.js';
 import { FaultList, nonEmpty } from './fault-list.js';
-import { type FlagSpec, helpText, parseFlags } from './flags.js';
+import { faultText, type FlagSpec, helpText, parseFlags, versionText } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
-import { faultText, versionText } from './operator-config.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
 import { withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze, parseAddress, parseChoice } from './values.js';

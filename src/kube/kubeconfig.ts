@@ -3,6 +3,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 
+import { StartupError } from '../runtime/startup-error.js';
 import { NO_HEADER, tokenFileOf } from './api-credentials.js';
 import { isRecord } from './status-body.js';
 
@@ -22,7 +23,7 @@ export interface KubeConfigSources {
 }
 
 /** No usable configuration; the message says what to do. */
-export class KubeConfigError extends Error {
+export class KubeConfigError extends StartupError {
   constructor(message: string) {
     super(message);
     this.name = 'KubeConfigError';

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 
 import type { ListenAddress } from '../config/config.js';
 import { closeIdleBeyond } from '../runtime/idle-connections.js';
+import { StartupError } from '../runtime/startup-error.js';
 import type { Logger } from './logger.js';
 
 const LIMITS = {
@@ -94,7 +95,7 @@ export function text(status: number, body: string): Answer {
 }
 
 /** An address that cannot be bound; the message names it and says what to do. */
-export class ListenError extends Error {
+export class ListenError extends StartupError {
   constructor({ host, port }: ListenAddress, code: string) {
     super(
       `cannot listen on ${host}:${String(port)} (${code}): free the address, or change the flag that sets it`,

@@ -1,5 +1,5 @@
-import { printable } from './api/printable.js';
-import type { Logger } from './observability/logger.js';
+import { printable } from '../api/printable.js';
+import type { Logger } from '../observability/logger.js';
 
 /**
  * Prevents a running process from exposing its memory or environment: SIGUSR1 opens no inspector, a process report
