@@ -82,7 +82,7 @@ export const TOKENS = {
   ownership: Symbol('PathOwnership'),
   entitlement: Symbol('Entitlement'),
   claims: Symbol('PathClaims'),
-  lostPlaces: Symbol('LostPlaces'),
+  lostPaths: Symbol('LostPaths'),
   unseenOwners: Symbol('UnseenOwners'),
   announcer: Symbol('Announcer'),
   transport: Symbol('VaultTransport'),

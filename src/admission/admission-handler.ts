@@ -15,7 +15,7 @@ import {
   weighBody,
 } from './admission-review.js';
 import { TooManyReviews } from './item-check.js';
-import { ByteBudget, CallerGone, overloaded, readBody, RequestProblem } from './request-body.js';
+import { ByteBudget, ClientDisconnected, overloaded, readBody, RequestProblem } from './request-body.js';
 import type { ResourceReviewer } from './resource-reviewer.js';
 import { reviewTimeoutMs } from './review-timeout.js';
 
@@ -61,7 +61,7 @@ export class AdmissionHandler {
       const body = await this.review(request, deadline.signal);
       this.send(response, 200, { 'content-type': 'application/json' }, body);
     } catch (error) {
-      if (error instanceof CallerGone) response.destroy();
+      if (error instanceof ClientDisconnected) response.destroy();
       else this.refuse(response, error);
     } finally {
       deadline.dispose();

@@ -5,7 +5,7 @@ import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import type { Clock } from '../runtime/clock.js';
 import { type FilesSeen, LastGoodFiles } from '../runtime/last-good-files.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { TOKENS } from '../tokens.js';
 import { type ServingCertificate, servingCertificate } from './serving-certificate.js';
 
@@ -21,7 +21,7 @@ export class CertificateStore implements ReadinessCheck {
   /** The readiness check. */
   readonly name = 'certificate';
   private readonly files: LastGoodFiles<ServingCertificate>;
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
   private cancelPoll: (() => void) | undefined;
   private running = false;
 
@@ -63,9 +63,9 @@ export class CertificateStore implements ReadinessCheck {
   private poll(use: (pair: ServingCertificate) => void): void {
     const seen = this.files.read();
     if (seen.outcome === 'new') this.changed(seen.value, use);
-    else if (seen.outcome === 'same') this.said.over('problem');
-    else this.complain(seen);
-    this.sayExpiry();
+    else if (seen.outcome === 'same') this.said.clear('problem');
+    else this.logProblem(seen);
+    this.logExpiry();
     if (!this.running) return;
     this.cancelPoll = this.clock.setTimer(POLL_MS, () => {
       this.poll(use);
@@ -75,16 +75,16 @@ export class CertificateStore implements ReadinessCheck {
   private changed(pair: ServingCertificate, use: (pair: ServingCertificate) => void): void {
     const { certFile, logger, metrics } = this;
     use(pair);
-    this.said.over('problem');
-    this.said.over('expiry');
+    this.said.clear('problem');
+    this.said.clear('expiry');
     metrics.certificateReloads.inc({ result: 'success' });
     metrics.certificateExpiry.set(pair.notAfter.getTime() / 1_000);
     logger.info('serving certificate loaded', { certFile, notAfter: pair.notAfter });
   }
 
   /** Logged once per state of the files. */
-  private complain({ problem, file, state }: Extract<FilesSeen<unknown>, { outcome: 'bad' }>): void {
-    if (!this.said.isNews('problem', state)) return;
+  private logProblem({ problem, file, state }: Extract<FilesSeen<unknown>, { outcome: 'bad' }>): void {
+    if (!this.said.isNew('problem', state)) return;
     this.metrics.certificateReloads.inc({ result: 'failure' });
     const { certFile, keyFile } = this;
     const facts = { certFile, keyFile, problem: file === undefined ? problem : `${file} ${problem}` };
@@ -98,8 +98,8 @@ export class CertificateStore implements ReadinessCheck {
     }
   }
 
-  private sayExpiry(): void {
-    if (this.current === undefined || this.problem() === undefined || !this.said.isNews('expiry')) return;
+  private logExpiry(): void {
+    if (this.current === undefined || this.problem() === undefined || !this.said.isNew('expiry')) return;
     const { notAfter } = this.current;
     this.logger.error('the serving certificate has expired; its files contain no valid one', { notAfter });
   }

@@ -89,7 +89,7 @@ export class ItemCheck {
         try {
           if (cause !== undefined) throw cause;
           const { endsWithLineBreak } = await this.inspector.inspect({ ...item, owner }, giveUp.signal);
-          if (endsWithLineBreak) outcomes.tellOfLineBreak(index);
+          if (endsWithLineBreak) outcomes.noteLineBreak(index);
         } catch (error) {
           if (!(error instanceof KmsError)) throw error;
           if (error.isOutage) {
@@ -134,7 +134,7 @@ class Outcomes implements CheckedItems {
     this.outcomes[index] = number;
   }
 
-  tellOfLineBreak(index: number): void {
+  noteLineBreak(index: number): void {
     this.outcomes[index] = LINE_BREAK;
   }
 

@@ -14,8 +14,8 @@ export class RequestProblem extends Error {
 }
 
 /** The client has closed the connection; there is nobody to answer. */
-export class CallerGone extends Error {
-  override readonly name = 'CallerGone';
+export class ClientDisconnected extends Error {
+  override readonly name = 'ClientDisconnected';
 }
 
 /** A budget of bytes that all requests in flight share. */
@@ -43,12 +43,12 @@ export function overloaded(): RequestProblem {
 }
 
 /**
- * Reads a body. Its bytes are taken from the budget; the caller returns `taken.bytes`, also after a failure.
+ * Reads a body. Its bytes are accepted from the budget; the caller returns `accepted.bytes`, also after a failure.
  * Excess bytes are read and discarded, so that the client sees the answer; the server's request timeout limits
  * this.
  *
  * @throws RequestProblem 413 or 503.
- * @throws CallerGone when the connection ends before the body does.
+ * @throws ClientDisconnected when the connection ends before the body does.
  */
 export function readBody(
   request: IncomingMessage,
@@ -73,7 +73,7 @@ export function readBody(
       }
     };
     const gone = (): void => {
-      fail(new CallerGone('the connection closed before the body was complete'));
+      fail(new ClientDisconnected('the connection closed before the body was complete'));
     };
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
       fail(tooLarge(maxBytes));

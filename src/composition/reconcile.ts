@@ -9,7 +9,7 @@ import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../reconcile/key-decryption.js';
 import { KvWriter } from '../reconcile/kv-writer.js';
 import { PartialReconciler } from '../reconcile/partial-reconciler.js';
-import { LostPlaces } from '../reconcile/lost-places.js';
+import { LostPaths } from '../reconcile/lost-paths.js';
 import { PathClaims } from '../reconcile/path-claims.js';
 import { PathOwnership } from '../reconcile/path-ownership.js';
 import { Reconciler } from '../reconcile/reconciler.js';
@@ -39,7 +39,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.ownership, PathOwnership],
   [TOKENS.entitlement, Entitlement],
   [TOKENS.claims, PathClaims],
-  [TOKENS.lostPlaces, LostPlaces],
+  [TOKENS.lostPaths, LostPaths],
   [TOKENS.unseenOwners, UnseenOwners],
   [TOKENS.announcer, Announcer],
 ];

@@ -17,7 +17,7 @@ import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { TOKENS } from '../tokens.js';
 import { KmsError } from './kms-error.js';
 import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
-import { lightenStack } from './lean-stack.js';
+import { removeIdleMiddleware } from './sdk-middleware.js';
 import { wipeAnswers } from './wiped-answers.js';
 
 /** Decrypt takes milliseconds; AWS advises short timeouts and retries. The SDK's default is 300 s. */
@@ -88,7 +88,7 @@ export class AwsKmsApi implements KmsApi {
     if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
     if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
     this.client = new KMSClient(config);
-    lightenStack(this.client);
+    removeIdleMiddleware(this.client);
     countAttempts(this.client, metrics);
     this.watchRequests(requestHandler);
     classifyFailures(this.client);

@@ -45,7 +45,7 @@ interface Flight {
 const RESYNC_SHARE = 1 / 4;
 
 /** Has slots for work, some of which only waits for a quota. */
-export interface PlaceLender {
+export interface WorkerLender {
   /** Whether an edit is in process. */
   readonly isEditing: boolean;
   /** @param owners the number of owners that wait now. */
@@ -80,7 +80,7 @@ export class KmsDecryptor implements Decryptor {
     /** Aborted when the shutdown starts: requests that wait for a quota are cancelled. */
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
     /** Notified how many owners wait for a KMS quota; absent in the webhook. */
-    @inject(TOKENS.queue, { isOptional: true }) private readonly lender?: PlaceLender,
+    @inject(TOKENS.queue, { isOptional: true }) private readonly lender?: WorkerLender,
   ) {
     this.pacer = new RequestPacer(clock);
     this.spareTries = this.maxSpareTries;

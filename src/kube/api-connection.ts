@@ -12,7 +12,7 @@ import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
 import type { ConnectionLimits } from '../runtime/connector.js';
-import { beforeFirstByte } from '../runtime/fence.js';
+import { beforeFirstByte } from '../runtime/before-first-byte.js';
 import { withoutFinalDot } from '../runtime/host-name.js';
 import { ProxyError, proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { TOKENS } from '../tokens.js';
@@ -31,7 +31,7 @@ const SILENT_MS = 5_000;
 const SOCKS_ATTEMPT_MS = 5_000;
 
 /** Settings from the environment in addition to a kubeconfig. */
-export interface Surroundings {
+export interface NetworkSettings {
   /** The proxy for a URL from the environment; a proxy in the kubeconfig takes precedence. */
   proxyFor?(url: URL): string | undefined;
   /** PEM roots in addition to those of the kubeconfig; called for every connection. */
@@ -68,7 +68,7 @@ export class ApiConnection {
 
   constructor(
     @inject(TOKENS.kubeConfig) readonly kubeConfig: KubeConfig,
-    @inject(TOKENS.agents) private readonly surroundings: Surroundings = {},
+    @inject(TOKENS.agents) private readonly network: NetworkSettings = {},
     @inject(TOKENS.clock) clock?: Pick<Clock, 'monotonicMs'>,
     @inject(TOKENS.connectionLimits, { isOptional: true }) private readonly limits: ConnectionLimits = {},
     /** How long a reused connection may stay silent after a read before a new one is tried, in milliseconds. */
@@ -94,13 +94,13 @@ export class ApiConnection {
     const secrets = credentials.unchanged() ?? (await whileWanted(credentials.read(), request));
     const answer = await this.attempt(request, secrets);
     if (secrets.run === undefined) return answer;
-    const isWorthIt = credentials.mayHelpAgain(secrets, answer.statusCode);
+    const isWorthIt = credentials.refreshRejected(secrets, answer.statusCode);
     if (!(await whileWanted(isWorthIt, request))) return answer;
     // 401 means that nothing was done yet, so the request can be sent again.
     answer.resume();
     const others = await whileWanted(credentials.read(), request);
     const second = await this.attempt(request, others);
-    if (second.statusCode !== 401) await credentials.mayHelpAgain(others, second.statusCode);
+    if (second.statusCode !== 401) await credentials.refreshRejected(others, second.statusCode);
     return second;
   }
 
@@ -131,7 +131,7 @@ export class ApiConnection {
   }
 
   private extraRoots(): readonly string[] {
-    return this.surroundings.extraRoots?.() ?? [];
+    return this.network.extraRoots?.() ?? [];
   }
 
   private send(request: ApiRequest, secrets: ConnectionSecrets): Promise<ApiAnswer> {
@@ -225,7 +225,7 @@ export class ApiConnection {
       },
       servername,
       rejectUnauthorized,
-      proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.surroundings.proxyFor?.(url),
+      proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.network.proxyFor?.(url),
       limits: this.limits,
     });
     this.made = { tls, context, pool };

@@ -74,7 +74,7 @@ export class ApiCredentials {
   }
 
   /** @returns whether a request that was answered with `status` may succeed with other credentials. */
-  async mayHelpAgain({ run }: ConnectionSecrets, status = 0): Promise<boolean> {
+  async refreshRejected({ run }: ConnectionSecrets, status = 0): Promise<boolean> {
     if (run === undefined) return false;
     if (status === 401) return await this.exec.refused(run);
     // A 5xx does not show whether the credential was checked.

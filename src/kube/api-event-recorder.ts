@@ -9,7 +9,7 @@ import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
 import { onAbort, sharedAbort } from '../runtime/abort.js';
 import { RecentMap } from '../runtime/recent-map.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { TokenBucket } from '../runtime/token-bucket.js';
 import { namedWaitMs } from '../runtime/wait-limits.js';
 import { TOKENS } from '../tokens.js';
@@ -67,7 +67,7 @@ export class ApiEventRecorder implements EventRecorder {
   private readonly budget: { readonly burst: number; readonly refillMs: number };
   private readonly maxQueued: number;
   private sending: Promise<void> | undefined;
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
   /** Aborted when a drain runs out of time. */
   private readonly givenUp = sharedAbort();
 
@@ -209,7 +209,7 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   /** Where RBAC allows only creating events, a repeat gets its own name. */
-  private async createAnew(event: Waiting, collection: string): Promise<void> {
+  private async createAgain(event: Waiting, collection: string): Promise<void> {
     const name = eventName(event.resource.metadata.name, randomBytes(8).toString('hex'));
     const { signal } = this.givenUp;
     await this.client.request('POST', collection, { body: this.bodyOf(event, name), signal });
@@ -230,7 +230,7 @@ export class ApiEventRecorder implements EventRecorder {
       seen = await patch({ lastTimestamp: eventTime(event.last) });
     } catch (error) {
       if (!(error instanceof KubeError) || error.status !== 403) throw error;
-      await this.createAnew(event, collection);
+      await this.createAgain(event, collection);
       return;
     }
     const before = isRecord(seen) && typeof seen.count === 'number' ? seen.count : 0;
@@ -267,6 +267,6 @@ export class ApiEventRecorder implements EventRecorder {
   }
 
   private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
-    if (this.said.isNews(id)) this.logger.warn(message, facts);
+    if (this.said.isNew(id)) this.logger.warn(message, facts);
   }
 }

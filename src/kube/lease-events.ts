@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from '../observability/logger.js';
 import type { Clock } from '../runtime/clock.js';
 import { onAbort, sharedAbort } from '../runtime/abort.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { eventBody } from './event-body.js';
 import { eventMessage, eventName } from './event-text.js';
 import type { KubeClient } from './kube-client.js';
@@ -28,7 +28,7 @@ export interface LeaseEventsOptions {
 export class LeaseEvents {
   private readonly pending = new Set<Promise<void>>();
   private readonly givenUp = sharedAbort();
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
 
   constructor(private readonly options: LeaseEventsOptions) {}
 
@@ -65,7 +65,7 @@ export class LeaseEvents {
     try {
       await client.request('POST', path, { body, timeoutMs: TIMEOUT_MS, signal: this.givenUp.signal });
     } catch (error) {
-      if (!this.said.isNews('refused')) return;
+      if (!this.said.isNew('refused')) return;
       logger.warn('cannot write events on the lease', {
         detail: error instanceof KubeError ? error.message : 'unexpected failure',
       });

@@ -1,5 +1,5 @@
 import type { Logger } from '../observability/logger.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { KubeError } from './kube-error.js';
 import { LEASE_NAME } from './lease-client.js';
 
@@ -23,13 +23,13 @@ export function leaseProblem(error: unknown, namespace: string): string {
 
 /** Logs once why the lease cannot be used, until the cause changes or is solved. */
 export class LeaseProblems {
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
 
   constructor(private readonly options: { readonly logger: Logger; readonly namespace: string }) {}
 
   met(error: unknown, leading: boolean): void {
     const problem = leaseProblem(error, this.options.namespace);
-    if (!this.said.isNews(LEASE_NAME, problem)) return;
+    if (!this.said.isNew(LEASE_NAME, problem)) return;
     this.options.logger.error('cannot read or write the lease; will retry', {
       problem,
       leading,
@@ -38,6 +38,6 @@ export class LeaseProblems {
   }
 
   solved(): void {
-    if (this.said.over(LEASE_NAME)) this.options.logger.info('can read and write the lease again');
+    if (this.said.clear(LEASE_NAME)) this.options.logger.info('can read and write the lease again');
   }
 }

@@ -4,7 +4,7 @@ import { API_VERSION, DELETE_FINALIZER, GROUP, type Kind, PLURALS, VERSION } fro
 import { keyString, type ResourceKey, type ResourceRef } from '../api/resource-key.js';
 import type { Resource } from '../api/resources.js';
 import type { Logger } from '../observability/logger.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { TOKENS } from '../tokens.js';
 import { DroppedFields } from './dropped-fields.js';
 import { type KubeClient, MERGE_PATCH } from './kube-client.js';
@@ -22,7 +22,7 @@ type Change = { readonly body: Record<string, unknown> } | 'nothing';
 @injectable()
 export class ApiResourceClient implements ResourceClient {
   private readonly dropped = new DroppedFields();
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
 
   constructor(
     @inject(TOKENS.kubeClient) private readonly client: KubeClient,
@@ -145,7 +145,7 @@ export class ApiResourceClient implements ResourceClient {
   }
 
   private once(id: string, message: string, facts: Readonly<Record<string, unknown>>): void {
-    if (this.said.isNews(id)) this.logger.warn(message, facts);
+    if (this.said.isNew(id)) this.logger.warn(message, facts);
   }
 
   /** @throws KubeError when the answer is not the requested object. */

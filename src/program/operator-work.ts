@@ -30,7 +30,7 @@ export class OperatorWork {
   ) {
     freshness.onChange(() => {
       queue.wake();
-      this.sayWhenListed();
+      this.logWhenListed();
     });
   }
 
@@ -73,7 +73,7 @@ export class OperatorWork {
     this.saidWorking = false;
     this.queue.start(this.process);
     this.resync.start();
-    this.sayWhenListed();
+    this.logWhenListed();
   }
 
   /** Another replica may lead from now on: starts no more work; requests in flight were aborted already. */
@@ -86,7 +86,7 @@ export class OperatorWork {
   private readonly process: Processor = (key, priority) =>
     this.reconciler.reconcile(key, priority, this.givingUp);
 
-  private sayWhenListed(): void {
+  private logWhenListed(): void {
     if (!this.freshness.allFresh()) return;
     const leads = this.elector?.isLeading() !== false;
     if (leads && !this.saidWorking) {

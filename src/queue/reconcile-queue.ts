@@ -158,8 +158,8 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   private pump(): void {
-    while (this.state === 'running' && this.hasPlaceFor('edit')) {
-      const next = this.lanes.take(this.hasPlaceFor('resync') ? undefined : 'edit');
+    while (this.state === 'running' && this.hasWorkerFor('edit')) {
+      const next = this.lanes.take(this.hasWorkerFor('resync') ? undefined : 'edit');
       if (next === undefined) return;
       if (this.freshness?.mayProcess(next.key) === false) {
         this.held.set(keyString(next.key), next);
@@ -172,7 +172,7 @@ export class ReconcileQueue implements WorkQueue {
     }
   }
 
-  private hasPlaceFor(priority: Priority): boolean {
+  private hasWorkerFor(priority: Priority): boolean {
     const { concurrency, edits } = this;
     const lent = Math.min(this.lent, concurrency * MAX_LENT[priority]);
     const share = Math.floor(concurrency * EDIT_SHARE);

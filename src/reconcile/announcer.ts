@@ -1,13 +1,14 @@
 import { inject, injectable } from 'tsyringe';
 
-import { printable } from '../api/printable.js';
+import { listNames, printable } from '../api/printable.js';
 import { type NormalEventReason, type WarningEventReason, warningOf } from '../api/reasons.js';
-import type { Resource } from '../api/resources.js';
+import type { KMSVaultSecret, Resource } from '../api/resources.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
 import type { Finding } from '../queue/outcome.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { KeyFailure } from './key-failure.js';
+import { qualifiedName } from './path-ownership.js';
 
 /** A warning that is still true is repeated after this time: the API server drops events after an hour. */
 const REPEAT_AFTER_MS = 30 * 60 * 1000;
@@ -78,4 +79,12 @@ export function warningsOf(findings: readonly Finding[], failures: readonly KeyF
     warnings.push({ reason, message: `Error ${verb} key ${printable(key)}: ${message}` });
   }
   return warnings;
+}
+
+/** The warning on the owner of a path that other resources have as well. */
+export function conflictWarnings(path: string, rivals: readonly KMSVaultSecret[]): Warning[] {
+  if (rivals.length === 0) return [];
+  const names = listNames(rivals.map(qualifiedName));
+  const message = `only this resource, the oldest one, is written to ${path}; also there: ${names}`;
+  return [{ reason: 'PathConflict', message }];
 }

@@ -148,7 +148,7 @@ function keepAll(places: readonly Place[], why: string): DeletionPlan {
 }
 
 /** The `vault` command that deletes the value of a place. */
-export function byHand({ path, engine }: Place): string {
+export function manualDeleteCommand({ path, engine }: Place): string {
   const name = engine === 'v2' ? path.replace('/data/', '/') : path;
   const quoted = /^[\w./-]+$/.test(name) ? name : `'${printable(name).replaceAll("'", String.raw`'\''`)}'`;
   return engine === 'v2' ? `vault kv metadata delete ${quoted}` : `vault delete ${quoted}`;

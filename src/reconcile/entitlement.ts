@@ -72,7 +72,7 @@ export class Entitlement {
   isEntitled(secret: KMSVaultSecret, place: Place): boolean {
     const { namespace, name, uid } = secret.metadata;
     const latest = this.cache.secret(namespace, name);
-    if (latest === undefined || !stillWants(latest, uid, place)) return false;
+    if (latest === undefined || !stillTargets(latest, uid, place)) return false;
     if (!this.allowedPaths.allows(place.path, namespace)) return false;
     return this.ownership.claim(place.path, latest).owner.metadata.uid === uid;
   }
@@ -99,7 +99,7 @@ export class Entitlement {
 }
 
 /** Whether this object, as it is now, exists and names the place. */
-export function stillWants(latest: KMSVaultSecret, uid: string, place: Place): boolean {
+export function stillTargets(latest: KMSVaultSecret, uid: string, place: Place): boolean {
   const { metadata } = latest;
   return (
     metadata.uid === uid && metadata.deletionTimestamp === undefined && samePlace(placeOf(latest), place)

@@ -15,7 +15,12 @@ import type { KvSecret, KvStore, SendGuard } from '../vault/kv-store.js';
 import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
 import type { CacheView } from './cache-view.js';
-import { byHand, type DeletionPlanner, type DeletionPlan, type KeptPlace } from './deletion-planner.js';
+import {
+  manualDeleteCommand,
+  type DeletionPlanner,
+  type DeletionPlan,
+  type KeptPlace,
+} from './deletion-planner.js';
 import type { Entitlement } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import type { Place } from './place.js';
@@ -37,10 +42,10 @@ const AFTER_FAILED_REMOVAL: Readonly<
 };
 
 /** Another resource names the place and takes its value over. */
-class HeirError extends Error {
-  constructor(readonly heir: KMSVaultSecret) {
+class SuccessorError extends Error {
+  constructor(readonly successor: KMSVaultSecret) {
     super('another resource has the same path');
-    this.name = 'HeirError';
+    this.name = 'SuccessorError';
   }
 }
 
@@ -85,7 +90,7 @@ export class FinalizerHandler {
       plan = await this.planner.plan(fresh, signal);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      return await this.waitToTell(fresh, error);
+      return await this.retryPlanning(fresh, error);
     }
     if (plan.kind === 'keep') return await this.release(fresh, plan.why, plan.kept);
     return await this.remove(fresh, plan, work, signal);
@@ -103,7 +108,7 @@ export class FinalizerHandler {
     const guard = (): void => {
       work.assertFresh();
       const heir = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
-      if (heir !== undefined) throw new HeirError(heir);
+      if (heir !== undefined) throw new SuccessorError(heir);
       begun = true;
     };
     try {
@@ -113,13 +118,13 @@ export class FinalizerHandler {
       verdict = await this.check.look(secret, place, kv, signal);
       if (verdict.do === 'remove') await this.removeValue(secret, place, kv, { guard, signal });
     } catch (error) {
-      if (error instanceof HeirError) {
-        const heir = qualifiedName(error.heir);
+      if (error instanceof SuccessorError) {
+        const heir = qualifiedName(error.successor);
         this.unseenOwners.note(place);
         const why = `${heir} has the same path, ${place.path}, and takes it over`;
         return await this.release(secret, why, kept);
       }
-      if (error instanceof KmsError) return await this.waitToTell(secret, error);
+      if (error instanceof KmsError) return await this.retryPlanning(secret, error);
       if (!(error instanceof VaultError)) throw error;
       return await this.notRemoved(secret, place.path, kept, error, signal);
     } finally {
@@ -128,7 +133,7 @@ export class FinalizerHandler {
       if (begun && entitlement.isTaken(secret, place)) entitlement.handOver(secret, place);
     }
     if (verdict.do === 'keep') {
-      this.sayKept(secret, [{ place, why: verdict.why }, ...kept]);
+      this.reportKept(secret, [{ place, why: verdict.why }, ...kept]);
       return await this.releaseFinalizer(secret);
     }
     this.memory.noteDeleted(uid);
@@ -137,7 +142,7 @@ export class FinalizerHandler {
         ? `Deleted ${place.path} from Vault`
         : `${place.path} no longer exists in Vault`;
     this.announcer.normal(secret, 'SecretDeleted', message);
-    this.sayKept(secret, kept);
+    this.reportKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
 
@@ -158,7 +163,7 @@ export class FinalizerHandler {
       });
     } catch (error) {
       const refused = error instanceof VaultError && error.hadNoEffect;
-      if (!(error instanceof HeirError)) await this.check.failed(secret, place, !sent || refused);
+      if (!(error instanceof SuccessorError)) await this.check.failed(secret, place, !sent || refused);
       throw error;
     }
   }
@@ -185,14 +190,14 @@ export class FinalizerHandler {
     return await this.wait(secret, `${path} ${stays}: ${error.message}${byHand}`, error);
   }
 
-  private async waitToTell(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {
+  private async retryPlanning(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {
     return await this.wait(secret, `cannot determine yet what it wrote to Vault: ${error.message}`, error);
   }
 
   /** Keeps the resource, reports why, and tries again. */
   private async wait(secret: KMSVaultSecret, message: string, error: OperatorError): Promise<Outcome> {
     this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
-    await this.sayDeleting(secret, message);
+    await this.reportDeleting(secret, message);
     return failed(message, error.retryAfterMs);
   }
 
@@ -211,13 +216,13 @@ export class FinalizerHandler {
     kept: readonly KeptPlace[] = [],
   ): Promise<Outcome> {
     this.announcer.normal(secret, 'SecretKept', `Nothing was deleted from Vault: ${why}`);
-    this.sayKept(secret, kept);
+    this.reportKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
 
-  private sayKept(secret: KMSVaultSecret, kept: readonly KeptPlace[]): void {
+  private reportKept(secret: KMSVaultSecret, kept: readonly KeptPlace[]): void {
     for (const { place, why } of kept) {
-      const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${byHand(place)}`;
+      const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${manualDeleteCommand(place)}`;
       this.announcer.normal(secret, 'SecretKept', message);
     }
   }
@@ -230,11 +235,11 @@ export class FinalizerHandler {
     }
     const message = `the operator is not allowed to remove the finalizer ${DELETE_FINALIZER}: grant it patch on kmsvaultsecrets`;
     this.announcer.warnings(secret, [{ reason: 'DeletionFailed', message }]);
-    await this.sayDeleting(secret, message);
+    await this.reportDeleting(secret, message);
     return failed(message);
   }
 
-  private async sayDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
+  private async reportDeleting(secret: KMSVaultSecret, message: string): Promise<void> {
     await this.client.updateStatus(refOf(secret), (current, latest) =>
       statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.clock.now()),
     );

@@ -14,7 +14,8 @@ import { inputsHash } from './inputs-hash.js';
 import { qualifiedName } from './path-ownership.js';
 import { placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
-import type { SyncMemory, SyncState } from './sync-memory.js';
+import type { SyncState } from './place-record.js';
+import type { SyncMemory } from './sync-memory.js';
 
 /**
  * Reconciles a `PartialKMSVaultSecret`: its status and its deletion. A partial is never written on its own; with

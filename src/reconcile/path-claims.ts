@@ -7,7 +7,7 @@ import type { ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading } from '../vault/kv-store.js';
 import type { Announcer } from './announcer.js';
-import { stillWants, SupersededError } from './entitlement.js';
+import { stillTargets, SupersededError } from './entitlement.js';
 import { type Place, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
@@ -49,7 +49,7 @@ export class PathClaims {
     let claim = claimOf(request, reading);
     let wanted = true;
     await client.updateStatus(refOf(secret), (current, latest) => {
-      wanted = stillWants(latest as KMSVaultSecret, uid, place);
+      wanted = stillTargets(latest as KMSVaultSecret, uid, place);
       const standing = readClaim(current?.claim);
       if (!wanted) return current ?? {};
       if (standing !== undefined && samePlace(claimedPlace(standing), place)) {
@@ -59,12 +59,12 @@ export class PathClaims {
       return { ...current, claim };
     });
     if (!wanted) throw new SupersededError();
-    this.sayGivenUp(secret, place, memory.claim(uid) ?? readClaim(secret.status?.claim));
+    this.reportAbandonedClaim(secret, place, memory.claim(uid) ?? readClaim(secret.status?.claim));
     memory.noteClaim(uid, claim);
   }
 
   /** Reports that a claim on another place is given up: that place will not be touched any more. */
-  sayGivenUp(secret: KMSVaultSecret, place: Place, claim: ClaimedPath | undefined): void {
+  reportAbandonedClaim(secret: KMSVaultSecret, place: Place, claim: ClaimedPath | undefined): void {
     if (claim === undefined || claim.path === place.path) return;
     const message =
       `The path changed to ${place.path}; a value that may have been written to ` +

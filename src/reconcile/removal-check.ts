@@ -96,7 +96,7 @@ export class RemovalCheck {
     await this.client.updateStatus(refOf(secret), (current) =>
       current?.created === true ? { ...current, claim: markOf(place, current.inputsHash) } : (current ?? {}),
     );
-    this.memory.hold(uid, { place });
+    this.memory.recordHeld(uid, { place });
   }
 
   /** Without it, another process only keeps more than it must: the API server may be away. */

@@ -15,13 +15,13 @@ import type { Finding, Outcome } from '../queue/outcome.js';
 import type { Priority, Requeue } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
-import { type Announcer, type Warning, warningsOf } from './announcer.js';
+import { type Announcer, conflictWarnings, warningsOf } from './announcer.js';
 import type { CacheView } from './cache-view.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import { findingsOf, mainReason } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
-import type { LostPlaces } from './lost-places.js';
+import type { LostPaths } from './lost-paths.js';
 import { type PathClaims, readClaim } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
@@ -42,7 +42,7 @@ export class SecretReconciler {
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.claims) private readonly claims: PathClaims,
-    @inject(TOKENS.lostPlaces) private readonly lostPlaces: LostPlaces,
+    @inject(TOKENS.lostPaths) private readonly lostPlaces: LostPaths,
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
@@ -94,7 +94,7 @@ export class SecretReconciler {
       if (signal?.aborted === true || isAbandoned(error)) return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
-      this.tellWithdrawnPartials(secret);
+      this.requeueWithdrawnPartials(secret);
     }
   }
 
@@ -156,7 +156,7 @@ export class SecretReconciler {
     if (place !== undefined)
       this.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
     this.announcer.warnings(secret, warningsOf([refusal], []));
-    this.tellWithdrawnPartials(secret);
+    this.requeueWithdrawnPartials(secret);
     await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.clock.now()));
     return outcomeOf([refusal]);
   }
@@ -174,16 +174,16 @@ export class SecretReconciler {
     if (result.claims) {
       const { version, wrote } = result;
       const wroteAt = wrote === undefined ? {} : { wroteAt: clock.now() };
-      memory.hold(uid, { place, ...(version === undefined ? {} : { version }), ...wroteAt });
+      memory.recordHeld(uid, { place, ...(version === undefined ? {} : { version }), ...wroteAt });
     }
     this.announcer.warnings(secret, [
       ...warningsOf(result.findings, result.failures),
-      ...rivalWarnings(place.path, rivals),
+      ...conflictWarnings(place.path, rivals),
     ]);
     await this.updateStatus(secret, (current) =>
-      syncedStatus(current, request, result, clock.now(), memory.untoldWrite(uid, place)),
+      syncedStatus(current, request, result, clock.now(), memory.unreportedWrite(uid, place)),
     );
-    memory.told(uid, place);
+    memory.markReported(uid, place);
     return outcomeOf(result.findings);
   }
 
@@ -200,13 +200,16 @@ export class SecretReconciler {
     const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage is not a state of an unchanged resource; metrics and alerts report it.
     if (!(soon && unchanged && known.created)) {
-      this.announcer.warnings(secret, [...warningsOf([finding], []), ...rivalWarnings(place.path, rivals)]);
+      this.announcer.warnings(secret, [
+        ...warningsOf([finding], []),
+        ...conflictWarnings(place.path, rivals),
+      ]);
       await this.updateStatus(secret, (current) => ({
         ...statusOf(current, secret, [finding], this.clock.now()),
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
     } else {
-      await this.takePendingBack(request);
+      await this.reportNothingPending(request);
     }
     if (!soon) return outcomeOf([finding]);
     const { retryAfterMs } = error;
@@ -215,7 +218,7 @@ export class SecretReconciler {
   }
 
   /** A change that was waiting for Vault or KMS was reverted: nothing is pending any more. */
-  private async takePendingBack(request: SyncRequest): Promise<void> {
+  private async reportNothingPending(request: SyncRequest): Promise<void> {
     const { secret, aggregate, known } = request;
     const reason = secret.status?.conditions?.find((condition) => condition.type === 'Ready')?.reason;
     if (!isOutage(reason)) return;
@@ -259,7 +262,7 @@ export class SecretReconciler {
       const message = `The path changed to ${path}; the value at ${printable(before)} stays in Vault`;
       announcer.normal(secret, 'PathChanged', message);
     }
-    claims.sayGivenUp(secret, place, readClaim(secret.status?.claim));
+    claims.reportAbandonedClaim(secret, place, readClaim(secret.status?.claim));
   }
 
   private async updateStatus(
@@ -272,7 +275,7 @@ export class SecretReconciler {
   }
 
   /** A deleted partial waits until every includer has removed its keys from Vault. */
-  private tellWithdrawnPartials(secret: KMSVaultSecret): void {
+  private requeueWithdrawnPartials(secret: KMSVaultSecret): void {
     const { namespace } = secret.metadata;
     const includes: unknown = secret.spec?.includeSecrets;
     if (!Array.isArray(includes)) return;
@@ -292,15 +295,4 @@ function outcomeOf(findings: readonly Finding[]): Outcome {
 
 function isAbandoned(error: OperatorError): boolean {
   return error instanceof KmsError && error.code === 'Abandoned';
-}
-
-function rivalWarnings(path: string, rivals: readonly KMSVaultSecret[]): Warning[] {
-  if (rivals.length === 0) return [];
-  const names = listNames(rivals.map((rival) => `${rival.metadata.namespace}/${rival.metadata.name}`));
-  return [
-    {
-      reason: 'PathConflict',
-      message: `only this resource, the oldest one, is written to ${path}; also there: ${names}`,
-    },
-  ];
 }

@@ -3,51 +3,16 @@ import { createHmac, randomBytes } from 'node:crypto';
 import type { ClaimedPath } from '../api/resources.js';
 import type { SecretData } from '../vault/secret-data.js';
 import type { KvReading, KvVersion } from '../vault/kv-store.js';
-import type { Finding } from '../queue/outcome.js';
-import type { KeyFailure } from './key-failure.js';
 import { type Place, samePlace } from './place.js';
+import {
+  type BlockedResult,
+  type Fingerprint,
+  type Inputs,
+  PlaceRecord,
+  type SyncState,
+} from './place-record.js';
 import { type Refusal, RefusedInputs } from './refused-inputs.js';
 import type { ResolvedKey } from './secret-aggregator.js';
-
-/** The result of the last finished sync of a resource. */
-export interface Fingerprint {
-  readonly inputsHash: string;
-  /** Keyed hash of the data in Vault afterwards; undefined if the token may not read there. */
-  readonly dataMac: string | undefined;
-  /** Keys that kept their value in Vault; tried again at every resync. */
-  readonly failedKeys: readonly string[];
-  /** The v2 version that was written or found equal. */
-  readonly version?: KvVersion;
-}
-
-/**
- * The progress of a sync. `blocked`: nothing can be written until somebody changes something. `pending`: it is
- * retried soon.
- */
-export type SyncState = 'synced' | 'blocked' | 'pending';
-
-/** What a sync was based on. */
-export interface Inputs {
-  /** `metadata.generation` */
-  readonly generation: number | undefined;
-  /** Undefined if the resource was refused regardless of its inputs. */
-  readonly inputsHash: string | undefined;
-}
-
-/** A pinned version blocked these inputs in this state of Vault; no answer of KMS can change that. */
-export interface BlockedResult {
-  readonly inputsHash: string;
-  readonly reading: ReadingState;
-  readonly failures: readonly KeyFailure[];
-  /** The findings about the pinned version. */
-  readonly pinFindings: readonly Finding[];
-}
-
-/** The state of a secret in Vault, without its data. */
-interface ReadingState {
-  readonly state: KvReading['state'];
-  readonly version: KvVersion | undefined;
-}
 
 /** Where the value of a resource is, according to what this process wrote or found equal. */
 export interface HeldValue {
@@ -57,18 +22,8 @@ export interface HeldValue {
   readonly wroteAt?: Date;
 }
 
-/** What is known about one place; replaced as soon as another place is remembered. */
-interface AtPlace {
-  readonly place: Place;
-  fingerprint?: Fingerprint;
-  lastSync?: { readonly inputs: Inputs; readonly state: SyncState };
-  blocked?: BlockedResult;
-  /** Another client may have written here; each suspicion is a separate object. */
-  suspicion?: object;
-}
-
 interface Entry {
-  at?: AtPlace;
+  at?: PlaceRecord;
   held?: HeldValue;
   claim?: ClaimedPath;
   /** The claim was written to the status in this term, as far as the API server stores it. */
@@ -104,7 +59,7 @@ export class SyncMemory {
     this.at(uid, place).fingerprint = fingerprint;
   }
 
-  lastSync(uid: string, place: Place): AtPlace['lastSync'] {
+  lastSync(uid: string, place: Place): PlaceRecord['lastSync'] {
     return this.known(uid, place)?.lastSync;
   }
 
@@ -114,17 +69,11 @@ export class SyncMemory {
 
   /** The earlier findings, if the inputs and the state of Vault are unchanged. */
   blocked(uid: string, place: Place, inputsHash: string, reading: KvReading): BlockedResult | undefined {
-    const blocked = this.known(uid, place)?.blocked;
-    const same = blocked?.inputsHash === inputsHash && sameState(blocked.reading, stateOf(reading));
-    return same ? blocked : undefined;
+    return this.known(uid, place)?.blocked(inputsHash, reading);
   }
 
-  rememberBlocked(
-    uid: string,
-    place: Place,
-    { inputsHash, reading, failures, pinFindings }: Omit<BlockedResult, 'reading'> & { reading: KvReading },
-  ): void {
-    this.at(uid, place).blocked = { inputsHash, failures, pinFindings, reading: stateOf(reading) };
+  rememberBlocked(uid: string, place: Place, result: Parameters<PlaceRecord['rememberBlocked']>[0]): void {
+    this.at(uid, place).rememberBlocked(result);
   }
 
   /** The value of a place that cannot be read may be foreign: write it again. */
@@ -143,9 +92,9 @@ export class SyncMemory {
     if (known !== undefined && known.suspicion === suspicion) delete known.suspicion;
   }
 
-  /** The value of the resource is at this place now; a write counts as unreported until {@link told}. */
-  hold(uid: string, { place, version, wroteAt }: HeldValue): void {
-    const untold = wroteAt ?? this.untoldWrite(uid, place);
+  /** The value of the resource is at this place now; a write counts as unreported until {@link markReported}. */
+  recordHeld(uid: string, { place, version, wroteAt }: HeldValue): void {
+    const untold = wroteAt ?? this.unreportedWrite(uid, place);
     this.entry(uid).held = {
       place,
       ...(version === undefined ? {} : { version }),
@@ -166,13 +115,13 @@ export class SyncMemory {
     );
   }
 
-  untoldWrite(uid: string, place: Place): Date | undefined {
+  unreportedWrite(uid: string, place: Place): Date | undefined {
     const held = this.held(uid);
     return samePlace(held?.place, place) ? held?.wroteAt : undefined;
   }
 
   /** The status reports what the place holds. */
-  told(uid: string, place: Place): void {
+  markReported(uid: string, place: Place): void {
     const entry = this.entries.get(uid);
     if (entry?.held === undefined || !samePlace(entry.held.place, place)) return;
     const { wroteAt, ...held } = entry.held;
@@ -257,14 +206,7 @@ export class SyncMemory {
       delete entry.held;
       delete entry.deleted;
       delete entry.claimStands;
-      const { at } = entry;
-      if (at === undefined) continue;
-      const { dataMac, failedKeys, inputsHash } = at.fingerprint ?? {};
-      entry.at = { place: at.place };
-      if (at.blocked !== undefined) entry.at.blocked = at.blocked;
-      if (dataMac !== undefined && failedKeys !== undefined && inputsHash !== undefined) {
-        entry.at.fingerprint = { inputsHash, dataMac, failedKeys };
-      }
+      if (entry.at !== undefined) entry.at = entry.at.verifiable();
     }
   }
 
@@ -272,14 +214,14 @@ export class SyncMemory {
     this.entries.delete(uid);
   }
 
-  private known(uid: string, place: Place): AtPlace | undefined {
+  private known(uid: string, place: Place): PlaceRecord | undefined {
     const at = this.entries.get(uid)?.at;
     return samePlace(at?.place, place) ? at : undefined;
   }
 
-  private at(uid: string, place: Place): AtPlace {
+  private at(uid: string, place: Place): PlaceRecord {
     const entry = this.entry(uid);
-    if (entry.at === undefined || !samePlace(entry.at.place, place)) entry.at = { place };
+    if (entry.at === undefined || !samePlace(entry.at.place, place)) entry.at = new PlaceRecord(place);
     return entry.at;
   }
 
@@ -291,14 +233,4 @@ export class SyncMemory {
     }
     return entry;
   }
-}
-
-function stateOf(reading: KvReading): ReadingState {
-  return { state: reading.state, version: reading.state === 'absent' ? undefined : reading.version };
-}
-
-function sameState(a: ReadingState, b: ReadingState): boolean {
-  const sameVersion =
-    a.version?.version === b.version?.version && a.version?.createdTime === b.version?.createdTime;
-  return a.state === b.state && sameVersion;
 }

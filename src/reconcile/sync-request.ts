@@ -7,7 +7,7 @@ import type { KeyFailure } from './key-failure.js';
 import type { KnownState } from './known-state.js';
 import type { Place } from './place.js';
 import type { Aggregate } from './secret-aggregator.js';
-import type { SyncState } from './sync-memory.js';
+import type { SyncState } from './place-record.js';
 
 /** One validated and aggregated resource to sync. */
 export interface SyncRequest {

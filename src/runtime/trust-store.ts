@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
 import { LastGoodFiles, UnusableFilesError } from './last-good-files.js';
-import { SayOnce } from './say-once.js';
+import { LogOnce } from './log-once.js';
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
@@ -26,7 +26,7 @@ export interface TrustSources {
  */
 export class TrustStore {
   private readonly sources = new Map<string, LastGoodFiles<readonly string[]>>();
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
   private cached: { readonly key: string; readonly roots: readonly string[] } | undefined;
 
   constructor(
@@ -62,7 +62,7 @@ export class TrustStore {
         .filter((entry) => statSync(entry, { throwIfNoEntry: false })?.isFile() === true)
         .sort();
     } catch {
-      this.complain(path, 'cannot be read');
+      this.logProblem(path, 'cannot be read');
       return [path];
     }
   }
@@ -71,12 +71,12 @@ export class TrustStore {
     const source = this.sources.get(path) ?? new LastGoodFiles([path], certificatesIn);
     this.sources.set(path, source);
     const seen = source.look();
-    if (seen.outcome === 'bad') this.complain(path, seen.problem);
-    else this.said.over(path);
+    if (seen.outcome === 'bad') this.logProblem(path, seen.problem);
+    else this.said.clear(path);
   }
 
-  private complain(path: string, problem: string): void {
-    if (!this.said.isNews(path)) return;
+  private logProblem(path: string, problem: string): void {
+    if (!this.said.isNew(path)) return;
     this.logger.warn('cannot load a certificate authority file; still trusting the previous certificates', {
       path,
       problem,

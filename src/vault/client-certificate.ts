@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls';
 
 import type { Logger } from '../observability/logger.js';
 import { type CertificatePair, LastGoodFiles } from '../runtime/last-good-files.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { VaultError } from './vault-error.js';
 
 /**
@@ -11,7 +11,7 @@ import { VaultError } from './vault-error.js';
  */
 export class ClientCertificate {
   private readonly pair: LastGoodFiles<CertificatePair>;
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
 
   constructor(
     private readonly files: { readonly cert: string; readonly key: string },
@@ -30,8 +30,8 @@ export class ClientCertificate {
    */
   current(): CertificatePair {
     const seen = this.pair.look();
-    if (seen.outcome !== 'bad') this.said.over('pair');
-    else if (this.said.isNews('pair', seen.state)) {
+    if (seen.outcome !== 'bad') this.said.clear('pair');
+    else if (this.said.isNew('pair', seen.state)) {
       this.logger.warn('cannot load the client certificate for Vault; still using the previous one', {
         path: this.files.cert,
       });

@@ -2,7 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 
 import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
-import { beforeFirstByte } from '../runtime/fence.js';
+import { beforeFirstByte } from '../runtime/before-first-byte.js';
 import type { WipedBytes } from '../runtime/wiped-bytes.js';
 
 /** Replaces Node's `http` and `https` for Axios. */

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 
 import type { Clock } from '../runtime/clock.js';
 import type { VaultToken } from './authenticator.js';
-import { namesUnknownToken, tellsOfDeadToken } from './vault-answers.js';
+import { namesUnknownToken, saysTokenIsInvalid } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultOperation, VaultResponse } from './vault-request.js';
 
@@ -16,7 +16,7 @@ const GIVEN_PATIENCE_MS = 5_000;
 /** Requests may be in flight with the token that was replaced last. */
 const REMEMBERED = 2;
 
-interface Standing {
+interface TokenRecord {
   /** When this process first had the token, in monotonic milliseconds. */
   readonly sinceMs: number;
   /** Whether a login of this process created it. */
@@ -39,7 +39,7 @@ interface Standing {
  */
 export class NewTokens {
   /** By digest: nothing here keeps a token in memory that has been replaced. */
-  private readonly standings = new Map<string, Standing>();
+  private readonly records = new Map<string, TokenRecord>();
   private readonly digestKey = randomBytes(32);
 
   constructor(
@@ -51,20 +51,20 @@ export class NewTokens {
   /** A login, or a look-up, found this token; it is new when it is not the one that was there before. */
   found({ token, issued, ours }: Pick<VaultToken, 'token' | 'issued' | 'ours'>): void {
     const digest = this.digestOf(token);
-    const before = this.standings.get(digest);
+    const before = this.records.get(digest);
     if (before !== undefined) {
       before.issued ??= issued;
       if (issued === undefined || issued === before.issued) return;
     }
     // A token of somebody else was looked up: a node knows it.
-    this.standings.set(digest, { sinceMs: this.clock.monotonicMs(), ours, issued, isKnown: !ours });
-    const [oldest] = this.standings.keys();
-    if (this.standings.size > REMEMBERED && oldest !== undefined) this.standings.delete(oldest);
+    this.records.set(digest, { sinceMs: this.clock.monotonicMs(), ours, issued, isKnown: !ours });
+    const [oldest] = this.records.keys();
+    if (this.records.size > REMEMBERED && oldest !== undefined) this.records.delete(oldest);
   }
 
   /** A node has accepted the token. */
-  taken({ token }: Pick<VaultToken, 'token'>): void {
-    const standing = this.standingOf(token);
+  accepted({ token }: Pick<VaultToken, 'token'>): void {
+    const standing = this.recordOf(token);
     if (standing === undefined) return;
     standing.isKnown = true;
     standing.doubtedMs = undefined;
@@ -72,31 +72,31 @@ export class NewTokens {
 
   /** Whether this 403 may pass because the token is new. */
   isNew({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
-    const standing = this.standingOf(token);
+    const standing = this.recordOf(token);
     if (standing === undefined) return false;
-    const patienceMs = standing.ours || tellsOfDeadToken(text) ? this.patienceMs() : GIVEN_PATIENCE_MS;
+    const patienceMs = standing.ours || saysTokenIsInvalid(text) ? this.patienceMs() : GIVEN_PATIENCE_MS;
     return this.clock.monotonicMs() - standing.sinceMs < patienceMs;
   }
 
   /**
-   * Whether a 403 can be judged without a look-up: no node has taken the token yet, or Vault says that the
+   * Whether a 403 can be judged without a look-up: no node has accepted the token yet, or Vault says that the
    * token is not what is wrong.
    */
-  isPlain({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
-    return !(this.standingOf(token)?.isKnown === true && tellsOfDeadToken(text));
+  needsNoLookUp({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
+    return !(this.recordOf(token)?.isKnown === true && saysTokenIsInvalid(text));
   }
 
   /** Whether a new token that the look-up calls dead may live: the node that was asked may be behind. */
-  mayLive({ token }: Pick<VaultToken, 'token'>): boolean {
-    const standing = this.standingOf(token);
+  mayBeUnreplicated({ token }: Pick<VaultToken, 'token'>): boolean {
+    const standing = this.recordOf(token);
     if (standing === undefined) return false;
     const nowMs = this.clock.monotonicMs();
     standing.doubtedMs ??= nowMs;
     return nowMs - standing.doubtedMs < DOUBT_MS;
   }
 
-  private standingOf(token: string): Standing | undefined {
-    return this.standings.get(this.digestOf(token));
+  private recordOf(token: string): TokenRecord | undefined {
+    return this.records.get(this.digestOf(token));
   }
 
   private digestOf(token: string): string {
@@ -112,7 +112,7 @@ export class NewTokens {
  * @throws VaultError `unavailable` for a token that the node does not know: that is no answer at all.
  */
 export function notKnownYet(answer: VaultResponse, operation: VaultOperation, lives = false): VaultResponse {
-  const isUnknown = lives ? namesUnknownToken(answer.text) : tellsOfDeadToken(answer.text);
+  const isUnknown = lives ? namesUnknownToken(answer.text) : saysTokenIsInvalid(answer.text);
   if (!isUnknown) return { ...answer, mayPass: true };
   throw new VaultError(
     'unavailable',

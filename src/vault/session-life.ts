@@ -1,6 +1,6 @@
 import type { VaultToken } from './authenticator.js';
 
-/** A token can be looked after once a second at the most. */
+/** At least this long between two attempts to renew a token. */
 const MIN_PAUSE_MS = 1_000;
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -24,18 +24,29 @@ export function sessionOf(token: VaultToken, nowMs: number): Session {
   };
 }
 
+export function isOver({ endsAtMs }: Session, nowMs: number): boolean {
+  return endsAtMs !== undefined && nowMs >= endsAtMs;
+}
+
 /** From when on the end of a token is near: its last tenth, but a day at the most. */
 export function endIsNearFromMs({ sinceMs, endsAtMs }: Session): number {
   if (endsAtMs === undefined) return Infinity;
   return endsAtMs - Math.min(DAY_MS, (endsAtMs - sinceMs) / 10);
 }
 
-/** When a token is looked after, in monotonic milliseconds. */
-export const keepingAlive = {
+/** When a token is renewed or replaced, in monotonic milliseconds. */
+export const renewalSchedule = {
   /** At about two thirds of its life, a little earlier or later, so that replicas do not renew together. */
   firstMs({ sinceMs, endsAtMs }: Session, random: () => number): number {
     if (endsAtMs === undefined) return Infinity;
     return sinceMs + Math.max(MIN_PAUSE_MS, (endsAtMs - sinceMs) * (0.62 + 0.08 * random()));
+  },
+
+  /** When there is something to do: a login without a session; undefined for a token that never expires. */
+  dueAtMs(session: Session | undefined, renewAtMs: number, loginFromMs: number): number | undefined {
+    if (session === undefined) return loginFromMs;
+    const { endsAtMs } = session;
+    return endsAtMs === undefined ? undefined : Math.min(renewAtMs, Math.max(endsAtMs, loginFromMs));
   },
 
   /** Again after a quarter of what is left, and when the end comes near. */

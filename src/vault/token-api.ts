@@ -1,5 +1,5 @@
 import type { VaultToken } from './authenticator.js';
-import { answerMembers, knownReason, tellsOfDeadToken, unexpectedAnswer } from './vault-answers.js';
+import { answerMembers, knownReason, saysTokenIsInvalid, unexpectedAnswer } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { VaultRequests } from './vault-request.js';
 
@@ -25,7 +25,7 @@ export class TokenApi {
       token,
       signal,
     });
-    if (status === 403) return tellsOfDeadToken(text) ? 'dead' : 'not_permitted';
+    if (status === 403) return saysTokenIsInvalid(text) ? 'dead' : 'not_permitted';
     if (token === '' && status === 400) return 'dead';
     if (status !== 200) {
       const message = `Vault did not answer the token look-up (HTTP ${String(status)}${knownReason(text)})`;

@@ -51,7 +51,7 @@ export function notFound(text: string): NotFound {
  * bare `permission denied`, or with two errors of which one is `invalid token`; a living one without the
  * permission with `1 error occurred: * permission denied` or another text.
  */
-export function tellsOfDeadToken(text: string): boolean {
+export function saysTokenIsInvalid(text: string): boolean {
   return namesUnknownToken(text) || errorsOf(text).includes('permission denied');
 }
 

@@ -9,7 +9,7 @@ import { TokenBucket } from '../runtime/token-bucket.js';
 import { NAMED_WAIT_LIMITS_MS, VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
 import { WriteGateClosedError, type WriteGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
-import { notNow } from './not-now.js';
+import { temporaryRefusal } from './temporary-refusal.js';
 import { isJsonObject } from './raw-json.js';
 import { isRedirect, redirectTarget } from './redirect.js';
 import { VaultError } from './vault-error.js';
@@ -201,7 +201,7 @@ export class VaultClient implements VaultRequests {
   /** Every answer of Vault is a JSON object, or empty with 204; any other comes from a server in between. */
   private classify({ operation }: VaultRequest, response: RawResponse): VaultResponse | Failed {
     const { status, text, proxy } = response;
-    if (status >= 500 || notNow(status, text) !== undefined) {
+    if (status >= 500 || temporaryRefusal(status, text) !== undefined) {
       const error = serverFailure(response, operation, this.clock.now());
       // Credentials of a login may be good for one use.
       const isSafe = operation !== 'login' || error.facts.maybeDone !== true;

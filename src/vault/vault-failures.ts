@@ -2,7 +2,7 @@ import { proxyErrorOf } from '../runtime/proxy-tunnel.js';
 import { retryAfterMs } from '../runtime/retry-after.js';
 import type { VaultOperation } from './vault-request.js';
 import { knownReason } from './vault-answers.js';
-import { notNow, wasNotBegun } from './not-now.js';
+import { temporaryRefusal, wasNotBegun } from './temporary-refusal.js';
 import { isJsonObject } from './raw-json.js';
 import { VaultError } from './vault-error.js';
 import type { RawResponse } from './vault-transport.js';
@@ -74,13 +74,13 @@ export function networkCode(error: unknown): string {
   return typeof code === 'string' && SAFE_CODE.test(code) ? code : 'EUNKNOWN';
 }
 
-/** 5xx, and the answers that `notNow` knows. */
+/** 5xx, and the answers that `temporaryRefusal` knows. */
 export function serverFailure(
   { status, headers, text, proxy }: RawResponse,
   operation: VaultOperation,
   now: Date,
 ): VaultError {
-  const means = notNow(status, text);
+  const means = temporaryRefusal(status, text);
   const known = knownReason(text);
   const reason = known === '' && means !== undefined ? `: ${means}` : known;
   const who = proxy !== undefined && !isJsonObject(text) ? `the proxy ${proxy} or Vault` : 'Vault';

@@ -9,13 +9,14 @@ import { onAbort, sharedAbort } from '../runtime/abort.js';
 import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
-import { EndOfToken } from './end-of-token.js';
-import { LoginRest } from './login-rest.js';
+import { TokenExpiryLog } from './token-expiry-log.js';
+import { LoginCooldown } from './login-cooldown.js';
 import { NewTokens, notKnownYet } from './new-token.js';
-import { keepingAlive, type Session, sessionOf } from './session-life.js';
+import { SessionGauges } from './session-gauges.js';
+import { isOver, renewalSchedule, type Session, sessionOf } from './session-life.js';
 import { TokenApi } from './token-api.js';
 import { TokenUses } from './token-uses.js';
-import { tellsOfDeadToken } from './vault-answers.js';
+import { saysTokenIsInvalid } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
@@ -35,8 +36,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   readonly name = 'vault';
   private current: Session | undefined;
   /** When to renew or replace the current token, in monotonic milliseconds. */
-  private attendAtMs = 0;
-  private attending = false;
+  private renewAtMs = 0;
+  private renewing = false;
   private readonly logins = new SingleFlight<Session>(() => {
     this.plan();
   });
@@ -45,9 +46,10 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private readonly alarm: Alarm;
   private readonly ended = sharedAbort();
   private readonly tokens: TokenApi;
+  private readonly gauges: SessionGauges;
   private readonly uses: TokenUses;
-  private readonly end: EndOfToken;
-  private readonly rest: LoginRest;
+  private readonly expiryLog: TokenExpiryLog;
+  private readonly cooldown: LoginCooldown;
   private readonly newTokens: NewTokens;
 
   constructor(
@@ -58,14 +60,15 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.logger) private readonly logger: Logger,
     @inject(TOKENS.metrics)
-    private readonly metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>,
+    metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>,
     /** Once aborted, there are no more renewals, look-ups or logins. */
     @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
     @inject(TOKENS.random, { isOptional: true }) private readonly random?: () => number,
   ) {
     this.tokens = new TokenApi(client);
+    this.gauges = new SessionGauges(metrics, clock);
     this.alarm = new Alarm(clock);
-    this.end = new EndOfToken(logger);
+    this.expiryLog = new TokenExpiryLog(logger);
     this.uses = new TokenUses(async (token) => {
       try {
         await this.tokens.revoke(token, this.ended.signal);
@@ -75,7 +78,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       }
     }, logger);
     const { locksOut = false, usesUp } = authenticator;
-    this.rest = new LoginRest({
+    this.cooldown = new LoginCooldown({
       method,
       locksOut,
       usesUp,
@@ -84,7 +87,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       metrics,
       ...(random === undefined ? {} : { random }),
     });
-    this.newTokens = new NewTokens(clock, () => this.rest.patienceMs);
+    this.newTokens = new NewTokens(clock, () => this.cooldown.patienceMs);
     onAbort(stopping, () => {
       this.alarm.clear();
     });
@@ -97,8 +100,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
 
   /** Why requests cannot be sent, or undefined. */
   problem(): string | undefined {
-    if (this.current !== undefined && !this.isOver(this.current)) return undefined;
-    return this.rest.error?.message ?? 'not logged in to Vault yet';
+    if (this.current !== undefined && !isOver(this.current, this.clock.monotonicMs())) return undefined;
+    return this.cooldown.error?.message ?? 'not logged in to Vault yet';
   }
 
   /**
@@ -115,15 +118,15 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (this.isStopping) throw STOPPED;
     const { newTokens } = this;
     const isNew = newTokens.isNew(session, answer);
-    if (isNew && newTokens.isPlain(session, answer)) return notKnownYet(answer, request.operation);
+    if (isNew && newTokens.needsNoLookUp(session, answer)) return notKnownYet(answer, request.operation);
     // Another request may have replaced the token while this one was in flight.
     if (this.current?.token === session.token) {
       if (!(await this.isDead(session, answer.text))) {
-        newTokens.taken(session);
+        newTokens.accepted(session);
         // The look-up may have found another token.
         return newTokens.isNew(session, answer) ? notKnownYet(answer, request.operation, true) : answer;
       }
-      if (isNew && newTokens.mayLive(session)) return notKnownYet(answer, request.operation);
+      if (isNew && newTokens.mayBeUnreplicated(session)) return notKnownYet(answer, request.operation);
       this.discard(session);
     }
     const fresh = await this.session();
@@ -139,8 +142,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     this.alarm.clear();
     const { current } = this;
     this.current = undefined;
-    this.metrics.vaultSession.set(0);
-    this.metrics.vaultTokenExpiry.set(0);
+    this.gauges.clear();
     const ours = [...this.uses.unrevoked(), ...(current?.ours === true ? [current.token] : [])];
     const revoked = await Promise.allSettled(ours.map((token) => this.tokens.revoke(token, signal)));
     if (revoked.some(({ status }) => status === 'rejected')) {
@@ -155,18 +157,19 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private async send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {
     const { token } = session;
     const answer = await this.uses.during(token, () => this.client.request({ ...request, token }));
-    if (answer.status !== 403) this.newTokens.taken(session);
+    if (answer.status !== 403) this.newTokens.accepted(session);
     return answer;
   }
 
   private async session(): Promise<Session> {
     if (this.ended.signal.aborted) throw STOPPED;
     if (this.current !== undefined) {
-      if (!this.isOver(this.current)) return this.current;
+      if (!isOver(this.current, this.clock.monotonicMs())) return this.current;
       this.drop(this.current);
     }
     if (this.isStopping) throw STOPPED;
-    if (!this.isLoggingIn && this.rest.isOn && this.rest.error !== undefined) throw this.rest.error;
+    if (!this.isLoggingIn && this.cooldown.isActive && this.cooldown.error !== undefined)
+      throw this.cooldown.error;
     return await this.logIn();
   }
 
@@ -187,8 +190,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       const token = await authenticator.login(this.ended.signal);
       if (this.ended.signal.aborted) throw STOPPED;
       logger.info('logged in to Vault', { method, ttlSeconds: token.ttlSeconds, renewable: token.renewable });
-      this.rest.succeeded();
-      this.end.isFar();
+      this.cooldown.succeeded();
+      this.expiryLog.reset();
       this.newTokens.found(token);
       const replaced = this.current;
       const session = this.adopt(sessionOf(token, this.clock.monotonicMs()));
@@ -196,51 +199,43 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       return session;
     } catch (error) {
       if (this.isStopping) throw STOPPED;
-      throw this.rest.failed(error);
+      throw this.cooldown.failed(error);
     }
   }
 
-  /** Sets the timer according to the current state; requests in flight call it when they end. */
+  /** Sets the timer according to the current state; requests in flight call it when they expiryLog. */
   private plan(): void {
     this.alarm.clear();
-    if (this.isStopping || this.isLoggingIn || this.attending) return;
-    const { current } = this;
-    if (current?.endsAtMs === undefined && current !== undefined) return;
-    const nowMs = this.clock.monotonicMs();
-    const dueInMs =
-      current?.endsAtMs === undefined
-        ? this.rest.untilMs - nowMs
-        : Math.min(this.attendAtMs, Math.max(current.endsAtMs, this.rest.untilMs)) - nowMs;
-    this.alarm.setIn(Math.max(0, dueInMs), () => {
+    if (this.isStopping || this.isLoggingIn || this.renewing) return;
+    const dueAtMs = renewalSchedule.dueAtMs(this.current, this.renewAtMs, this.cooldown.untilMs);
+    if (dueAtMs === undefined) return;
+    this.alarm.setIn(Math.max(0, dueAtMs - this.clock.monotonicMs()), () => {
       this.proceed();
     });
   }
 
-  /** Does what is due. `rest` keeps, logs and counts failures. */
+  /** Does what is due. `cooldown` keeps, logs and counts failures. */
   private proceed(): void {
     const { current } = this;
-    const isAlive = current !== undefined && !this.isOver(current);
+    const isAlive = current !== undefined && !isOver(current, this.clock.monotonicMs());
     if (!isAlive) this.session().catch(() => undefined);
-    else if (!this.attending && this.clock.monotonicMs() >= this.attendAtMs) {
-      void this.attend(current);
+    else if (!this.renewing && this.clock.monotonicMs() >= this.renewAtMs) {
+      void this.renewOrReplace(current);
     }
     this.plan();
   }
 
   private adopt(session: Session): Session {
-    const { clock, metrics, random } = this;
     this.current = session;
-    metrics.vaultSession.set(1);
-    const leftMs = session.endsAtMs === undefined ? undefined : session.endsAtMs - clock.monotonicMs();
-    metrics.vaultTokenExpiry.set(leftMs === undefined ? 0 : (clock.now().getTime() + leftMs) / 1_000);
-    this.attendAtMs = keepingAlive.firstMs(session, random ?? Math.random);
+    this.gauges.show(session);
+    this.renewAtMs = renewalSchedule.firstMs(session, this.random ?? Math.random);
     this.plan();
     return session;
   }
 
   /** Renews, or logs in again if that does not help: near the maximum lifetime renewals get shorter. */
-  private async attend(session: Session): Promise<void> {
-    this.attending = true;
+  private async renewOrReplace(session: Session): Promise<void> {
+    this.renewing = true;
     try {
       const ttlSeconds = session.renewable
         ? await this.tokens.renew(session.token, this.ended.signal)
@@ -249,25 +244,25 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       const renewed =
         ttlSeconds === undefined
           ? undefined
-          : keepingAlive.renewed(session, ttlSeconds, this.clock.monotonicMs());
+          : renewalSchedule.renewed(session, ttlSeconds, this.clock.monotonicMs());
       if (renewed?.isLongEnough === true) {
-        this.end.isFar();
+        this.expiryLog.reset();
         this.adopt(renewed.session);
       }
       // The old token is used until the new one exists.
       else if (session.ours) await this.logIn();
       else {
         if (renewed !== undefined) this.adopt(renewed.session);
-        this.end.isNear(renewed?.session ?? session, this.clock.monotonicMs());
+        this.expiryLog.report(renewed?.session ?? session, this.clock.monotonicMs());
       }
     } catch {
       // A renewal without an answer, or a failed login that is logged already.
     } finally {
-      this.attending = false;
+      this.renewing = false;
       const nowMs = this.clock.monotonicMs();
-      if (this.current !== undefined && this.attendAtMs <= nowMs) {
-        const nextMs = keepingAlive.nextMs(this.current, nowMs);
-        this.attendAtMs = session.ours ? Math.max(nextMs, this.rest.untilMs) : nextMs;
+      if (this.current !== undefined && this.renewAtMs <= nowMs) {
+        const nextMs = renewalSchedule.nextMs(this.current, nowMs);
+        this.renewAtMs = session.ours ? Math.max(nextMs, this.cooldown.untilMs) : nextMs;
       }
       this.plan();
     }
@@ -276,7 +271,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   /** Distinguishes an invalid token from a missing permission; one look-up for all callers. */
   private async isDead(session: Session, answer: string): Promise<boolean> {
     // Without the permission for a look-up, only the text of the 403 tells.
-    if (!session.mayLookUp) return tellsOfDeadToken(answer);
+    if (!session.mayLookUp) return saysTokenIsInvalid(answer);
     const { token, ours } = session;
     const seen = await this.checks.run(token, () => this.tokens.lookUp(token, this.ended.signal));
     if (typeof seen === 'object' && !ours) this.newTokens.found({ token, ours, ...seen });
@@ -287,20 +282,15 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private discard(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.drop(session);
-    this.rest.died(this.clock.monotonicMs() - session.loggedInMs);
+    this.cooldown.died(this.clock.monotonicMs() - session.loggedInMs);
     this.plan();
   }
 
   private drop(session: Session): void {
     if (this.current?.token !== session.token) return;
     this.current = undefined;
-    this.metrics.vaultSession.set(0);
-    this.metrics.vaultTokenExpiry.set(0);
+    this.gauges.clear();
     this.logger.warn('the Vault token is no longer valid; logging in again', { method: this.method });
     this.plan();
-  }
-
-  private isOver({ endsAtMs }: Session): boolean {
-    return endsAtMs !== undefined && this.clock.monotonicMs() >= endsAtMs;
   }
 }

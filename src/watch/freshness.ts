@@ -200,7 +200,7 @@ export class Freshness implements ReadinessCheck {
         if (state.ageOut(nowMs - this.inactivityMs)) this.relist({ kind, namespace: scope.namespace });
       }
       this.updateScope(scope);
-      this.sayBehind(scope, nowMs);
+      this.logStale(scope, nowMs);
     }
   }
 
@@ -257,7 +257,7 @@ export class Freshness implements ReadinessCheck {
     }
   }
 
-  private sayBehind(scope: Scope, nowMs: number): void {
+  private logStale(scope: Scope, nowMs: number): void {
     if (scope.fresh || scope.saidBehind || nowMs - scope.behindSinceMs < PATIENCE_MS) return;
     // A refusal is a line of its own already.
     if (isRefused(scope)) return;

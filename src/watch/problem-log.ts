@@ -1,5 +1,5 @@
 import type { Logger } from '../observability/logger.js';
-import { SayOnce } from '../runtime/say-once.js';
+import { LogOnce } from '../runtime/log-once.js';
 import type { Problem } from './watch-failure.js';
 
 /**
@@ -8,7 +8,7 @@ import type { Problem } from './watch-failure.js';
  */
 export class ProblemLog {
   /** By plural. */
-  private readonly said = new SayOnce();
+  private readonly said = new LogOnce();
 
   constructor(
     private readonly logger: Logger,
@@ -17,13 +17,13 @@ export class ProblemLog {
   ) {}
 
   met(plural: string, { message, facts }: Problem): void {
-    const isSaidOfAnother = this.said.stands(message);
-    if (this.said.isNews(plural, message) && !isSaidOfAnother)
+    const isSaidOfAnother = this.said.has(message);
+    if (this.said.isNew(plural, message) && !isSaidOfAnother)
       this.logger.warn(message, { resource: plural, ...this.where(), ...facts });
   }
 
   solved(plural: string): void {
-    if (this.said.over(plural) && this.said.isEmpty) this.logger.info('watch works again', this.where());
+    if (this.said.clear(plural) && this.said.isEmpty) this.logger.info('watch works again', this.where());
   }
 
   private where(): { readonly namespace?: string } {

@@ -34,9 +34,9 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves on, calling back in order; what each call began is over before time moves on.
+   * Moves on, calling back in order; what each call began is clear before time moves on.
    *
-   * @param over waits for that. The default is enough for promises alone; what goes over a real socket takes
+   * @param over waits for that. The default is enough for promises alone; what goes clear a real socket takes
    *   longer, and its time limits are on this clock.
    */
   async advance(ms: number, over: () => Promise<void> = settled): Promise<void> {

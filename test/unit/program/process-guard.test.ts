@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from '@jest/globals';
 
-import { guardProcess } from '../../src/program/process-guard.js';
+import { guardProcess } from '../../../src/program/process-guard.js';
 
 const { poolSize } = Buffer;
 

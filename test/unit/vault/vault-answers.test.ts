@@ -5,7 +5,7 @@ import {
   knownReason,
   notFound,
   refusal,
-  tellsOfDeadToken,
+  saysTokenIsInvalid,
 } from '../../../src/vault/vault-answers.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 
@@ -26,7 +26,7 @@ describe('notFound', () => {
   });
 });
 
-describe('tellsOfDeadToken', () => {
+describe('saysTokenIsInvalid', () => {
   it.each([
     [errors('permission denied'), true],
     [errors('2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n'), true],
@@ -35,7 +35,7 @@ describe('tellsOfDeadToken', () => {
     [errors('preflight capability check returned 403, please ensure …'), false],
     ['<html>', false],
   ])('reads %s as %s', (text, expected) => {
-    expect(tellsOfDeadToken(text)).toBe(expected);
+    expect(saysTokenIsInvalid(text)).toBe(expected);
   });
 });
 

@@ -49,7 +49,7 @@ const NOT_NOW: readonly NotNow[] = [
 ];
 
 /** The meaning of an answer below 500 if it is "not now"; otherwise undefined. */
-export function notNow(status: number, text: string): string | undefined {
+export function temporaryRefusal(status: number, text: string): string | undefined {
   const ofStatus = NOT_NOW.filter((known) => known.status === status);
   if (ofStatus.length === 0) return undefined;
   const errors = errorsOf(text);
@@ -75,7 +75,7 @@ export function wasNotBegun(status: number, text: string): boolean {
   const errors = errorsOf(text);
   // A login has succeeded by then (`handleLoginRequest` in vault/request_handling.go).
   if (errors.some((error) => error.includes('lease count quota exceeded'))) return false;
-  if (notNow(status, text) !== undefined) return true;
+  if (temporaryRefusal(status, text) !== undefined) return true;
   // The leader cannot be found (`respondStandby`).
   if (errors.includes('local node not active but active cluster node not found')) return true;
   return status === 503 && errors.some((error) => NOT_BEGUN.includes(error));

@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 
 import { REASONS } from '../../../src/api/reasons.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
-import { LoginRest } from '../../../src/vault/login-cooldown.js';
+import { LoginCooldown } from '../../../src/vault/login-cooldown.js';
 import { VaultError, type VaultFailure } from '../../../src/vault/vault-error.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { RecordingLogger } from '../../support/loggers.js';
@@ -19,7 +19,7 @@ const FAILURES = Object.keys({
   rejected: 0,
 } satisfies Record<VaultFailure, 0>) as VaultFailure[];
 
-describe('LoginRest', () => {
+describe('LoginCooldown', () => {
   it.each(FAILURES)('after logins that failed with %s, rests as the reason of it says', async (failure) => {
     const metrics = new OperatorMetrics(new Registry());
     const deps = {
@@ -28,7 +28,7 @@ describe('LoginRest', () => {
       clock: new FakeClock(),
       logger: new RecordingLogger(),
     };
-    const rest = new LoginRest({ ...deps, metrics, random: () => 0.999 });
+    const rest = new LoginCooldown({ ...deps, metrics, random: () => 0.999 });
     const error = new VaultError(failure, 'no');
     for (let attempt = 0; attempt < 6; attempt += 1) rest.failed(error);
     const { outage } = REASONS[error.reason];

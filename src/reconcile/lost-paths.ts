@@ -14,7 +14,7 @@ import type { SyncMemory } from './sync-memory.js';
  * place holds a value of this one. If the place comes back, writing it or finding it equal sets both again.
  */
 @injectable()
-export class LostPlaces {
+export class LostPaths {
   constructor(
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,

@@ -6,8 +6,8 @@ import { LoginBackoff } from './login-backoff.js';
 import { VaultError } from './vault-error.js';
 
 /** The pause after a failed login, in which requests fail immediately with the reason. */
-export class LoginRest {
-  private rest: { readonly error: VaultError; readonly untilMs: number } | undefined;
+export class LoginCooldown {
+  private cooldown: { readonly error: VaultError; readonly untilMs: number } | undefined;
   private readonly backoff: LoginBackoff;
   /** Since the last successful login, the answer to one was lost: Vault may have accepted it. */
   private isAnswerLost = false;
@@ -30,15 +30,15 @@ export class LoginRest {
 
   /** Why the last login failed; kept after the pause. */
   get error(): VaultError | undefined {
-    return this.rest?.error;
+    return this.cooldown?.error;
   }
 
   /** Monotonic milliseconds. */
   get untilMs(): number {
-    return this.rest?.untilMs ?? 0;
+    return this.cooldown?.untilMs ?? 0;
   }
 
-  get isOn(): boolean {
+  get isActive(): boolean {
     return this.untilMs > this.deps.clock.monotonicMs();
   }
 
@@ -51,7 +51,7 @@ export class LoginRest {
     this.deps.metrics.vaultLogins.inc({ method: this.deps.method, result: 'success' });
     this.backoff.succeeded();
     this.isAnswerLost = false;
-    this.rest = undefined;
+    this.cooldown = undefined;
   }
 
   /** @returns the error of all requests until the next attempt. */
@@ -97,7 +97,7 @@ export class LoginRest {
 
   private begin(waitMs: number, message: string, facts: VaultError['facts'] = {}): VaultError {
     const error = new VaultError('unavailable', message, facts, waitMs);
-    this.rest = { error, untilMs: this.deps.clock.monotonicMs() + waitMs };
+    this.cooldown = { error, untilMs: this.deps.clock.monotonicMs() + waitMs };
     return error;
   }
 }

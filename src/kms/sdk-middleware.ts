@@ -11,7 +11,7 @@ const IDLE_STEPS: readonly string[] = ['loggerMiddleware', 'recursionDetectionMi
  * single attempt: the retry loop (the caller decides when to try again) and {@link IDLE_STEPS}. The retry step keeps
  * its name, because others are placed relative to it.
  */
-export function lightenStack({ middlewareStack: stack }: KMSClient): void {
+export function removeIdleMiddleware({ middlewareStack: stack }: KMSClient): void {
   for (const step of IDLE_STEPS) stack.remove(step);
   stack.add((next) => next, {
     name: 'retryMiddleware',

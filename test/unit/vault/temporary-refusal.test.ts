@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { notNow, wasNotBegun } from '../../../src/vault/temporary-refusal.js';
+import { temporaryRefusal, wasNotBegun } from '../../../src/vault/temporary-refusal.js';
 
 const errors = (...texts: string[]): string => JSON.stringify({ errors: texts });
 const UPGRADE = ' from non-versioned to versioned data. This backend will be unavailable for a brief period';
 
-describe('notNow', () => {
+describe('temporaryRefusal', () => {
   it.each([
     [400, errors(`Upgrading${UPGRADE} and will resume service shortly.`)],
     [400, errors(`Waiting for the primary to upgrade${UPGRADE} and will resume service when …`)],
@@ -19,8 +19,8 @@ describe('notNow', () => {
     [472, ''],
     [473, ''],
   ])('takes HTTP %d with %s for an outage', (status, text) => {
-    expect(notNow(status, text)).toEqual(expect.any(String));
-    expect(notNow(status, text)).not.toContain('s3cret');
+    expect(temporaryRefusal(status, text)).toEqual(expect.any(String));
+    expect(temporaryRefusal(status, text)).not.toContain('s3cret');
   });
 
   it.each([
@@ -35,7 +35,7 @@ describe('notNow', () => {
     [405, errors('1 error occurred:\n\t* unsupported operation\n\n')],
     [413, errors('http: request body too large')],
   ])('takes HTTP %d with %s for an answer', (status, text) => {
-    expect(notNow(status, text)).toBeUndefined();
+    expect(temporaryRefusal(status, text)).toBeUndefined();
   });
 });
 
