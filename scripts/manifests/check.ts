@@ -36,8 +36,8 @@ export async function checkManifests(withKubectl = hasKubectl()): Promise<CheckR
   const count = rendered.reduce((sum, { objects }) => sum + objects.length, 0);
   const looked = `${String(plain.length)} manifest files`;
   const summary = withKubectl
-    ? `${looked} and ${String(rendered.length)} renderings of kustomize with ${String(count)} objects are sound`
-    : `${looked} are sound; skipped, because kubectl is not on the PATH: kustomize/base, kustomize/components, kustomize/overlays`;
+    ? `${looked} and ${String(rendered.length)} renderings of kustomize with ${String(count)} objects are valid`
+    : `${looked} are valid; skipped, because kubectl is not on the PATH: kustomize/base, kustomize/components, kustomize/overlays`;
   return { faults, summary };
 }
 

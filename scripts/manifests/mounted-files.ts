@@ -18,7 +18,8 @@ export function mountedFileFaults(pod: IPodSpec): string[] {
     modesOf(volume, hasOneUser)
       .filter((mode) => (mode & OTHERS_READ) === 0)
       .map(
-        (mode) => `volumes[${volume.name}]: mode 0${mode.toString(8)} is for root only, there is no fsGroup`,
+        (mode) =>
+          `volumes[${volume.name}]: mode 0${mode.toString(8)} is readable by root only, because there is no fsGroup`,
       ),
   );
 }

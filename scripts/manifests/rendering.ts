@@ -72,7 +72,7 @@ function neverRendered(): string[] {
   const combined = new Set(COMBINATIONS.flat());
   return folders('kustomize/components')
     .filter((name) => !combined.has(name))
-    .map((name) => `${name}: no combination has it, so that nothing renders it`);
+    .map((name) => `${name}: it is in no combination, so nothing renders it`);
 }
 
 /** The components on the base, in their order. */

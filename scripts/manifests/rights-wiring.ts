@@ -45,10 +45,12 @@ export function operatorRightsFaults({ namespace, pod }: Workload, world: World)
     isBound(world, { name: account, namespace }, where, { verb, resource });
   const faults = (flag('watch-namespace')?.split(',') ?? [undefined])
     .filter((watched) => !may('watch', 'kmsvaultsecrets', watched))
-    .map((watched) => `${account} may not watch kmsvaultsecrets in ${watched ?? 'all namespaces'}`);
+    .map(
+      (watched) => `${account} has no permission to watch kmsvaultsecrets in ${watched ?? 'all namespaces'}`,
+    );
   const home = flag('leader-election-namespace') ?? namespace;
   if (!['false', undefined].includes(flag('enable-leader-election')) && !may('update', 'leases', home))
-    faults.push(`${account} may not update leases in ${home ?? '(none)'}`);
+    faults.push(`${account} has no permission to update leases in ${home ?? '(none)'}`);
   return faults;
 }
 

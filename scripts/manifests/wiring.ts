@@ -20,7 +20,7 @@ export function wiringFaults(objects: readonly KubernetesObject[]): string[] {
   const workloads = objects.flatMap((object) => workloadOf(object) ?? []);
   const world = { objects, workloads };
   return [
-    ...duplicates(objects.map(nameOf)).map((name) => `${name}: stands here twice`),
+    ...duplicates(objects.map(nameOf)).map((name) => `${name}: is defined twice`),
     ...workloads.flatMap((workload) =>
       workloadFaults(workload, world).map((fault) => `${workload.name}: ${fault}`),
     ),
@@ -70,7 +70,7 @@ function workloadFaults(workload: Workload, world: World): string[] {
     ...duplicates(ports),
     ...duplicates(containers.map(({ name }) => name)),
   ];
-  faults.push(...repeated.map((name) => `${name} stands there twice`));
+  faults.push(...repeated.map((name) => `${name} is listed twice`));
   for (const container of containers) {
     faults.push(...containerFaults(container).map((fault) => `container ${container.name}: ${fault}`));
   }

@@ -49,7 +49,7 @@ describe('the check of the manifests', () => {
   it('says by name what it skips without kubectl', async () => {
     const { faults, summary } = await checkManifests(false);
     expect(faults).toEqual([]);
-    expect(summary).toMatch(/^\d+ manifest files are sound; skipped, because kubectl is not on the PATH: /);
+    expect(summary).toMatch(/^\d+ manifest files are valid; skipped, because kubectl is not on the PATH: /);
     expect(summary).toMatch(/: kustomize\/base, kustomize\/components, kustomize\/overlays$/);
     expect(await check('/nowhere')).toEqual({ code: 0, out: summary, err: [] });
   });

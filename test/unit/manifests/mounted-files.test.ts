@@ -55,6 +55,8 @@ describe('mountedFileFaults', () => {
       ),
     ],
   ])('refuses %s', (_, spec) => {
-    expect(mountedFileFaults(spec)).toEqual(['volumes[v]: mode 0440 is for root only, there is no fsGroup']);
+    expect(mountedFileFaults(spec)).toEqual([
+      'volumes[v]: mode 0440 is readable by root only, because there is no fsGroup',
+    ]);
   });
 });

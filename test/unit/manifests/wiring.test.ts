@@ -129,7 +129,7 @@ describe('wiringFaults', () => {
       OPERATOR,
       [...CONTAINER, 'ports', 1, 'name'],
       'http-metrics',
-      `${AT_OPERATOR}: http-metrics stands there twice`,
+      `${AT_OPERATOR}: http-metrics is listed twice`,
     ],
     [
       'Deployment',
@@ -283,10 +283,10 @@ describe('wiringFaults', () => {
     ]);
   });
 
-  it('finds an object that stands there twice', () => {
+  it('finds an object that is defined twice', () => {
     const objects = everything();
     const [first] = objects;
     if (first === undefined) throw new Error('nothing is shipped');
-    expect(wiringFaults([...objects, first])).toEqual([expect.stringMatching(/: stands here twice$/)]);
+    expect(wiringFaults([...objects, first])).toEqual([expect.stringMatching(/: is defined twice$/)]);
   });
 });
