@@ -107,8 +107,8 @@ export class FinalizerHandler {
     let verdict: RemovalVerdict;
     const guard = (): void => {
       work.assertFresh();
-      const heir = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
-      if (heir !== undefined) throw new SuccessorError(heir);
+      const successor = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
+      if (successor !== undefined) throw new SuccessorError(successor);
       begun = true;
     };
     try {
@@ -181,13 +181,13 @@ export class FinalizerHandler {
     if (next === 'mount-is-gone' || (asks && (await this.mountIsGone(path, signal)))) {
       return await this.release(secret, `the mount of ${path} no longer exists in Vault`, kept);
     }
-    const byHand = error.isOutage
+    const advice = error.isOutage
       ? ''
       : `; to delete the resource and keep the value, remove the finalizer ${DELETE_FINALIZER} ` +
         'from its metadata.finalizers (kubectl edit)';
     const isLost = error.facts.operation === 'delete' && !error.hadNoEffect;
     const stays = isLost ? 'may still be in Vault' : 'is still in Vault';
-    return await this.wait(secret, `${path} ${stays}: ${error.message}${byHand}`, error);
+    return await this.wait(secret, `${path} ${stays}: ${error.message}${advice}`, error);
   }
 
   private async retryPlanning(secret: KMSVaultSecret, error: OperatorError): Promise<Outcome> {
