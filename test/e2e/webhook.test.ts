@@ -177,7 +177,7 @@ withWebhook('kms-vault-validating-webhook', () => {
       const good = { key: 'a', encryptedSecret: await servers.encrypt('applied-with-kubectl') };
       const warned = await kubectlApply(body('applied', [good, { key: 'nothing' }]));
       expect(warned.output).toContain(
-        'Warning: key "nothing": it has it has neither encryptedSecret nor emptySecret: true, so it is skipped',
+        'Warning: key "nothing": it has neither encryptedSecret nor emptySecret: true, so it is skipped',
       );
       expect(warned).toMatchObject({ code: 0 });
       const changed = await kubectlApply(body('applied', [good, { key: 'b', encryptedSecret: 'AAAA' }]));

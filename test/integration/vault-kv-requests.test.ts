@@ -50,7 +50,9 @@ describe('requests for secrets', () => {
       for (const error of [read, write, remove, blindRead]) {
         expect(error).toMatchObject({ failure: 'forbidden', retry, reason: 'VaultForbidden' });
       }
-      expect(write.message).toBe('Vault does not let this token create or update kv2/data/theirs (HTTP 403)');
+      expect(write.message).toBe(
+        'Vault does not allow this token to create or update kv2/data/theirs (HTTP 403)',
+      );
       expect(reading).toEqual({ state: 'absent' });
       tokensAge();
     }

@@ -217,7 +217,7 @@ describe('verification', () => {
     expect(trusting.logger.entries).toContainEqual(
       expect.objectContaining({
         level: 'warn',
-        message: 'VAULT_SKIP_VERIFY is set: any certificate is taken for that of Vault',
+        message: "VAULT_SKIP_VERIFY is set: Vault's certificate is not verified",
       }),
     );
   });

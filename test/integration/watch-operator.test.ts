@@ -10,8 +10,8 @@ afterEach(closeAll);
 describe('ListWatchOperator', () => {
   it.each([
     [404, 'API server does not know the kind: install the CRDs'],
-    [403, 'RBAC denies to list and watch the kind: install the ClusterRole'],
-    [401, 'API server refuses the credentials: check the kubeconfig or service account'],
+    [403, 'RBAC denies list and watch of the kind: install the ClusterRole'],
+    [401, 'API server rejects the credentials: check the kubeconfig or service account'],
   ])('logs once what a %i means, retries, and logs the recovery', async (status, message) => {
     const api = await startApi('a');
     const lift = api.server.faults.inject({ matches: () => true, action: { kind: 'answer', status } });

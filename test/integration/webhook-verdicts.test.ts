@@ -87,11 +87,13 @@ describe('the webhook, asked about a new resource', () => {
     expect([allowed, status.code, status.reason]).toEqual([false, 403, 'Forbidden']);
     expect(status.message).toBe(
       'KMSVaultSecret default/web cannot be synced: ' +
-        'spec.path "secret/app" lacks the data/ segment of K/V v2; put it behind the mount, such as "secret/data/app"; ' +
-        'key "plain": encryptedSecret is not base64; give the base64 of the ciphertext, with its padding; ' +
+        'spec.path "secret/app" lacks the data/ segment that K/V v2 requires after the mount; ' +
+        'use a path such as "secret/data/app"; ' +
+        'key "plain": encryptedSecret is not base64; set encryptedSecret to ' +
+        'the base64-encoded ciphertext, including the padding; ' +
         'keys "foreign", "broken": KMS rejected the ciphertext or its encryption context; encrypt the value again ' +
         'with exactly this encryption context, or correct secretContext; ' +
-        'key "binary": the decrypted value is not UTF-8 text, which Vault cannot hold; encode the value as text ' +
+        'key "binary": the decrypted value is not UTF-8 text, so Vault cannot store it; encode the value as text ' +
         'before you encrypt it; ' +
         'key "huge": a ciphertext has 1 to 6144 bytes; this one has 6145 bytes; set encryptedSecret to ' +
         'the complete ciphertext and nothing else',
@@ -99,7 +101,7 @@ describe('the webhook, asked about a new resource', () => {
     const seen = JSON.stringify([status, fixture.logger.entries, await fixture.metrics()]);
     expect(seen).not.toContain(secret);
     for (const { encryptedSecret } of spec.secrets) expect(seen).not.toContain(encryptedSecret.slice(0, 20));
-    const refusals = fixture.logger.entries.filter(({ message }) => message === 'refused a resource');
+    const refusals = fixture.logger.entries.filter(({ message }) => message === 'denied a resource');
     expect(refusals).toHaveLength(1);
     expect(refusals[0]?.facts).toMatchObject({ namespace: 'default', name: 'web', operation: 'CREATE' });
   });
@@ -134,11 +136,11 @@ describe('the webhook, asked about a new resource', () => {
     const { allowed, warnings } = await fixture.create(spec);
     expect(allowed).toBe(true);
     expect(warnings).toEqual([
-      'spec.kvSettings.casIndex is ignored with engineVersion v1; leave it out',
-      'key "neither": neither encryptedSecret nor emptySecret: true, so it is skipped',
+      'spec.kvSettings.casIndex is ignored with engineVersion v1; remove it',
+      'key "neither": it has neither encryptedSecret nor emptySecret: true, so it is skipped',
       'an item has an empty key; give it a name',
-      'key "both": encryptedSecret is ignored beside emptySecret: true',
-      'key "hollow": its secretContext is empty, so spec.secretContext counts; leave the empty one out',
+      'key "both": encryptedSecret is ignored because emptySecret is true',
+      'key "hollow": its secretContext is empty, so spec.secretContext applies; remove the empty one',
     ]);
     expect(fixture.kms.decrypts).toBe(1);
     const nothing = await fixture.create({ path: 'kv/app', kvSettings: V1 });
@@ -154,7 +156,7 @@ describe('the webhook, asked about a new resource', () => {
       ],
     });
     expect(lonely.warnings).toEqual([
-      'key "without": has no secretContext although others have one; check that it is meant',
+      'key "without": has no secretContext although other items have one; check that this is intended',
     ]);
   });
 

@@ -165,7 +165,7 @@ describe('what is missing', () => {
     [
       'a permission',
       403,
-      'RBAC denies to get, create and update the lease 39a50047.patoarvizu.dev in the namespace vault',
+      'RBAC denies get, create or update of the lease 39a50047.patoarvizu.dev in the namespace vault',
     ],
     ['credentials', 401, 'the API server does not accept the credentials'],
     ['an answer', 500, 'the API server answers 500'],
@@ -174,7 +174,7 @@ describe('what is missing', () => {
     world.fault = () => status;
     const a = world.replica('a').start();
     await world.pass(60_000);
-    expect(a.said('error')).toEqual(['cannot use the lease; will try again']);
+    expect(a.said('error')).toEqual(['cannot read or write the lease; will retry']);
     expect(a.logger.entries.find(({ level }) => level === 'error')?.facts.problem).toContain(text);
     world.fault = () => 429;
     await world.pass(60_000);
@@ -182,7 +182,7 @@ describe('what is missing', () => {
     world.fault = undefined;
     await world.pass(5_000);
     expect(a.leads).toBe(true);
-    expect(a.said('info')).toContain('the lease can be used again');
+    expect(a.said('info')).toContain('can read and write the lease again');
   });
 
   it('names the namespace that does not exist', async () => {
@@ -218,6 +218,8 @@ describe('what is missing', () => {
     abort.abort();
     await world.pass(0);
     await stopped;
-    expect(a.said('warn')).toContain('could not release the lease; another replica takes it when it ends');
+    expect(a.said('warn')).toContain(
+      'could not release the lease; another replica can acquire it when it expires',
+    );
   });
 });

@@ -19,8 +19,8 @@ describe('losing the lease', () => {
     expect(world.writers()).toHaveLength(1);
     expect([...a.changes, ...b.changes].filter((change) => change === 'standby')).toEqual(['standby']);
     expect(a.said('warn')).toContain('no longer the leader; standing by');
-    expect(a.said('error')).toEqual(['cannot use the lease; will try again']);
-    expect(a.said('info')).toContain('the lease can be used again');
+    expect(a.said('error')).toEqual(['cannot read or write the lease; will retry']);
+    expect(a.said('info')).toContain('can read and write the lease again');
   });
 
   it('survives an outage that is shorter than the renew deadline', async () => {
