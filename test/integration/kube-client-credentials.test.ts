@@ -76,7 +76,7 @@ describe('credentials and trust of KubeClient', () => {
     };
     await request(server.url, [extra.cert]);
     await request(other.url, [extra.cert]);
-    await expect(request(other.url, [])).rejects.toThrow('no answer');
+    await expect(request(other.url, [])).rejects.toThrow('no response');
     expect(other.requests.all).toHaveLength(1);
   });
 
