@@ -10,6 +10,7 @@ import type { DecryptRequest, Decryptor } from './decryptor.js';
 import { FairQueue, type Urgency } from './fair-queue.js';
 import type { KmsApi } from './kms-client.js';
 import { KmsError } from './kms-error.js';
+import { readPlaintext } from './plaintext.js';
 import { RequestPacer } from './request-pacer.js';
 
 /** The owner of requests without one. */
@@ -231,7 +232,7 @@ export class KmsDecryptor implements Decryptor {
   private complete(flight: Flight, bytes: Uint8Array): void {
     this.forget(flight);
     try {
-      flight.resolve(textOf(bytes));
+      flight.resolve(readPlaintext(bytes));
     } catch (error) {
       flight.reject(error);
     }
@@ -266,21 +267,6 @@ export class KmsDecryptor implements Decryptor {
     this.forget(flight);
     if (this.queue.remove(flight)) this.pump();
     flight.giveUp.abort();
-  }
-}
-
-/** Vault's K/V engine stores JSON strings: bytes that are not UTF-8 would be changed. */
-function textOf(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new KmsError(
-      'wrong-input',
-      'NotUtf8',
-      'the decrypted value is not UTF-8 text, so Vault cannot store it',
-    );
-  } finally {
-    bytes.fill(0);
   }
 }
 

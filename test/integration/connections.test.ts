@@ -126,7 +126,7 @@ describe('a peer that no connection reaches', () => {
     const url = `https://127.0.0.1:${String(hole.port)}`;
     const limits = { connectMs: 100 };
     const vault = await failureOf(vaultFixture(url, { limits }).client.request(READ));
-    expect(vault.message).toContain('cannot be reached (CONNECT_TIMEOUT)');
+    expect(vault.message).toContain('cannot reach Vault (CONNECT_TIMEOUT)');
     const kms = await failureOf(kmsApi({ aws: { kmsEndpoint: url }, limits }).decrypt(CIPHERTEXT, {}));
     expect(kms.message).toContain('CONNECT_TIMEOUT');
     const kube = kubeClient(kubeConfigOf(url, authority.cert), {}, limits);

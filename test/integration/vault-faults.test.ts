@@ -48,7 +48,7 @@ describe('Vault unavailable', () => {
   it('is reported for a name that cannot be resolved', async () => {
     const fixture = fixtureOf({ config: { maxRetries: 0 } }, 'http://vault.invalid:8200');
     expect((await failureOf(fixture.session.request(READ))).message).toMatch(
-      /cannot be reached \((ENOTFOUND|EAI_AGAIN)\)/,
+      /cannot reach Vault \((ENOTFOUND|EAI_AGAIN)\)/,
     );
   });
 
