@@ -101,7 +101,7 @@ describe('a proxy', () => {
     const { proxy, network } = await fixture();
     await proxy.close();
     const { client } = vaultFixture('https://a.test', { network, limits: { lookup } });
-    expect((await failureOf(client.request(READ))).message).toContain('cannot reach Vault (ECONNREFUSED)');
+    expect((await failureOf(client.request(READ))).message).toContain('cannot be reached (ECONNREFUSED)');
   });
 });
 
