@@ -59,7 +59,8 @@ const FLAGS: readonly FlagSpec[] = [
   {
     name: 'max-concurrent-reconciles',
     default: '10',
-    description: 'Maximum number of resources that are synced at the same time.',
+    description:
+      'Maximum number of resources that are synced at the same time. Edits may use a quarter more, so that they start during a backlog.',
   },
   {
     name: 'max-concurrent-kms-requests',
