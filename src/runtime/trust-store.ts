@@ -4,7 +4,7 @@ import { rootCertificates } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
-import { LastGoodFiles, UnusableFilesError } from './last-good-files.js';
+import { fileState, LastGoodFiles, UnusableFilesError } from './last-good-files.js';
 import { LogOnce } from './log-once.js';
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
@@ -27,7 +27,14 @@ export interface TrustSources {
 export class TrustStore {
   private readonly sources = new Map<string, LastGoodFiles<readonly string[]>>();
   private readonly said = new LogOnce();
-  private cached: { readonly key: string; readonly roots: readonly string[] } | undefined;
+  private cached:
+    | {
+        readonly key: string;
+        readonly roots: readonly string[];
+        /** The state of the files that this was read from; undefined when it cannot show that nothing changed. */
+        readonly state: string | undefined;
+      }
+    | undefined;
 
   constructor(
     private readonly options: TrustSources,
@@ -36,21 +43,30 @@ export class TrustStore {
 
   /** The roots as of now, as PEM texts; the same array as long as nothing changed. */
   roots(): readonly string[] {
+    const state = this.state();
+    if (this.cached !== undefined && this.cached.state !== undefined && this.cached.state === state)
+      return this.cached.roots;
     const paths = [...this.options.files, ...this.options.directories].flatMap((path) => this.expand(path));
-    for (const path of paths) this.refresh(path);
+    const areGood = paths.map((path) => this.refresh(path)).every((isGood) => isGood);
     const key = paths.map((path) => `${path}=${String(this.sources.get(path)?.version)}`).join('\n');
+    // A file in a directory can change without its directory.
+    const arePlain = paths.join('\n') === this.options.files.join('\n');
+    const readFrom = areGood && arePlain ? state : undefined;
     if (this.cached?.key !== key) {
       const added = paths.flatMap((path) => this.sources.get(path)?.value ?? []);
       const inline = this.options.pem?.match(PEM) ?? [];
       const builtIn = this.options.builtIn ? rootCertificates : [];
-      this.cached = { key, roots: [...new Set([...builtIn, ...inline, ...added])] };
-    }
+      this.cached = { key, roots: [...new Set([...builtIn, ...inline, ...added])], state: readFrom };
+    } else this.cached = { ...this.cached, state: readFrom };
     return this.cached.roots;
   }
 
-  /** Changes exactly when {@link roots} does. */
-  version(): readonly string[] {
-    return this.roots();
+  /** Asked for before each request, so it takes one look at each file; undefined when directories must be read. */
+  private state(): string | undefined {
+    const { files, directories } = this.options;
+    if (directories.length > 0) return undefined;
+    const states = files.map((path) => fileState(path));
+    return states.includes(undefined) ? undefined : states.join(' ');
   }
 
   private expand(path: string): string[] {
@@ -67,12 +83,14 @@ export class TrustStore {
     }
   }
 
-  private refresh(path: string): void {
+  /** @returns whether the file, as it is now, can be used. */
+  private refresh(path: string): boolean {
     const source = this.sources.get(path) ?? new LastGoodFiles([path], certificatesIn);
     this.sources.set(path, source);
     const seen = source.look();
     if (seen.outcome === 'bad') this.logProblem(path, seen.problem);
     else this.said.clear(path);
+    return seen.outcome !== 'bad';
   }
 
   private logProblem(path: string, problem: string): void {
