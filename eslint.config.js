@@ -1,47 +1,5 @@
 import tseslint from 'typescript-eslint';
 
-/** Import boundaries: who may import what; test/unit/architecture.test.ts checks the same from outside. */
-const CLIENTS = [
-  { name: '@dot-i/k8s-operator', folders: ['watch'] },
-  { name: '@aws-sdk/client-kms', folders: ['kms'] },
-  { name: '@aws-sdk/client-sts', folders: ['vault'] },
-  { name: 'hashi-vault-js', folders: ['vault'] },
-  { name: '@kubernetes/client-node', folders: ['watch', 'kube'] },
-];
-/** Services say what they need; only src/composition registers, only it and the entry points resolve. */
-const DECORATORS_ONLY = {
-  name: 'tsyringe',
-  allowImportNames: ['inject', 'injectAll', 'injectable'],
-  message: 'Only src/composition uses a container.',
-};
-const FOLDERS = [
-  'admission',
-  'api',
-  'composition',
-  'config',
-  'kms',
-  'kube',
-  'observability',
-  'program',
-  'queue',
-  'reconcile',
-  'runtime',
-  'vault',
-  'watch',
-];
-/** Folder to the sibling folders that it must not import. */
-const FORBIDDEN = {
-  api: FOLDERS.filter((folder) => folder !== 'api'),
-  config: FOLDERS.filter((folder) => folder !== 'config'),
-  kms: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'vault', 'kube'],
-  vault: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'kube'],
-  kube: ['program', 'reconcile', 'watch', 'queue', 'composition', 'admission', 'kms', 'vault'],
-  queue: ['program', 'reconcile', 'watch', 'composition', 'admission', 'kms', 'vault', 'kube'],
-  reconcile: ['program', 'watch', 'composition', 'admission'],
-  watch: ['program', 'reconcile', 'composition', 'admission', 'kms', 'vault'],
-  admission: ['program', 'reconcile', 'watch', 'queue', 'composition', 'vault', 'kube'],
-};
-
 export default tseslint.config(
   { ignores: ['dist', '.cache', '.demo', 'coverage', 'node_modules'] },
   ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
@@ -111,28 +69,4 @@ export default tseslint.config(
     },
   },
   { files: ['jest.config.js', 'eslint.config.js'], rules: { 'no-restricted-syntax': 'off' } },
-  ...FOLDERS.map((folder) => ({
-    files: [`src/${folder}/**/*.ts`],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          paths: [
-            ...CLIENTS.filter(({ folders }) => !folders.includes(folder)).map(({ name, folders }) => ({
-              name,
-              message: `Only src/${folders.join(', src/')} imports it.`,
-            })),
-            ...(folder === 'composition' ? [] : [DECORATORS_ONLY]),
-          ],
-          patterns: [
-            { group: ['**/test/**'], message: 'src never imports test.' },
-            ...(FORBIDDEN[folder] ?? []).map((other) => ({
-              group: [`../${other}/*`, `../../${other}/*`],
-              message: `src/${folder} does not import src/${other}.`,
-            })),
-          ],
-        },
-      ],
-    },
-  })),
 );

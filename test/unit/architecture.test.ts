@@ -19,6 +19,17 @@ const CLIENTS: Readonly<Record<string, readonly string[]>> = {
   'hashi-vault-js': ['vault'],
 };
 
+/** Folder to the other folders that it must not import; `api` and `config` import none. */
+const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
+  kms: ['reconcile', 'watch', 'queue', 'admission', 'vault', 'kube'],
+  vault: ['reconcile', 'watch', 'queue', 'admission', 'kms', 'kube'],
+  kube: ['reconcile', 'watch', 'queue', 'admission', 'kms', 'vault'],
+  queue: ['reconcile', 'watch', 'admission', 'kms', 'vault', 'kube'],
+  reconcile: ['watch', 'admission'],
+  watch: ['reconcile', 'admission', 'kms', 'vault'],
+  admission: ['reconcile', 'watch', 'queue', 'vault', 'kube'],
+};
+
 /** What a service needs of tsyringe; only `composition/` registers and makes containers. */
 const DECORATORS = ['inject', 'injectAll', 'injectable'];
 
@@ -63,10 +74,9 @@ function violations(imports: readonly Import[]): string[] {
       found.push(say(`${from} imports no other folder`));
     if ((from === 'api' || from === 'config') && target.startsWith('node:'))
       found.push(say(`${from} does no I/O`));
-    if (['kms', 'vault', 'kube'].includes(from) && to === 'reconcile')
-      found.push(say('nothing imports reconcile back'));
-    const webhook = ['src/webhook.ts', 'src/validating-webhook.ts'].includes(file) || from === 'admission';
-    if (webhook && ['watch', 'queue', 'vault'].includes(to))
+    if (FORBIDDEN[from]?.includes(to) === true) found.push(say(`${from} does not import ${to}`));
+    const isWebhook = ['src/webhook.ts', 'src/validating-webhook.ts'].includes(file);
+    if (isWebhook && ['watch', 'queue', 'vault'].includes(to))
       found.push(say('the webhook has no watchers and no Vault'));
     return [...found, ...wiringProblems({ file, target, names }, from, to).map(say)];
   });
@@ -124,7 +134,10 @@ describe('the boundaries between the folders', () => {
     ['src/reconcile/x.ts', '@aws-sdk/client-kms'],
     ['src/vault/auth/x.ts', '../../reconcile/y.js'],
     ['src/queue/x.ts', '../program/y.js'],
+    ['src/queue/x.ts', '../kms/y.js'],
+    ['src/reconcile/x.ts', '../watch/y.js'],
     ['src/admission/x.ts', '../vault/y.js'],
+    ['src/validating-webhook.ts', './queue/y.js'],
     ['src/kube/x.ts', '../composition/tokens.js'],
     ['src/main.ts', '../test/support/wait.js'],
   ])('are seen to be broken when %s imports %s', (file, target) => {
