@@ -29,8 +29,8 @@ const REST_CHARACTERS = 50;
 const MAX_LINES = 30;
 
 /**
- * Collects findings and merges those with the same text. ReviewFindings that would not be shown are counted but not
- * kept: a body of a few megabytes can produce millions.
+ * Collects findings and merges those with the same text. Findings that would not be shown are counted but not kept: a
+ * body of a few megabytes can produce millions.
  */
 export class ReviewFindings {
   private readonly byText = new Map<

@@ -8,10 +8,9 @@ export interface FailurePolicy {
 }
 
 /**
- * The root of every error that the operator raises on purpose. `reason` feeds condition, event and
- * metric label. Messages and fields carry names, paths and status codes only, never a value, a token
- * or a body; a foreign error is never attached as `cause`, because Axios and the AWS SDK hang requests
- * and headers on theirs.
+ * The root of every error that the operator raises on purpose. `reason` feeds condition, event and metric label.
+ * Messages and fields carry names, paths and status codes only, never a value, a token or a body; a foreign error is
+ * never attached as `cause`, because Axios and the AWS SDK attach requests and headers to theirs.
  */
 export abstract class OperatorError extends Error {
   readonly reason: ReadyReason;

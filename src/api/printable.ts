@@ -3,8 +3,8 @@ const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
 
 /**
- * A name that is safe in a message: control characters are escaped as `\u{…}`, and it is cut to `limit`
- * characters. Names of keys and paths come from anybody who may create a resource.
+ * A name that is safe in a message: control characters are escaped as `\u{…}`, and it is cut to `limit` characters.
+ * Names of keys and paths come from anybody who can create a resource.
  */
 export function printable(name: string, limit = 253): string {
   // A character has at most two UTF-16 units, so the rest need not be scanned.

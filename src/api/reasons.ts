@@ -177,7 +177,7 @@ const POLICIES = {
   DecryptionFailed: {
     ready: false,
     outage: false,
-    // Of a key that KMS refuses for good, the error says `never`.
+    // For a key that KMS will always refuse, the error says `never`.
     retry: 'resync',
     alsoRetried: 'a key with wrong input only when the resource changes',
     // Each key has an event: DecodingError or DecryptingError.

@@ -56,9 +56,9 @@ export function endsWithLineBreak(
 }
 
 /**
- * Mends, in the environment of the process, what the AWS SDK reads there by itself: a final line break goes, a
- * choice is spelled as the SDK wants it, a value that is ignored goes, and a variable that is set and empty is taken away, since Go's SDK takes
- * it for absent and this one in part for a value.
+ * Corrects, in the environment of the process, the variables that the AWS SDK reads itself: it removes a final line
+ * break, gives a choice the SDK's spelling, and removes a value that is ignored. It also removes a variable that is
+ * set and empty, because Go's SDK treats it as absent and this one sometimes as a value.
  */
 export function correctLibraryVariables(env: Record<string, string | undefined>): void {
   for (const variable of ENVIRONMENT_VARIABLES) {

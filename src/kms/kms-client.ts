@@ -51,7 +51,7 @@ export class AwsKmsApi implements KmsApi {
     @inject(TOKENS.agents) agents: AgentFactory,
     @inject(TOKENS.maxConcurrentKmsRequests) maxSockets: number,
     @inject(TOKENS.metrics) metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
-    /** How long a kept connection may say nothing before a fresh one is tried, in milliseconds. */
+    /** How long a reused connection may stay silent before a new one is tried, in milliseconds. */
     @inject(TOKENS.silentMs, { isOptional: true }) silentMs?: number,
   ) {
     const requestHandler = new AwsRequestHandler({

@@ -26,11 +26,11 @@ export interface Ticket {
 }
 
 /**
- * How fast KMS may be asked, for everybody in the process. Without a limit until KMS answers that a quota
- * is used up; then at the rate that it was seen to serve, swinging around it as CUBIC does (RFC 9438), but
- * in proportion to the rate, so that it fits quotas of one and of ten thousand per second alike: a little
- * below at first, level for a while, then a look for more. Others use the quota of an account too, so it is
- * never known for good.
+ * The pace of requests to KMS, shared by the whole process. There is no limit until KMS throttles a request. Then the
+ * pace follows the rate that KMS was seen to serve, in the way of CUBIC (RFC 9438) but in proportion to the rate, so
+ * that it fits quotas of one and of ten thousand requests per second: it starts a little below that rate, stays level
+ * for a while, then rises to probe for more. Other clients share the quota of the account, so the limit is never
+ * final.
  */
 export class RequestPacer {
   private readonly served: ServedRate;

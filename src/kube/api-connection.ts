@@ -25,8 +25,8 @@ const MAX_FREE_SOCKETS = 16;
 const SILENT_MS = 5_000;
 
 /**
- * How long one address of a SOCKS proxy is tried before the next one, in milliseconds: its agent connects by itself, and
- * Node gives each address a quarter of a second.
+ * How long one address of a SOCKS proxy is tried before the next one, in milliseconds: its agent opens the connection
+ * itself, and Node gives each address a quarter of a second.
  */
 const SOCKS_ATTEMPT_MS = 5_000;
 

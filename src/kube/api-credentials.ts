@@ -34,7 +34,7 @@ export interface TlsMaterial {
   readonly rejectUnauthorized?: boolean;
 }
 
-/** A credential that no request can be sent with. The message holds nothing of it. */
+/** A credential that cannot be sent in a request. The message contains nothing of it. */
 class OddCredential extends KubeError {
   constructor(
     problem: string,
@@ -44,7 +44,7 @@ class OddCredential extends KubeError {
   }
 }
 
-/** What the credentials were made of, and what came of it. */
+/** The sources of the credentials, and the result. */
 interface Read {
   readonly files: string;
   readonly roots: readonly string[];
@@ -156,7 +156,7 @@ export class ApiCredentials {
     };
   }
 
-  /** Node would refuse it with a message that does not tell where the token comes from. */
+  /** Node would refuse it with a message that does not say where the token comes from. */
   private checkHeader(authorization: OutgoingHttpHeaders[string], run: ExecRun | undefined): void {
     if (typeof authorization !== 'string' || HEADER.test(authorization)) return;
     const file = tokenFileOf(this.kubeConfig);

@@ -17,7 +17,7 @@ export interface DecryptedKeys {
   /** Key to the JSON text of its value. */
   readonly values: ReadonlyMap<string, string>;
   readonly failures: readonly KeyFailure[];
-  /** The cache was behind meanwhile and had to be waited for: what was read from Vault before is old. */
+  /** The work had to wait for the cache: what was read from Vault before is outdated. */
   readonly waited: boolean;
 }
 

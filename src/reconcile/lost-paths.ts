@@ -11,7 +11,8 @@ import type { SyncMemory } from './sync-memory.js';
 /**
  * Makes a resource forget what it wrote to a place that belongs to another resource now. That resource writes over
  * it, and may not be known to the process that decides later: neither the status nor the memory may then say that the
- * place holds a value of this one. If the place comes back, writing it or finding it equal sets both again.
+ * place holds a value of this one. If the resource gets the place back, writing it or finding it equal sets both
+ * again.
  */
 @injectable()
 export class LostPaths {

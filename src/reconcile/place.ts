@@ -15,7 +15,10 @@ export function samePlace(a: Place | undefined, b: Place | undefined): boolean {
   return a !== undefined && b !== undefined && a.path === b.path && a.engine === b.engine;
 }
 
-/** It is asked for each key of a resource, and a check looks at all keys; a spec that changes is another object. */
+/**
+ * Cached by spec: the place is needed for each key of a resource, and checking a spec goes through all keys. A
+ * changed spec is another object.
+ */
 const places = new WeakMap<object, Place | 'none'>();
 
 /** The place that a spec names; undefined if the spec or its path is invalid. */

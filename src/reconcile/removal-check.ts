@@ -16,13 +16,13 @@ import { type Place, samePlace } from './place.js';
 import { readIfAllowed } from './read-if-allowed.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** What is to be done at a place that a resource is known to have written. */
+/** What to do at a place that a resource is known to have written. */
 export type RemovalVerdict =
   { readonly do: 'remove' } | { readonly do: 'nothing' } | { readonly do: 'keep'; readonly why: string };
 
 /**
- * Looks at a place right before a finalizer removes it. A process may have ended between the removal and the
- * release of the finalizer, and what stands there by now may be somebody else's.
+ * Looks at a place right before a finalizer removes it. A process may have ended between the removal and the release
+ * of the finalizer, and the place may hold another client's value by now.
  */
 @injectable()
 export class RemovalCheck {
@@ -33,12 +33,12 @@ export class RemovalCheck {
   ) {}
 
   /**
-   * On v2 the versions tell whether the secret is still the one that was written. Where no version is known, as on
-   * v1, a claim beside `created` marks in the status that the removal has begun. After a restart, and after a
-   * removal whose answer was lost, what is found there is removed only if it is what the resource describes. A
-   * token that may not read cannot tell: what the status names is removed.
+   * On v2 the versions show whether the secret is still the one that was written. Where no version is known, as on
+   * v1, a claim beside `created` marks in the status that the removal has begun. After a restart, and after a removal
+   * whose answer was lost, the value is removed only if it equals what the resource describes. A token without read
+   * permission cannot compare: the value at the path in the status is removed.
    *
-   * @throws VaultError, KmsError, KubeError when it cannot be told now.
+   * @throws VaultError, KmsError, KubeError when this cannot be decided now.
    */
   async look(
     secret: KMSVaultSecret,
@@ -64,8 +64,8 @@ export class RemovalCheck {
   }
 
   /**
-   * The removal at the place ended without an answer that says it is done. If it surely had no effect, the mark is
-   * withdrawn, so that another process removes as before.
+   * The removal at the place ended without an answer that confirms it. If it certainly had no effect, the mark is
+   * withdrawn, so that another process removes the value as before.
    *
    * @param secret as {@link look} was given it.
    */
@@ -99,7 +99,10 @@ export class RemovalCheck {
     this.memory.recordHeld(uid, { place });
   }
 
-  /** Without it, another process only keeps more than it must: the API server may be away. */
+  /**
+   * Best effort, because the API server may be down: if the mark stays, another process keeps a value that it could
+   * remove.
+   */
   private async withdraw(secret: KMSVaultSecret, place: Place): Promise<void> {
     const before = this.isMarked(secret, place) ? undefined : secret.status?.claim;
     try {
@@ -114,7 +117,7 @@ export class RemovalCheck {
   }
 }
 
-/** Metadata that were removed count from 1 again; by hand only further versions come. */
+/** After the metadata is removed, versions count from 1 again; a manual write only adds versions. */
 async function mayBeCreatedAnew(
   kv: KvSecret,
   reading: Exclude<KvReading, { state: 'absent' }>,
@@ -123,7 +126,7 @@ async function mayBeCreatedAnew(
 ): Promise<boolean> {
   const current = reading.version;
   if (current === undefined || current.version <= known.version) return !isVersion(reading, known);
-  // Vault drops old versions, those of a secret that was created anew as well: a missing one proves nothing.
+  // Vault drops old versions, also those of a re-created secret, so a missing version proves nothing.
   return (await kv.createdTimeOf?.(known.version, signal)) !== known.createdTime;
 }
 

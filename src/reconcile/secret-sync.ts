@@ -107,7 +107,7 @@ export class SecretSync {
     }
     if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
     const target = targetOf(trusted?.data, aggregate, { values, failures, reading });
-    // What stands there may have changed during the decryption.
+    // The value in Vault may have changed during the decryption.
     const unseenOwner = this.unseenOwners.finding(request, reading, target);
     if (unseenOwner !== undefined) return blocked([unseenOwner], failures);
     const vouched = trusted !== undefined && values.size === 0;
@@ -124,7 +124,7 @@ export class SecretSync {
     return { ...result, findings: [...findings, ...result.findings] };
   }
 
-  /** With what stands in Vault afterwards: the same reading object where that is known to be the same. */
+  /** Also gives the reading of Vault afterwards: the same object if the secret is known to be unchanged. */
   private async decrypt(
     { secret, priority, guard, catchUp }: SyncRequest,
     kv: KvSecret,

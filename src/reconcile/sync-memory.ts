@@ -169,7 +169,7 @@ export class SyncMemory {
     this.entry(uid).lostRemoval = place;
   }
 
-  /** What stands there is known to be the resource's own. */
+  /** The value at the place is known to be the resource's own. */
   clearLostRemoval(uid: string): void {
     delete this.entries.get(uid)?.lostRemoval;
   }

@@ -18,7 +18,7 @@ import type { SyncMemory } from './sync-memory.js';
  */
 @injectable()
 export class UnseenOwners {
-  /** Places that held the value of a resource that is seen, in this term. */
+  /** Places that held the value of a listed resource in this term. */
   private readonly owned = new Set<string>();
 
   constructor(
@@ -27,12 +27,12 @@ export class UnseenOwners {
   ) {}
 
   /**
-   * Why a place may not be taken now; undefined when it may. What this resource owned before stays its own, what
-   * another resource that is seen owned goes over to the next one, and where nothing stands nothing can be lost.
+   * Why the resource may not take the place now; undefined when it may. It keeps a place that it owned before. It may
+   * take one that another listed resource left to it, and an empty one, because nothing can be lost there.
    *
    * @param reading `unknown` when the token may not read there.
-   * @param target what the resource describes; undefined before it is decrypted, which may prove that the value is its
-   *   own.
+   * @param target what the resource describes; undefined before it is decrypted, which may prove that the value is
+   *   its own.
    */
   finding(
     request: { readonly secret: KMSVaultSecret; readonly place: Place; readonly known: KnownState },
@@ -52,7 +52,7 @@ export class UnseenOwners {
     return { reason: 'PathConflict', message };
   }
 
-  /** A resource that is seen owned the place and its value is there, or it left the value to the next owner. */
+  /** A listed resource owned the place and its value is there, or it left the value to the next owner. */
   note(place: Place): void {
     if (this.view.unseen().length === 0) this.owned.clear();
     else this.owned.add(nameOf(place));
@@ -65,8 +65,8 @@ export class UnseenOwners {
 }
 
 /**
- * The Go operator, or an older CRD, left `created` without a path: the resource wrote a value somewhere, and where it
- * stands is proven by its content.
+ * The Go operator, or an older CRD, left `created` without a path: the resource wrote a value somewhere, and only the
+ * content of a path can prove where.
  */
 function mayBeOwn({ status }: KMSVaultSecret, reading: KvReading, target: SecretData | undefined): boolean {
   if (status?.created !== true || status.path !== undefined || reading.state !== 'live') return false;

@@ -15,11 +15,11 @@ const UNREADABLE = { awsContainerAuthorizationTokenFile: '/' };
 
 /**
  * The SDK's default chain, with the token for the credentials endpoint of a container. `fromHttp` of
- * `@aws-sdk/credential-provider-http` takes it from the options of the chain: that of the variable has left the
- * environment, and that of a file is read here, whenever credentials are asked for, since it is rotated: a line break
- * at its end is left out, which `fromHttp` would try to send.
+ * `@aws-sdk/credential-provider-http` takes it from the options of the chain. A token from the variable is no longer
+ * in the environment. A token from a file is read here whenever credentials are requested, because it is rotated, and
+ * without the final line break, which `fromHttp` would try to send.
  *
- * @throws ContainerEndpointError when that endpoint refuses or does not answer: the SDK's error tells nothing of it.
+ * @throws ContainerEndpointError when that endpoint refuses or does not answer: the SDK's error does not mention it.
  */
 export function awsCredentialChain(
   { containerEndpoint: endpoint, containerToken, containerTokenFile: file }: AwsConfig,

@@ -29,8 +29,8 @@ interface Answer {
  * The HTTP side of the AWS SDK's clients, over our connections, with the whole body of an answer in one buffer. It
  * takes half of the time of the SDK's own handler, which sets four timers for each request.
  *
- * A reused connection that turns out to be closed, or silent, before an answer begins costs one more send on a new
- * connection, immediately, and none of the SDK's attempts with their pauses: Decrypt, AssumeRole and the like change
+ * If a reused connection turns out to be closed or silent before an answer begins, the request is sent once more on a
+ * new connection, immediately and without using up an attempt of the SDK: Decrypt, AssumeRole and the like change
  * nothing.
  */
 export class AwsRequestHandler implements HttpHandler {
@@ -149,7 +149,7 @@ function queryOf({ query = {} }: HttpRequest): string {
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
 }
 
-/** The caller wipes what it gets; here are wiped the parts that it does not see. */
+/** The caller wipes the body that it gets; this wipes the parts that the caller does not see. */
 function inOnePiece(parts: readonly Buffer[], received: WipedBytes): Uint8Array {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return only;

@@ -3,8 +3,8 @@ import type { Agent } from 'node:http';
 import { dropUse } from './connection-use.js';
 
 /**
- * What a connection is told apart and made by, beside the options of the agent itself: the names that
- * `getName` of Node's agents reads (`lib/_http_agent.js`, `lib/https.js`), and those that Node adds.
+ * The options that identify a connection and determine how it is opened, besides those of the agent itself: the names
+ * that `getName` of Node's agents reads (`lib/_http_agent.js`, `lib/https.js`), and those that Node adds.
  */
 const NAMES: ReadonlySet<string> = new Set([
   ...['host', 'hostname', 'port', 'localAddress', 'family', 'socketPath', 'servername', 'timeout'],
@@ -23,8 +23,8 @@ const NAMES: ReadonlySet<string> = new Set([
 
 /**
  * Node opens a connection with the options of the request that needs it first, and keeps them as long as the
- * connection lives: its headers with the token, and by the functions that Axios adds even the answer. What
- * belongs to the request alone is taken out, in place, because Node's agent holds the same object.
+ * connection lives: the headers with the token and, through the functions that Axios adds, even the answer. Options
+ * that belong to the request alone are removed, in place, because Node's agent holds the same object.
  */
 export function keepConnectionOptions(agent: Agent, options: object): void {
   dropUse(options);

@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http';
 
-/** What a request and its connection tell each other. */
+/** What a request and its connection need to know of each other. */
 export interface ConnectionUse {
   /** Set when the request was given a connection that had been idle. */
   reused: boolean;

@@ -8,8 +8,8 @@ const TIMEOUT_MS = 1_000;
 const AGENT_ERROR = /^(?:\[[^\]]*\]: )?\(([A-Za-z]+Exception)\): /;
 
 /**
- * The credentials endpoint of the container gives nothing. The message names its host and, where it said one, the
- * name of its error; it holds nothing else of the answer.
+ * The credentials endpoint of the container gives no credentials. The message has its host and, if there is one, the
+ * name of its error, and nothing else of the answer.
  */
 export class ContainerEndpointError extends Error {
   constructor(

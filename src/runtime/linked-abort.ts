@@ -3,9 +3,9 @@ import type { Clock } from './clock.js';
 
 /**
  * A signal that aborts with the first of several, or after a time. `AbortSignal.any` does the same, but Node 20 keeps
- * what it made for as long as the sources live (measured with 20.20; nodejs/node issues 54614 and 55351 tell of leaks in
- * later versions too), and most sources here live as long as the process. This one leaves no trace after
- * {@link dispose}.
+ * what it made for as long as the sources live (measured with 20.20; nodejs/node issues 54614 and 55351 report leaks
+ * in later versions too), and most sources here live as long as the process. This one leaves no trace
+ * after {@link dispose}.
  */
 export class LinkedAbort {
   private readonly controller = sharedAbort();
@@ -36,7 +36,7 @@ export class LinkedAbort {
    * Aborts after `ms` milliseconds; replaces the time that was set before.
    *
    * @param reason called when the time is over; what it returns is the signal's reason.
-   * @returns a function that takes the time back.
+   * @returns a function that cancels this.
    */
   expireIn(clock: Pick<Clock, 'setTimer'>, ms: number, reason?: () => unknown): () => void {
     this.cancelTimer?.();

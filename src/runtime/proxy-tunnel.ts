@@ -29,8 +29,8 @@ export class ProxyError extends Error {
   }
 
   /**
-   * For an answer to a request over plain HTTP that a proxy was to pass on, and that is none of the peer's kind. Only
-   * 407 is a proxy's for certain (RFC 9110, 15.5.8).
+   * For an answer to a request over plain HTTP that a proxy should have passed on, when the answer does not look like
+   * one of the peer. Only 407 certainly comes from a proxy (RFC 9110, 15.5.8).
    */
   static answering(proxy: string, status: number): ProxyError {
     const shown = `HTTP ${String(status)}`;
@@ -47,7 +47,7 @@ const HINTS: Readonly<Record<number, string>> = {
   407: ': it requires credentials, or rejected those that it got',
 };
 
-/** The failure of a proxy that an error is or was caused by; clients wrap the errors of their agents. */
+/** The proxy failure that an error is, or that is among its causes; clients wrap the errors of their agents. */
 export function proxyErrorOf(error: unknown): ProxyError | undefined {
   let current = error;
   for (let depth = 0; depth < 4 && typeof current === 'object' && current !== null; depth += 1) {
@@ -177,7 +177,7 @@ function endWith(signal: AbortSignal, socket: Socket): () => void {
   });
 }
 
-/** What a proxy's URL with a user name says in `Proxy-Authorization` (RFC 7617); its escapes must be sound. */
+/** `Proxy-Authorization` (RFC 7617) for the URL of a proxy with a user name, whose escapes must be valid. */
 export function proxyAuthorization({ username, password }: URL): string | undefined {
   if (username === '' && password === '') return undefined;
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

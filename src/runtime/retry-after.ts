@@ -6,8 +6,8 @@ const ASCTIME = /^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}$/;
  * Reads a `Retry-After` header: seconds or a date (RFC 9110 section 10.2.3).
  *
  * @param header as a client library hands it over; anything but a text counts as absent.
- * @returns milliseconds from `now`, at least 0, however many the peer says: whoever waits cuts it with
- *   `namedWaitMs`. Undefined when the header is absent or means nothing.
+ * @returns milliseconds from `now`, at least 0 and without an upper limit: callers cap it with `namedWaitMs`.
+ *   Undefined when the header is absent or invalid.
  */
 export function retryAfterMs(header: unknown, now: Date): number | undefined {
   const text = typeof header === 'string' ? header.trim() : '';

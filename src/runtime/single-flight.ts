@@ -6,7 +6,7 @@ interface Flight<T> {
   waiters: number;
 }
 
-/** Somebody who may stop waiting before the work is done. */
+/** A caller that may stop waiting before the work is done. */
 export interface Waiter {
   readonly signal: AbortSignal | undefined;
   /** What is thrown when the signal aborts. */
@@ -14,13 +14,13 @@ export interface Waiter {
 }
 
 /**
- * Work that is done once for all who ask for the same while it is under way. One who gives up does not end it for
- * the others; the last one does.
+ * Does work once for all callers that ask for the same while it is in progress. A caller that gives up does not end
+ * it for the others; the last one does.
  */
 export class SingleFlight<T> {
   private readonly flights = new Map<string, Flight<T>>();
 
-  /** @param onEnd called after each piece of work, before those who wait for it go on. */
+  /** @param onEnd called after each piece of work, before its callers continue. */
   constructor(private readonly onEnd: () => void = () => undefined) {}
 
   isUnderWay(key: string): boolean {
@@ -30,8 +30,8 @@ export class SingleFlight<T> {
   /**
    * Joins the work for `key`, or begins it.
    *
-   * @param work gets a signal that aborts when nobody waits any more.
-   * @throws what the work throws, to all who wait; the waiter's reason when its signal aborts.
+   * @param work gets a signal that aborts when no caller waits any more.
+   * @throws what the work throws, to all callers; the waiter's reason when its signal aborts.
    */
   async run(key: string, work: (giveUp: AbortSignal) => Promise<T>, waiter?: Waiter): Promise<T> {
     if (waiter?.signal?.aborted === true) throw waiter.reason();

@@ -27,7 +27,7 @@ export class TokenBucket {
   }
 
   /**
-   * Takes a token in advance: a debt is a place in the line.
+   * Takes a token even if there is none yet; the debt makes later callers wait longer.
    *
    * @returns for how many milliseconds the caller must wait; 0: not at all.
    */

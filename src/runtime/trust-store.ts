@@ -13,7 +13,7 @@ export interface TrustSources {
   /** PEM files; a directory among them is read like an entry of `directories`. */
   readonly files: readonly string[];
   readonly directories: readonly string[];
-  /** PEM text that is at hand already. */
+  /** PEM text that need not be read from a file. */
   readonly pem?: string;
   /** Trust the built-in roots too. */
   readonly builtIn: boolean;

@@ -14,7 +14,7 @@ export class WebIdentityTokenError extends Error {
 }
 
 /**
- * Options for the SDK's credential chain with which a line break at the end of a web identity token's file is left out:
+ * Options for the SDK's credential chain that leave out a line break at the end of a web identity token file:
  * `fromTokenFile` of `@aws-sdk/credential-provider-web-identity` sends the file as it is, and STS refuses that.
  */
 export function withTrimmedWebIdentity(init: ChainOptions): ChainOptions {

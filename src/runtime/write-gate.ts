@@ -37,12 +37,12 @@ export interface FreshWork {
   assertFresh(): void;
 
   /**
-   * Where the cache has been behind since the work began, waits until it is fresh again; the work then counts as
-   * begun anew.
+   * If the cache has fallen behind since the work began, waits until it is fresh again; the work then counts as
+   * started again.
    *
    * @param isUnchanged whether the cache still shows what the work began with.
    * @returns whether it had to wait.
-   * @throws StaleCacheError when it shows something else by now, or is not fresh in time.
+   * @throws StaleCacheError when it shows something else afterwards, or is not fresh in time.
    */
   catchUp(isUnchanged: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean>;
 }

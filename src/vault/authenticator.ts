@@ -13,7 +13,7 @@ export interface VaultToken {
   readonly ours: boolean;
   /** Whether the token may look itself up; without that, a 403 is ambiguous. */
   readonly mayLookUp: boolean;
-  /** When Vault issued it, as Vault writes it: it tells tokens apart that others add to requests. */
+  /** When Vault issued it, as Vault spells it: this distinguishes tokens that an agent adds to requests. */
   readonly issued?: string;
 }
 

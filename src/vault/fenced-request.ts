@@ -16,7 +16,10 @@ export interface RequestModule {
 
 /** The hooks of a request between Axios and Node. */
 export interface RequestWatch {
-  /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
+  /**
+   * Called when the connection is established, right before the first byte is sent; an error that it throws ends the
+   * request.
+   */
   readonly beforeSend?: (() => void) | undefined;
   /** How long a reused connection may stay silent before it counts as lost, in milliseconds. */
   readonly silentMs?: number | undefined;
@@ -27,9 +30,9 @@ export interface RequestWatch {
 }
 
 /**
- * Requests that ask `beforeSend` when their connection stands, right before the first byte is sent: a
- * request may have waited for a connection while the process was frozen. What it throws ends the
- * request unsent.
+ * Requests that call `beforeSend` when their connection is established, right before the first byte is sent: a
+ * request may have waited for a connection while the process was frozen. If `beforeSend` throws, the request ends
+ * unsent.
  */
 export function fencedRequests(
   secure: boolean,

@@ -22,20 +22,20 @@ interface TokenRecord {
   /** Whether a login of this process created it. */
   readonly ours: boolean;
   issued: string | undefined;
-  /** A node has taken it. */
+  /** A node has accepted it. */
   isKnown: boolean;
-  /** Since when it has been refused by all who were asked, in monotonic milliseconds. */
+  /** Since when every node that was asked has refused it, in monotonic milliseconds. */
   doubtedMs?: number | undefined;
 }
 
 /**
- * What a 403 to a token means that this process has had for a moment only. A token is written by the active node
- * and known elsewhere once that has been replicated (Vault documentation, "Vault eventual consistency"): until then it
- * is refused like one that never was. Behind a load balancer one node may know it and the next one not. A token that
- * somebody else created may be as new as one of ours.
+ * Decides what a 403 means for a token that this process got only a moment ago. The active node writes a token, and
+ * other nodes know it once it has been replicated (Vault documentation, "Vault eventual consistency"): until then
+ * they refuse it like a token that never existed. Behind a load balancer one node may know it and the next one may
+ * not. A token that somebody else created may be as new as one of ours.
  *
- * What is known of a token belongs to its value, whatever renewals and look-ups make of the session. A Vault Agent or
- * Proxy that adds its token replaces it unseen: there the time of issue tells one token from another.
+ * What is known about a token is kept by its value, because renewals and look-ups replace the session. A Vault Agent
+ * or Proxy that adds its own token may replace it without notice: there the time of issue distinguishes tokens.
  */
 export class NewTokens {
   /** By digest: nothing here keeps a token in memory that has been replaced. */
@@ -44,11 +44,11 @@ export class NewTokens {
 
   constructor(
     private readonly clock: Clock,
-    /** How long a refused token may only be unknown to a node. */
+    /** For how long a refused token may merely be unknown to a node. */
     private readonly patienceMs: () => number,
   ) {}
 
-  /** A login, or a look-up, found this token; it is new when it is not the one that was there before. */
+  /** A login or a look-up gave this token; it is new unless it is the previous one. */
   found({ token, issued, ours }: Pick<VaultToken, 'token' | 'issued' | 'ours'>): void {
     const digest = this.digestOf(token);
     const before = this.records.get(digest);
@@ -56,7 +56,7 @@ export class NewTokens {
       before.issued ??= issued;
       if (issued === undefined || issued === before.issued) return;
     }
-    // A token of somebody else was looked up: a node knows it.
+    // Somebody else's token was looked up: a node knows it.
     this.records.set(digest, { sinceMs: this.clock.monotonicMs(), ours, issued, isKnown: !ours });
     const [oldest] = this.records.keys();
     if (this.records.size > REMEMBERED && oldest !== undefined) this.records.delete(oldest);
@@ -79,14 +79,17 @@ export class NewTokens {
   }
 
   /**
-   * Whether a 403 can be judged without a look-up: no node has accepted the token yet, or Vault says that the
-   * token is not what is wrong.
+   * Whether a 403 can be interpreted without a look-up: no node has accepted the token yet, or Vault says that the
+   * token is not the problem.
    */
   needsNoLookUp({ token }: Pick<VaultToken, 'token'>, { text }: VaultResponse): boolean {
     return !(this.recordOf(token)?.isKnown === true && saysTokenIsInvalid(text));
   }
 
-  /** Whether a new token that the look-up calls dead may live: the node that was asked may be behind. */
+  /**
+   * Whether a new token may be valid although the look-up says that it is not: the node that was asked may lag
+   * behind.
+   */
   mayBeUnreplicated({ token }: Pick<VaultToken, 'token'>): boolean {
     const standing = this.recordOf(token);
     if (standing === undefined) return false;
@@ -105,11 +108,11 @@ export class NewTokens {
 }
 
 /**
- * A 403 to a new token, as what passes: a permission that is missing may be one of a group or policy that the
+ * The error for a 403 to a new token, which may pass: the missing permission may come from a group or policy that the
  * node does not know yet.
  *
- * @param lives the look-up says so; then the bare `permission denied` is about a permission.
- * @throws VaultError `unavailable` for a token that the node does not know: that is no answer at all.
+ * @param lives the look-up says that the token is valid; then the bare `permission denied` is about a permission.
+ * @throws VaultError `unavailable` for a token that the node does not know, which counts as no answer.
  */
 export function notKnownYet(answer: VaultResponse, operation: VaultOperation, lives = false): VaultResponse {
   const isUnknown = lives ? namesUnknownToken(answer.text) : saysTokenIsInvalid(answer.text);

@@ -28,7 +28,7 @@ export function isOver({ endsAtMs }: Session, nowMs: number): boolean {
   return endsAtMs !== undefined && nowMs >= endsAtMs;
 }
 
-/** From when on the end of a token is near: its last tenth, but a day at the most. */
+/** When the end of a token is near: in its last tenth, but at most one day before the end. */
 export function endIsNearFromMs({ sinceMs, endsAtMs }: Session): number {
   if (endsAtMs === undefined) return Infinity;
   return endsAtMs - Math.min(DAY_MS, (endsAtMs - sinceMs) / 10);
@@ -66,7 +66,7 @@ export const renewalSchedule = {
     const lifeMs = (session.endsAtMs ?? Infinity) - session.sinceMs;
     const endsAtMs = ttlSeconds === 0 ? undefined : nowMs + ttlSeconds * 1_000;
     const isLongEnough = ttlSeconds === 0 || ttlSeconds * 1_000 > lifeMs / 2;
-    // What was granted last tells how long the life is that is coming to its end.
+    // A short renewal only prolongs the life that is ending, which began with the last full one.
     const sinceMs = isLongEnough ? nowMs : session.sinceMs;
     return { session: { ...session, sinceMs, endsAtMs }, isLongEnough };
   },

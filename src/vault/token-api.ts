@@ -5,16 +5,15 @@ import type { VaultRequests } from './vault-request.js';
 
 type Life = Pick<VaultToken, 'ttlSeconds' | 'renewable' | 'issued'>;
 
-/** The endpoints by which a token tells of itself and is kept alive. */
+/** The endpoints that look up, renew and revoke a token. */
 export class TokenApi {
   constructor(private readonly client: VaultRequests) {}
 
   /**
-   * What Vault says of a token; `not_permitted`: it lives, but its policies do not let it look itself up.
+   * What Vault reports about a token; `not_permitted`: it is valid, but its policies do not let it look itself up.
    * `dead` also when the empty token is given and nothing adds one on the way.
    *
-   * @throws VaultError `unavailable`; `rejected` when Vault says something else, such as an unknown
-   *   namespace.
+   * @throws VaultError `unavailable`; `rejected` when Vault says something else, such as an unknown namespace.
    */
   async lookUp(token: string, signal?: AbortSignal): Promise<Life | 'dead' | 'not_permitted'> {
     const operation = 'token_lookup';

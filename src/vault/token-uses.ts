@@ -1,6 +1,6 @@
 import type { Logger } from '../observability/logger.js';
 
-/** Counts who uses which token, so that one that was replaced can be revoked when nobody does any more. */
+/** Counts who uses which token, so that one that was replaced can be revoked when no request uses it any more. */
 export class TokenUses {
   private readonly counts = new Map<string, number>();
   private readonly retired = new Set<string>();
@@ -25,7 +25,7 @@ export class TokenUses {
     }
   }
 
-  /** Nobody begins to use the token any more: it is revoked after its last use. */
+  /** No request starts to use the token any more: it is revoked after its last use. */
   retire(token: string): void {
     this.retired.add(token);
     if (!this.counts.has(token)) void this.endOf(token);

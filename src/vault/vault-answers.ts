@@ -3,8 +3,8 @@ import { VaultError } from './vault-error.js';
 import type { VaultOperation, VaultResponse } from './vault-request.js';
 
 /**
- * Texts of Vault and OpenBao that hold nothing of a request (tried). Only these are passed on; every
- * other may repeat what was sent.
+ * Texts of Vault and OpenBao that contain nothing of a request (verified). Only these are passed on; any other may
+ * repeat what was sent.
  */
 const KNOWN_TEXTS: readonly string[] = [
   'batch tokens cannot be renewed',
@@ -23,7 +23,7 @@ const KNOWN_TEXTS: readonly string[] = [
   'Vault is sealed',
 ];
 
-/** What can be done, where the text alone does not tell. */
+/** What to do about it, where the text alone does not say. */
 const ADVICE: Readonly<Record<string, string>> = {
   "failed to verify client's certificate": 'it has expired, or is not a client certificate',
   'error parsing JSON': 'the secret may have more strings than the server accepts (max_request_json_strings)',
@@ -119,7 +119,7 @@ export function answerMembers(text: string, operation: VaultOperation, path?: st
   }
 }
 
-/** An answer of 2xx that does not have the form that Vault's documentation gives it. */
+/** A 2xx answer in another form than Vault's documentation describes. */
 export function unexpectedAnswer(operation: VaultOperation, path?: string): VaultError {
   return new VaultError(
     'unavailable',

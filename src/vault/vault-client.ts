@@ -230,7 +230,7 @@ export class VaultClient implements VaultRequests {
   }
 }
 
-/** What stands there by now may be somebody else's: the caller must look before the removal is repeated. */
+/** The path may hold another client's value by now: the caller must read it before it repeats the removal. */
 function isLostRemoval({ operation }: VaultRequest, { facts }: VaultError): boolean {
   return operation === 'delete' && facts.maybeDone !== false;
 }

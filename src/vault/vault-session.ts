@@ -203,7 +203,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     }
   }
 
-  /** Sets the timer according to the current state; requests in flight call it when they expiryLog. */
+  /** Sets the timer according to the current state; requests in flight call it when they end. */
   private plan(): void {
     this.alarm.clear();
     if (this.isStopping || this.isLoggingIn || this.renewing) return;

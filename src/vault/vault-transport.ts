@@ -35,7 +35,10 @@ export interface RawRequest {
   readonly signal: AbortSignal;
   /** The credential may be valid for one use: it is sent on a new connection, and never twice. */
   readonly once?: boolean;
-  /** Called when the connection stands, right before the first byte is sent; what it throws ends the request. */
+  /**
+   * Called when the connection is established, right before the first byte is sent; an error that it throws ends the
+   * request.
+   */
   readonly beforeSend?: () => void;
 }
 

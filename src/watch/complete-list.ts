@@ -3,7 +3,7 @@ import type { CollectionLister, Page } from './collection-lister.js';
 
 export interface CompleteListOptions {
   readonly lister: CollectionLister;
-  /** Items per page at the most. */
+  /** The maximum number of items per page. */
   readonly pageSize: number;
   /** Waits before a page is asked for again, at least as long as the server asked for. */
   readonly pause: (askedMs: number | undefined, signal: AbortSignal) => Promise<void>;
@@ -21,7 +21,7 @@ const PAGED_RESTARTS = 3;
  * would cost more.
  */
 export class CompleteList {
-  /** Lowered for good by pages that are too large. */
+  /** Lowered permanently when a page is too large. */
   private pageSize: number;
 
   constructor(private readonly options: CompleteListOptions) {

@@ -134,7 +134,7 @@ export class WatchLoop {
         }
       },
     );
-    // What could not be read may be what seems to be missing.
+    // An object that seems to be missing may be one that could not be parsed.
     if (malformed === 0) {
       for (const gone of this.known.takeMissing(seen)) await this.emit('DELETED', gone);
     }
@@ -172,7 +172,7 @@ export class WatchLoop {
         if (signal.aborted) break;
         observer.alive();
         if (line.type === 'MALFORMED') {
-          // It may have been a change: only a list shows what it was.
+          // The line may have been a change, and only a list shows which one.
           observer.malformed();
           return { why: 'unreadable', relist: true, missed: true };
         } else if (line.type === 'ERROR') {
@@ -223,7 +223,7 @@ export class WatchLoop {
     });
     this.attempt += 1;
     const waitMs = Math.max(own, Math.min(askedMs ?? 0, limits.maxRetryAfterMs));
-    // What the server asked for is honoured, whoever waits.
+    // The server's `Retry-After` is honoured even if a list was requested meanwhile.
     await sleep(clock, waitMs, askedMs === undefined ? signal : this.options.signal);
   }
 
