@@ -97,7 +97,7 @@ export function parseProxy(text: string): Parsed<string | undefined> {
  *
  * @param advice what to do about a user name or password, which are not supported.
  */
-export function parseHttpUrl(text: string, advice = 'take it out'): Parsed<string | undefined> {
+export function parseHttpUrl(text: string, advice = 'remove it'): Parsed<string | undefined> {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
     return { problem: 'must be a URL that begins with http:// or https://' };
@@ -111,7 +111,7 @@ export function parseHttpUrl(text: string, advice = 'take it out'): Parsed<strin
 /** Warns of what {@link parseHttpUrl} leaves out of a variable. */
 export function warnOfQuery(env: Environment, name: string, faults: FaultList): void {
   if (/[?#]/.test(env[name] ?? '')) {
-    faults.warnings.push(`${name} contains a query or fragment; it is ignored: take it out`);
+    faults.warnings.push(`${name} contains a query or fragment; it is ignored: remove it`);
   }
 }
 

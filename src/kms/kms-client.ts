@@ -25,7 +25,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** The caller decides when to try again: retries of the SDK would ignore the pace and the turns. */
 const MAX_ATTEMPTS = 1;
 
-const NO_REGION = 'no AWS region is configured, or the profile names one that is none: set AWS_REGION';
+const NO_REGION = 'no AWS region is configured, or the region in the profile is not valid: set AWS_REGION';
 
 /** The only KMS call in use. */
 export interface KmsApi {

@@ -28,9 +28,9 @@ export function syncedStatus(
     // The failed keys belong to these inputs, so an older hash must not stay beside them.
     return { ...rest, ...failures, ...(before === inputsHash ? { inputsHash: before } : {}) };
   }
-  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...told } = base;
+  const { failedKeys: _, failedKeysCut: __, vaultVersion: ___, vaultVersionCreated: ____, ...kept } = base;
   // `created` and `path` replace the claim from now on.
-  const { claim: _____, ...rest } = told;
+  const { claim: _____, ...rest } = kept;
   return {
     ...rest,
     ...failures,

@@ -74,21 +74,21 @@ export class Connector {
     const tooLate = (): Error => new ConnectTimeoutError();
     limit.follow(giveUp, tooLate);
     limit.expireIn(systemClock, this.options.limits?.connectMs ?? CONNECT_LIMIT_MS, tooLate);
-    const settle = (): void => {
+    const endLimit = (): void => {
       limit.dispose();
     };
     try {
       const raw = await this.raw(options, limit.signal);
       if (secure === undefined) {
-        settle();
+        endLimit();
         return raw;
       }
       const socket = secureOrDestroy(raw, () => secure(raw, this.options.context()));
       onAbort(limit.signal, () => socket.destroy(limit.signal.reason as Error));
-      socket.once('secureConnect', settle).once('close', settle);
+      socket.once('secureConnect', endLimit).once('close', endLimit);
       return socket;
     } catch (error) {
-      settle();
+      endLimit();
       throw error;
     }
   }

@@ -47,11 +47,11 @@ export async function dial(options: DialOptions): Promise<Socket> {
     const failures: NodeJS.ErrnoException[] = [];
     const left = [...addresses];
     let timer: NodeJS.Timeout | undefined;
-    const finish = (settle: () => void): void => {
+    const finish = (complete: () => void): void => {
       clearTimeout(timer);
       stopListening();
       for (const socket of pending) socket.destroy();
-      settle();
+      complete();
     };
     let stopListening = (): void => undefined;
     const next = (): void => {

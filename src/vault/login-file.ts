@@ -17,7 +17,7 @@ export async function readLoginFile(file: string, what: string, variable: string
   const content = text?.trim() ?? '';
   if (TOKEN.test(content)) return content;
   if (content !== '') {
-    const odd = `the ${what} at ${file} holds a line break or another character that no token has`;
+    const odd = `the ${what} at ${file} contains a line break or another character that is not allowed in a token`;
     throw new VaultError('unavailable', `${odd}: check the file of ${variable}`, { operation: 'login' });
   }
   const problem =

@@ -209,7 +209,7 @@ export class VaultClient implements VaultRequests {
     }
     if (status === 407) return { error: proxyAsksForCredentials(operation), again: false };
     if (status === 204 || isJsonObject(text)) return { status, text };
-    const whom = proxy === undefined ? 'what is in between' : `the proxy ${proxy}`;
+    const whom = proxy === undefined ? 'the proxies and load balancers in between' : `the proxy ${proxy}`;
     const message = `HTTP ${String(status)} did not come from Vault: check VAULT_ADDR and ${whom}`;
     return {
       error: new VaultError('unavailable', message, { status, operation, maybeDone: true }),

@@ -19,12 +19,12 @@ export function unconverged(oracle: Oracle, engineOf: EngineOf, nowMs: number): 
       .map((object) => `${nameOf(object)} is still being deleted`),
     ...secrets
       .filter((secret) => !isGoing(secret))
-      .flatMap((secret) => judge(oracle, engineOf, secret, nowMs)),
+      .flatMap((secret) => problemsOf(oracle, engineOf, secret, nowMs)),
     ...orphans(oracle, nowMs),
   ];
 }
 
-function judge(oracle: Oracle, engineOf: EngineOf, secret: KubeObject, nowMs: number): string[] {
+function problemsOf(oracle: Oracle, engineOf: EngineOf, secret: KubeObject, nowMs: number): string[] {
   const expected = expectationOf(oracle, engineOf, secret, nowMs);
   const conditions = recordAt(secret, 'status')['conditions'];
   const ready = (Array.isArray(conditions) ? (conditions as Record<string, unknown>[]) : []).find(
@@ -53,13 +53,13 @@ function expectationOf(
     return { reason: 'PathConflict', faults: [] };
   if (engineOf(path) !== specOf(secret).kvSettings?.engineVersion)
     return { reason: 'EngineMismatch', faults: [] };
-  const desired = settled(oracle.desiredAt(secret, nowMs));
+  const desired = withoutFaults(oracle.desiredAt(secret, nowMs));
   const { faults, stale } = inVault(oracle, secret, path, desired);
   return { reason: stale ? 'CasIndexStale' : reasonOf(desired), faults };
 }
 
 /** The faults are over: what could not be decrypted because of one is there by now. */
-function settled(desired: Desired): Desired {
+function withoutFaults(desired: Desired): Desired {
   const keys = [...desired.keys].map(
     ([key, expected]) =>
       [

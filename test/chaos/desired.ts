@@ -107,7 +107,7 @@ function expectationOf(
   return { kind: found.fragile ? 'fragile' : 'value', value: found.plaintext };
 }
 
-/** What stands at a path: key to value. A value that is no text is shown as its JSON. */
+/** The data at a path: key to value. A value that is not a string is shown as its JSON. */
 export type Stored = ReadonlyMap<string, string>;
 
 /** How a write of `after` over `before` differs from what is desired; names of keys only, empty when it fits. */

@@ -18,7 +18,7 @@ const STATUS = (code: number, reason: string): string =>
 /** As Vault puts it (go-multierror around logical.ErrPermissionDenied). */
 const PERMISSION_DENIED = JSON.stringify({ errors: ['1 error occurred:\n\t* permission denied\n\n'] });
 
-/** Brings faults about and lifts them. */
+/** Starts and lifts faults. */
 export class FaultBench {
   private readonly active = new Map<FaultName, Promise<Lift>>();
 
@@ -30,7 +30,7 @@ export class FaultBench {
 
   begin(fault: FaultName, draw: number): void {
     this.timeline.add(`fault begins: ${fault}`);
-    this.active.set(fault, Promise.resolve(this.bring(fault, draw)));
+    this.active.set(fault, Promise.resolve(this.start(fault, draw)));
   }
 
   async end(fault: FaultName): Promise<void> {
@@ -45,7 +45,7 @@ export class FaultBench {
   }
 
   /** @param draw in [0, 1): how hard, or whom. */
-  private bring(fault: FaultName, draw: number): Promise<Lift> | Lift {
+  private start(fault: FaultName, draw: number): Promise<Lift> | Lift {
     const [group] = fault.split(':');
     switch (group) {
       case 'process':
@@ -133,7 +133,7 @@ export class FaultBench {
         return kubernetes.silenceWatches();
       case 'kubernetes: half-open watches':
         kubernetes.halfOpenWatches();
-        // Whoever drops the packets resets the connection in the end; else the inactivity limit tells.
+        // The device that drops the packets resets the connection at last; otherwise the inactivity limit notices.
         return () => {
           kubernetes.cutWatches();
         };

@@ -27,7 +27,9 @@ export const LEASE_NAMESPACE = 'vault';
 export const SYNC_PERIOD_S = 8;
 const PROCESS_POLICY = 'process-';
 
-/** What a replica is started with; each process has its own, so that the servers' records tell who it was. */
+/**
+ * The configuration of a replica. Each process has its own, so that the servers' records show which process it was.
+ */
 interface Credentials {
   readonly name: string;
   readonly kubeconfig: string;
@@ -39,7 +41,7 @@ interface Credentials {
 export interface Replica {
   readonly name: string;
   readonly program: ChildProgram;
-  /** It was told to end, or killed: that it ends is no surprise. */
+  /** It was stopped or killed on purpose, so its end is expected. */
   dismissed: boolean;
 }
 

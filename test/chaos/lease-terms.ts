@@ -22,7 +22,7 @@ export interface LeaseRecord {
 interface Term {
   readonly sinceMs: number;
   lastRenewalMs: number;
-  /** When its holder gave it back by itself. */
+  /** When its holder released it. */
   releasedMs: number | undefined;
 }
 

@@ -65,7 +65,7 @@ export interface MountReplacement {
 }
 
 /**
- * Judges every change at the servers when it happens: a write of a replica must be what some state of the
+ * Checks every change at the servers when it happens: a write of a replica must be what some state of the
  * cluster asks for that held since the replica's term began. Knows the servers' records and nothing of
  * `src`.
  */
@@ -114,7 +114,7 @@ export class Oracle {
     const isNew = before.version === 0 && change.operation === 'write';
     if (change.by !== undefined) this.createdAnew.delete(change.path);
     else if (change.engine === 'v2' && isNew) this.createdAnew.add(change.path);
-    if (change.by !== undefined) this.judge(change, change.by, before);
+    if (change.by !== undefined) this.checkChange(change, change.by, before);
     this.vault.record(change);
   }
 
@@ -136,7 +136,7 @@ export class Oracle {
     );
   }
 
-  private judge(change: VaultChange, by: string, before: VaultChange): void {
+  private checkChange(change: VaultChange, by: string, before: VaultChange): void {
     const { path, atMs } = change;
     const where = `${by} at ${path}`;
     if (change.operation === 'other') {
@@ -147,7 +147,7 @@ export class Oracle {
     const termMs = identity === undefined ? 0 : (this.leases.termStart(identity, atMs) ?? 0);
     const fromMs = Math.max(termMs, atMs - STALENESS_MS);
     if (change.operation === 'remove') {
-      this.judgeRemoval(change, fromMs, before, where);
+      this.checkRemoval(change, fromMs, before, where);
       return;
     }
     const owners = this.secrets.ownersWithin(path, fromMs, atMs);
@@ -155,7 +155,7 @@ export class Oracle {
       this.report('paths', atMs, `${where}: written, but no resource that names it could be acted on`);
       return;
     }
-    if (change.engine === 'v2') this.judgeVersion(change, before, owners, where);
+    if (change.engine === 'v2') this.checkVersion(change, before, owners, where);
     const befores =
       change.engine === 'v2'
         ? [before.data ?? new Map<string, string>()]
@@ -165,7 +165,7 @@ export class Oracle {
     else this.report('values', atMs, `${where}: ${explained.differences.join('; ')}`);
   }
 
-  private judgeVersion(
+  private checkVersion(
     change: VaultChange,
     before: VaultChange,
     owners: readonly (KubeObject | undefined)[],
@@ -233,7 +233,7 @@ export class Oracle {
     yield* combine(0, new Map());
   }
 
-  private judgeRemoval(change: VaultChange, fromMs: number, before: VaultChange, where: string): void {
+  private checkRemoval(change: VaultChange, fromMs: number, before: VaultChange, where: string): void {
     const { path, atMs } = change;
     if (before.data === undefined && before.version === 0) return;
     const owners = this.secrets.ownersWithin(path, fromMs, atMs);

@@ -257,7 +257,7 @@ export class Planner {
     return { do: 'stranger', path, value: this.value('stranger') };
   }
 
-  /** Never the same twice: every value tells where it comes from. */
+  /** Never the same twice, so that every value shows where it comes from. */
   private value(what: string): string {
     this.values += 1;
     return `${CANARY}${String(this.values)}-${what}-${this.random.int(0, 2 ** 31).toString(36)}`;

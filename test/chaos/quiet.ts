@@ -8,10 +8,10 @@ export interface Activity {
 const SLACK_MS = 10_000;
 
 /**
- * Whether a whole period has passed without activity since everything was as desired. It may begin a period
- * later: a new leader looks at every resource once, and at those on v1 with KMS.
+ * Whether a whole period has passed without activity since everything was as desired. It may begin a period later: a
+ * new leader looks at every resource once, and at those on v1 with KMS.
  *
- * @returns what still happened when it should long have been quiet; undefined: it cannot be told yet.
+ * @returns what still happened although it should have been quiet for long; undefined while this is not known.
  */
 export function quietOf(
   activity: readonly Activity[],

@@ -1,6 +1,6 @@
 import type { Stored } from './desired.js';
 
-/** One change of a secret in Vault, with what stands there after it. */
+/** One change of a secret in Vault, with the data after it. */
 export interface VaultChange {
   readonly atMs: number;
   /** The process that asked for it; undefined: somebody's hand. */

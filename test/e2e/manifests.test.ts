@@ -11,7 +11,7 @@ import { E2eServers } from './servers.js';
 const HAS_KUBECTL = spawnSync('kubectl', ['version', '--client']).status === 0;
 const ON_LOOPBACK = process.env.E2E_KUBECONFIG === undefined;
 const OVERLAYS = readdirSync('kustomize/overlays');
-/** Kinds that other products bring; where they are not installed there is nothing to ask. */
+/** Kinds of other products; skipped where they are not installed. */
 const OTHERS = new Set(['cert-manager.io', 'monitoring.coreos.com']);
 
 let servers: E2eServers;

@@ -163,7 +163,7 @@ describe('roots that change', () => {
     writeFileSync(caBundle, authority.cert);
     const api = kmsApi({ aws: { kmsEndpoint: kms.url, caBundle } });
     expect(Buffer.from(await api.decrypt(CIPHERTEXT, {})).toString()).toBe('value');
-    // Neither the connection that is kept nor a resumed session stands for the new roots.
+    // Neither the kept connection nor a resumed session was verified with the new roots.
     writeFileSync(caBundle, `${next.cert}\n`);
     expect((await failureOf(api.decrypt(CIPHERTEXT, {}))).message).toMatch(/SIGNATURE|SELF_SIGNED|UNABLE/);
     writeFileSync(caBundle, `${authority.cert}\n\n`);

@@ -114,7 +114,7 @@ describe('what it costs when nothing changes', () => {
     await fixture.inVault('secret/data/x', { a: '', b: 'b-value' });
   }, 60_000);
 
-  it('an edit in the middle of 1,000 resources at the start stands in Vault before the backlog is done', async () => {
+  it('an edit during the first sync of 1,000 resources is in Vault before the backlog is done', async () => {
     await applyMany(1_000, 1, 'v1');
     fixture.servers.kms.latencyMs = 20;
     await fixture.start(['--sync-period-seconds=0', '--max-concurrent-reconciles=4']);

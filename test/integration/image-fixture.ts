@@ -114,7 +114,7 @@ export class ImageFixture {
     );
   }
 
-  /** Applies a resource with one value and gives what comes to stand in Vault. */
+  /** Applies a resource with one value and returns what is written to Vault. */
   async sync(value: string): Promise<Record<string, string> | undefined> {
     const { kube, vault } = this.servers;
     const secrets = [{ key: 'value', encryptedSecret: this.servers.encrypt(value) }];

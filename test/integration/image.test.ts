@@ -226,7 +226,7 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     }
   });
 
-  it('runs the operator, which syncs a secret, and the webhook, which judges one', async () => {
+  it('runs the operator, which syncs a secret, and the webhook, which reviews one', async () => {
     fixture = await ImageFixture.prepare(tree, join(workspace, 'mounted'));
     await fixture.startOperator();
     await fixture.startWebhook();

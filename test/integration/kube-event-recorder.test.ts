@@ -29,7 +29,7 @@ function resource(name = 'app', uid = `uid-${name}`): Resource {
   };
 }
 
-/** Stores events as the API server does; `now` moves by itself only when a test moves it. */
+/** Stores events as the API server does; `now` moves only when a test moves it. */
 async function startRecorder(limits: EventLimits = {}, gate: WriteGate = openGate) {
   const events = new Map<string, StoredEvent>();
   const server = await LoopbackServer.start((seen, _request, response) => {

@@ -67,8 +67,8 @@ async function quietly(args: string, input = ''): Promise<string[]> {
 }
 
 /**
- * Applies again and returns what was changed by it. A PodDisruptionBudget is always said to be `configured`,
- * because its selector is replaced as a whole; its resourceVersion tells whether it is another one.
+ * Applies again and returns what this changed. kubectl always reports a PodDisruptionBudget as `configured`, because
+ * its selector is replaced as a whole; the resourceVersion shows whether it changed.
  */
 async function changedBy(args: string, count: number): Promise<string[]> {
   const versions =

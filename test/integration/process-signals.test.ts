@@ -43,8 +43,8 @@ interface Program {
 }
 
 /**
- * An entry file as it is built, and in the place of the program that it loads a pipe: nobody is told more exactly
- * when the program begins to be read, nor can hold that moment.
+ * A built entry file that loads a pipe instead of the program: the test sees exactly when Node starts to read the
+ * program, and can hold it there.
  */
 class ProgramBeingRead {
   readonly entry: string;

@@ -117,7 +117,7 @@ async function apply(index: number, values: Values): Promise<void> {
   });
 }
 
-/** Waits until every value is in Vault, every status tells so, and nothing is in flight. */
+/** Waits until every value is in Vault, every status says so, and nothing is in flight. */
 async function synced(wanted: readonly Values[]): Promise<void> {
   for (const [index, values] of wanted.entries()) {
     await eventually(`app-${String(index)} to be in sync`, async () => {

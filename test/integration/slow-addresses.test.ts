@@ -121,7 +121,7 @@ onLinux('a SOCKS proxy of a kubeconfig with two addresses', () => {
     asked.catch(() => undefined);
     await eventually('an attempt', () => slow.isAttempted);
     slow.release();
-    // The next repetition comes after a second, when Node by itself has long gone on to the second address.
+    // The next repetition comes after a second, when plain Node would long have moved on to the second address.
     expect(await asked).toEqual({});
     expect(proxy.asked).toEqual([`127.0.0.1:${String(api.port)}`]);
   }, 30_000);
@@ -139,7 +139,7 @@ onLinux('a peer with two addresses', () => {
       const hole = closing(await UnansweringListener.start({ host: SECOND, port: slow.port }));
       const asked = peer.ask(`http://peer.test:${String(slow.port)}`);
       asked.catch(() => undefined);
-      // Node by itself takes an attempt back before it begins the next one.
+      // Plain Node cancels an attempt before it starts the next one.
       await eventually('both attempts at once', () => slow.isAttempted && hole.isAttempted);
       slow.release();
       await asked;

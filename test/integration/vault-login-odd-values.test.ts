@@ -102,7 +102,7 @@ describe('odd values of credentials', () => {
       const fixture = fixtureOf('k8s', { VAULT_K8S_TOKEN_PATH: file });
       const { message } = await failureOf(fixture.session.request(READ));
       expect(message).toContain(
-        `the service-account token at ${file} holds a line break or another character`,
+        `the service-account token at ${file} contains a line break or another character`,
       );
       expect(message).not.toContain(text);
       expect(vault.requests.all).toEqual([]);

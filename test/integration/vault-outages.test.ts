@@ -67,7 +67,7 @@ describe('an operator when Vault', () => {
     });
     await apply('raced', 'ours-2');
     await fixture.inVault(path, { a: 'ours-2' });
-    // Both foreign versions stand in the history.
+    // Both foreign versions are in the history.
     expect(await fixture.vault.version(path)).toBe(4);
   });
 

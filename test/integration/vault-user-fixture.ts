@@ -13,7 +13,7 @@ export let admin: VaultApi;
 export let clock: FakeClock;
 let address: string;
 
-/** The operator's side, with the root token unless told otherwise. */
+/** The operator's side, with the root token by default. */
 export function fixtureOf(options: FixtureOptions = {}, url = address): VaultFixture {
   return closing(new VaultFixture(url, { values: { VAULT_TOKEN: vault.rootToken }, ...options }));
 }

@@ -52,7 +52,7 @@ describe('deletions that SecretOperator sees', () => {
       });
       api.server.requests.clear();
       api.endStreams();
-      // A list is due for both kinds: the history will not tell.
+      // Both kinds must be listed: the history does not contain the deletion.
       await until('refused lists', () =>
         Object.values(PLURALS).every((plural) =>
           api.server.requests.all.some(({ url }) => url.includes(`/${plural}?limit=`)),

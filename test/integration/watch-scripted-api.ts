@@ -19,8 +19,8 @@ interface Stream {
 }
 
 /**
- * A list-and-watch API whose every move a test decides: what a stream says, when it ends, what has been
- * compacted away. The full loopback API server behaves well by itself; this one is for behaving badly.
+ * A list-and-watch API that a test controls completely: what a stream sends, when it ends, what has been compacted.
+ * The full loopback API server behaves well; this one is for misbehaviour.
  */
 export class ScriptedApi {
   private readonly objects = new Map<string, Resource>();

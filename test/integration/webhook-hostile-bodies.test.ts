@@ -76,7 +76,7 @@ const HUGE: Readonly<Record<string, () => string>> = {
   'one name': () => review({ uid: 'u', ...createOf(SPEC), name: 'n'.repeat(ALMOST), namespace: '\n' }),
 };
 
-/** Bodies that are judged to the end: as many values as are taken. */
+/** Bodies that are reviewed completely, with as many values as the webhook accepts. */
 const LARGE: Readonly<Record<string, () => string>> = {
   numbers: () => create(spec(`"secrets":[${repeated('0', 450_000)}]`)),
   'equal keys': () => create(spec(`"secrets":[${repeated('{"key":"a"}', 1_400_000)}]`)),
@@ -149,7 +149,7 @@ describe('the webhook with the heap of its memory limit', () => {
   );
 
   it.each(Object.entries(LARGE))(
-    'judges %s by the hundred thousand',
+    'reviews %s by the hundred thousand',
     async (_, make) => {
       const body = make();
       const one = await fixture.call(body, { agent, path: '/?timeout=3s' });

@@ -37,7 +37,7 @@ describe('kms-vault-validating-webhook (built)', () => {
     }
   });
 
-  it('judges, opens no inspector on SIGUSR1, tells nothing secret, and ends with 0 on SIGTERM', async () => {
+  it('reviews, opens no inspector on SIGUSR1, exposes no secret, and ends with 0 on SIGTERM', async () => {
     const secret = canary();
     const program = new ChildProgram(PROGRAM, [...fixture.flags, '--log-level=debug'], {
       AWS_REGION: fixture.kms.region,

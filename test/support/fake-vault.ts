@@ -39,7 +39,7 @@ export class FakeVault implements KvStore {
     // Nothing is cached.
   }
 
-  /** What stands at a path, whoever looks. */
+  /** The content of a path, regardless of permissions. */
   peek(path: string, engine: EngineVersion): SecretData | undefined {
     if (engine === 'v1') return this.v1.get(path);
     const current = this.v2.get(path)?.versions.at(-1);

@@ -15,7 +15,7 @@ import { eventually } from './wait.js';
 
 const LEASE = '39a50047.patoarvizu.dev';
 
-/** One built operator, with credentials of its own so that the servers' records tell who wrote. */
+/** One built operator, with its own credentials, so that the servers' records show who wrote. */
 export interface Replica {
   readonly name: string;
   readonly program: ChildProgram;

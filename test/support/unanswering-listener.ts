@@ -3,7 +3,10 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
-/** Listens for two connections and takes none until it is told to; then passes on to the target, if there is one. */
+/**
+ * Listens with a backlog of two and accepts no connection until the test asks for it; then forwards to the target, if
+ * there is one.
+ */
 const LISTENER = `
 const { connect, createServer } = require('node:net');
 const { parentPort, workerData } = require('node:worker_threads');

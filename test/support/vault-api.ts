@@ -37,7 +37,7 @@ export class VaultApi {
       throw new Error(`delete ${path}: HTTP ${String(answer.status)}`);
   }
 
-  /** What stands at a K/V path of either version; undefined when nothing does. */
+  /** The data at a K/V path of either version; undefined when there is none. */
   async read(path: string): Promise<Record<string, string> | undefined> {
     const { status, json } = await this.send('GET', path);
     if (status === 404) return undefined;

@@ -16,7 +16,7 @@ import { dirname, join, resolve } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
-/** A package of this machine whose licence stands in for that of a library's sibling. */
+/** A package of this machine whose licence file replaces that of a library. */
 const LICENSED =
   process.platform === 'linux' && existsSync('/usr/share/doc')
     ? readdirSync('/usr/share/doc').find((name) => existsSync(`/usr/share/doc/${name}/copyright`))

@@ -15,7 +15,7 @@ const REFUSALS: LoginRefusals = {
     {
       text: 'no chain matching all constraints could be found for this login certificate',
       advice:
-        'the roles are bound to other names, or the certificate is revoked, or Vault cannot ask the OCSP responder',
+        'the roles are bound to other names, or the certificate is revoked, or Vault cannot reach the OCSP responder',
     },
     { text: 'client certificate must be supplied', advice: NO_CERTIFICATE },
     { text: 'no client certificate found', advice: NO_CERTIFICATE },

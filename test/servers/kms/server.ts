@@ -14,7 +14,7 @@ export interface LoopbackKmsOptions {
   readonly region?: string;
   /** Beside the demo's access key. */
   readonly accessKeys?: AccessKeys;
-  /** The server's clock, by which it judges signatures and which its answers show. */
+  /** The server's clock: it checks signatures by it and shows it in its answers. */
   readonly now?: () => Date;
 }
 

@@ -3,7 +3,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 
-/** From how many seconds on an age is told in these units, the finest first. */
+/** From how many seconds on an age is shown in these units, the finest first. */
 const STEPS: readonly {
   readonly below: number;
   readonly unit: [number, string];
@@ -20,7 +20,7 @@ const STEPS: readonly {
   { below: Infinity, unit: [YEAR, 'y'] },
 ];
 
-/** How long ago, as apimachinery's `duration.HumanDuration` tells it: two or three significant digits. */
+/** An age in the format of apimachinery's `duration.HumanDuration`: two or three significant digits. */
 export function humanDuration(since: string, now: Date): string {
   const seconds = Math.trunc((now.getTime() - Date.parse(since)) / 1000);
   if (Number.isNaN(seconds) || seconds < -1) return '<invalid>';

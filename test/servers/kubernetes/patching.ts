@@ -7,7 +7,7 @@ import { applyStrategicMergePatch } from './strategic-merge.js';
 const MERGE_PATCH = 'application/merge-patch+json';
 const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 
-/** How a `Status` tells of each refusal. */
+/** The text of a `Status` for each refusal. */
 const REFUSALS: Readonly<Record<PatchError['status'], { reason: string; details?: object }>> = {
   400: { reason: 'BadRequest' },
   500: { reason: '' },

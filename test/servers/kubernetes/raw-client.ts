@@ -17,7 +17,7 @@ export interface Json {
   readonly [index: number]: Json;
 }
 
-/** A text, or what stands in its place. */
+/** A string, or the given replacement. */
 export function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined');
 }

@@ -29,7 +29,7 @@ export function checkText(schema: Schema, value: string, path: string, complain:
   const shown = JSON.stringify(value);
   const { minLength, maxLength, pattern, format } = schema;
   const length = Array.from(value).length;
-  // The real server tells the first of these only.
+  // The real server reports only the first of these.
   if (typeof maxLength === 'number' && length > maxLength) {
     complain('FieldValueTooLong', `Too long: may not be more than ${String(maxLength)} bytes`);
   } else if (typeof minLength === 'number' && length < minLength) {

@@ -243,7 +243,7 @@ function wrongType(schema: Schema, value: unknown): [string, string] | undefined
   if (typeof type !== 'string' || type === found || (type === 'number' && found === 'integer'))
     return undefined;
   const numeric = type === 'integer' || type === 'number';
-  // With a format, values that are neither text nor lists are told by their format.
+  // With a format, errors about values that are neither strings nor lists name the format.
   if (numeric && typeof format === 'string' && found !== 'string' && found !== 'array' && value !== null) {
     return [format, found === 'number' ? 'float64' : ''];
   }

@@ -44,7 +44,7 @@ withKubectl('the shipped manifests, with kubectl', () => {
     }
     const waited = await kubectl('wait --for=condition=Established crd --all --timeout=10s');
     expect(waited).toMatchObject({ code: 0 });
-    // Reads discovery anew: what kubectl has cached is from before the kinds were there.
+    // Reads discovery again: kubectl cached it before the kinds existed.
     expect((await kubectl('api-resources --api-group=k8s.patoarvizu.dev')).stdout).toMatch(
       /kmsvaultsecrets +kmsvs .*\n(.*\n)?partialkmsvaultsecrets +pkmsvs /,
     );

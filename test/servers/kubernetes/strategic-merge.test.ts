@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { PatchError } from './patch.js';
 import { applyStrategicMergePatch } from './strategic-merge.js';
 
-/** A pod template as it stands in a Deployment. */
+/** A pod template as in a Deployment. */
 function deployment(pod: object): object {
   return { spec: { template: { spec: pod } } };
 }

@@ -104,7 +104,7 @@ class StrategicMerge {
     return result;
   }
 
-  /** A value that stands where nothing was: directives and nulls are not stored. */
+  /** A value where there was none before: directives and nulls are not stored. */
   private fresh(value: unknown, field: string): unknown {
     return isRecord(value) ? this.object(undefined, value, field) : value;
   }

@@ -184,7 +184,7 @@ function find(namespace: VaultNamespace, path: string): Found | undefined {
   return found === undefined ? undefined : { mount: found.entry.mount, rest: found.rest };
 }
 
-/** A write where nothing stands yet needs `create`, not `update`. */
+/** A write to an empty path needs `create`, not `update`. */
 function refine(operation: Operation, found: Found | undefined): Operation {
   return operation === 'update' && found?.mount.exists(found.rest) === false ? 'create' : operation;
 }

@@ -228,7 +228,7 @@ function invalidPath(call: VaultCall): VaultAnswer {
   );
 }
 
-/** Recorded: 404 without `errors`, only a warning tells. */
+/** Recorded: 404 without `errors`, with a warning only. */
 function wrongPath(warning: string): VaultAnswer {
   return { status: 404, warnings: [warning] };
 }

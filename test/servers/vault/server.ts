@@ -59,7 +59,7 @@ export class LoopbackVault {
       (seen, request, response) => vault.serve(seen, request, response),
       {
         maxBodyBytes: 2 * MAX_BODY_BYTES,
-        // Vault asks every client for a certificate, and leaves it to the auth method to judge.
+        // Vault asks every client for a certificate, and leaves the check to the auth method.
         ...(options.tls === undefined
           ? {}
           : { tls: { requestCert: true, rejectUnauthorized: false, ...options.tls } }),

@@ -21,7 +21,7 @@ const DUAL_STACK: Readonly<Record<string, string>> = {
   'amazonaws.eu': 'api.amazonwebservices.eu',
 };
 
-/** What is asked by its own address has no name that tells a region. */
+/** A server that is reached by its address has no name from which to read a region. */
 const OWN_ADDRESS = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/;
 
 /**

@@ -105,7 +105,7 @@ export class TableTarget {
       ...options.headers,
     };
     return await new Promise((resolve, reject) => {
-      // The path goes out as it stands: a URL would be made clean first.
+      // The path is sent unchanged: `URL` would normalise it first.
       const target = {
         host: url.hostname,
         port: url.port,

@@ -12,7 +12,7 @@ import { PlaintextInspector } from '../../../src/kms/plaintext-inspector.js';
 import { KmsError } from '../../../src/kms/kms-error.js';
 import { settled } from '../../support/fake-clock.js';
 
-/** Answers when it is told to. */
+/** Answers when the test asks for it. */
 class HeldDecryptor implements Decryptor {
   readonly waiting: { readonly request: DecryptRequest; resolve(): void; reject(error: Error): void }[] = [];
 

@@ -1,6 +1,6 @@
 import ts from 'typescript';
 
-/** The shape of a JSON value, as far as a TypeScript type and a CRD schema can both tell it. */
+/** The shape of a JSON value, as far as both a TypeScript type and a CRD schema can express it. */
 export type Shape =
   | { readonly kind: 'string' | 'number' | 'boolean' }
   | { readonly kind: 'enum'; readonly values: readonly string[] }

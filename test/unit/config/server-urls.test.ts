@@ -55,12 +55,12 @@ describe('the URL of a server', () => {
   it.each(each(NAMES, WITH_MORE))('loses a query and a fragment with a warning: %s=%s', (name, text) => {
     const config = configOf({ [name]: text });
     expect(READ[name]?.(config)).toBe('https://peer.test:8200');
-    expect(config.warnings).toEqual([`${name} contains a query or fragment; it is ignored: take it out`]);
+    expect(config.warnings).toEqual([`${name} contains a query or fragment; it is ignored: remove it`]);
   });
 
   it.each(each(LIBRARY_NAMES, WITH_MORE))('is warned of where the SDK reads it: %s=%s', (name, text) => {
     const { warnings } = configOf({ [name]: text });
-    expect(warnings).toEqual([`${name} contains a query or fragment; it is ignored: take it out`]);
+    expect(warnings).toEqual([`${name} contains a query or fragment; it is ignored: remove it`]);
   });
 
   it('is warned of only when it is used', () => {

@@ -32,7 +32,7 @@ function authOf(method: string, env: Environment): AuthConfig {
   return command.config.auth;
 }
 
-/** A good value of each variable that a library reads by itself. */
+/** A valid value of each variable that a library reads directly. */
 const LIBRARY_VALUES: readonly (readonly [string, string])[] = ENVIRONMENT_VARIABLES.filter(
   ({ library, name }) => library === true && name !== 'AWS_CONTAINER_AUTHORIZATION_TOKEN',
 ).map(({ name, check, choices }) => [

@@ -20,10 +20,7 @@ const blocks = [...documents.values()].flatMap(({ file, blocks: found }) =>
 );
 const ofLanguage = (language: string): typeof blocks => blocks.filter((block) => block.language === language);
 
-/**
- * What a shell block needs beyond this repository; without a mark it runs here as it stands, and `.ci/run`
- * runs it.
- */
+/** What a shell block needs beyond this repository; without a mark it runs here unchanged, and `.ci/run` runs it. */
 const MARKS: Readonly<Record<string, string>> = {
   '': 'a clone of the repository',
   program: 'a program and the servers that it talks to',

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 
-/** A fenced block: its language, what else stands beside that, and its text without the indent. */
+/** A fenced block: its language, the mark after it, and its text without the indent. */
 export interface Block {
   readonly line: number;
   readonly language: string;
@@ -17,7 +17,7 @@ export interface Document {
   readonly anchors: ReadonlySet<string>;
   /** Targets of its links. */
   readonly links: readonly string[];
-  /** What stands in backticks outside of blocks. */
+  /** The inline code outside of blocks. */
   readonly code: readonly string[];
   /** Everything but blocks. */
   readonly prose: string;

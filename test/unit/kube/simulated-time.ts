@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** One time line for several processes; it moves only when it is told to. */
+/** One time line for several processes; it moves only when the test moves it. */
 export class SimulatedTime {
   nowMs = 0;
   private timers: Timer[] = [];

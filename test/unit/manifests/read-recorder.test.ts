@@ -7,7 +7,7 @@ type Tree = { readonly [key: string]: Tree | string } | readonly (Tree | string)
 
 const never = (): boolean => false;
 
-/** Reads everything but what stands at a path. */
+/** Reads everything except the value at a path. */
 function readBut(view: unknown, left: string, path = ''): void {
   if (typeof view !== 'object' || view === null) return;
   for (const key of Object.keys(view)) {

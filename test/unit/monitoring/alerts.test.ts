@@ -21,7 +21,7 @@ const ADDRESS = `https://github.com/patoarvizu/kms-vault-operator/blob/master/${
 const alerts = allAlerts();
 const labelsOf = labelsOfSeries();
 
-/** Every error that KMS declares for Decrypt, and those of all AWS services that tell of the caller. */
+/** Every error that KMS declares for Decrypt, and those of all AWS services that concern the caller. */
 const KMS_ERRORS = [
   'AccessDeniedException',
   'DependencyTimeoutException',
@@ -41,7 +41,7 @@ const KMS_ERRORS = [
   'ValidationException',
 ];
 const kmsCodes = KMS_ERRORS.map((name) => classifyKmsFailure({ name }));
-/** About one ciphertext or one key: the resource tells. */
+/** About one ciphertext or one key: the resource reports it. */
 const CODES_OF_RESOURCES = kmsCodes.filter(({ failure }) => failure !== 'transient').map(({ code }) => code);
 
 /** Everything that ends a watch. */

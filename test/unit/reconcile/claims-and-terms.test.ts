@@ -29,7 +29,7 @@ describe('a claim', () => {
     fixture.secret('x', { ...at('a'), secrets: [item('k', 'one')] }, { finalizers: [DELETE_FINALIZER] });
     await loseStatus();
     const first = fixture.replica();
-    // Another replica leads, tells of a, and brings it to b.
+    // Another replica leads, reports path a, and moves the resource to b.
     fixture.restart();
     await fixture.reconcile('x');
     fixture.secret('x', { ...at('b'), secrets: [item('k', 'one')] });

@@ -88,7 +88,7 @@ export function watchWrites(fixture: ReconcileFixture): void {
   };
 }
 
-/** What stands in Vault is what the resource wants, as far as anybody can know it. */
+/** Vault holds what the resource describes, as far as this can be known. */
 export function expectDesired(fixture: ReconcileFixture, one: Name): void {
   const secret = fixture.cache.secret('default', one);
   if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return;

@@ -124,7 +124,7 @@ describe('a process that is killed after any of its requests', () => {
         } else {
           expect(fixture.values(newer, engine)).toEqual(stranger ? THEIRS : undefined);
           const says = fixture.events.filter(({ message }) => message.includes(`${older} stays in Vault`));
-          // A v1 value has no version that would tell whether it is the one that was there at the claim.
+          // A v1 value has no version that would show whether it is the one that was there at the claim.
           if (says.length > 0) expect([engine, stranger]).toEqual(['v1', true]);
           expect(fixture.values(older, engine)).toEqual(says.length > 0 ? { a: 'ours' } : undefined);
         }

@@ -49,7 +49,7 @@ describe('a finalizer', () => {
     expect((await fixture.reconcile('x', 'edit')).result).toBe('error');
     await original(refOf(fixture.find(SECRET_KIND, 'x') as KMSVaultSecret));
     expect((await fixture.reconcile('x')).result).toBe('deleted');
-    // The same uid again: whatever stands there now was not deleted by anybody.
+    // The same uid again: nobody deleted the value that is there now.
     fixture.vault.tamper(A, 'v2', new Map([['a', '"one"']]));
     const secret = fixture.find(SECRET_KIND, 'x');
     expect(secret?.metadata.finalizers).toEqual(['example.com/other']);

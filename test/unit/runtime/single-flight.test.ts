@@ -4,7 +4,7 @@ import { SingleFlight } from '../../../src/runtime/single-flight.js';
 
 const gaveUp = (): Error => new Error('gave up');
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test ends it. */
 class Work {
   readonly signals: AbortSignal[] = [];
   private readonly ends: ((text: string) => void)[] = [];

@@ -67,7 +67,7 @@ async function loginWith(values: Record<string, string>, aws: AwsConfig = {}): P
   };
 }
 
-/** As STS judges it: the scope must name the region of the host that the request is for. */
+/** As STS checks it: the scope must name the region of the host that the request is for. */
 function verdictOn({ method, url, headers, body }: Sent): ReturnType<typeof verifySigV4> {
   const region = scopeRegionOf(url.host);
   if (region === undefined) throw new Error(`STS has no host ${url.host}`);

@@ -17,7 +17,7 @@ import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } 
 import { NamedEntries } from './named-entries.js';
 import { certificatesIn, chainTo, isForClients } from './cert-chain.js';
 
-/** Constraints that need what Node does not tell of a certificate. */
+/** Constraints on fields of a certificate that Node does not expose. */
 const NOT_OFFERED = [
   'allowed_email_sans',
   'allowed_uri_sans',
