@@ -8,14 +8,14 @@ import type { ReconcileQueue } from '../queue/reconcile-queue.js';
 import type { ResyncTimer } from '../queue/resync-timer.js';
 import type { Processor } from '../queue/work-queue.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
+import { LogOnce } from '../runtime/log-once.js';
 import { TOKENS } from '../tokens.js';
 import type { Freshness } from '../watch/freshness.js';
 
 /** Runs the queue while this replica may write. */
 @injectable()
 export class OperatorWork {
-  private saidWorking = false;
-  private saidStandingBy = false;
+  private readonly said = new LogOnce();
 
   constructor(
     @inject(TOKENS.queue) private readonly queue: ReconcileQueue,
@@ -70,7 +70,7 @@ export class OperatorWork {
 
   /** Starts syncing the resources whose cache is fresh. */
   private work(): void {
-    this.saidWorking = false;
+    this.said.clear('working');
     this.queue.start(this.process);
     this.resync.start();
     this.logWhenListed();
@@ -89,11 +89,9 @@ export class OperatorWork {
   private logWhenListed(): void {
     if (!this.freshness.allFresh()) return;
     const leads = this.elector?.isLeading() !== false;
-    if (leads && !this.saidWorking) {
-      this.saidWorking = true;
-      this.logger.info('initial list complete; starting to sync');
-    } else if (!leads && !this.saidStandingBy) {
-      this.saidStandingBy = true;
+    if (leads) {
+      if (this.said.isNew('working')) this.logger.info('initial list complete; starting to sync');
+    } else if (this.said.isNew('standing by')) {
       this.logger.info('initial list complete; standing by');
     }
   }

@@ -1,6 +1,7 @@
 import { inject, injectable, injectAll } from 'tsyringe';
 
 import { GROUP, type Kind, PARTIAL_KIND, PLURALS, SECRET_KIND, VERSION } from '../api/group.js';
+import type { ReadyReason } from '../api/reasons.js';
 import { keyOf, keyString, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret, Resource } from '../api/resources.js';
 import type { ApiConnection } from '../kube/api-connection.js';
@@ -18,6 +19,9 @@ import { differs, type Observation, observationOf } from './observation.js';
 import type { NextStep } from './watch-failure.js';
 import type { WatchLimits } from './watch-limits.js';
 import type { WatchedResource } from './watched-resource.js';
+
+/** A reason is a string in a stored status; the type finds this place when the reason is renamed. */
+const CONFLICT: ReadyReason = 'PathConflict';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 
@@ -193,7 +197,7 @@ export class SecretOperator extends ListWatchOperator {
   /** Enqueues resources that lost their path, or may have lost it to a resource that could not be seen. */
   private enqueueConflicts(): void {
     const lost = [...this.cache.secrets()].filter(({ status }) =>
-      status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === 'PathConflict'),
+      status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === CONFLICT),
     );
     this.enqueueAll(lost, 'resync');
   }
