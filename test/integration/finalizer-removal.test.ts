@@ -37,7 +37,7 @@ const messages = async (name: string, reason: string): Promise<string> =>
     .join('\n');
 
 describe('a finalizer', () => {
-  it('spares a v2 secret that was created anew with more versions than Vault keeps', async () => {
+  it('keeps a v2 secret that was re-created with more versions than Vault keeps', async () => {
     const path = 'secret/data/anew';
     await synced('anew', path, 'v2');
     await fixture.stop();
@@ -52,7 +52,7 @@ describe('a finalizer', () => {
     expect(await messages('anew', 'SecretKept')).toContain('vault kv metadata delete secret/anew');
   }, 120_000);
 
-  it('spares what somebody writes on v1 after a removal whose answer was lost', async () => {
+  it('keeps what another client writes on v1 after a removal whose answer was lost', async () => {
     await synced('lost', 'kv/lost', 'v1');
     const mend = fixture.servers.vault.faults.inject({
       matches: ({ method, url }) => method === 'DELETE' && url.includes('/kv/lost'),

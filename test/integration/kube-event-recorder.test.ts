@@ -131,7 +131,7 @@ describe('ApiEventRecorder', () => {
     ]);
   });
 
-  it('creates the event anew when the existing one has expired', async () => {
+  it('creates the event again when the existing one has expired', async () => {
     const { recorder, events, server } = await startRecorder();
     recorder.warning(resource(), 'VaultForbidden', 'no');
     await recorder.drain();

@@ -157,7 +157,7 @@ describe('a credential plugin', () => {
     expect(runs()).toBeLessThanOrEqual(12);
   });
 
-  it('is run ever more rarely while everything that it gives is refused', async () => {
+  it('is run less and less often while every credential that it returns is refused', async () => {
     await start(true);
     valid = () => false;
     for (let second = 0; second < 300; second += 1) {

@@ -108,7 +108,7 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
     ['staging', 'vault-staging'],
     ['production', 'vault'],
   ])(
-    'takes the overlay %s twice, the second time without a change, and gives it up again',
+    'applies the overlay %s twice, the second time without a change, and deletes it again',
     async (name, namespace) => {
       if (name === 'production') await quietly('apply -f manifests/namespace.yaml');
       const first = await quietly(`apply -k kustomize/overlays/${name}`);

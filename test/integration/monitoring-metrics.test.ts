@@ -164,7 +164,7 @@ describe('metrics of the running operator', () => {
     }
   }, 60_000);
 
-  it('a standby says that it is one, logs in, and tells of no resource', async () => {
+  it('a standby reports that it is one, logs in, and exports no resource', async () => {
     await fixture.kube.applyAll(
       manifestsIn(
         'manifests/rbac/leader-election-role.yaml',

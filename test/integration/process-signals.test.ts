@@ -95,18 +95,21 @@ describe.each(['operator', 'webhook'])('the %s, told to end', (name) => {
     expect(source.indexOf('process.on("SIGTERM",')).toBeLessThan(source.indexOf('import('));
   });
 
-  onLinux('ends with 0 and has asked nobody anything when it is told while the program is read', async () => {
-    const { script, flags, env } = programOf(name, api.url);
-    const reading = new ProgramBeingRead(script);
-    const program = new ChildProgram(reading.entry, flags, { ...env, VAULT_ADDR: api.url });
-    await reading.begun(() => {
-      program.signal('SIGTERM');
-    });
-    expect(await program.exited).toEqual({ code: 0, signal: null });
-    expect(api.requests.all).toEqual([]);
-    // Node may warn of a module of its own while it reads.
-    expect(program.output).not.toContain('starting');
-  });
+  onLinux(
+    'exits with 0 and has sent no request when SIGTERM comes while the program is being loaded',
+    async () => {
+      const { script, flags, env } = programOf(name, api.url);
+      const reading = new ProgramBeingRead(script);
+      const program = new ChildProgram(reading.entry, flags, { ...env, VAULT_ADDR: api.url });
+      await reading.begun(() => {
+        program.signal('SIGTERM');
+      });
+      expect(await program.exited).toEqual({ code: 0, signal: null });
+      expect(api.requests.all).toEqual([]);
+      // Node may warn of a module of its own while it reads.
+      expect(program.output).not.toContain('starting');
+    },
+  );
 
   it('ends with 0 at any later moment of its start', async () => {
     const { script, flags, env } = programOf(name);

@@ -38,7 +38,7 @@ async function editElsewhere(value: string): Promise<void> {
   await fixture.vault.write('kv/on-v1', { value });
 }
 
-it('a standby whose watches died without a sound takes over and writes nothing of what it knew', async () => {
+it('a standby whose watches died silently takes over and writes nothing from its stale cache', async () => {
   fixture = await ReplicaFixture.prepare();
   const first = await fixture.start('first');
   await fixture.leader(TIMEOUT_MS);
@@ -56,7 +56,7 @@ it('a standby whose watches died without a sound takes over and writes nothing o
   expect(writesOf(standby, since)).toEqual([]);
 }, 90_000);
 
-it('a single replica that was stopped and goes on writes nothing of what it knew', async () => {
+it('a single replica that was suspended and resumes writes nothing from its stale cache', async () => {
   fixture = await ReplicaFixture.prepare();
   const only = await fixture.start('only', ['--sync-period-seconds=5'], { elects: false });
   await fixture.applySecrets(NAMES, 'old');

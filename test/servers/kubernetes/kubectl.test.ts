@@ -131,7 +131,7 @@ withKubectl('kubectl', () => {
     expect(seen).toMatch(/waited +small +True/);
   });
 
-  it('patches, and deletes what finalizers hold once they let go', async () => {
+  it('patches objects, and deletes those with finalizers once the finalizers are removed', async () => {
     await client.post(WIDGETS, widget('finalized', { size: 'small' }, { finalizers: ['a.dev/x'] }));
     const patch = JSON.stringify({ spec: { size: 'large' } });
     expect((await start(['patch', 'wd', 'finalized', '--type', 'merge', '-p', patch]).done).stdout).toContain(

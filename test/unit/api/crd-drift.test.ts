@@ -244,7 +244,7 @@ describe('driftBetween', () => {
     expect(found.filter((one) => !NOTED.includes(one))).toContain(line);
   });
 
-  it('tells a required field that is no property', () => {
+  it('reports a required field that is not a property', () => {
     const schema: SchemaNode = { type: 'object', properties: {}, required: ['ghost'] };
     expect(driftBetween({ kind: 'object', fields: {} }, schema, 'x')).toEqual([
       'x.ghost: required, but not a property',

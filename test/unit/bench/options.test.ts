@@ -26,7 +26,7 @@ describe('parseOptions', () => {
     expect(parseOptions(args)).toContain(fault);
   });
 
-  it('tells every fault at once', () => {
+  it('reports every problem at once', () => {
     expect(parseOptions(['--runs', '0', '--keys', '-'])).toEqual(expect.stringMatching(/--runs.*\n.*--keys/));
   });
 });

@@ -76,7 +76,7 @@ describe('convergence', () => {
     expect(history.unconverged(6_000)).toEqual([expect.stringContaining('instead of CasIndexStale')]);
   });
 
-  it('expects that a secret which somebody made again stays when the resource goes', () => {
+  it('expects that a secret which another client re-created stays when the resource is deleted', () => {
     history.secret('s', 1_000, spec({ a: 'one' }, V2), { finalizer: true });
     history.write(V2.path, 2_000, { a: 'one' }, { version: 1 });
     history.remove(V2.path, 3_000, undefined);

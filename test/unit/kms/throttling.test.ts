@@ -144,7 +144,7 @@ describe('KmsDecryptor under a quota', () => {
     expect(next).toEqual(expect.arrayContaining(['edited/0', 'edited/1', 'backlog/99']));
   });
 
-  it('tells how many owners wait, and that none does any more', async () => {
+  it('reports how many owners wait, and when none does any more', async () => {
     kms = new VirtualKms(clock, 50);
     const told: number[] = [];
     const decryptor = new KmsDecryptor(kms, 20, clock, metrics, undefined, {

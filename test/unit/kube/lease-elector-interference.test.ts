@@ -23,7 +23,7 @@ describe('LeaseElector', () => {
       expect(world.lease?.spec?.leaseTransitions).toBe(8);
     });
 
-    it('writes a deleted lease anew; a standby that saw its holder does not take it', async () => {
+    it('re-creates a deleted lease; a standby that saw its holder does not take it', async () => {
       const { world, a, b } = await pair();
       world.lease = undefined;
       await world.pass(60_000);
@@ -33,7 +33,7 @@ describe('LeaseElector', () => {
       expect(world.lease).toMatchObject({ spec: { holderIdentity: 'a' } });
     });
 
-    it('does not write a deleted lease anew when it may have been taken over before', async () => {
+    it('does not re-create a deleted lease that another replica may have acquired before', async () => {
       const { world, a, b } = await pair();
       a.clock.frozen = true;
       await world.pass(15_000);

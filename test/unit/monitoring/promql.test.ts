@@ -12,7 +12,7 @@ const read = (expression: string): ReturnType<typeof readQuery> =>
 const labels = (expression: string): string[] => [...read(expression).labels].sort();
 
 describe('readQuery', () => {
-  it('tells the metrics and what they are matched by', () => {
+  it('returns the metrics and their matchers', () => {
     expect(read('rate(m{code!~"2..|3..", job="x"}[5m]) > 0').selectors).toEqual([
       {
         metric: 'm',
@@ -42,7 +42,7 @@ describe('readQuery', () => {
     expect(labels(expression)).toEqual(expected);
   });
 
-  it('tells what only one side of an "or" has', () => {
+  it('returns what only one side of an "or" has', () => {
     const { labels: certain, possibleLabels } = read('sum by (job) (n) or on () absent(n)');
     expect([[...certain], [...possibleLabels]]).toEqual([[], ['job']]);
   });

@@ -78,7 +78,7 @@ describe('what a resource may claim', () => {
     expect(fixture.values('secret/data/x')).toEqual({ a: 'two' });
   });
 
-  it('tells of a write whose status patch was lost', async () => {
+  it('reports a write whose status patch was lost', async () => {
     fixture.secret('x', { secrets: [item('a', 'one')] });
     fixture.vault.onChange = (): void => {
       fixture.apiDown = true;

@@ -89,7 +89,7 @@ describe('SecretReconciler', () => {
     expect(fixture.values('secret/data/x')).toEqual({ a: 'one' });
   });
 
-  it('reads again when somebody else writes first', async () => {
+  it('reads again when another client writes first', async () => {
     fixture.secret('x', { secrets: [item('a', 'one')] });
     await fixture.reconcile('x');
     let once = true;

@@ -89,7 +89,7 @@ describe('dial', () => {
     await eventually('no attempt', () => !hole.isAttempted);
   });
 
-  it('tells of a refusal rather than of a missing route', async () => {
+  it('reports a refusal rather than a missing route', async () => {
     const server = createServer();
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

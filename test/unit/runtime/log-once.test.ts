@@ -14,7 +14,7 @@ describe('LogOnce', () => {
     expect([said.isNew('plain'), said.isNew('plain')]).toEqual([true, false]);
   });
 
-  it('takes it for news again after it was over, which it tells once', () => {
+  it('takes a state for new again after it was cleared', () => {
     const said = new LogOnce();
     said.isNew('a');
     expect([said.isEmpty, said.clear('a'), said.clear('a'), said.isEmpty]).toEqual([

@@ -40,7 +40,7 @@ describe('SingleFlight', () => {
     expect(await again).toBe('again');
   });
 
-  it('has begun nothing anew while those who waited go on', async () => {
+  it('is not in progress any more when its callers continue', async () => {
     const flights = new SingleFlight<string>();
     await expect(flights.run('a', () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
     expect(flights.isUnderWay('a')).toBe(false);
@@ -59,7 +59,7 @@ describe('SingleFlight', () => {
     expect(await joined).toBe('done');
   });
 
-  it('ends the work with the last one who gives up, and begins anew for the next', async () => {
+  it('ends the work when the last caller gives up, and starts again for the next', async () => {
     const flights = new SingleFlight<string>();
     const work = new Work();
     const only = new AbortController();

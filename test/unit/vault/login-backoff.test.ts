@@ -40,7 +40,7 @@ describe('LoginBackoff', () => {
     expect(waits).toEqual([10, 20, 40, 80, 160, 300, 300, 300]);
   });
 
-  it('meets an outage sooner, and begins anew after a success', () => {
+  it('retries sooner after an outage, and starts over after a success', () => {
     const backoff = new LoginBackoff({ locksOut: true, random: () => 0.999_999 });
     const waits = Array.from({ length: 7 }, () => Math.round(backoff.afterOutage() / 1_000));
     expect(waits).toEqual([1, 2, 4, 8, 16, 30, 30]);

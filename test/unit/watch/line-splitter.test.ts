@@ -26,7 +26,7 @@ describe('LineSplitter', () => {
     expect(new LineSplitter(100).push(Buffer.from('one\ntwo'))).toEqual(['one']);
   });
 
-  it('tells of an overlong line without keeping it, and reads the next', () => {
+  it('reports an overlong line without keeping it, and reads the next', () => {
     const splitter = new LineSplitter(4);
     expect(splitter.push(Buffer.from('12'))).toEqual([]);
     for (let chunk = 0; chunk < 3; chunk += 1) expect(splitter.push(Buffer.from('345'))).toEqual([]);

@@ -32,7 +32,7 @@ describe('stepAfter', () => {
     expect(stepAfter(new KubeError('x', 503, 9_000)).waitMs).toBe(9_000);
   });
 
-  it('tells only the name of an error that it does not know', () => {
+  it('reports only the name of an unknown error', () => {
     expect(JSON.stringify(stepAfter(new TypeError('canary')))).not.toContain('canary');
   });
 });
