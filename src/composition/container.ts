@@ -5,7 +5,7 @@ import { container as root, type DependencyContainer } from 'tsyringe';
 import type { BuildInfo, OperatorConfig } from '../config/config.js';
 import { ApiConnection } from '../kube/api-connection.js';
 import { ApiEventRecorder } from '../kube/api-event-recorder.js';
-import { KubeClient } from '../kube/kube-client.js';
+import { KubeClient, UngatedKubeClient } from '../kube/kube-client.js';
 import { type KubeConfig, leaseNamespace } from '../kube/kubeconfig.js';
 import { LeaseElector } from '../kube/lease-elector.js';
 import { IndexedResourceCache } from '../kube/resource-cache.js';
@@ -22,13 +22,7 @@ import { TOKENS } from '../tokens.js';
 import { Freshness } from '../watch/freshness.js';
 import { SecretOperator } from '../watch/secret-operator.js';
 import { registerReconcile } from './reconcile.js';
-import {
-  registerAll,
-  registerFactory,
-  registerServices,
-  registerValues,
-  type Service,
-} from './registration.js';
+import { registerAll, registerServices, registerValues, type Service } from './registration.js';
 import { registerSharedParts } from './shared-parts.js';
 import { registerVault } from './vault.js';
 
@@ -96,11 +90,9 @@ function registerOptionalParts(
   registerValues(container, [
     [TOKENS.leaseNamespace, leaderElection.namespace ?? leaseNamespace(kubeConfig)],
   ]);
-  registerServices(container, [[TOKENS.elector, LeaseElector]]);
-  registerFactory(container, TOKENS.gate, (c) => c.resolve<LeaseElector>(TOKENS.elector).gate);
-  registerFactory(
-    container,
-    TOKENS.leaseClient,
-    (c) => new KubeClient(c.resolve(TOKENS.connection), openGate, c.resolve(TOKENS.clock)),
-  );
+  registerServices(container, [
+    [TOKENS.elector, LeaseElector],
+    [TOKENS.leaseClient, UngatedKubeClient],
+  ]);
+  registerAll(container, TOKENS.gate, [TOKENS.elector]);
 }

@@ -4,8 +4,7 @@ import { inject, injectable } from 'tsyringe';
 
 import type { Clock } from '../runtime/clock.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
-import type { WriteGate } from '../runtime/write-gate.js';
-import { WriteGateClosedError } from '../runtime/write-gate.js';
+import { openGate, type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import type { ApiConnection } from './api-connection.js';
 import { AnswerTooLargeError, KubeError, NoAnswerError } from './kube-error.js';
@@ -129,6 +128,14 @@ export class KubeClient {
         limits.dispose();
       },
     };
+  }
+}
+
+/** For the lease itself, which is written while the write gate is closed. */
+@injectable()
+export class UngatedKubeClient extends KubeClient {
+  constructor(@inject(TOKENS.connection) connection: ApiConnection, @inject(TOKENS.clock) clock: Clock) {
+    super(connection, openGate, clock);
   }
 }
 

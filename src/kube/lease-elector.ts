@@ -43,7 +43,7 @@ export interface LeadershipListener {
  * the lease becomes a standby.
  */
 @injectable()
-export class LeaseElector {
+export class LeaseElector implements WriteGate {
   readonly identity: string;
   private readonly leaseGate: LeaseGate;
   private readonly lease: LeaseClient;
@@ -98,8 +98,12 @@ export class LeaseElector {
    * Open from a successful write of the lease until the renew deadline, counted from when that write was sent:
    * requests in flight are aborted before another replica can acquire the lease.
    */
-  get gate(): WriteGate {
-    return this.leaseGate;
+  assertOpen(): void {
+    this.leaseGate.assertOpen();
+  }
+
+  get signal(): AbortSignal {
+    return this.leaseGate.signal;
   }
 
   isLeading(): boolean {

@@ -1,15 +1,19 @@
 import { Registry } from 'prom-client';
+import { container as root } from 'tsyringe';
 
+import { registerServices, registerValues } from '../../src/composition/registration.js';
+import { registerVault } from '../../src/composition/vault.js';
 import type { AwsConfig, NetworkConfig, VaultConfig } from '../../src/config/config.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import type { ConnectionLimits } from '../../src/runtime/connector.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
 import { openGate } from '../../src/runtime/write-gate.js';
-import { AUTH_METHODS, VaultAuthenticatorFactory } from '../../src/vault/authenticator-factory.js';
-import { VaultClient } from '../../src/vault/vault-client.js';
-import { VaultKvStore } from '../../src/vault/vault-kv-store.js';
-import { VaultSession } from '../../src/vault/vault-session.js';
+import { TOKENS } from '../../src/tokens.js';
+import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
+import type { VaultClient } from '../../src/vault/vault-client.js';
+import type { VaultKvStore } from '../../src/vault/vault-kv-store.js';
+import type { VaultSession } from '../../src/vault/vault-session.js';
 import { type RawRequest, type RawResponse, VaultTransport } from '../../src/vault/vault-transport.js';
 import { settled } from '../support/fake-clock.js';
 import { RecordingLogger } from '../support/loggers.js';
@@ -30,7 +34,10 @@ export interface FixtureOptions {
   readonly silentMs?: number;
 }
 
-/** The Vault side of the operator, wired as the composition wires it, before any server. */
+/** Behind {@link TOKENS.transport}, which counts requests here. */
+const TRANSPORT = Symbol('VaultTransport');
+
+/** The Vault side of the operator, from its own registrations, before any server. */
 export class VaultFixture {
   readonly logger = new RecordingLogger();
   readonly registry = new Registry();
@@ -51,32 +58,34 @@ export class VaultFixture {
       disableRedirects: false,
       ...options.config,
     };
-    const { stopping, network = { sslCertDirs: [] }, limits = {}, silentMs } = options;
-    const agents = new AgentFactory(network, this.logger, limits);
-    const metrics = new OperatorMetrics(this.registry);
-    this.transport = new VaultTransport(config, agents, this.logger, undefined, silentMs);
-    this.client = new VaultClient(
-      config,
-      { send: (request) => this.counted(request) },
-      openGate,
-      clock,
-      metrics,
-      stopping,
-    );
-    const authenticator = new VaultAuthenticatorFactory().create(
-      { method, values: { ...defaultsOf(method), ...options.values } },
-      { client: this.client, aws: options.aws ?? {}, agents, clock },
-    );
-    this.session = new VaultSession(
-      this.client,
-      authenticator,
-      method,
-      clock,
-      this.logger,
-      metrics,
-      stopping,
-    );
-    this.store = new VaultKvStore(this.session);
+    const { stopping, network = { sslCertDirs: [] }, limits, silentMs } = options;
+    const container = root.createChildContainer();
+    registerVault(container, {
+      vault: config,
+      auth: { method, values: { ...defaultsOf(method), ...options.values } },
+      maxConcurrentReconciles: 10,
+    });
+    registerServices(container, [
+      [TRANSPORT, VaultTransport],
+      [TOKENS.agents, AgentFactory],
+      [TOKENS.metrics, OperatorMetrics],
+    ]);
+    registerValues(container, [
+      [TOKENS.transport, { send: async (request: RawRequest) => await this.counted(request) }],
+      [TOKENS.registry, this.registry],
+      [TOKENS.logger, this.logger],
+      [TOKENS.gate, openGate],
+      [TOKENS.clock, clock],
+      [TOKENS.aws, options.aws ?? {}],
+      [TOKENS.network, network],
+      [TOKENS.connectionLimits, limits],
+      [TOKENS.silentMs, silentMs],
+      [TOKENS.stopping, stopping],
+    ]);
+    this.transport = container.resolve(TRANSPORT);
+    this.client = container.resolve(TOKENS.vaultClient);
+    this.session = container.resolve(TOKENS.vaultSession);
+    this.store = container.resolve(TOKENS.kvStore);
   }
 
   /**

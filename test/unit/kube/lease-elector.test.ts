@@ -23,7 +23,7 @@ describe('as client-go', () => {
       renewTime: expect.stringMatching(/^2024-01-01T00:00:(28|29)\.\d{6}Z$/),
     });
     expect(a.changes).toEqual(['leading']);
-    expect(a.elector.gate.signal.aborted).toBe(false);
+    expect(a.elector.signal.aborted).toBe(false);
     // One write per renewal; a look only before the lease is created and before it counts.
     const looks = world.requests.filter((request) => request.startsWith('GET'));
     expect(looks).toHaveLength(2);

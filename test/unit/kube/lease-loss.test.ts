@@ -7,7 +7,7 @@ const LONG_MS = 25_000;
 describe('losing the lease', () => {
   it('stops before the lease ends when the API server is gone, and leads again when it is back', async () => {
     const { world, a, b } = await pair();
-    const { signal } = a.elector.gate;
+    const { signal } = a.elector;
     world.fault = () => 'hang';
     await world.pass(12_000);
     expect(signal.aborted).toBe(true);
@@ -59,13 +59,13 @@ describe('losing the lease', () => {
 
   it('writes nothing after a freeze before it holds the lease again', async () => {
     const { world, a, b } = await pair();
-    const { signal } = a.elector.gate;
+    const { signal } = a.elector;
     a.clock.frozen = true;
     await world.pass(LONG_MS);
     expect(b.leads).toBe(true);
     a.clock.frozen = false;
     expect(() => {
-      a.elector.gate.assertOpen();
+      a.elector.assertOpen();
     }).toThrow('not the leader');
     await world.pass(60_000);
     expect(signal.aborted).toBe(true);
