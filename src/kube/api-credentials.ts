@@ -85,8 +85,8 @@ export class ApiCredentials {
   /** What {@link read} gave last, if it would give the same now. */
   unchanged(): ConnectionSecrets | undefined {
     const { last } = this;
-    const isSame = last !== undefined && last.roots === this.extraRoots() && last.files === this.filesState();
-    return isSame ? last.secrets : undefined;
+    if (last === undefined || !areSame(last.roots, this.extraRoots())) return undefined;
+    return last.files === this.filesState() ? last.secrets : undefined;
   }
 
   /**
@@ -224,6 +224,11 @@ export class ApiCredentials {
     }
     return this.lastToken;
   }
+}
+
+/** The same array as long as nothing changed; where there are no roots, it may be a new one each time. */
+function areSame(roots: readonly string[], others: readonly string[]): boolean {
+  return roots === others || (roots.length === 0 && others.length === 0);
 }
 
 /** The file that holds the current user's token, if it comes from one. */
