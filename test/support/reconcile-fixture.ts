@@ -136,6 +136,16 @@ export class ReconcileFixture implements ResourceClient {
       ?.status?.conditions?.find((condition) => condition.type === 'Ready');
   }
 
+  /** The reasons of all events, in their order. */
+  reasons(): string[] {
+    return this.events.map(({ reason }) => reason);
+  }
+
+  /** The messages of the events with this reason. */
+  messages(reason: string): string[] {
+    return this.events.filter((event) => event.reason === reason).map(({ message }) => message);
+  }
+
   /** The values at a path, parsed. */
   values(path: string, engine: 'v1' | 'v2' = 'v2'): Record<string, unknown> | undefined {
     const data = this.vault.peek(path, engine);

@@ -1,21 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { bad, item } from './items.js';
 
 let fixture: ReconcileFixture;
 
 beforeEach(() => {
   fixture = new ReconcileFixture();
 });
-
-const item = (key: string, value: string, context = {}): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value, context),
-});
-const bad = (key: string): { key: string; encryptedSecret: string } => item(key, 'x', { wrong: 'context' });
-const reasons = (): string[] => fixture.events.map((event) => event.reason);
 
 describe('what a resource may claim', () => {
   it.each([
@@ -122,7 +115,7 @@ describe('FinalizerHandler', () => {
     await fixture.reconcile('x', 'edit');
     expect(fixture.values('secret/data/x')).toBeUndefined();
     expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
-    expect(reasons()).toContain('SecretDeleted');
+    expect(fixture.reasons()).toContain('SecretDeleted');
   });
 
   it('leaves foreign finalizers and, without its own, Vault alone', async () => {
@@ -137,7 +130,7 @@ describe('FinalizerHandler', () => {
     fixture.vault.down = true;
     expect((await fixture.reconcile('x', 'edit')).result).toBe('error');
     expect(fixture.ready('x')?.reason).toBe('Deleting');
-    expect(reasons()).toContain('DeletionFailed');
+    expect(fixture.reasons()).toContain('DeletionFailed');
     fixture.vault.down = false;
     await fixture.reconcile('x');
     expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
@@ -149,7 +142,7 @@ describe('FinalizerHandler', () => {
     await fixture.reconcile('x', 'edit');
     expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
     expect(fixture.values('secret/data/x')).toEqual({ a: 'one' });
-    expect(reasons()).toContain('SecretKept');
+    expect(fixture.reasons()).toContain('SecretKept');
   });
 
   it('keeps what the resource never wrote', async () => {

@@ -4,8 +4,8 @@ import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion, KMSVaultSecret, SecretItem } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { ENGINES } from './items.js';
 
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
 const item = (key: string, value: string): SecretItem => ({ key, encryptedSecret: FakeKms.encrypt(value) });
 let fixture: ReconcileFixture;
 

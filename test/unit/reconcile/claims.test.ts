@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { item } from './items.js';
 
 let fixture: ReconcileFixture;
 
@@ -12,13 +12,6 @@ beforeEach(() => {
 
 const A = 'secret/data/a';
 const B = 'secret/data/b';
-const item = (key: string, value: string): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
-const reasons = (): string[] => fixture.events.map((event) => event.reason);
-const messages = (reason: string): string[] =>
-  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string, value = 'one', metadata: object = { finalizers: [DELETE_FINALIZER] }): void => {
   fixture.secret('x', { path, secrets: [item('a', value)] }, metadata);
 };
@@ -88,7 +81,7 @@ describe('a claim', () => {
     fixture.apiDown = false;
     await remove();
     expect(fixture.values(A)).toEqual({ a: 'one' });
-    expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
+    expect(fixture.messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
   });
 
   it('keeps the deletion waiting while KMS or Vault is needed to identify the value and is down', async () => {
@@ -107,7 +100,7 @@ describe('a claim', () => {
       expect(fixture.ready('x')?.reason).toBe('Deleting');
       fault.down = false;
     }
-    expect(reasons()).toContain('DeletionFailed');
+    expect(fixture.reasons()).toContain('DeletionFailed');
     await fixture.reconcile('x', 'edit');
     expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
     expect(fixture.values(A)).toBeUndefined();
@@ -126,7 +119,7 @@ describe('a written value whose status patch failed', () => {
     if (where === 'in another process') fixture.restart();
     await remove();
     expect(fixture.values(A)).toBeUndefined();
-    expect(reasons()).toContain('SecretDeleted');
+    expect(fixture.reasons()).toContain('SecretDeleted');
   });
 
   it('is remembered by the process where the status cannot be patched', async () => {

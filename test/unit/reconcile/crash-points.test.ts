@@ -4,10 +4,10 @@ import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import type { EngineVersion } from '../../../src/api/resources.js';
 import { MortalFixture } from '../../support/crash-points.js';
 import { FakeKms } from '../../support/fake-kms.js';
+import { ENGINES } from './items.js';
 
 /** More requests than any of these operations makes. */
 const MANY = 40;
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
 const AFTERWARDS = ['converges', 'is deleted at once', 'converges and is deleted'] as const;
 const THEIRS = { theirs: 'precious' };
 const cases = ENGINES.flatMap((engine) =>

@@ -2,14 +2,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, type Kind, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import { refOf } from '../../../src/api/resource-key.js';
-import type { SecretItem } from '../../../src/api/resources.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { item } from './items.js';
 
-const item = (key: string, value: string): SecretItem => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
 const finalizers = { finalizers: [DELETE_FINALIZER] };
 let fixture: ReconcileFixture;
 

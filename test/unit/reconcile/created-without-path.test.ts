@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import { refOf } from '../../../src/api/resource-key.js';
-import type { EngineVersion, KMSVaultSecret } from '../../../src/api/resources.js';
-import { FakeKms } from '../../support/fake-kms.js';
+import type { KMSVaultSecret } from '../../../src/api/resources.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { ENGINES, item } from './items.js';
 
 let fixture: ReconcileFixture;
 
@@ -14,14 +14,7 @@ beforeEach(() => {
 
 const A = 'secret/data/a';
 const B = 'secret/data/b';
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
-const item = (key: string, value: string): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
 const theirs = new Map([['theirs', '"precious"']]);
-const messages = (reason: string): string[] =>
-  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string, value = 'one', metadata: object = { finalizers: [DELETE_FINALIZER] }): void => {
   fixture.secret('x', { path, secrets: [item('a', value)] }, metadata);
 };
@@ -63,7 +56,7 @@ describe('a status with `created` and no path', () => {
       fixture.vault.writeOnly.clear();
       await remove();
       expect(fixture.values(to, engineVersion)).toEqual({ theirs: 'precious' });
-      expect(messages('SecretKept').join('\n')).toContain('to delete it by hand: vault ');
+      expect(fixture.messages('SecretKept').join('\n')).toContain('to delete it by hand: vault ');
     },
   );
 

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
 import { refOf } from '../../../src/api/resource-key.js';
 import type { KMSVaultSecret } from '../../../src/api/resources.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { item } from './items.js';
 
 let fixture: ReconcileFixture;
 
@@ -13,12 +13,6 @@ beforeEach(() => {
 });
 
 const A = 'secret/data/a';
-const item = (key: string, value: string): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
-const messages = (reason: string): string[] =>
-  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string, value = 'one', metadata: object = { finalizers: [DELETE_FINALIZER] }): void => {
   fixture.secret('x', { path, secrets: [item('a', value)] }, metadata);
 };
@@ -36,7 +30,7 @@ describe('a finalizer', () => {
     };
     await fixture.reconcile('x', 'edit');
     expect(fixture.values(A)).toEqual({ a: 'one' });
-    expect(messages('SecretKept').join('\n')).toContain('default/heir');
+    expect(fixture.messages('SecretKept').join('\n')).toContain('default/heir');
     expect(fixture.find(SECRET_KIND, 'x')).toBeUndefined();
   });
 

@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, SECRET_KIND } from '../../../src/api/group.js';
-import type { EngineVersion } from '../../../src/api/resources.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { ENGINES, item } from './items.js';
 
 let fixture: ReconcileFixture;
 
@@ -14,14 +13,7 @@ beforeEach(() => {
 
 const A = 'secret/data/a';
 const B = 'secret/data/b';
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
-const item = (key: string, value: string): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
 const theirs = new Map([['theirs', '"precious"']]);
-const messages = (reason: string): string[] =>
-  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string, value = 'one', metadata: object = { finalizers: [DELETE_FINALIZER] }): void => {
   fixture.secret('x', { path, secrets: [item('a', value)] }, metadata);
 };
@@ -62,7 +54,7 @@ describe('a path that changes', () => {
     fixture.vault.tamper(B, 'v2', theirs);
     put(B);
     await fixture.reconcile('x', 'edit');
-    expect(messages('ExistingValueReplaced')).toEqual([expect.stringContaining(`version 1 at ${B}`)]);
+    expect(fixture.messages('ExistingValueReplaced')).toEqual([expect.stringContaining(`version 1 at ${B}`)]);
   });
 
   it('names what a lost status patch left behind when the path changes again', async () => {
@@ -78,7 +70,7 @@ describe('a path that changes', () => {
     fixture.vault.onChange = (): void => undefined;
     put('secret/data/c');
     await fixture.reconcile('x', 'edit');
-    expect(messages('PathChanged').join('\n')).toContain(`${B} stays in Vault`);
+    expect(fixture.messages('PathChanged').join('\n')).toContain(`${B} stays in Vault`);
     expect(fixture.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
     await remove();
     expect([fixture.values(A), fixture.values(B), fixture.values('secret/data/c')]).toEqual([

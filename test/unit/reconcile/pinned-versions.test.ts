@@ -1,19 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { bad, item } from './items.js';
 
 let fixture: ReconcileFixture;
 
 beforeEach(() => {
   fixture = new ReconcileFixture();
 });
-
-const item = (key: string, value: string, context = {}): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value, context),
-});
-const bad = (key: string): { key: string; encryptedSecret: string } => item(key, 'x', { wrong: 'context' });
 
 describe('a pinned version', () => {
   it('is not used up by an incomplete secret', async () => {

@@ -1,25 +1,15 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { SECRET_KIND } from '../../../src/api/group.js';
-import type { EngineVersion } from '../../../src/api/resources.js';
 import { KmsError } from '../../../src/kms/kms-error.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { bad, ENGINES, item, pathFor } from './items.js';
 
 let fixture: ReconcileFixture;
 
 beforeEach(() => {
   fixture = new ReconcileFixture();
 });
-
-const item = (key: string, value: string, context = {}): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value, context),
-});
-const bad = (key: string): { key: string; encryptedSecret: string } => item(key, 'x', { wrong: 'context' });
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
-const pathFor = (engineVersion: EngineVersion): string => (engineVersion === 'v1' ? 'kv/x' : 'secret/data/x');
-const reasons = (): string[] => fixture.events.map((event) => event.reason);
 
 describe('SecretReconciler', () => {
   it.each(ENGINES)(
@@ -32,7 +22,7 @@ describe('SecretReconciler', () => {
       });
       await fixture.reconcile('x');
       expect(fixture.values(pathFor(engineVersion), engineVersion)).toEqual({ a: 'one' });
-      expect(reasons()).toEqual(['SecretCreated']);
+      expect(fixture.reasons()).toEqual(['SecretCreated']);
       const { reads, writes } = fixture.vault;
       const { statusPatches } = fixture;
       const { asked } = fixture.kms;
@@ -56,14 +46,14 @@ describe('SecretReconciler', () => {
     );
     await fixture.reconcile('x');
     expect(fixture.values(path, engineVersion)).toEqual({ a: 'one' });
-    expect(reasons()).toEqual(['SecretCreated', 'DriftRepaired']);
+    expect(fixture.reasons()).toEqual(['SecretCreated', 'DriftRepaired']);
   });
 
   it('names the version that it replaces at the first contact', async () => {
     fixture.vault.tamper('secret/data/x', 'v2', new Map([['theirs', '1']]));
     fixture.secret('x', { secrets: [item('a', 'one')] });
     await fixture.reconcile('x');
-    expect(reasons()).toEqual(['ExistingValueReplaced', 'SecretCreated']);
+    expect(fixture.reasons()).toEqual(['ExistingValueReplaced', 'SecretCreated']);
     expect(fixture.events[0]?.message).toContain('version 1');
   });
 

@@ -1,22 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
-import type { EngineVersion } from '../../../src/api/resources.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { bad, ENGINES, item, pathFor } from './items.js';
 
 let fixture: ReconcileFixture;
 
 beforeEach(() => {
   fixture = new ReconcileFixture();
 });
-
-const item = (key: string, value: string, context = {}): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value, context),
-});
-const bad = (key: string): { key: string; encryptedSecret: string } => item(key, 'x', { wrong: 'context' });
-const ENGINES: EngineVersion[] = ['v1', 'v2'];
-const pathFor = (engineVersion: EngineVersion): string => (engineVersion === 'v1' ? 'kv/x' : 'secret/data/x');
 
 describe('a path that the token may not read', () => {
   it('is written when the secret is complete, on v2 once per change', async () => {

@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
-import { FakeKms } from '../../support/fake-kms.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
+import { item } from './items.js';
 
 let fixture: ReconcileFixture;
 
@@ -12,13 +12,7 @@ beforeEach(() => {
 });
 
 const A = 'secret/data/a';
-const item = (key: string, value: string): { key: string; encryptedSecret: string } => ({
-  key,
-  encryptedSecret: FakeKms.encrypt(value),
-});
 const theirs = new Map([['theirs', '"precious"']]);
-const messages = (reason: string): string[] =>
-  fixture.events.filter((event) => event.reason === reason).map((event) => event.message);
 const put = (path: string): void => {
   fixture.secret('x', { path, secrets: [item('a', 'one')] }, { finalizers: [DELETE_FINALIZER] });
 };
@@ -64,7 +58,7 @@ describe('an edit after a first write whose status patch failed', () => {
       fixture.restart();
       await remove();
       expect(fixture.values(path, engine)).toEqual({ a: 'one' });
-      expect(messages('SecretKept').join('\n')).toContain(
+      expect(fixture.messages('SecretKept').join('\n')).toContain(
         path === A ? 'vault kv metadata delete secret/a' : 'vault delete kv/a',
       );
     });
@@ -87,7 +81,7 @@ describe('the removal of a v2 secret', () => {
     for (let version = 0; version < versions; version += 1) fixture.vault.tamper(A, 'v2', theirs);
     await remove();
     expect(fixture.values(A)).toEqual({ theirs: 'precious' });
-    expect(messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
+    expect(fixture.messages('SecretKept').join('\n')).toContain('vault kv metadata delete secret/a');
   });
 
   it.each([
@@ -123,7 +117,7 @@ describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (e
     await fixture.reconcile('x', 'edit');
     fixture.vault.onChange = (): void => undefined;
     expect(fixture.find(SECRET_KIND, 'x')).toBeDefined();
-    expect(messages('DeletionFailed').join('\n')).toContain(`${path} may still be in Vault`);
+    expect(fixture.messages('DeletionFailed').join('\n')).toContain(`${path} may still be in Vault`);
   };
 
   it.each(['this process', 'another process'])(
@@ -135,7 +129,7 @@ describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (e
       if (who === 'another process') fixture.restart();
       await remove();
       expect(fixture.values(path, engine)).toEqual({ theirs: 'precious' });
-      expect(messages('SecretKept').join('\n')).not.toContain('Nothing was deleted');
+      expect(fixture.messages('SecretKept').join('\n')).not.toContain('Nothing was deleted');
     },
   );
 
