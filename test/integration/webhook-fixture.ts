@@ -20,6 +20,13 @@ import { RecordingLogger } from '../support/loggers.js';
 
 const BUILD = { version: 'test', commit: 'test' };
 
+/** A spec that costs no request to KMS. */
+export const EMPTY = {
+  path: 'kv/app',
+  kvSettings: { engineVersion: 'v1' },
+  secrets: [{ key: 'a', emptySecret: true }],
+};
+
 export interface WebhookAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -101,6 +108,14 @@ export class WebhookFixture {
     const { program } = this;
     this.program = undefined;
     return (await program?.stop()) ?? 0;
+  }
+
+  /** KMS as it was at the start: no faults, no latency, no quota, nothing recorded. */
+  resetKms(): void {
+    this.kms.faults.clear();
+    this.kms.requests.clear();
+    this.kms.latencyMs = 0;
+    this.kms.quotaPerSecond = undefined;
   }
 
   async close(): Promise<void> {

@@ -3,14 +3,9 @@ import { Agent } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 
 import { eventually } from '../support/wait.js';
-import { createOf, deleteOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, deleteOf, WebhookFixture } from './webhook-fixture.js';
 import { openSocket, review } from './webhook-sockets.js';
 
-const EMPTY = {
-  path: 'kv/app',
-  kvSettings: { engineVersion: 'v1' },
-  secrets: [{ key: 'a', emptySecret: true }],
-};
 const MIB = 1024 * 1024;
 let fixture: WebhookFixture;
 
@@ -20,8 +15,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  fixture.kms.faults.clear();
-  fixture.kms.requests.clear();
+  fixture.resetKms();
 });
 
 afterAll(async () => {

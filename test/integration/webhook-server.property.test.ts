@@ -2,14 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 import fc from 'fast-check';
 
-import { createOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, WebhookFixture } from './webhook-fixture.js';
 import { review } from './webhook-sockets.js';
 
-const EMPTY = {
-  path: 'kv/app',
-  kvSettings: { engineVersion: 'v1' },
-  secrets: [{ key: 'a', emptySecret: true }],
-};
 const MIB = 1024 * 1024;
 let fixture: WebhookFixture;
 
@@ -19,8 +14,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  fixture.kms.faults.clear();
-  fixture.kms.requests.clear();
+  fixture.resetKms();
 });
 
 afterAll(async () => {

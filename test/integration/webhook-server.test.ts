@@ -1,14 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect as connectPlain } from 'node:net';
 
-import { createOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, WebhookFixture } from './webhook-fixture.js';
 import { openSocket, readAll, review } from './webhook-sockets.js';
 
-const EMPTY = {
-  path: 'kv/app',
-  kvSettings: { engineVersion: 'v1' },
-  secrets: [{ key: 'a', emptySecret: true }],
-};
 const MIB = 1024 * 1024;
 let fixture: WebhookFixture;
 /** What clients get that never finish what they send; begun early, because the server waits for some time. */
@@ -25,8 +20,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  fixture.kms.faults.clear();
-  fixture.kms.requests.clear();
+  fixture.resetKms();
 });
 
 afterAll(async () => {

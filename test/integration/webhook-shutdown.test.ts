@@ -2,14 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { Agent } from 'node:https';
 
 import { eventually } from '../support/wait.js';
-import { WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, WebhookFixture } from './webhook-fixture.js';
 import { openSocket } from './webhook-sockets.js';
 
-const EMPTY = {
-  path: 'kv/app',
-  kvSettings: { engineVersion: 'v1' },
-  secrets: [{ key: 'a', emptySecret: true }],
-};
 let fixture: WebhookFixture;
 
 beforeAll(async () => {
@@ -18,8 +13,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  fixture.kms.faults.clear();
-  fixture.kms.requests.clear();
+  fixture.resetKms();
 });
 
 afterAll(async () => {

@@ -13,10 +13,7 @@ beforeAll(async () => {
 });
 
 afterEach(() => {
-  fixture.kms.faults.clear();
-  fixture.kms.requests.clear();
-  fixture.kms.latencyMs = 0;
-  fixture.kms.quotaPerSecond = undefined;
+  fixture.resetKms();
 });
 
 afterAll(async () => {
