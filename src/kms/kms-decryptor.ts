@@ -1,9 +1,10 @@
 import { inject, injectable } from 'tsyringe';
 
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
-import { onAbort, unlessAborted } from '../runtime/abort.js';
+import { onAbort } from '../runtime/abort.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import { readCiphertext } from './ciphertext.js';
 import type { DecryptRequest, Decryptor } from './decryptor.js';
@@ -22,15 +23,16 @@ const RETRY_CAP_MS = 1_000;
 /** After only throttled answers for this long, waiting requests fail. */
 const MAX_STALL_MS = 60_000;
 
-interface Flight {
+/** A decryption that waits for its turn, or for the answer of KMS. */
+interface Pending {
   readonly id: string;
   readonly owner: string;
   urgency: Urgency;
   readonly ciphertext: Uint8Array;
   readonly context: DecryptRequest['context'];
   readonly since: number;
-  readonly giveUp: AbortController;
-  readonly plaintext: Promise<string>;
+  /** Aborts when no caller waits any more. */
+  readonly giveUp: AbortSignal;
   readonly resolve: (plaintext: string) => void;
   readonly reject: (error: unknown) => void;
   /** Ends the pause before the next attempt. */
@@ -38,8 +40,6 @@ interface Flight {
   /** The last throttled answer, which makes the request wait. */
   throttled?: KmsError;
   tries: number;
-  waiters: number;
-  settled: boolean;
 }
 
 /** What resync work may use of the concurrency while an edit is in process: both share one thread. */
@@ -61,9 +61,11 @@ export interface WorkerLender {
  */
 @injectable()
 export class KmsDecryptor implements Decryptor {
-  private readonly queue = new FairQueue<Flight>();
+  private readonly queue = new FairQueue<Pending>();
   private readonly pacer: RequestPacer;
-  private readonly flights = new Map<string, Flight>();
+  private readonly flights = new SingleFlight<string>();
+  /** By what the callers want decrypted. */
+  private readonly pending = new Map<string, Pending>();
   /** The budget for further attempts; served requests refill it, so that an outage is detected early. */
   private spareTries: number;
   private inFlight = 0;
@@ -92,42 +94,48 @@ export class KmsDecryptor implements Decryptor {
   }
 
   async decrypt(request: DecryptRequest, signal?: AbortSignal): Promise<string> {
-    if (signal?.aborted === true) throw abandoned();
     const ciphertext = readCiphertext(request.encryptedSecret);
     const id = identity(request, ciphertext);
-    const joined = this.flights.get(id);
-    if (joined !== undefined) {
+    const joined = this.pending.get(id);
+    if (joined !== undefined && signal?.aborted !== true) {
       this.metrics.kmsRequestsAvoided.inc({ why: 'coalesced' });
       if (request.urgency === 'edit') this.queue.raise(joined);
     }
-    return await this.wait(joined ?? this.begin(id, request, ciphertext), signal);
+    return await this.flights.run(id, (giveUp) => this.begin(id, request, ciphertext, giveUp), {
+      signal,
+      reason: () => abandoned(this.pending.get(id)?.throttled),
+    });
   }
 
-  private begin(id: string, request: DecryptRequest, ciphertext: Uint8Array): Flight {
-    const { context, owner = NOBODY, urgency = 'resync' } = request;
-    const { promise, resolve, reject } = deferred();
-    const flight: Flight = {
-      id,
-      owner,
-      urgency,
-      ciphertext,
-      context,
-      since: this.clock.monotonicMs(),
-      giveUp: new AbortController(),
-      plaintext: promise,
-      resolve,
-      reject,
-      tries: 0,
-      waiters: 0,
-      settled: false,
-    };
-    this.flights.set(id, flight);
-    this.queue.add(flight);
-    // After all callers of this moment are queued, so that they take turns from the first request on.
-    queueMicrotask(() => {
-      this.pump();
+  private begin(
+    id: string,
+    { context, owner = NOBODY, urgency = 'resync' }: DecryptRequest,
+    ciphertext: Uint8Array,
+    giveUp: AbortSignal,
+  ): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const pending: Pending = {
+        id,
+        owner,
+        urgency,
+        ciphertext,
+        context,
+        since: this.clock.monotonicMs(),
+        giveUp,
+        resolve,
+        reject,
+        tries: 0,
+      };
+      this.pending.set(id, pending);
+      this.queue.add(pending);
+      onAbort(giveUp, () => {
+        this.drop(pending);
+      });
+      // After all callers of this moment are queued, so that they take turns from the first request on.
+      queueMicrotask(() => {
+        this.pump();
+      });
     });
-    return flight;
   }
 
   /** Sends what may be sent now, and sets a timer for the rest. */
@@ -135,7 +143,7 @@ export class KmsDecryptor implements Decryptor {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
     if (this.stopping?.aborted === true && this.pacer.limiting) {
-      for (const flight of this.queue.removeAll(() => true)) this.fail(flight, abandoned());
+      for (const pending of this.queue.removeAll(() => true)) this.fail(pending, abandoned());
     }
     while (this.inFlight < this.maxConcurrentRequests && this.queue.has(this.eligible)) {
       const delayMs = this.pacer.delayMs();
@@ -145,8 +153,8 @@ export class KmsDecryptor implements Decryptor {
         });
         break;
       }
-      const flight = this.queue.take(this.eligible);
-      if (flight !== undefined) void this.send(flight);
+      const pending = this.queue.take(this.eligible);
+      if (pending !== undefined) void this.send(pending);
     }
     this.tellWaiting();
   }
@@ -165,25 +173,25 @@ export class KmsDecryptor implements Decryptor {
     this.lender?.lend(waiting);
   }
 
-  private async send(flight: Flight): Promise<void> {
-    const { urgency } = flight;
+  private async send(pending: Pending): Promise<void> {
+    const { urgency } = pending;
     this.inFlight += 1;
     if (urgency === 'resync') this.resyncsInFlight += 1;
     const ticket = this.pacer.sent();
     try {
-      const bytes = await this.kms.decrypt(flight.ciphertext, flight.context, flight.giveUp.signal);
+      const bytes = await this.kms.decrypt(pending.ciphertext, pending.context, pending.giveUp);
       this.noteServed();
-      this.complete(flight, bytes);
+      this.complete(pending, bytes);
     } catch (error) {
       if (!(error instanceof KmsError) || !error.isOutage) {
         this.noteServed();
-        this.fail(flight, error);
+        this.fail(pending, error);
       } else if (error.passing === 'throttled') {
         this.metrics.kmsThrottled.inc();
         this.pacer.wasThrottled(ticket);
-        this.waitForQuota(flight, error);
+        this.waitForQuota(pending, error);
       } else {
-        this.tryAgain(flight, error);
+        this.tryAgain(pending, error);
       }
     } finally {
       this.inFlight -= 1;
@@ -203,70 +211,55 @@ export class KmsDecryptor implements Decryptor {
     return 2 * this.maxConcurrentRequests;
   }
 
-  private waitForQuota(flight: Flight, error: KmsError): void {
-    if (flight.settled) return;
-    flight.throttled = error;
-    this.queue.putBack(flight);
+  private waitForQuota(pending: Pending, error: KmsError): void {
+    if (pending.giveUp.aborted) return;
+    pending.throttled = error;
+    this.queue.putBack(pending);
     const stalledSince = this.clock.monotonicMs() - MAX_STALL_MS;
     if (this.lastServedAt > stalledSince) return;
     for (const waiting of this.queue.removeAll(({ since }) => since <= stalledSince))
       this.fail(waiting, error);
   }
 
-  private tryAgain(flight: Flight, error: KmsError): void {
-    flight.tries += 1;
-    const worthwhile = error.passing === 'momentary' && flight.tries < MAX_TRIES && this.spareTries > 0;
-    if (flight.settled || !worthwhile || this.stopping?.aborted === true) {
-      this.fail(flight, error);
+  private tryAgain(pending: Pending, error: KmsError): void {
+    pending.tries += 1;
+    const worthwhile = error.passing === 'momentary' && pending.tries < MAX_TRIES && this.spareTries > 0;
+    if (pending.giveUp.aborted || !worthwhile || this.stopping?.aborted === true) {
+      this.fail(pending, error);
       return;
     }
     this.spareTries -= 1;
-    const pauseMs = backoffMs(flight.tries - 1, { baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS });
-    flight.cancelPause = this.clock.setTimer(pauseMs, () => {
-      delete flight.cancelPause;
-      this.queue.putBack(flight);
+    const pauseMs = backoffMs(pending.tries - 1, { baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS });
+    pending.cancelPause = this.clock.setTimer(pauseMs, () => {
+      delete pending.cancelPause;
+      this.queue.putBack(pending);
       this.pump();
     });
   }
 
-  private complete(flight: Flight, bytes: Uint8Array): void {
-    this.forget(flight);
+  private complete(pending: Pending, bytes: Uint8Array): void {
+    this.forget(pending);
     try {
-      flight.resolve(readPlaintext(bytes));
+      pending.resolve(readPlaintext(bytes));
     } catch (error) {
-      flight.reject(error);
+      pending.reject(error);
     }
   }
 
-  private fail(flight: Flight, error: unknown): void {
-    this.forget(flight);
-    flight.reject(error);
+  private fail(pending: Pending, error: unknown): void {
+    this.forget(pending);
+    pending.reject(error);
   }
 
-  private forget(flight: Flight): void {
-    flight.settled = true;
-    if (this.flights.get(flight.id) === flight) this.flights.delete(flight.id);
-  }
-
-  /** A caller that cancels does not end the request for others; the last one does. */
-  private async wait(flight: Flight, signal?: AbortSignal): Promise<string> {
-    flight.waiters += 1;
-    try {
-      return await unlessAborted(flight.plaintext, signal, () => abandoned(flight.throttled));
-    } finally {
-      flight.waiters -= 1;
-      if (flight.waiters === 0) this.drop(flight);
-    }
+  private forget(pending: Pending): void {
+    if (this.pending.get(pending.id) === pending) this.pending.delete(pending.id);
   }
 
   /** No caller waits for the request any more. */
-  private drop(flight: Flight): void {
-    if (flight.settled) return;
-    flight.plaintext.catch(() => undefined);
-    flight.cancelPause?.();
-    this.forget(flight);
-    if (this.queue.remove(flight)) this.pump();
-    flight.giveUp.abort();
+  private drop(pending: Pending): void {
+    pending.cancelPause?.();
+    this.forget(pending);
+    if (this.queue.remove(pending)) this.pump();
   }
 }
 
@@ -278,18 +271,4 @@ function identity({ context }: DecryptRequest, ciphertext: Uint8Array): string {
 /** @param throttled the last throttled answer, if the request waited because of it. */
 function abandoned(throttled?: KmsError): KmsError {
   return throttled ?? new KmsError('transient', 'Abandoned', 'the request was cancelled');
-}
-
-function deferred(): {
-  promise: Promise<string>;
-  resolve: (value: string) => void;
-  reject: (error: unknown) => void;
-} {
-  let resolve: (value: string) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<string>((onValue, onError) => {
-    resolve = onValue;
-    reject = onError;
-  });
-  return { promise, resolve, reject };
 }
