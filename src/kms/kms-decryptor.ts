@@ -33,6 +33,7 @@ interface Pending {
   readonly since: number;
   /** Aborts when no caller waits any more. */
   readonly giveUp: AbortSignal;
+  readonly ignoreGiveUp: () => void;
   readonly resolve: (plaintext: string) => void;
   readonly reject: (error: unknown) => void;
   /** Ends the pause before the next attempt. */
@@ -116,6 +117,9 @@ export class KmsDecryptor implements Decryptor {
     return new Promise((resolve, reject) => {
       const pending: Pending = {
         id,
+        ignoreGiveUp: onAbort(giveUp, () => {
+          this.drop(pending);
+        }),
         owner,
         urgency,
         ciphertext,
@@ -128,9 +132,6 @@ export class KmsDecryptor implements Decryptor {
       };
       this.pending.set(id, pending);
       this.queue.add(pending);
-      onAbort(giveUp, () => {
-        this.drop(pending);
-      });
       // After all callers of this moment are queued, so that they take turns from the first request on.
       queueMicrotask(() => {
         this.pump();
@@ -252,6 +253,7 @@ export class KmsDecryptor implements Decryptor {
   }
 
   private forget(pending: Pending): void {
+    pending.ignoreGiveUp();
     if (this.pending.get(pending.id) === pending) this.pending.delete(pending.id);
   }
 
