@@ -32,6 +32,9 @@ export class OperatorWork {
       queue.wake();
       this.logWhenListed();
     });
+    freshness.onWaiting((waiting) => {
+      queue.lend(waiting, 'list');
+    });
   }
 
   /** Starts immediately, or at the start of each term with leader election. */

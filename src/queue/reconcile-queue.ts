@@ -53,7 +53,7 @@ export class ReconcileQueue implements WorkQueue {
   private process: Processor = () => Promise.resolve({ result: 'waiting' });
   private state: 'idle' | 'running' | 'stopped' = 'idle';
   private whenDrained: (() => void) | undefined;
-  private lent = 0;
+  private readonly lent = { quota: 0, list: 0 };
   /** How many edits are in process. */
   private edits = 0;
 
@@ -82,11 +82,11 @@ export class ReconcileQueue implements WorkQueue {
   }
 
   /**
-   * Sets how many of the keys in process only wait for a shared quota. Other keys may use their slots meanwhile, so
-   * that work without that quota continues and an edit is not delayed.
+   * Sets how many of the keys in process only wait for a shared quota, or for a list of their namespace. Other keys may
+   * use their slots meanwhile, so that work that needs neither continues and an edit is not delayed.
    */
-  lend(places: number): void {
-    this.lent = places;
+  lend(places: number, waitingFor: 'quota' | 'list' = 'quota'): void {
+    this.lent[waitingFor] = places;
     this.pump();
   }
 
@@ -174,11 +174,12 @@ export class ReconcileQueue implements WorkQueue {
 
   private hasWorkerFor(priority: Priority): boolean {
     const { concurrency, edits } = this;
-    const lent = Math.min(this.lent, concurrency * MAX_LENT[priority]);
+    const { quota, list } = this.lent;
+    const lent = Math.min(quota + list, concurrency * MAX_LENT[priority]);
     const share = Math.floor(concurrency * EDIT_SHARE);
     const { size } = this.processing;
     if (priority === 'edit') return size < concurrency + share + lent;
-    // Work that waits for a quota needs no processor time.
+    // Work that only waits needs no processor time.
     if (edits > 0 && lent === 0) return size - edits < Math.max(1, share);
     return size < concurrency + lent;
   }

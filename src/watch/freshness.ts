@@ -9,18 +9,14 @@ import type { Clock } from '../runtime/clock.js';
 import type { StallDetector } from '../runtime/stall-detector.js';
 import { type FreshWork, StaleCacheError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
-import { isRefused, namesOf, type Scope, whenFresh } from './scope.js';
+import { CatchUp } from './catch-up.js';
+import { endWaits, isRefused, namesOf, type Scope } from './scope.js';
 import { DEFAULT_WATCH_LIMITS, type WatchLimits } from './watch-limits.js';
 import { WatchState } from './watch-state.js';
 
 const KINDS: readonly Kind[] = [SECRET_KIND, PARTIAL_KIND];
 /** How long one namespace waits for the lists of the others, which may own its paths. */
 const SETTLE_MS = 10_000;
-/**
- * How long work waits for a fresh cache instead of starting over; it occupies a worker and keeps plaintexts in memory
- * meanwhile.
- */
-const CATCH_UP_MS = 30_000;
 /** A list that takes longer than this is worth a line in the log. */
 const PATIENCE_MS = 10_000;
 
@@ -43,6 +39,7 @@ export class Freshness implements ReadinessCheck {
   private demandedMs: number;
   private relist: (watch: WatchKey) => void = () => undefined;
   private changed: () => void = () => undefined;
+  private readonly catchingUp: CatchUp;
   private readonly inactivityMs: number;
   /** The readiness check. */
   readonly name = 'watches';
@@ -59,6 +56,7 @@ export class Freshness implements ReadinessCheck {
     @inject(TOKENS.watchLimits, { isOptional: true }) limits: Partial<WatchLimits> = {},
   ) {
     this.inactivityMs = limits.inactivityMs ?? DEFAULT_WATCH_LIMITS.inactivityMs;
+    this.catchingUp = new CatchUp(clock);
     this.demandedMs = clock.monotonicMs();
     const watched = namespaces === undefined ? [''] : [...new Set(namespaces)];
     this.scopes = new Map(
@@ -87,6 +85,11 @@ export class Freshness implements ReadinessCheck {
   /** @param changed called when more keys may be ready. */
   onChange(changed: () => void): void {
     this.changed = changed;
+  }
+
+  /** @param lend called with the number of keys in process that only wait for a list. */
+  onWaiting(lend: (waiting: number) => void): void {
+    this.catchingUp.onWaiting(lend);
   }
 
   /** Requires a new list of every namespace before anything is written from it. */
@@ -129,6 +132,8 @@ export class Freshness implements ReadinessCheck {
     this.update(watch, (state) => {
       state.fail(refused);
     });
+    const scope = this.scopeOf(watch.namespace);
+    if (refused && scope !== undefined) endWaits(scope);
   }
 
   /** Whether a watch must list before it goes on. */
@@ -158,27 +163,9 @@ export class Freshness implements ReadinessCheck {
       },
       catchUp: async (isUnchanged, signal) => {
         this.look();
-        return work === undefined ? false : await this.catchUp(work, isUnchanged, signal);
+        return work === undefined ? false : await this.catchingUp.run(work, isUnchanged, signal);
       },
     };
-  }
-
-  private async catchUp(
-    work: { readonly scope: Scope; epoch: number },
-    isUnchanged: () => Promise<boolean>,
-    signal?: AbortSignal,
-  ): Promise<boolean> {
-    const { scope } = work;
-    const untilMs = this.clock.monotonicMs() + CATCH_UP_MS;
-    let waited = false;
-    while (!scope.fresh || work.epoch !== scope.epoch) {
-      waited = true;
-      await whenFresh(scope, this.clock, untilMs, signal);
-      const { epoch } = scope;
-      if (!(await isUnchanged())) throw new StaleCacheError();
-      if (scope.fresh && scope.epoch === epoch) work.epoch = epoch;
-    }
-    return waited;
   }
 
   /** Watched namespaces that have never been listed completely. */
@@ -249,7 +236,7 @@ export class Freshness implements ReadinessCheck {
       scope.behindSinceMs = clock.monotonicMs();
     } else {
       scope.seen = true;
-      for (const wait of scope.waiting) wait.abort();
+      endWaits(scope);
     }
     if (fresh && scope.saidBehind) {
       scope.saidBehind = false;

@@ -19,7 +19,10 @@ export interface Scope {
   saidBehind: boolean;
 }
 
-/** @throws StaleCacheError when the scope is not fresh by then (monotonic milliseconds), or the signal aborts. */
+/**
+ * @throws StaleCacheError when the scope is not fresh by then (monotonic milliseconds), when the API server refuses
+ *   its list, or when the signal aborts.
+ */
 export async function whenFresh(
   scope: Scope,
   clock: Clock,
@@ -28,13 +31,18 @@ export async function whenFresh(
 ): Promise<void> {
   while (!scope.fresh) {
     const leftMs = untilMs - clock.monotonicMs();
-    if (leftMs <= 0 || signal?.aborted === true) throw new StaleCacheError();
+    if (leftMs <= 0 || isRefused(scope) || signal?.aborted === true) throw new StaleCacheError();
     const wait = new LinkedAbort([signal]);
     scope.waiting.add(wait);
     await sleep(clock, leftMs, wait.signal);
     scope.waiting.delete(wait);
     wait.dispose();
   }
+}
+
+/** Ends all waits for freshness; each then looks at the scope again. */
+export function endWaits({ waiting }: Scope): void {
+  for (const wait of waiting) wait.abort();
 }
 
 /** The API server answered 403, which lasts until somebody changes permissions. */

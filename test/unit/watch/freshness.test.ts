@@ -63,62 +63,6 @@ function isOpen(work: FreshWork): boolean {
 const gauge = async (): Promise<number[]> =>
   (await metrics.watchSynced.get()).values.map(({ value }) => value);
 
-describe('work that outlives a new list', () => {
-  const work = async (freshness: Freshness, meanwhile: () => void, isUnchanged = true): Promise<unknown> => {
-    const begun = freshness.begin('team');
-    meanwhile();
-    try {
-      const waited = await begun.catchUp(() => Promise.resolve(isUnchanged));
-      return { waited, open: isOpen(begun) };
-    } catch (error) {
-      expect(error).toBeInstanceOf(StaleCacheError);
-      return 'stale';
-    }
-  };
-  const fresh = (): Freshness => {
-    const freshness = make();
-    listAll(freshness);
-    return freshness;
-  };
-
-  it('waits for nothing while the cache is fresh', async () => {
-    expect(await work(fresh(), () => undefined)).toEqual({ waited: false, open: true });
-  });
-
-  it('goes on once the list is complete, unless it shows something else', async () => {
-    for (const isUnchanged of [true, false]) {
-      const freshness = fresh();
-      const ended = work(
-        freshness,
-        () => {
-          freshness.demand();
-        },
-        isUnchanged,
-      );
-      listAll(freshness);
-      expect(await ended).toEqual(isUnchanged ? { waited: true, open: true } : 'stale');
-    }
-  });
-
-  it('goes on although the list was complete before it asked', async () => {
-    const freshness = fresh();
-    const relist = (): void => {
-      freshness.demand();
-      listAll(freshness);
-    };
-    expect(await work(freshness, relist)).toEqual({ waited: true, open: true });
-  });
-
-  it('gives up where no list is complete in time', async () => {
-    const freshness = fresh();
-    const ended = work(freshness, () => {
-      freshness.demand();
-    });
-    await clock.advance(30_000);
-    expect(await ended).toBe('stale');
-  });
-});
-
 describe('Freshness', () => {
   it('names the namespaces that were never listed', () => {
     const freshness = make(['a', 'b']);
