@@ -45,10 +45,6 @@ export const TOKENS = {
 
   // Shared by all parts of a process.
   lifecycle: Symbol('Lifecycle'),
-  /** Aborted when the shutdown starts: no new attempts from then on. */
-  stopping: Symbol('Stopping'),
-  /** Aborted when the grace period is over. */
-  givingUp: Symbol('GivingUp'),
   clock: Symbol('Clock'),
   logger: Symbol('Logger'),
   registry: Symbol('MetricsRegistry'),

@@ -5,6 +5,7 @@ import { inject, injectable } from 'tsyringe';
 import type { Logger } from '../observability/logger.js';
 import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import { systemClock } from '../runtime/clock.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { TOKENS } from '../tokens.js';
 import {
@@ -40,8 +41,8 @@ export class AdmissionHandler {
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<WebhookMetrics, 'admissions' | 'admissionDuration' | 'rejectedRequests'>,
     @inject(TOKENS.logger) private readonly logger: Logger,
-    /** Aborts when requests in flight must be answered immediately. */
-    @inject(TOKENS.givingUp) private readonly givingUp: AbortSignal,
+    /** When the grace period is over, requests in flight are answered immediately. */
+    @inject(TOKENS.lifecycle) private readonly lifecycle: Pick<Lifecycle, 'givingUp'>,
   ) {}
 
   /** From now on every answer closes its connection. */
@@ -55,7 +56,7 @@ export class AdmissionHandler {
     response.once('close', () => {
       gone.abort();
     });
-    const deadline = new LinkedAbort([gone.signal, this.givingUp]);
+    const deadline = new LinkedAbort([gone.signal, this.lifecycle.givingUp]);
     deadline.expireIn(systemClock, reviewTimeoutMs(request.url ?? ''));
     try {
       const body = await this.review(request, deadline.signal);

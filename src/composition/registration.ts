@@ -32,7 +32,7 @@ export function registerValues(
 export function registerFactory<T>(
   container: DependencyContainer,
   token: InjectionToken<T>,
-  make: (container: DependencyContainer) => T,
+  make: () => T,
 ): void {
   container.register(token, { useFactory: instancePerContainerCachingFactory(make) });
 }

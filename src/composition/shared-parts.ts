@@ -39,6 +39,4 @@ export function registerSharedParts(
   ]);
   registerFactory(container, TOKENS.logger, () => createLogger(config.log));
   registerFactory(container, TOKENS.registry, () => createRegistry());
-  registerFactory(container, TOKENS.stopping, (c) => c.resolve<Lifecycle>(TOKENS.lifecycle).stopping);
-  registerFactory(container, TOKENS.givingUp, (c) => c.resolve<Lifecycle>(TOKENS.lifecycle).givingUp);
 }

@@ -4,6 +4,7 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { onAbort } from '../runtime/abort.js';
 import { backoffMs } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import { readCiphertext } from './ciphertext.js';
@@ -81,15 +82,15 @@ export class KmsDecryptor implements Decryptor {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'kmsThrottled'>,
-    /** Aborted when the shutdown starts: requests that wait for a quota are cancelled. */
-    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
+    /** When the shutdown starts, requests that wait for a quota are cancelled. */
+    @inject(TOKENS.lifecycle, { isOptional: true }) private readonly lifecycle?: Pick<Lifecycle, 'stopping'>,
     /** Notified how many owners wait for a KMS quota; absent in the webhook. */
     @inject(TOKENS.queue, { isOptional: true }) private readonly lender?: WorkerLender,
   ) {
     this.pacer = new RequestPacer(clock);
     this.spareTries = this.maxSpareTries;
     this.lastServedAt = clock.monotonicMs();
-    onAbort(stopping, () => {
+    onAbort(lifecycle?.stopping, () => {
       this.pump();
     });
   }
@@ -143,7 +144,7 @@ export class KmsDecryptor implements Decryptor {
   private pump(): void {
     this.cancelTimer?.();
     this.cancelTimer = undefined;
-    if (this.stopping?.aborted === true && this.pacer.limiting) {
+    if (this.lifecycle?.stopping.aborted === true && this.pacer.limiting) {
       for (const pending of this.queue.removeAll(() => true)) this.fail(pending, abandoned());
     }
     while (this.inFlight < this.maxConcurrentRequests && this.queue.has(this.eligible)) {
@@ -225,7 +226,7 @@ export class KmsDecryptor implements Decryptor {
   private tryAgain(pending: Pending, error: KmsError): void {
     pending.tries += 1;
     const worthwhile = error.passing === 'momentary' && pending.tries < MAX_TRIES && this.spareTries > 0;
-    if (pending.giveUp.aborted || !worthwhile || this.stopping?.aborted === true) {
+    if (pending.giveUp.aborted || !worthwhile || this.lifecycle?.stopping.aborted === true) {
       this.fail(pending, error);
       return;
     }

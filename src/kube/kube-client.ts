@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { inject, injectable } from 'tsyringe';
 
 import type { Clock } from '../runtime/clock.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { openGate, type WriteGate, WriteGateClosedError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
@@ -50,8 +51,8 @@ export class KubeClient {
     @inject(TOKENS.connection) private readonly connection: ApiConnection,
     @inject(TOKENS.gate) private readonly gate: WriteGate,
     @inject(TOKENS.clock) private readonly clock: Clock,
-    /** Aborted at shutdown: every request in flight is aborted. */
-    @inject(TOKENS.givingUp, { isOptional: true }) private readonly givingUp?: AbortSignal,
+    /** When the grace period is over, every request in flight is aborted. */
+    @inject(TOKENS.lifecycle, { isOptional: true }) private readonly lifecycle?: Pick<Lifecycle, 'givingUp'>,
     @inject(TOKENS.kubeLimits, { isOptional: true }) limits: KubeLimits = {},
   ) {
     this.timeoutMs = limits.timeoutMs ?? DEFAULT_TIMEOUT_MS;
@@ -115,7 +116,7 @@ export class KubeClient {
     setTimer();
     limits.follow(options.signal, () => new KubeError(`${operation}: cancelled`, undefined));
     limits.follow(
-      this.givingUp,
+      this.lifecycle?.givingUp,
       () => new KubeError(`${operation}: cancelled because the operator is shutting down`, undefined),
     );
     limits.follow(gateSignal, () => new WriteGateClosedError());

@@ -8,6 +8,7 @@ import type { ReconcileQueue } from '../queue/reconcile-queue.js';
 import type { ResyncTimer } from '../queue/resync-timer.js';
 import type { Processor } from '../queue/work-queue.js';
 import type { Reconciler } from '../reconcile/reconciler.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { LogOnce } from '../runtime/log-once.js';
 import { TOKENS } from '../tokens.js';
 import type { Freshness } from '../watch/freshness.js';
@@ -24,8 +25,7 @@ export class OperatorWork {
     @inject(TOKENS.freshness) private readonly freshness: Freshness,
     @inject(TOKENS.cache) private readonly cache: IndexedResourceCache,
     @inject(TOKENS.logger) private readonly logger: Logger,
-    @inject(TOKENS.stopping) private readonly stopping: AbortSignal,
-    @inject(TOKENS.givingUp) private readonly givingUp: AbortSignal,
+    @inject(TOKENS.lifecycle) private readonly lifecycle: Pick<Lifecycle, 'stopping' | 'givingUp'>,
     @inject(TOKENS.elector, { isOptional: true }) private readonly elector?: LeaseElector,
   ) {
     freshness.onChange(() => {
@@ -63,7 +63,7 @@ export class OperatorWork {
    * queue holds every key until that is done.
    */
   private lead(): void {
-    if (this.stopping.aborted) return;
+    if (this.lifecycle.stopping.aborted) return;
     this.freshness.demand();
     this.reconciler.beginTerm();
     for (const partial of this.cache.partials()) this.queue.add(keyOf(partial), 'resync');
@@ -87,7 +87,7 @@ export class OperatorWork {
   }
 
   private readonly process: Processor = (key, priority) =>
-    this.reconciler.reconcile(key, priority, this.givingUp);
+    this.reconciler.reconcile(key, priority, this.lifecycle.givingUp);
 
   private logWhenListed(): void {
     if (!this.freshness.allFresh()) return;

@@ -4,6 +4,7 @@ import type { VaultConfig } from '../config/config.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { backoffMs } from '../runtime/backoff.js';
 import { type Clock, sleep } from '../runtime/clock.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import { TokenBucket } from '../runtime/token-bucket.js';
 import { NAMED_WAIT_LIMITS_MS, VAULT_REQUEST_LIMITS_MS } from '../runtime/wait-limits.js';
@@ -58,8 +59,8 @@ export class VaultClient implements VaultRequests {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'vaultRequests' | 'vaultRequestDuration'>,
-    /** Once aborted, requests in flight get no further attempts. */
-    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
+    /** Once it is stopping, requests in flight get no further attempts. */
+    @inject(TOKENS.lifecycle, { isOptional: true }) private readonly lifecycle?: Pick<Lifecycle, 'stopping'>,
   ) {
     const { rateLimit } = config;
     if (rateLimit !== undefined) {
@@ -104,7 +105,7 @@ export class VaultClient implements VaultRequests {
   }
 
   private get isStopping(): boolean {
-    return this.stopping?.aborted === true;
+    return this.lifecycle?.stopping.aborted === true;
   }
 
   private isGivenUp({ signal }: VaultRequest): boolean {
@@ -113,7 +114,7 @@ export class VaultClient implements VaultRequests {
 
   /** Ends immediately when the request is cancelled or the operator stops. */
   private async pause(ms: number, { signal }: VaultRequest): Promise<void> {
-    const until = new LinkedAbort([signal, this.stopping]);
+    const until = new LinkedAbort([signal, this.lifecycle?.stopping]);
     await sleep(this.clock, ms, until.signal);
     until.dispose();
   }

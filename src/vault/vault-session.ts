@@ -6,6 +6,7 @@ import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import { Alarm } from '../runtime/alarm.js';
 import type { Clock } from '../runtime/clock.js';
 import { onAbort, sharedAbort } from '../runtime/abort.js';
+import type { Lifecycle } from '../runtime/lifecycle.js';
 import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
@@ -61,8 +62,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     @inject(TOKENS.logger) private readonly logger: Logger,
     @inject(TOKENS.metrics)
     metrics: Pick<OperatorMetrics, 'vaultLogins' | 'vaultSession' | 'vaultTokenExpiry'>,
-    /** Once aborted, there are no more renewals, look-ups or logins. */
-    @inject(TOKENS.stopping, { isOptional: true }) private readonly stopping?: AbortSignal,
+    /** Once it is stopping, there are no more renewals, look-ups or logins. */
+    @inject(TOKENS.lifecycle, { isOptional: true }) private readonly lifecycle?: Pick<Lifecycle, 'stopping'>,
     @inject(TOKENS.random, { isOptional: true }) private readonly random?: () => number,
   ) {
     this.tokens = new TokenApi(client);
@@ -88,7 +89,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       ...(random === undefined ? {} : { random }),
     });
     this.newTokens = new NewTokens(clock, () => this.cooldown.patienceMs);
-    onAbort(stopping, () => {
+    onAbort(lifecycle?.stopping, () => {
       this.alarm.clear();
     });
   }
@@ -151,7 +152,7 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   }
 
   private get isStopping(): boolean {
-    return this.ended.signal.aborted || this.stopping?.aborted === true;
+    return this.ended.signal.aborted || this.lifecycle?.stopping.aborted === true;
   }
 
   private async send(session: Session, request: Omit<VaultRequest, 'token'>): Promise<VaultResponse> {

@@ -6,13 +6,14 @@ import { ApiConnection } from '../../src/kube/api-connection.js';
 import { KubeClient, type KubeLimits } from '../../src/kube/kube-client.js';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.js';
 import { systemClock } from '../../src/runtime/clock.js';
+import type { Lifecycle } from '../../src/runtime/lifecycle.js';
 import { openGate, type WriteGate } from '../../src/runtime/write-gate.js';
 import type { TestAuthority } from '../servers/shared/certificates.js';
 import { type Handler, LoopbackServer } from '../servers/shared/loopback-server.js';
 import { closing, onClose } from '../support/closing.js';
 import { plainKubeConfig } from './watch-recording.js';
 
-type KubeClientOptions = KubeLimits & { readonly gate?: WriteGate; readonly givingUp?: AbortSignal };
+type KubeClientOptions = KubeLimits & { readonly gate?: WriteGate; readonly lifecycle?: Lifecycle };
 
 export const ok: Handler = (_seen, _request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}');
@@ -29,7 +30,7 @@ export async function serve(
 
 export function clientOf(connection: ApiConnection, options: KubeClientOptions = {}): KubeClient {
   closing(connection);
-  return new KubeClient(connection, options.gate ?? openGate, systemClock, options.givingUp, options);
+  return new KubeClient(connection, options.gate ?? openGate, systemClock, options.lifecycle, options);
 }
 
 export const plain = (server: LoopbackServer, options: KubeClientOptions = {}): KubeClient =>

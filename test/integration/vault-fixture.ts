@@ -8,6 +8,7 @@ import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import type { ConnectionLimits } from '../../src/runtime/connector.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
+import type { Lifecycle } from '../../src/runtime/lifecycle.js';
 import { openGate } from '../../src/runtime/write-gate.js';
 import { TOKENS } from '../../src/tokens.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
@@ -28,7 +29,7 @@ export interface FixtureOptions {
   readonly values?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   /** Aborted when the operator stops. */
-  readonly stopping?: AbortSignal;
+  readonly lifecycle?: Lifecycle;
   readonly limits?: ConnectionLimits;
   /** How long a kept connection may say nothing to a read, in milliseconds. */
   readonly silentMs?: number;
@@ -58,7 +59,7 @@ export class VaultFixture {
       disableRedirects: false,
       ...options.config,
     };
-    const { stopping, network = { sslCertDirs: [] }, limits, silentMs } = options;
+    const { lifecycle, network = { sslCertDirs: [] }, limits, silentMs } = options;
     const container = root.createChildContainer();
     registerVault(container, {
       vault: config,
@@ -80,7 +81,7 @@ export class VaultFixture {
       [TOKENS.network, network],
       [TOKENS.connectionLimits, limits],
       [TOKENS.silentMs, silentMs],
-      [TOKENS.stopping, stopping],
+      [TOKENS.lifecycle, lifecycle],
     ]);
     this.transport = container.resolve(TRANSPORT);
     this.client = container.resolve(TOKENS.vaultClient);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { Lifecycle } from '../../src/runtime/lifecycle.js';
 import { eventually } from '../support/wait.js';
 import { failureOf } from './vault-fixture.js';
 import {
@@ -86,8 +87,8 @@ describe('tokens', () => {
 
 describe('after SIGTERM', () => {
   it('Vault gets no further attempt, look-up or login, and then the token is revoked', async () => {
-    const stopping = new AbortController();
-    const fixture = await userFixture({}, { config: { maxRetries: 5 }, stopping: stopping.signal });
+    const lifecycle = new Lifecycle();
+    const fixture = await userFixture({}, { config: { maxRetries: 5 }, lifecycle });
     const kv = await fixture.store.open('kv/stopping', 'v1');
     vault.seal();
     const reading = failureOf(kv.read());
@@ -95,7 +96,7 @@ describe('after SIGTERM', () => {
       'the first attempt',
       () => vault.requests.count(({ url, status }) => url === '/v1/kv/stopping' && status === 503) > 0,
     );
-    stopping.abort();
+    lifecycle.beginStop();
     const seen = vault.requests.count(() => true);
     expect(await reading).toMatchObject({ failure: 'unavailable' });
     expect(await failureOf(fixture.store.open('kv2/data/stopping', 'v2'))).toMatchObject({

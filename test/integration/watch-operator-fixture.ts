@@ -1,7 +1,13 @@
 import { SECRET_KIND } from '../../src/api/group.js';
 import type { WatchLimits } from '../../src/watch/watch-limits.js';
 import { closing, onClose } from '../support/closing.js';
-import { operatorParts, plainKubeConfig, RecordingOperator, until } from './watch-recording.js';
+import {
+  type ImpatientClock,
+  operatorParts,
+  plainKubeConfig,
+  RecordingOperator,
+  until,
+} from './watch-recording.js';
 import { ScriptedApi } from './watch-scripted-api.js';
 
 /** @param names secrets in the namespace `team`. */
@@ -17,8 +23,10 @@ export async function startOperator(
   limits: Partial<WatchLimits> = {},
   namespaces?: readonly (string | undefined)[],
   random?: () => number,
+  clock?: ImpatientClock,
 ): Promise<RecordingOperator> {
-  const operator = new RecordingOperator(operatorParts(plainKubeConfig(server), limits, random), namespaces);
+  const parts = operatorParts(plainKubeConfig(server), limits, random, clock);
+  const operator = new RecordingOperator(parts, namespaces);
   onClose(async () => {
     operator.stop();
     await operator.whenStopped();

@@ -11,6 +11,7 @@ import { openGate } from '../../src/runtime/write-gate.js';
 import type { ResourceEvent } from '../../src/watch/framework.js';
 import { ListWatchOperator } from '../../src/watch/list-watch-operator.js';
 import type { WatchLimits } from '../../src/watch/watch-limits.js';
+import { FakeClock } from '../support/fake-clock.js';
 
 /** Waits for a condition; fails with what was waited for. */
 export async function until(what: string, condition: () => boolean, deadlineMs = 10_000): Promise<void> {
@@ -72,6 +73,24 @@ export class ImpatientClock implements Clock {
   }
 }
 
+/** Time that moves only when a test says so, for streams over real sockets. */
+export class HeldClock extends ImpatientClock {
+  private readonly held = new FakeClock();
+  override now = (): Date => this.held.now();
+  override monotonicMs = (): number => this.held.monotonicMs();
+  override setTimer(ms: number, callback: () => void): () => void {
+    this.waits.push(ms);
+    return this.held.setTimer(ms, callback);
+  }
+  /** Milliseconds until each timer that is set. */
+  get waiting(): number[] {
+    return this.held.waiting;
+  }
+  async advance(ms: number): Promise<void> {
+    await this.held.advance(ms);
+  }
+}
+
 /** Short times, so that a test sees in milliseconds what takes minutes in a cluster. */
 export const SHORT_LIMITS: Partial<WatchLimits> = {
   inactivityMs: 10_000,
@@ -85,10 +104,10 @@ export function operatorParts(
   kubeConfig: KubeConfig,
   limits: Partial<WatchLimits> = {},
   random: () => number = Math.random,
+  clock = new ImpatientClock(),
 ) {
   const registry = new Registry();
   const connection = new ApiConnection(kubeConfig);
-  const clock = new ImpatientClock();
   const client = new KubeClient(connection, openGate, clock);
   return {
     connection,

@@ -4,9 +4,25 @@ import { SECRET_KIND } from '../../src/api/group.js';
 import { closeAll, closing } from '../support/closing.js';
 import { FreezableProxy } from './watch-freezable-proxy.js';
 import { startApi, startOperator, watching } from './watch-operator-fixture.js';
-import { until } from './watch-recording.js';
+import { HeldClock, until } from './watch-recording.js';
+import type { ScriptedApi } from './watch-scripted-api.js';
 
 afterEach(closeAll);
+
+const INACTIVITY_MS = 1_000;
+
+/** An operator whose stream is open and waits for the next line, with its full time limit. */
+async function startOnHeldClock(api: ScriptedApi) {
+  const clock = new HeldClock();
+  const limits = { inactivityMs: INACTIVITY_MS };
+  const operator = await startOperator(api.server.url, limits, undefined, undefined, clock);
+  const listening = (): Promise<void> =>
+    until('a new time limit', () => clock.waiting.includes(INACTIVITY_MS));
+  await watching(api);
+  await until('the first event', () => operator.heard.length === 1);
+  await listening();
+  return { operator, clock, listening };
+}
 
 describe('streams of ListWatchOperator', () => {
   it('deliver changes in order and one at a time', async () => {
@@ -79,11 +95,11 @@ describe('streams of ListWatchOperator', () => {
 
   it('stay open while only bookmarks arrive', async () => {
     const api = await startApi('a');
-    const operator = await startOperator(api.server.url, { inactivityMs: 1_000 });
-    await watching(api);
-    for (let sent = 0; sent < 8; sent += 1) {
+    const { operator, clock, listening } = await startOnHeldClock(api);
+    for (let sent = 0; sent < 4; sent += 1) {
+      await clock.advance(INACTIVITY_MS - 1);
       api.say(JSON.stringify({ type: 'BOOKMARK', object: { metadata: { resourceVersion: '101' } } }));
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await listening();
     }
     expect(api.watches).toBe(1);
     expect(await operator.restarts('silent')).toBe(0);
@@ -91,14 +107,18 @@ describe('streams of ListWatchOperator', () => {
 
   it('do not count the time of a slow handler as silence', async () => {
     const api = await startApi('a');
-    const operator = await startOperator(api.server.url, { inactivityMs: 1_000 });
-    await watching(api);
+    const { operator, clock } = await startOnHeldClock(api);
+    let handled: (() => void) | undefined;
     operator.handler = ({ meta }) =>
-      meta.name === 'b' ? new Promise((resolve) => setTimeout(resolve, 1_300)) : Promise.resolve();
+      meta.name === 'b' ? new Promise((resolve) => (handled = resolve)) : Promise.resolve();
     api.put(SECRET_KIND, 'team', 'b', {});
+    await until('the slow handler', () => handled !== undefined);
+    await clock.advance(3 * INACTIVITY_MS);
     api.put(SECRET_KIND, 'team', 'c', {});
+    handled?.();
     await until('both events', () => operator.heard.length === 3);
     expect(api.watches).toBe(1);
+    expect(await operator.restarts('silent')).toBe(0);
   });
 
   it('recover from a half-open connection: packets dropped, no reset', async () => {

@@ -88,7 +88,13 @@ describe.each([
   it('shares no service with a child container', () => {
     const container = create();
     const child = container.createChildContainer();
-    for (const token of [TOKENS.decryptor, TOKENS.kmsApi, TOKENS.metrics, TOKENS.stopping, TOKENS.registry]) {
+    for (const token of [
+      TOKENS.decryptor,
+      TOKENS.kmsApi,
+      TOKENS.metrics,
+      TOKENS.lifecycle,
+      TOKENS.registry,
+    ]) {
       expect(child.resolve(token)).not.toBe(container.resolve(token));
     }
   });

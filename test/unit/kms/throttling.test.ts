@@ -5,6 +5,7 @@ import type { DecryptRequest } from '../../../src/kms/decryptor.js';
 import { KmsDecryptor } from '../../../src/kms/kms-decryptor.js';
 import { KmsError } from '../../../src/kms/kms-error.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
+import { Lifecycle } from '../../../src/runtime/lifecycle.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { VirtualKms } from './virtual-kms.js';
 
@@ -12,8 +13,8 @@ let clock: FakeClock;
 let kms: VirtualKms;
 let metrics: OperatorMetrics;
 
-function decryptorOf(options: { concurrency?: number; stopping?: AbortSignal } = {}): KmsDecryptor {
-  return new KmsDecryptor(kms, options.concurrency ?? 20, clock, metrics, options.stopping);
+function decryptorOf(options: { concurrency?: number; lifecycle?: Lifecycle } = {}): KmsDecryptor {
+  return new KmsDecryptor(kms, options.concurrency ?? 20, clock, metrics, options.lifecycle);
 }
 
 function request(text: string, more: Partial<DecryptRequest> = {}): DecryptRequest {
@@ -195,11 +196,11 @@ describe('KmsDecryptor under a quota', () => {
 
   it('gives up what waits for a quota when the process begins to end', async () => {
     kms = new VirtualKms(clock, 10);
-    const stopping = new AbortController();
-    const decryptor = decryptorOf({ stopping: stopping.signal });
+    const lifecycle = new Lifecycle();
+    const decryptor = decryptorOf({ lifecycle });
     const results = resource('big', 100).map((one) => decryptor.decrypt(one).then(() => 'served', codeOf));
     await clock.advance(3_000);
-    stopping.abort();
+    lifecycle.beginStop();
     const ended = await within(100, Promise.all(results));
     expect(new Set(ended)).toEqual(new Set(['served', 'Abandoned']));
   });

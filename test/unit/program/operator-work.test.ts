@@ -10,6 +10,7 @@ import type { Outcome } from '../../../src/queue/outcome.js';
 import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
 import type { ResyncTimer } from '../../../src/queue/resync-timer.js';
 import type { Reconciler } from '../../../src/reconcile/reconciler.js';
+import { Lifecycle } from '../../../src/runtime/lifecycle.js';
 import { Freshness } from '../../../src/watch/freshness.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { silentLogger } from '../../support/loggers.js';
@@ -33,7 +34,6 @@ class WorkFixture {
     const stalls = { check: (): void => undefined };
     this.freshness = new Freshness(this.clock, silentLogger, metrics, stalls, ['a', 'b']);
     this.queue = new ReconcileQueue(10, this.clock, silentLogger, metrics, this.freshness);
-    const never = new AbortController().signal;
     const work = new OperatorWork(
       this.queue,
       { start: () => undefined } as unknown as ResyncTimer,
@@ -41,8 +41,7 @@ class WorkFixture {
       this.freshness,
       new IndexedResourceCache(),
       silentLogger,
-      never,
-      never,
+      new Lifecycle(),
     );
     work.start();
     this.list('a');

@@ -2,6 +2,7 @@ import { Registry } from 'prom-client';
 
 import type { VaultConfig } from '../../../src/config/config.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
+import type { Lifecycle } from '../../../src/runtime/lifecycle.js';
 import { openGate, type WriteGate } from '../../../src/runtime/write-gate.js';
 import { VaultClient } from '../../../src/vault/vault-client.js';
 import type { VaultRequest, VaultResponse } from '../../../src/vault/vault-request.js';
@@ -30,7 +31,7 @@ type Step = Partial<RawResponse> | Error | 'hang';
 interface ClientOptions {
   readonly config?: Partial<VaultConfig>;
   readonly gate?: WriteGate;
-  readonly stopping?: AbortSignal;
+  readonly lifecycle?: Lifecycle;
 }
 
 /** A failure of a socket; its text must not get into any message. */
@@ -67,7 +68,7 @@ export class ClientFixture {
       options.gate ?? openGate,
       this.clock,
       new OperatorMetrics(this.registry),
-      options.stopping,
+      options.lifecycle,
     );
   }
 

@@ -1,9 +1,16 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import { Lifecycle } from '../../../src/runtime/lifecycle.js';
 import { type WriteGate, WriteGateClosedError } from '../../../src/runtime/write-gate.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { settled } from '../../support/fake-clock.js';
 import { ClientFixture, READ, WRITE } from './client-fixture.js';
+
+function stopped(): Lifecycle {
+  const lifecycle = new Lifecycle();
+  lifecycle.beginStop();
+  return lifecycle;
+}
 
 let fixture: ClientFixture;
 
@@ -64,37 +71,35 @@ describe('VaultClient when it must not send', () => {
   });
 
   it('makes no further attempt while the operator is shutting down', async () => {
-    const stopping = new AbortController();
-    const failed = fixture.outcome(
-      fixture.client([{ status: 503 }], { stopping: stopping.signal }).request(READ),
-    );
-    stopping.abort();
+    const lifecycle = new Lifecycle();
+    const failed = fixture.outcome(fixture.client([{ status: 503 }], { lifecycle }).request(READ));
+    lifecycle.beginStop();
     expect(await failed).toBeInstanceOf(VaultError);
     expect(fixture.sent).toHaveLength(1);
   });
 
   it('sends nothing that still waits for VAULT_RATE_LIMIT when the operator stops', async () => {
-    const stopping = new AbortController();
+    const lifecycle = new Lifecycle();
     const config = { rateLimit: { perSecond: 1, burst: 1 } };
-    const client = fixture.client([{}], { config, stopping: stopping.signal });
+    const client = fixture.client([{}], { config, lifecycle });
     await client.request(READ);
     const waiting = client.request(WRITE).catch((error: unknown) => error);
     await settled();
-    stopping.abort();
+    lifecycle.beginStop();
     await fixture.clock.advance(60_000);
     expect(await waiting).toMatchObject({ failure: 'unavailable' });
     expect(fixture.sent).toHaveLength(1);
   });
 
   it('ends a pause between attempts when the operator stops, without another attempt', async () => {
-    const stopping = new AbortController();
+    const lifecycle = new Lifecycle();
     const failed = fixture
-      .client([{ status: 503 }, {}], { stopping: stopping.signal })
+      .client([{ status: 503 }, {}], { lifecycle })
       .request(READ)
       .catch((error: unknown) => error);
     await settled();
     expect(fixture.clock.waiting).toHaveLength(1);
-    stopping.abort();
+    lifecycle.beginStop();
     expect(await failed).toBeInstanceOf(VaultError);
     await fixture.clock.advance(60_000);
     expect([fixture.sent.length, fixture.clock.waiting.length]).toEqual([1, 0]);
@@ -104,17 +109,17 @@ describe('VaultClient when it must not send', () => {
     const location = 'https://active.example:8200/v1/kv/app';
     const redirect = { status: 307, headers: { location } };
     for (const operation of ['login', 'token_lookup', 'token_renew', 'mount_lookup'] as const) {
-      const client = fixture.client([{}], { stopping: AbortSignal.abort() });
+      const client = fixture.client([{}], { lifecycle: stopped() });
       expect(await fixture.outcome(client.request({ ...READ, operation }))).toMatchObject({
         failure: 'unavailable',
       });
     }
     expect(fixture.sent).toEqual([]);
-    const ofRead = fixture.client([redirect, {}], { stopping: AbortSignal.abort() });
+    const ofRead = fixture.client([redirect, {}], { lifecycle: stopped() });
     expect(await fixture.outcome(ofRead.request(READ))).toMatchObject({ failure: 'unavailable' });
     expect(fixture.sent).toHaveLength(1);
     fixture.sent = [];
-    const ofWrite = fixture.client([redirect, {}], { stopping: AbortSignal.abort() });
+    const ofWrite = fixture.client([redirect, {}], { lifecycle: stopped() });
     expect(await fixture.outcome(ofWrite.request(WRITE))).toMatchObject({ status: 200 });
     expect(fixture.sent).toHaveLength(2);
   });

@@ -1,19 +1,19 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
 import { settled } from '../../support/fake-clock.js';
-import { MINUTE, READ, ScriptedSession } from './scripted-session.js';
+import { MINUTE, READ, SessionFixture } from './session-fixture.js';
 
 const DAY = 24 * 60 * MINUTE;
 
-let fixture: ScriptedSession;
+let fixture: SessionFixture;
 
 beforeEach(() => {
-  fixture = new ScriptedSession();
+  fixture = new SessionFixture();
 });
 
 describe('the lifetime of a token', () => {
   it('remembers through a renewal that the token is known, and checks a 403 by a look-up', async () => {
-    fixture.vault.login = () => fixture.vault.token({ ttlSeconds: 20 });
+    fixture.authenticator.token = { ttlSeconds: 20 };
     const session = await fixture.started();
     expect((await session.request(READ)).status).toBe(200);
     await fixture.clock.advance(15_000);
@@ -26,13 +26,13 @@ describe('the lifetime of a token', () => {
   it.each([true, false])(
     'sends nothing for weeks for a token of 32 days, renewable: %s',
     async (renewable) => {
-      fixture.vault.login = () => fixture.vault.token({ ttlSeconds: 32 * 24 * 3_600, renewable });
-      fixture.vault.renewal = () => ({ status: 200, text: '{"auth":{"lease_duration":2764800}}' });
+      fixture.authenticator.token = { ttlSeconds: 32 * 24 * 3_600, renewable };
+      fixture.vault.renewal = 2_764_800;
       await fixture.started();
       await fixture.clock.advance(19 * DAY);
-      expect([fixture.vault.logins, fixture.vault.seen.length]).toEqual([1, 0]);
+      expect([fixture.authenticator.logins, fixture.vault.seen.length]).toEqual([1, 0]);
       await fixture.clock.advance(4 * DAY);
-      expect(fixture.vault.logins).toBe(renewable ? 1 : 2);
+      expect(fixture.authenticator.logins).toBe(renewable ? 1 : 2);
       expect(fixture.vault.seen.map(({ operation }) => operation)).toEqual([
         renewable ? 'token_renew' : 'token_revoke',
       ]);
@@ -40,7 +40,7 @@ describe('the lifetime of a token', () => {
   );
 
   it('revokes a replaced token once no request uses it', async () => {
-    fixture.vault.login = () => fixture.vault.token({ renewable: false });
+    fixture.authenticator.token = { renewable: false, ttlSeconds: 600 };
     const session = await fixture.started();
     let answer: (() => void) | undefined;
     fixture.vault.hold = new Promise<void>((resolve) => (answer = resolve));
@@ -50,7 +50,7 @@ describe('the lifetime of a token', () => {
     await fixture.clock.advance(8 * MINUTE);
     const revoked = (): (string | undefined)[] =>
       fixture.vault.seen.filter(({ operation }) => operation === 'token_revoke').map(({ token }) => token);
-    expect([fixture.vault.logins, revoked()]).toEqual([2, []]);
+    expect([fixture.authenticator.logins, revoked()]).toEqual([2, []]);
     answer?.();
     await slow;
     await settled();
@@ -65,8 +65,7 @@ describe('the lifetime of a token', () => {
   ])(
     'logs a warning at two thirds of a configured token of %s and an error near its end, and never revokes it',
     async (_life, lifeMs, warnedMs, failedMs) => {
-      fixture.vault.login = () =>
-        fixture.vault.token({ ours: false, renewable: false, ttlSeconds: lifeMs / 1_000 });
+      fixture.authenticator.token = { ours: false, renewable: false, ttlSeconds: lifeMs / 1_000 };
       const session = await fixture.started();
       const said = (): string[] =>
         fixture.logger.entries
@@ -79,7 +78,7 @@ describe('the lifetime of a token', () => {
       await fixture.clock.advance(failedMs - warnedMs);
       expect(said()).toEqual(['warn', 'error']);
       await session.stop();
-      expect([fixture.vault.logins, fixture.vault.seen.length]).toEqual([1, 0]);
+      expect([fixture.authenticator.logins, fixture.vault.seen.length]).toEqual([1, 0]);
     },
   );
 });

@@ -1,21 +1,22 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import { Lifecycle } from '../../../src/runtime/lifecycle.js';
 import type { VaultResponse } from '../../../src/vault/vault-request.js';
 import type { VaultSession } from '../../../src/vault/vault-session.js';
-import { MINUTE, NO_PERMISSION, READ, ScriptedSession, UNKNOWN } from './scripted-session.js';
+import { MINUTE, NO_PERMISSION, READ, SessionFixture, UNKNOWN } from './session-fixture.js';
 
-let fixture: ScriptedSession;
+let fixture: SessionFixture;
 
 beforeEach(() => {
-  fixture = new ScriptedSession();
+  fixture = new SessionFixture();
 });
 
 /** Refuses tokens that are younger than this. */
-function lagBy(ms: number, errors: readonly string[] = UNKNOWN[0] ?? []): void {
+function lagBy(ms: number, errors: readonly string[] = UNKNOWN[0]): void {
   let bornMs = 0;
-  fixture.vault.login = () => {
+  fixture.authenticator.token = () => {
     bornMs = fixture.clock.monotonicMs();
-    return fixture.vault.token({ ttlSeconds: 3_600 });
+    return {};
   };
   fixture.vault.answer = () =>
     fixture.clock.monotonicMs() - bornMs < ms
@@ -34,7 +35,7 @@ describe('VaultSession with a token that is not replicated yet', () => {
         await fixture.clock.advance(1_000);
       }
       expect((await session.request(READ)).status).toBe(200);
-      expect(fixture.vault.logins).toBe(1);
+      expect(fixture.authenticator.logins).toBe(1);
       expect(fixture.vault.seen.filter(({ operation }) => operation === 'token_lookup')).toEqual([]);
     },
   );
@@ -51,7 +52,7 @@ describe('VaultSession with a token that is not replicated yet', () => {
       await fixture.clock.advance(1_000);
     }
     expect(isKnown).toBe(true);
-    expect(fixture.vault.logins).toBeLessThanOrEqual(3);
+    expect(fixture.authenticator.logins).toBeLessThanOrEqual(3);
   });
 
   it('calls a missing permission temporary for half a minute after a login', async () => {
@@ -64,20 +65,20 @@ describe('VaultSession with a token that is not replicated yet', () => {
         ? { status: 200, text: '{"data":{"ttl":500,"renewable":true}}' }
         : { status: 403, text: NO_PERMISSION };
     expect(await session.request(READ)).toEqual({ status: 403, text: NO_PERMISSION });
-    expect(fixture.vault.logins).toBe(1);
+    expect(fixture.authenticator.logins).toBe(1);
   });
 
   it('sends nothing but the revocation of its token when the operator stops', async () => {
-    const stopping = new AbortController();
-    const session = await fixture.started(stopping.signal);
+    const lifecycle = new Lifecycle();
+    const session = await fixture.started(undefined, lifecycle);
     await fixture.clock.advance(60_000);
     fixture.vault.answer = () => ({ status: 403, text: JSON.stringify({ errors: ['permission denied'] }) });
-    stopping.abort();
+    lifecycle.beginStop();
     await expect(session.request(READ)).rejects.toThrow('the operator is shutting down');
     expect(fixture.clock.waiting).toEqual([]);
     await session.stop();
     expect(fixture.vault.seen.map(({ operation }) => operation)).toEqual(['read', 'token_revoke']);
-    expect(fixture.vault.logins).toBe(1);
+    expect(fixture.authenticator.logins).toBe(1);
   });
 });
 
@@ -92,7 +93,7 @@ describe('VaultSession with a configured token', () => {
     await session.request(READ).catch((error: unknown) => error);
 
   it('treats a 403 as temporary in the first seconds with the token', async () => {
-    fixture.vault.login = () => fixture.vault.token({ token: 'given', ours: false });
+    fixture.authenticator.token = { token: 'given', ours: false };
     fixture.vault.answer = ({ operation }) =>
       operation === 'token_lookup' ? lookUp('a') : permission(false);
     const session = await fixture.started();
@@ -104,7 +105,7 @@ describe('VaultSession with a configured token', () => {
 
   it.each(UNKNOWN)('keeps the token when one of two nodes does not know it yet: %j', async (text) => {
     let turn = 0;
-    fixture.vault.login = () => fixture.vault.token({ token: 'given', ours: false });
+    fixture.authenticator.token = { token: 'given', ours: false };
     fixture.vault.answer = ({ operation }) => {
       if ((turn += 1) % 2 === 1) return { status: 403, text: JSON.stringify({ errors: [text] }) };
       return operation === 'token_lookup' ? lookUp('a') : permission(true);
@@ -118,13 +119,17 @@ describe('VaultSession with a configured token', () => {
       await fixture.clock.advance(1_000);
     }
     expect(outcomes).toEqual(new Set(['soon', 'ok']));
-    expect(fixture.vault.logins).toBe(1);
+    expect(fixture.authenticator.logins).toBe(1);
   });
 
   it('treats a token that a Vault Agent has replaced as new', async () => {
     let issued = 'a';
-    fixture.vault.login = () =>
-      fixture.vault.token({ token: '', ttlSeconds: 0, ours: false, issued: JSON.stringify(issued) });
+    fixture.authenticator.token = () => ({
+      token: '',
+      ttlSeconds: 0,
+      ours: false,
+      issued: JSON.stringify(issued),
+    });
     fixture.vault.answer = ({ operation }) =>
       operation === 'token_lookup' ? lookUp(issued) : permission(false);
     const session = await fixture.started();
@@ -134,6 +139,6 @@ describe('VaultSession with a configured token', () => {
     expect(await read(session)).toMatchObject({ status: 403, mayPass: true });
     await fixture.clock.advance(31_000);
     expect(await read(session)).toEqual({ status: 403, text: NO_PERMISSION });
-    expect(fixture.vault.logins).toBe(1);
+    expect(fixture.authenticator.logins).toBe(1);
   });
 });

@@ -2,14 +2,14 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { VaultError } from '../../../src/vault/vault-error.js';
-import { READ, ScriptedSession } from './scripted-session.js';
+import { down, READ, refused, renewed, SessionFixture } from './session-fixture.js';
 const LOGINS = ['ok', 'short', 'fixed', 'down', 'slow', 'refused'] as const;
 const RENEWALS = ['ok', 'short', 'refused', 'down'] as const;
 
-let fixture: ScriptedSession;
+let fixture: SessionFixture;
 
 beforeEach(() => {
-  fixture = new ScriptedSession();
+  fixture = new SessionFixture();
 });
 
 describe('VaultSession under any sequence of failures', () => {
@@ -29,24 +29,22 @@ describe('VaultSession under any sequence of failures', () => {
         fc.boolean(),
         fc.constantFrom(0, 0.3, 0.999),
         async (steps, ours, earlyMs) => {
-          fixture = new ScriptedSession(earlyMs);
-          const down = new VaultError('unavailable', 'down');
+          fixture = new SessionFixture(undefined, earlyMs);
           const play = (step: (typeof steps)[number]): void => {
-            fixture.vault.login = () => {
+            fixture.authenticator.token = () => {
               if (step.login === 'down') throw down;
               if (step.login === 'slow') throw new VaultError('unavailable', 'HTTP 503', {}, 86_400_000);
-              if (step.login === 'refused') throw new VaultError('rejected', 'refused');
-              return fixture.vault.token({
+              if (step.login === 'refused') throw refused;
+              return {
                 ours,
                 ttlSeconds: step.login === 'short' ? 5 : 600,
                 renewable: step.login !== 'fixed',
-              });
+              };
             };
             fixture.vault.renewal = () => {
               if (step.renewal === 'down') throw down;
               if (step.renewal === 'refused') return { status: 400, text: '{"errors":["x"]}' };
-              const ttl = step.renewal === 'short' ? 20 : 600;
-              return { status: 200, text: `{"auth":{"lease_duration":${String(ttl)}}}` };
+              return renewed(step.renewal === 'short' ? 20 : 600);
             };
             fixture.vault.answer = () =>
               step.revoked
@@ -57,7 +55,8 @@ describe('VaultSession under any sequence of failures', () => {
           if (first !== undefined) play(first);
           const session = await fixture.started();
           const isCaredFor = (): void => {
-            expect(fixture.clock.waiting.length + fixture.vault.inFlight).toBeGreaterThan(0);
+            const { clock, vault, authenticator } = fixture;
+            expect(clock.waiting.length + vault.inFlight + authenticator.inFlight).toBeGreaterThan(0);
           };
           isCaredFor();
           for (const step of steps) {
