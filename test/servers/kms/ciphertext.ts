@@ -22,7 +22,7 @@ export function seal(keyId: string, material: Buffer, plaintext: Buffer, context
   return Buffer.concat([MAGIC, Buffer.from(keyId), nonce, cipher.getAuthTag(), body]);
 }
 
-/** The id of the key that a blob names; undefined when it is no blob of this server. */
+/** The key ID in a blob; undefined when the blob is not from this server. */
 export function keyIdOf(blob: Buffer): string | undefined {
   if (blob.length < HEADER_BYTES + NONCE_BYTES + TAG_BYTES || !blob.subarray(0, MAGIC.length).equals(MAGIC)) {
     return undefined;
@@ -30,7 +30,7 @@ export function keyIdOf(blob: Buffer): string | undefined {
   return blob.subarray(MAGIC.length, HEADER_BYTES).toString('latin1');
 }
 
-/** @returns undefined when the blob is damaged or the context is another one; nobody can tell which. */
+/** @returns undefined when the blob is damaged or the context differs; the two cannot be distinguished. */
 export function open(keyId: string, material: Buffer, blob: Buffer, context: Context): Buffer | undefined {
   const nonce = blob.subarray(HEADER_BYTES, HEADER_BYTES + NONCE_BYTES);
   const tag = blob.subarray(HEADER_BYTES + NONCE_BYTES, HEADER_BYTES + NONCE_BYTES + TAG_BYTES);

@@ -5,7 +5,7 @@
 export const DEMO_KEY_ID = '11111111-2222-3333-4444-555555555555';
 export const DEMO_KEY_MATERIAL = Buffer.from('published demo key, not a secret');
 
-/** What a client of the loopback KMS signs with, unless a test says otherwise. */
+/** The default credentials of clients of the loopback KMS. */
 export const DEMO_ACCESS_KEY = {
   accessKeyId: 'AKIADEMODEMODEMODEMO',
   secretAccessKey: 'demo-secret-access-key',

@@ -7,11 +7,11 @@ export interface KmsKey {
   readonly created: Date;
   readonly description: string;
   state: 'Enabled' | 'Disabled' | 'PendingDeletion';
-  /** The switch of a test: the key's policy denies everybody. */
+  /** For tests: the key policy denies everybody. */
   denied: boolean;
 }
 
-/** What the operations need of the server. */
+/** The state that the operations use. */
 export interface KmsState {
   readonly keys: Map<string, KmsKey>;
   readonly region: string;
@@ -92,7 +92,7 @@ export const operations = {
       );
     }
     const key = state.keys.get(keyId);
-    // A key of another account looks like a denied one.
+    // For a key of another account, the error is also AccessDenied.
     if (key === undefined) throw denied();
     const plaintext = open(keyId, usable(key).material, ciphertext, contextOf(input));
     if (plaintext === undefined) throw new KmsFault('InvalidCiphertextException', '');

@@ -12,13 +12,13 @@ export interface LoopbackKmsOptions {
   readonly tls?: TlsOptions & ServerOptions;
   readonly port?: number;
   readonly region?: string;
-  /** Beside the demo's access key. */
+  /** In addition to the demo's access key. */
   readonly accessKeys?: AccessKeys;
-  /** The server's clock: it checks signatures by it and shows it in its answers. */
+  /** The server's clock, for the dates of signatures and responses. */
   readonly now?: () => Date;
 }
 
-/** AWS KMS on loopback: the JSON 1.1 protocol with signatures, keys and contexts that count. */
+/** AWS KMS on loopback: the JSON 1.1 protocol with real signatures, keys and encryption contexts. */
 export class LoopbackKms {
   readonly keys = new Map<string, KmsKey>();
   readonly region: string;
@@ -61,7 +61,7 @@ export class LoopbackKms {
     return this.server.faults;
   }
 
-  /** How many decryptions were asked for since the log was cleared. */
+  /** The number of Decrypt requests since the log was cleared. */
   get decrypts(): number {
     return this.requests.count((request) => request.headers['x-amz-target'] === 'TrentService.Decrypt');
   }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 
 import { LoopbackServer } from '../shared/loopback-server.js';
 
-/** Temporary credentials that a web identity token buys. */
+/** Temporary credentials for a web identity token. */
 export interface WebIdentity {
   readonly accessKeyId: string;
   readonly secret: string;

@@ -30,7 +30,7 @@ async function tokenOf(name: string, spec: object = {}): Promise<string> {
 }
 
 describe('authentication', () => {
-  it('reads user and groups from a client certificate', async () => {
+  it('takes user and groups from a client certificate', async () => {
     const admin = await server.clientCertificate('root', 'system:masters');
     expect((await client.get(WIDGETS, { token: '', clientCertificate: admin })).status).toBe(200);
     const nobody = await server.clientCertificate('nobody', 'some');
@@ -39,7 +39,7 @@ describe('authentication', () => {
     expect(body['message']).toContain('User "nobody" cannot list');
   });
 
-  it('refuses a bad token with 401, and nobody with 403', async () => {
+  it('answers 401 to a bad token and 403 to an anonymous request', async () => {
     const bad = await client.get(WIDGETS, { token: 'wrong' });
     expect(bad).toMatchObject({ status: 401, body: { kind: 'Status', reason: 'Unauthorized', code: 401 } });
     const anonymous = await client.get(WIDGETS, { token: '' });
@@ -53,7 +53,7 @@ describe('authentication', () => {
 });
 
 describe('authorization', () => {
-  it('refuses in the words of the real server', async () => {
+  it('refuses with the messages of a real server', async () => {
     const token = await tokenOf('x');
     const { status, body } = await client.get(ALL_WIDGETS, { token });
     expect(status).toBe(403);
@@ -72,7 +72,7 @@ describe('authorization', () => {
     );
   });
 
-  it('allows what a role allows, and no more', async () => {
+  it('allows only what a role allows', async () => {
     const token = await tokenOf('x');
     await client.post(`${RBAC}/clusterroles`, {
       metadata: { name: 'widget-reader' },
@@ -127,7 +127,7 @@ describe('service account tokens', () => {
     expect((await client.get(WIDGETS, { token })).status).toBe(401);
   });
 
-  it('expire, and die with their account', async () => {
+  it('expire, and become invalid when their account is deleted', async () => {
     await client.post(ACCOUNTS, { metadata: { name: 'mortal' } });
     const token = await tokenOf('mortal', { expirationSeconds: 600 });
     const authenticated = async (): Promise<unknown> =>
@@ -142,14 +142,14 @@ describe('service account tokens', () => {
     expect(await authenticated()).toBeUndefined();
   });
 
-  it('are not good with another signature', async () => {
+  it('are refused with a wrong signature', async () => {
     const [header, payload] = (await tokenOf('x')).split('.');
     const forged = `${String(header)}.${String(payload)}.AAAA`;
     expect((await client.get('/api', { token: forged })).status).toBe(401);
     expect((await client.get('/api', { token: 'a.b.c' })).status).toBe(401);
   });
 
-  it('are not given for less than ten minutes, or for nobody', async () => {
+  it('are not issued for less than ten minutes or for an unknown account', async () => {
     const short = await client.post(`${ACCOUNTS}/x/token`, { spec: { expirationSeconds: 60 } });
     expect(short.status).toBe(422);
     expect((await client.post(`${ACCOUNTS}/nobody/token`, { spec: {} })).status).toBe(404);

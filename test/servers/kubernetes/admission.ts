@@ -1,7 +1,7 @@
 import type { ResourceKind } from './kinds.js';
 import type { KubeObject, UserInfo } from './objects.js';
 
-/** A write, right before it is stored, as admission sees it. */
+/** The admission attributes of a write. */
 export interface AdmissionRequest {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE';
   readonly kind: ResourceKind;
@@ -16,7 +16,7 @@ export interface AdmissionRequest {
   readonly dryRun: boolean;
 }
 
-/** Lets a write pass, perhaps with warnings for the client, or throws the ApiError that refuses it. */
+/** Admits a write, optionally with warnings, or throws the ApiError that refuses it. */
 export type Admission = (request: AdmissionRequest) => Promise<readonly string[]>;
 
 export const admitEverything: Admission = () => Promise.resolve([]);

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 
 import { ApiError, PageNotFound } from './status-errors.js';
 
-/** Answers JSON, with one Warning header for each thing that the client is to be warned of. */
+/** Answers JSON, with one Warning header for each warning. */
 export function answerJson(
   response: ServerResponse,
   status: number,
@@ -22,7 +22,7 @@ export function answerJson(
   response.end(text);
 }
 
-/** Answers a refusal as a `Status`. Anything but an ApiError is a defect of the server, and thrown on. */
+/** Answers an ApiError as a `Status`. Any other error is a bug of the server and is rethrown. */
 export function answerError(
   response: ServerResponse,
   error: unknown,

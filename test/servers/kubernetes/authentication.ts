@@ -14,7 +14,7 @@ export interface AuthenticatorOptions {
   readonly adminToken: string;
 }
 
-/** A token that was accepted, and for which of the wanted audiences. */
+/** A valid token, and the requested audiences that it has. */
 export interface AcceptedToken {
   readonly user: UserInfo;
   readonly audiences: readonly string[];
@@ -24,7 +24,7 @@ export interface AcceptedToken {
 export class Authenticator {
   constructor(private readonly options: AuthenticatorOptions) {}
 
-  /** @throws ApiError 401 when there are credentials and they are not good. */
+  /** @throws ApiError 401 for invalid credentials. */
   authenticate(request: IncomingMessage): UserInfo {
     const byCertificate = certificateUser(request.socket as TLSSocket);
     if (byCertificate !== undefined) return authenticated(byCertificate);
@@ -36,7 +36,7 @@ export class Authenticator {
     return authenticated(accepted.user);
   }
 
-  /** What TokenReview says: the user of a token that is good for at least one of the audiences. */
+  /** For TokenReview: the user of a token that is valid for at least one of the audiences. */
   review(token: string, audiences: readonly string[]): AcceptedToken | undefined {
     if (token === this.options.adminToken) {
       return { user: { user: 'admin', groups: ['system:masters'] }, audiences };
@@ -47,7 +47,7 @@ export class Authenticator {
     if (common.length === 0) return undefined;
     const { namespace, serviceaccount } = claims['kubernetes.io'];
     const account = this.options.storage.get('/serviceaccounts', namespace, serviceaccount.name);
-    // A token dies with its account, also when another one of that name comes.
+    // A token becomes invalid with its account, even if an account with the same name is created.
     if (account?.metadata.uid !== serviceaccount.uid) return undefined;
     return {
       audiences: common,

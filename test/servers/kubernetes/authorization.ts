@@ -6,7 +6,7 @@ import type { Storage } from './storage.js';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 
-/** What somebody wants to do. */
+/** The attributes of an authorization request. */
 export interface Attributes {
   readonly verb: string;
   readonly apiGroup: string;
@@ -17,7 +17,7 @@ export interface Attributes {
   readonly nonResourcePath?: string;
 }
 
-/** Decides by the stored RBAC objects, for every request, always. */
+/** Authorizes every request by the stored RBAC objects. */
 export class Authorizer {
   constructor(private readonly storage: Storage) {}
 

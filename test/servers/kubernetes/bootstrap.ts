@@ -15,7 +15,7 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
-/** What a new cluster has before anybody asks: namespaces, and the default roles and their bindings. */
+/** The objects of a new cluster: namespaces, default roles and their bindings. */
 export function bootstrap(storage: Storage): void {
   for (const name of NAMESPACES) add(storage, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
   role(storage, 'cluster-admin', [

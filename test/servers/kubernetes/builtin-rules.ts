@@ -6,7 +6,7 @@ import { type ApiError, badRequest, type StatusCause } from './status-errors.js'
 const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const MICRO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$/;
 
-/** What the server fills into built-in kinds before it validates them. */
+/** The server's defaults of built-in kinds. */
 export function withBuiltinDefaults(object: KubeObject, kind: ResourceKind): KubeObject {
   switch (kind.place) {
     case NAMESPACE_PLACE:
@@ -64,7 +64,7 @@ export function withBuiltinDefaults(object: KubeObject, kind: ResourceKind): Kub
   }
 }
 
-/** What is wrong with an object of a built-in kind; `old` for an update. */
+/** Validation errors of an object of a built-in kind; `old` for an update. */
 export function validateBuiltin(object: KubeObject, kind: ResourceKind, old?: KubeObject): StatusCause[] {
   switch (kind.place) {
     case CRD_PLACE:
@@ -137,7 +137,7 @@ function validateEvent(event: KubeObject): StatusCause[] {
     causes.push(invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace'));
   }
   if (textAt(event, 'eventTime') === '') return causes;
-  // An event with an eventTime is one of the new kind, and held to more.
+  // An event with an eventTime must satisfy the rules of events.k8s.io.
   for (const [field, path] of [
     ['reportingController', 'reportingComponent'],
     ['reportingInstance', 'reportingInstance'],
@@ -160,7 +160,7 @@ function validateEvent(event: KubeObject): StatusCause[] {
   return causes;
 }
 
-/** @throws ApiError 400 for a time that is not one with microseconds: it cannot even be read. */
+/** @throws ApiError 400 for a time without microseconds, which fails to decode. */
 function checkMicroTime(kind: string, time: unknown): void {
   if (time === undefined || time === null || (typeof time === 'string' && MICRO_TIME.test(time))) return;
   const text = JSON.stringify(time);

@@ -41,7 +41,7 @@ describe('discovery', () => {
     );
   });
 
-  it('gives the aggregated form to those who ask for it', async () => {
+  it('serves aggregated discovery when the client asks for it', async () => {
     const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json';
     const { headers, body } = await client.get('/api', { accept });
     expect(headers['content-type']).toBe(
@@ -51,7 +51,7 @@ describe('discovery', () => {
   });
 
   it.each(['/apis/none.dev', '/apis/apps/v2', '/nothing', '/apis/none.dev/v1/things'])(
-    'answers 404 in plain text for %s, which nobody serves',
+    'answers 404 in plain text for %s, which is not served',
     async (path) => {
       const { status, text, headers } = await client.get(path);
       expect(status).toBe(404);
@@ -89,7 +89,7 @@ describe('discovery', () => {
 });
 
 describe('namespaces', () => {
-  it('empties a namespace that is deleted, and lets it go when the finalizers in it are gone', async () => {
+  it('deletes the objects of a deleted namespace, and the namespace once no finalizers are left in it', async () => {
     await client.post('/api/v1/namespaces', { metadata: { name: 'doomed' } });
     const path = '/api/v1/namespaces/doomed/configmaps';
     await client.post(path, { metadata: { name: 'free' } });
@@ -114,7 +114,7 @@ describe('namespaces', () => {
 describe('events', () => {
   const core = '/api/v1/namespaces/default/events';
 
-  it('are there in the core group alone', async () => {
+  it('exist in the core group only', async () => {
     const event = {
       metadata: { name: 'one' },
       involvedObject: { kind: 'Widget', name: 'w', namespace: 'default', uid: 'u1' },
@@ -140,7 +140,7 @@ describe('events', () => {
     expect(body['items']).toHaveLength(count);
   });
 
-  it('must be in the namespace of what they are about', async () => {
+  it('must be in the namespace of the object that they are about', async () => {
     const event = {
       metadata: { name: 'astray' },
       involvedObject: { kind: 'Widget', namespace: 'kube-system' },
@@ -150,7 +150,7 @@ describe('events', () => {
     expect(body['message']).toContain('involvedObject.namespace');
   });
 
-  it('with an eventTime must say who reports, and what was done', async () => {
+  it('with an eventTime must name the reporter and the action', async () => {
     const event = {
       metadata: { name: 'modern' },
       involvedObject: { kind: 'Widget', namespace: 'default', name: 'w' },
@@ -185,7 +185,7 @@ describe('other built-in kinds', () => {
     expect((await client.post(path, { metadata: { name: 't' }, data: { a: '?' } })).status).toBe(400);
   });
 
-  it('holds leases to their types', async () => {
+  it('validates the types of the fields of a lease', async () => {
     const path = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
     const lease = (spec: object): object => ({ metadata: { name: 'l' }, spec });
     expect((await client.post(path, lease({ leaseDurationSeconds: 0 }))).status).toBe(422);
@@ -219,13 +219,13 @@ describe('other built-in kinds', () => {
     expect(refusal['message']).toContain('cannot change roleRef');
   });
 
-  it('takes no body over 3 MiB', async () => {
+  it('refuses a body over 3 MiB', async () => {
     const huge = { metadata: { name: 'huge' }, data: { a: 'x'.repeat(3 * 1024 * 1024) } };
     const { status, body } = await client.post('/api/v1/namespaces/default/configmaps', huge);
     expect([status, body['reason']]).toEqual([413, 'RequestEntityTooLarge']);
   });
 
-  it('leaves out kind and apiVersion of the items in a list, and keeps them in a watch', async () => {
+  it('omits kind and apiVersion of the items in a list, and keeps them in a watch', async () => {
     const { body } = await client.get('/api/v1/namespaces');
     expect(body['kind']).toBe('NamespaceList');
     expect(body['items']?.[0]?.['kind']).toBeUndefined();
@@ -235,7 +235,7 @@ describe('other built-in kinds', () => {
     watch.close();
   });
 
-  it('keeps the schema of CRDs in order', async () => {
+  it('validates the schemas of CRDs', async () => {
     const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
     const crd = (spec: object, name = 'things.odd.dev'): object => ({
       metadata: { name },

@@ -19,7 +19,7 @@ describe('the schemas of manifests/crds', () => {
     ['casIndex with v1', { ...base, kvSettings: { engineVersion: 'v1', casIndex: 0 } }],
     ['an item without a value', { ...base, secrets: [{ key: 'a' }] }],
     ['hostile keys', { ...base, secrets: [{ key: '__proto__', emptySecret: true }, { key: 'constructor' }] }],
-  ])('take %s', (_what, spec) => {
+  ])('accept %s', (_what, spec) => {
     expect(validateSchema(secrets, { spec })).toEqual([]);
     expect(pruneUnknown(secrets, { spec }).pruned).toEqual([]);
   });
@@ -59,7 +59,7 @@ describe('the schemas of manifests/crds', () => {
     ]);
   });
 
-  it('take the whole status of the contract, and a status of the Go operator', () => {
+  it('accept a complete status, and a status of the Go operator', () => {
     const status = {
       created: true,
       path: 'secret/data/app',

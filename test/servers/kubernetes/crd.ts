@@ -33,7 +33,7 @@ function versionsOf(crd: KubeObject): CrdVersion[] {
   });
 }
 
-/** What a CRD without columns of its own shows. */
+/** The default columns of a CRD. */
 const AGE_ONLY: readonly PrinterColumn[] = [
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
@@ -93,7 +93,7 @@ export function withCrdDefaults(crd: KubeObject): KubeObject {
   };
 }
 
-/** What keeps a CRD from being accepted; the rules that a hand-written CRD is most likely to break. */
+/** Validation errors of a CRD, as far as hand-written CRDs are likely to have them. */
 export function validateCrd(crd: KubeObject): StatusCause[] {
   const causes: StatusCause[] = [];
   const required = (field: string): void => {

@@ -5,7 +5,7 @@ import type { StatusCause } from './status-errors.js';
 
 /** A custom resource against the schema of its CRD. */
 export const checkCustom = {
-  /** The object with defaults, without the fields that the schema does not know, and their paths. */
+  /** The object with defaults and without unknown fields, and the paths of these fields. */
   prune(kind: ResourceKind, object: KubeObject): { pruned: KubeObject; unknown: string[] } {
     const schema = kind.custom?.schema ?? {};
     const { value, pruned } = pruneUnknown(schema, object);

@@ -4,7 +4,7 @@ import { CRD_PLACE, NAMESPACE_PLACE, type ResourceKind } from './kinds.js';
 import { type KubeObject, recordAt, textAt, timestamp } from './objects.js';
 import type { Storage } from './storage.js';
 
-/** Whether nothing holds a deleted object any longer. */
+/** Whether a deleted object has no finalizers left. */
 export function isFinal(object: KubeObject): boolean {
   if (object.metadata.deletionTimestamp === undefined) return false;
   if ((object.metadata.finalizers ?? []).length > 0) return false;
@@ -12,7 +12,7 @@ export function isFinal(object: KubeObject): boolean {
   return !Array.isArray(held) || held.length === 0;
 }
 
-/** Deletes an object, or marks it as being deleted when finalizers hold it. */
+/** Deletes an object, or sets its deletionTimestamp when it has finalizers. */
 export function removeOrMark(
   storage: Storage,
   kind: ResourceKind,
@@ -91,7 +91,7 @@ export class DeletionController {
     else this.storage.put(CRD_PLACE, released, crd);
   }
 
-  /** Deletes what is there; true when nothing is left. */
+  /** Deletes the objects; true when none is left. */
   private empty(kinds: readonly ResourceKind[], namespace: string): boolean {
     for (const kind of kinds) {
       for (const object of this.storage.list(kind.place, namespace)) removeOrMark(this.storage, kind, object);

@@ -12,7 +12,7 @@ export function wantsAggregated(accept: string | undefined): boolean {
   return AGGREGATED.test((accept ?? '').replaceAll(' ', ''));
 }
 
-/** The documents by which clients find out what is served. */
+/** The discovery documents. */
 export class Discovery {
   constructor(private readonly kinds: KindRegistry) {}
 

@@ -21,7 +21,7 @@ export interface ResourceRequest {
   readonly accept: string | undefined;
   readonly contentType: string | undefined;
   readonly body: string;
-  /** Filled with what the client is to be warned of. */
+  /** Collects warnings for the client. */
   readonly warnings: string[];
 }
 
@@ -150,7 +150,7 @@ function checkScope(info: RequestInfo, kind: ResourceKind): void {
   throw ['create', 'deletecollection'].includes(info.verb) ? methodNotAllowed() : noSuchResource();
 }
 
-/** Subresources that are not there are 404; a verb that the endpoint does not have is 405. */
+/** An unknown subresource is 404; an unsupported verb is 405. */
 function checkVerb(info: RequestInfo, kind: ResourceKind): void {
   const { verb, name, subresource } = info;
   const known =

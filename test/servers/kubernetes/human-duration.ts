@@ -3,7 +3,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const YEAR = 365 * DAY;
 
-/** From how many seconds on an age is shown in these units, the finest first. */
+/** The age in seconds from which each unit is used, the smallest first. */
 const STEPS: readonly {
   readonly below: number;
   readonly unit: [number, string];

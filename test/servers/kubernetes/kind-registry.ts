@@ -2,7 +2,7 @@ import { kindsOfCrd } from './crd.js';
 import { apiVersionOf, BUILTIN_KINDS, CRD_PLACE, type ResourceKind, REVIEW_KINDS } from './kinds.js';
 import type { Storage } from './storage.js';
 
-/** The kinds that are served: the built-in ones and those of established CRDs. */
+/** The served kinds: built-in ones and those of established CRDs. */
 export class KindRegistry {
   private custom: readonly ResourceKind[] = [];
 

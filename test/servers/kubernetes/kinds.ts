@@ -10,7 +10,7 @@ export interface PrinterColumn {
   readonly format?: string;
 }
 
-/** One resource of one version of an API group: everything that its endpoints need to know. */
+/** One resource of one version of an API group. */
 export interface ResourceKind {
   readonly group: string;
   readonly version: string;
@@ -21,7 +21,7 @@ export interface ResourceKind {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly namespaced: boolean;
-  /** Where its objects are stored; kinds that are two views of the same objects share one. */
+  /** The storage of its objects; two versions of one kind share it. */
   readonly place: string;
   /** Has `/status`, and then the main endpoint ignores the field. */
   readonly hasStatus: boolean;
@@ -29,7 +29,7 @@ export interface ResourceKind {
   readonly hasGeneration: boolean;
   /** PUT without a resourceVersion overwrites. */
   readonly unconditionalUpdate: boolean;
-  /** PUT of an object that is not there creates it. */
+  /** PUT of an object that does not exist creates it. */
   readonly createOnUpdate: boolean;
   /** Fields beside name and namespace that a field selector may name. */
   readonly fields: readonly string[];
@@ -40,7 +40,7 @@ export interface ResourceKind {
     readonly schema: Record<string, unknown>;
     readonly columns: readonly PrinterColumn[];
   };
-  /** Between what this version shows and what is stored; absent when they are the same. */
+  /** Converts between this version and the stored one; absent when they are the same. */
   readonly conversion?: {
     readonly toStored: (object: KubeObject) => KubeObject;
     readonly fromStored: (object: KubeObject) => KubeObject;
@@ -98,7 +98,7 @@ function builtin(apiVersion: string, kind: string, options: BuiltinOptions = {})
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const ADMISSION = 'admissionregistration.k8s.io/v1';
 
-/** Kinds that are there without a CRD: stored objects all, without the controllers behind them. */
+/** The built-in kinds: stored objects without controllers. */
 export const BUILTIN_KINDS: readonly ResourceKind[] = [
   builtin('v1', 'Namespace', { cluster: true, short: ['ns'], status: true, fields: ['status.phase'] }),
   builtin('v1', 'Event', {
@@ -173,7 +173,7 @@ export function apiVersionOf(kind: Pick<ResourceKind, 'group' | 'version'>): str
   return kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
 }
 
-/** A resource that is answered at once and never stored. */
+/** A resource that is answered immediately and never stored. */
 export interface ReviewKind {
   readonly group: string;
   readonly version: string;

@@ -22,7 +22,7 @@ let client: RawClient;
 let folder: string;
 
 function start(args: readonly string[], input?: object): { child: ChildProcess; done: Promise<Output> } {
-  // The cache of discovery belongs to one server: without its own folder, runs would share it.
+  // kubectl caches discovery by host: without a separate folder, runs would share it.
   const own = ['--kubeconfig', join(folder, 'kubeconfig'), '--cache-dir', join(folder, 'cache')];
   const child = spawn('kubectl', [...own, ...args], { stdio: 'pipe' });
   let stdout = '';
@@ -70,7 +70,7 @@ withKubectl('kubectl', () => {
     expect(server.peek('Widget', 'default', 'app')?.['spec']).toEqual({ size: 'large' });
   });
 
-  it('is told of unknown fields and bad values', async () => {
+  it('reports unknown fields and invalid values', async () => {
     const unknown = await kubectl('apply -f -', widget('odd', { size: 'small', foo: 1 }));
     expect(unknown.code).toBe(1);
     expect(unknown.stderr).toContain('unknown field "spec.foo"');
@@ -78,7 +78,7 @@ withKubectl('kubectl', () => {
     expect(bad.stderr).toContain('spec.size: Unsupported value: "huge": supported values: "small", "large"');
   });
 
-  it('shows columns, more of them with -o wide, and explains fields', async () => {
+  it('shows columns, more with -o wide, and explains fields', async () => {
     await client.post(WIDGETS, widget('columns', { size: 'small', count: 7 }));
     expect((await kubectl('get wd columns')).stdout).toMatch(
       /^NAME +SIZE +READY +AGE\ncolumns +small +\d+s\n$/,
@@ -110,7 +110,7 @@ withKubectl('kubectl', () => {
     );
   });
 
-  it('watches and waits', async () => {
+  it('get --watch and wait see changes', async () => {
     await client.post(WIDGETS, widget('waited'));
     const watching = start(['get', 'wd', 'waited', '-w']);
     const waiting = kubectl('wait --for=condition=Ready wd/waited --timeout=20s');

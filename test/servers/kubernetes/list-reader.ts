@@ -48,7 +48,7 @@ export function listObjects(
         : 'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results.',
     );
   }
-  // The watch cache, which serves resourceVersion 0, knows no pages.
+  // The watch cache, which serves resourceVersion 0, does not paginate.
   const limit = wanted === 0 && next === '' ? 0 : limitOf(query);
   const all = snapshot.filter((object) => selects(object) && keyOfObject(object) > after);
   const items = limit > 0 ? all.slice(0, limit) : all;
@@ -68,7 +68,7 @@ function pageMetadata(
   const last = items.at(-1);
   if (last === undefined || left === 0) return {};
   const next = { continue: writeContinue(revision, keyOfObject(last)) };
-  // With a selector the real server cannot know how many are left.
+  // With a selector, the real server does not know the remaining count.
   return selected ? next : { ...next, remainingItemCount: left };
 }
 

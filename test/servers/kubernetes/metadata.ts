@@ -8,7 +8,7 @@ import { ApiError, badRequest, conflict, type StatusCause } from './status-error
 const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const SUBDOMAIN_RULE =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-/** The letters of Kubernetes' random suffixes: no vowels, nothing that looks alike. */
+/** The characters of Kubernetes' random suffixes: no vowels, no lookalikes. */
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
 const QUALIFIED_NAME = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const STANDARD_FINALIZERS = ['orphan', 'foregroundDeletion', 'kubernetes', CRD_CLEANUP_FINALIZER];
@@ -36,7 +36,7 @@ export function asObject(body: unknown, kind: ResourceKind): KubeObject {
   return { ...body, metadata: clean } as unknown as KubeObject;
 }
 
-/** The metadata of a new object: what the client may say, and what the server says. */
+/** The metadata of a new object: fields that clients may set, and those that the server sets. */
 export function metadataForCreate(given: ObjectMeta, kind: ResourceKind, namespace: string): ObjectMeta {
   if ((given.resourceVersion ?? '') !== '' && given.resourceVersion !== '0') {
     throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created');
@@ -112,13 +112,13 @@ export function metadataForUpdate(given: ObjectMeta, old: KubeObject, kind: Reso
 
 type Report = (field: string, message: string, reason?: string) => void;
 
-/** What is wrong with an object's metadata; `old` for an update. */
+/** Validation errors of an object's metadata; `old` for an update. */
 export function validateMetadata(object: KubeObject, kind: ResourceKind, old?: KubeObject): StatusCause[] {
   const causes: StatusCause[] = [];
   const bad: Report = (field, message, reason = 'FieldValueInvalid') => {
     causes.push({ reason, message, field: `metadata.${field}` });
   };
-  // A generated or given name may be missing in what a client sent, whatever the type says.
+  // The name may be missing in a client's request, although the type has it.
   const name = (object.metadata.name as string | undefined) ?? '';
   if (name === '') {
     bad('name', 'Required value: name or generateName is required', 'FieldValueRequired');
@@ -190,7 +190,7 @@ export function finalizerWarnings(object: KubeObject, kind: ResourceKind, old?: 
     );
 }
 
-/** Whether an update makes a new generation: any field but metadata, and status where it is a subresource. */
+/** Whether an update increments the generation: not for metadata, nor for status where it is a subresource. */
 export function changesGeneration(object: KubeObject, old: KubeObject, kind: ResourceKind): boolean {
   const ignored = kind.hasStatus ? ['metadata', 'status', 'apiVersion'] : ['metadata', 'apiVersion'];
   const rest = (value: KubeObject): Record<string, unknown> =>

@@ -16,7 +16,7 @@ import { alreadyExists, badRequest, conflict, forbidden, invalid, notFound } fro
 import { type Storage, StaleWrite } from './storage.js';
 import { isFinal, removeOrMark } from './deletion.js';
 
-/** One request that writes: where to, who, and how. */
+/** One write request: resource, user and options. */
 export interface WriteRequest {
   readonly kind: ResourceKind;
   readonly namespace: string;
@@ -27,7 +27,7 @@ export interface WriteRequest {
   readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore';
-  /** Filled with what the client is to be warned of. */
+  /** Collects warnings for the client. */
   readonly warnings: string[];
 }
 
@@ -37,7 +37,7 @@ export interface Preconditions {
   readonly resourceVersion?: string;
 }
 
-/** So often a patch or an unconditional write is tried again when another write comes between. */
+/** How often a patch or an unconditional write is retried after a conflict. */
 const MAX_ATTEMPTS = 5;
 
 /** Creates, changes and deletes stored objects by the rules of the API machinery. */
@@ -123,7 +123,7 @@ export class ObjectWriter {
     });
   }
 
-  /** @returns the object when it lives on for its finalizers; the last state, marked as gone, else. */
+  /** @returns the object if finalizers keep it, otherwise its last state and that it is gone. */
   async delete(
     request: WriteRequest,
     preconditions: Preconditions = {},
@@ -170,19 +170,19 @@ export class ObjectWriter {
         })),
       );
       if (request.dryRun) return object;
-      // What changes nothing is not written: no new resourceVersion, no event.
+      // A write without a change is skipped: no new resourceVersion, no event.
       if (sameJson(object, old)) return old;
       if (isFinal(object)) return this.storage.remove(kind.place, old, object);
       return this.storage.put(kind.place, object, old);
     });
   }
 
-  /** What is stored when `given` comes over `old` through this endpoint. */
+  /** The object to store when `given` updates `old` through this endpoint. */
   private merged(request: WriteRequest, given: KubeObject, old: KubeObject): KubeObject {
     const { kind, subresource } = request;
     if (subresource !== '') {
       const uid = given.metadata.uid ?? '';
-      // Called for its check: another object's uid is a conflict here, too.
+      // For its check: the uid of another object is a conflict here, too.
       if (uid !== '') metadataForUpdate(given.metadata, old, kind);
       const { status: _old, ...rest } = old;
       if (subresource === 'finalize') return { ...old, spec: given['spec'] };
@@ -204,7 +204,7 @@ export class ObjectWriter {
     return object;
   }
 
-  /** The body as it is to be stored: of the right kind, unknown fields of custom resources gone. */
+  /** The body to store: kind checked, unknown fields of custom resources removed. */
   private decode(request: WriteRequest, body: unknown): KubeObject {
     const { kind } = request;
     const object = asObject(body, kind);

@@ -1,4 +1,4 @@
-/** What every stored object has, as `metav1.ObjectMeta` defines it. */
+/** Metadata of a stored object (`metav1.ObjectMeta`). */
 export interface ObjectMeta {
   name: string;
   namespace?: string;
@@ -16,7 +16,7 @@ export interface ObjectMeta {
   [field: string]: unknown;
 }
 
-/** One object of the API. What is stored is never changed in place: every write makes a new one. */
+/** One object of the API. Stored objects are immutable: every write creates a new one. */
 export interface KubeObject {
   apiVersion: string;
   kind: string;
@@ -24,7 +24,7 @@ export interface KubeObject {
   [field: string]: unknown;
 }
 
-/** Who sends a request. */
+/** The user of a request. */
 export interface UserInfo {
   readonly user: string;
   readonly groups: readonly string[];

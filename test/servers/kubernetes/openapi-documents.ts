@@ -5,7 +5,7 @@ import type { KindRegistry } from './kind-registry.js';
 import { openApiV2, openApiV3, openApiV3Index } from './openapi.js';
 import { notAcceptable } from './status-errors.js';
 
-/** The OpenAPI documents of what is served now. */
+/** The OpenAPI documents of the served kinds. */
 export class OpenApiDocuments {
   constructor(private readonly kinds: KindRegistry) {}
 

@@ -35,7 +35,7 @@ function references(value: unknown): string[] {
 }
 
 describe('openApiV3Index', () => {
-  it('says where the document of each group and version lies, each of which is there', () => {
+  it('links to the document of each group and version, and every link works', () => {
     const { paths } = openApiV3Index(KINDS) as { paths: Record<string, { serverRelativeURL: string }> };
     expect(paths[OURS]).toEqual({ serverRelativeURL: `/openapi/v3/${OURS}` });
     expect(Object.keys(paths)).toEqual(expect.arrayContaining(['api/v1', 'apis/apps/v1']));
@@ -44,12 +44,12 @@ describe('openApiV3Index', () => {
 });
 
 describe('openApiV3', () => {
-  it('has no document of a group that is not served', () => {
+  it('has no document for a group that is not served', () => {
     expect(openApiV3(BUILTIN_KINDS, OURS)).toBeUndefined();
     expect(openApiV3(KINDS, 'api')).toBeUndefined();
   });
 
-  it("shows the CRD's own schema under the kind that it belongs to", () => {
+  it('contains the schema of the CRD under its kind', () => {
     const { schemas } = document(OURS).components;
     const shown = schemas['dev.patoarvizu.k8s.v1alpha1.KMSVaultSecret'];
     expect(shown?.['x-kubernetes-group-version-kind']).toEqual([
@@ -59,7 +59,7 @@ describe('openApiV3', () => {
     expect(shown?.['properties']).toMatchObject({ spec: own['spec'], status: own['status'] });
   });
 
-  it('tells kubectl that every write may ask for fieldValidation', () => {
+  it('lists fieldValidation as a parameter of every write, for kubectl', () => {
     for (const path of [OURS, 'api/v1', 'apis/apps/v1']) {
       const operations = Object.values(document(path).paths).flatMap((one) => Object.values(one));
       expect(operations.length).toBeGreaterThan(0);
@@ -69,13 +69,13 @@ describe('openApiV3', () => {
     }
   });
 
-  it('names the paths as they are served', () => {
+  it('contains the served paths', () => {
     const paths = Object.keys(document(OURS).paths);
     expect(paths).toContain(`/${OURS}/namespaces/{namespace}/kmsvaultsecrets/{name}`);
     expect(Object.keys(document('api/v1').paths)).toContain('/api/v1/namespaces/{name}');
   });
 
-  it('refers to nothing that the document does not have', () => {
+  it('has no dangling references', () => {
     for (const path of [OURS, 'api/v1', 'apis/apps/v1', 'apis/rbac.authorization.k8s.io/v1']) {
       const one = document(path);
       const found = references(one);
@@ -89,7 +89,7 @@ describe('openApiV3', () => {
 });
 
 describe('openApiV2', () => {
-  it('defines every kind that is served, and refers to nothing else', () => {
+  it('defines every served kind and has no dangling references', () => {
     const { definitions } = openApiV2(KINDS) as unknown as Document;
     const described = Object.values(definitions).flatMap(
       (one) => one['x-kubernetes-group-version-kind'] ?? [],
@@ -101,7 +101,7 @@ describe('openApiV2', () => {
     expect(missing).toEqual([]);
   });
 
-  it('leaves out what version 2 does not know, but no field of that name', () => {
+  it('omits keywords that version 2 lacks, but keeps fields with these names', () => {
     const schema = schemaWith({
       type: 'object',
       nullable: true,

@@ -4,7 +4,7 @@ import { isRecord } from './objects.js';
 const OPEN_OBJECT = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
 const META = 'io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta';
 
-/** `/openapi/v3`: where the document of each group and version lies. */
+/** `/openapi/v3`: the index of the documents of each group and version. */
 export function openApiV3Index(kinds: readonly ResourceKind[]): Record<string, unknown> {
   const paths = new Set(kinds.map(groupPath));
   return {
@@ -46,7 +46,7 @@ export function openApiV2(kinds: readonly ResourceKind[]): Record<string, unknow
   };
 }
 
-/** OpenAPI v2 does not know them, and its readers refuse documents that have them. */
+/** Keywords that OpenAPI v2 does not have; clients refuse documents that contain them. */
 const V3_KEYWORDS: ReadonlySet<string> = new Set(['oneOf', 'anyOf', 'not', 'nullable', 'default']);
 
 function withoutV3Keywords(schema: Record<string, unknown>): Record<string, unknown> {
@@ -68,7 +68,7 @@ function groupPath({ group, version }: ResourceKind): string {
   return group === '' ? `api/${version}` : `apis/${group}/${version}`;
 }
 
-/** `kubectl apply` looks here whether a patch may ask for `fieldValidation`. */
+/** `kubectl apply` checks here whether a patch supports `fieldValidation`. */
 function pathsOf(kind: ResourceKind): [string, unknown][] {
   const gvk = { group: kind.group, version: kind.version, kind: kind.kind };
   const namespace = kind.namespaced ? '/namespaces/{namespace}' : '';

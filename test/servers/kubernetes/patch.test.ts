@@ -37,24 +37,24 @@ describe('applyMergePatch', () => {
     expect(applyMergePatch(target, patch)).toStrictEqual(result);
   });
 
-  it.each([[[1]], ['text'], [5], [true], [null]])('refuses %j, which is no object', (patch) => {
+  it.each([[[1]], ['text'], [5], [true], [null]])('refuses %j, which is not an object', (patch) => {
     expect(outcome(() => applyMergePatch({ a: 1 }, patch))).toBe(400);
   });
 
-  it('says what a patch of the wrong type is, in the words of the real server', () => {
+  it('names the type of a wrong patch, like a real server', () => {
     expect(() => applyMergePatch({}, [1])).toThrow(
       'error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}',
     );
   });
 
-  it('leaves target and patch as they are', () => {
+  it('modifies neither target nor patch', () => {
     const target = { a: { b: 1 } };
     const patch = { a: { c: 2 } };
     applyMergePatch(target, patch);
     expect([target, patch]).toEqual([{ a: { b: 1 } }, { a: { c: 2 } }]);
   });
 
-  it('takes __proto__ for a key like any other', () => {
+  it('treats __proto__ as an ordinary key', () => {
     const merged = applyMergePatch({}, HOSTILE);
     expect(JSON.stringify(merged)).toBe(JSON.stringify(HOSTILE));
     expect({}).not.toHaveProperty('polluted');
@@ -64,7 +64,7 @@ describe('applyMergePatch', () => {
     );
   });
 
-  it('makes one object of any other, when the patch is their difference', () => {
+  it('turns one object into another when the patch is their difference', () => {
     const value = fc.letrec((tie) => ({
       node: fc.oneof(
         { maxDepth: 3 },

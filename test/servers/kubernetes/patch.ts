@@ -30,7 +30,7 @@ function mergeObject(target: unknown, patch: Record<string, unknown>): unknown {
   return Object.fromEntries(merged);
 }
 
-/** What a patch of the wrong JSON type is called by Go's decoder. */
+/** The name of a wrong JSON type in errors of Go's decoder. */
 export function undecodable(value: unknown, wanted: string): PatchError {
   const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
   return new PatchError(

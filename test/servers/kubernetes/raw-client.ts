@@ -7,11 +7,11 @@ export interface RawAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
-  /** The parsed body; what a test wants of it, it asserts. */
+  /** The parsed body. */
   readonly body: Json;
 }
 
-/** Any JSON, to be looked into by tests: every field is there, and may be undefined. */
+/** Any JSON; every field may be read and may be undefined. */
 export interface Json {
   readonly [key: string]: Json;
   readonly [index: number]: Json;
@@ -27,12 +27,12 @@ export interface RawOptions {
   readonly contentType?: string;
   readonly accept?: string;
   readonly headers?: Record<string, string>;
-  /** Instead of the administrator's token; empty: none at all. */
+  /** Replaces the administrator's token; empty: no token. */
   readonly token?: string;
   readonly clientCertificate?: { readonly cert: string; readonly key: string };
 }
 
-/** Speaks HTTPS to the server without any Kubernetes client in between. */
+/** Sends HTTPS requests to the server without a Kubernetes client library. */
 export class RawClient {
   private readonly agent = new Agent({ keepAlive: true });
 
@@ -155,7 +155,7 @@ export class RawWatch {
     return this.lines.map((line) => JSON.parse(line) as Json);
   }
 
-  /** Waits until the stream is as wanted. @throws after 5 s, saying what was seen */
+  /** Waits for a condition on the stream. @throws after 5 s, with the received events */
   async until(condition: () => boolean): Promise<void> {
     const deadline = Date.now() + 5000;
     while (!condition()) {

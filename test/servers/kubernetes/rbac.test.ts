@@ -50,7 +50,7 @@ function wish(verb: string, resource: string, more: Partial<AccessRequest> = {})
 }
 
 describe('authorize', () => {
-  it('allows nothing that no role allows', () => {
+  it('allows nothing without a role', () => {
     expect(authorize(wish('get', 'things'), NONE)).toBe(false);
     expect(authorize(wish('get', 'things', { groups: ['system:masters'] }), NONE)).toBe(true);
   });
@@ -135,17 +135,17 @@ describe('authorize', () => {
       true,
     ],
     ['a member of the prototype as a rule', rule(['constructor'], ['things']), wish('get', 'things'), false],
-  ])('judges %s', (_what, one, request, allowed) => {
+  ])('decides %s', (_what, one, request, allowed) => {
     expect(authorize(request, clusterWide([one]))).toBe(allowed);
     expect(authorize({ ...request, namespace: 'here' }, clusterWide([one]))).toBe(allowed);
     expect(authorize({ ...request, namespace: 'here' }, inNamespace('Role', [one]))).toBe(allowed);
     expect(authorize({ ...request, namespace: 'here' }, inNamespace('ClusterRole', [one]))).toBe(allowed);
-    // What is bound in a namespace holds nowhere else.
+    // A RoleBinding applies to its namespace only.
     expect(authorize({ ...request, namespace: 'there' }, inNamespace('ClusterRole', [one]))).toBe(false);
     expect(authorize(request, inNamespace('ClusterRole', [one]))).toBe(false);
   });
 
-  it('looks at each rule alone: verbs of one do not go with resources of another', () => {
+  it('does not combine the verbs of one rule with the resources of another', () => {
     const rules = [rule(['get'], ['things']), rule(['delete'], ['others'])];
     expect(authorize(wish('delete', 'things'), clusterWide(rules))).toBe(false);
     expect(authorize(wish('delete', 'others'), clusterWide(rules))).toBe(true);
@@ -158,16 +158,16 @@ describe('authorize', () => {
     ['/healthz/*', '/healthz', false],
     ['*', '/anything', true],
     ['/openapi/v*', '/openapi/v3/apis', true],
-  ])('judges by the URL %s the path %s: %s', (url, path, allowed) => {
+  ])('with the nonResourceURL %s, allows the path %s: %s', (url, path, allowed) => {
     const rules = [{ nonResourceURLs: [url], verbs: ['get'] }];
     const request = wish('get', '', { apiGroup: '', nonResourcePath: path });
     expect(authorize(request, clusterWide(rules))).toBe(allowed);
     expect(authorize({ ...request, verb: 'post' }, clusterWide(rules))).toBe(false);
-    // Only the cluster has paths.
+    // Non-resource paths exist at the cluster scope only.
     expect(authorize({ ...request, namespace: 'here' }, inNamespace('ClusterRole', rules))).toBe(false);
   });
 
-  it('does not take a rule for every resource for one about paths', () => {
+  it('does not apply a rule for all resources to paths', () => {
     const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }];
     expect(authorize(wish('get', '', { nonResourcePath: '/metrics' }), clusterWide(rules))).toBe(false);
   });
@@ -196,12 +196,12 @@ describe('authorize', () => {
       true,
     ],
     ['a kind that is none', { kind: 'Robot', name: 'bob' }, { user: 'bob' }, false],
-  ])('binds to %s', (_what, subject, who, allowed) => {
+  ])('binds %s', (_what, subject, who, allowed) => {
     const request = wish('get', 'things', { user: 'nobody', ...who });
     expect(authorize(request, clusterWide([rule(['get'], ['things'])], [subject]))).toBe(allowed);
   });
 
-  it('takes the namespace of the binding for a service account without one', () => {
+  it('uses the namespace of the binding for a service account without one', () => {
     const objects = inNamespace(
       'Role',
       [rule(['get'], ['things'])],
@@ -216,21 +216,21 @@ describe('authorize', () => {
     ['a role of another group', { kind: 'ClusterRole', name: 'role', apiGroup: 'x.dev' }],
     ['a namespaced role', { kind: 'Role', name: 'role' }],
     ['no kind', { name: 'role' }],
-  ])('allows nothing by a cluster-wide binding to %s', (_what, roleRef) => {
+  ])('allows nothing through a ClusterRoleBinding to %s', (_what, roleRef) => {
     const objects = clusterWide([rule(['get'], ['things'])]);
     const clusterRoleBindings = [object('ClusterRoleBinding', 'b', { roleRef, subjects: [ALICE] })];
     expect(authorize(wish('get', 'things'), objects)).toBe(true);
     expect(authorize(wish('get', 'things'), { ...objects, clusterRoleBindings })).toBe(false);
   });
 
-  it('takes a Role of its own namespace only', () => {
+  it('finds a Role only in the namespace of the binding', () => {
     const { roleBindings } = inNamespace('Role', []);
     const roles = [object('Role', 'role', { rules: [rule(['get'], ['things'])] }, { namespace: 'there' })];
     const request = wish('get', 'things', { namespace: 'here' });
     expect(authorize(request, { ...NONE, roles, roleBindings })).toBe(false);
   });
 
-  it('never allows more with fewer rules', () => {
+  it('never allows more when a rule is removed', () => {
     const rules = fc.array(
       fc.record({
         apiGroups: fc.subarray(['g.dev', '*', '']),
@@ -280,7 +280,7 @@ describe('manifests/rbac', () => {
   ];
   const VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'];
 
-  it.each(ALLOWED)('lets the operator do with "%s" %s only %j', (group, resource, verbs) => {
+  it.each(ALLOWED)('allows the operator on "%s" %s only %j', (group, resource, verbs) => {
     expect(VERBS.filter((verb) => may(verb, group, resource))).toEqual(
       VERBS.filter((verb) => verbs.includes(verb)),
     );
@@ -297,11 +297,11 @@ describe('manifests/rbac', () => {
     ['rbac.authorization.k8s.io', 'clusterroles'],
     ['apps', 'deployments'],
     [OURS, 'others'],
-  ])('lets the operator do nothing with "%s" %s', (group, resource) => {
+  ])('allows the operator nothing on "%s" %s', (group, resource) => {
     expect(VERBS.filter((verb) => may(verb, group, resource))).toEqual([]);
   });
 
-  it('names the objects as the contract does, with its label', () => {
+  it('gives the objects their documented names and label', () => {
     for (const one of [account, ...objects.clusterRoles, ...objects.clusterRoleBindings]) {
       expect(one.metadata).toMatchObject({
         name: 'kms-vault-operator',

@@ -2,7 +2,7 @@ import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 
 const GROUP = 'rbac.authorization.k8s.io';
 
-/** What somebody wants to do. */
+/** The attributes of an authorization request. */
 export interface AccessRequest {
   readonly user: string;
   readonly groups: readonly string[];
@@ -22,7 +22,7 @@ export interface RbacObjects {
   readonly roleBindings: readonly KubeObject[];
 }
 
-/** Decides as the RBAC authorizer does: nothing is allowed but what a bound role allows. */
+/** The RBAC authorizer: allows only what a bound role allows. */
 export function authorize(request: AccessRequest, objects: RbacObjects): boolean {
   if (request.groups.includes('system:masters')) return true;
   const clusterWide = objects.clusterRoleBindings.filter((binding) => binds(binding, request));
@@ -55,7 +55,7 @@ function binds(binding: KubeObject, { user, groups }: AccessRequest): boolean {
 
 function rulesOf(binding: KubeObject, objects: RbacObjects): unknown[] {
   const reference = recordAt(binding, 'roleRef');
-  // The server fills in the group; a reference to another one binds nothing.
+  // The server defaults the group; a reference to any other group binds nothing.
   if ((reference.apiGroup ?? GROUP) !== GROUP) return [];
   if (reference.kind === 'ClusterRole') {
     const role = objects.clusterRoles.find(({ metadata }) => metadata.name === reference.name);

@@ -32,7 +32,7 @@ function names(body: Json): string[] {
 }
 
 describe('list', () => {
-  it('lists one namespace and all of them', async () => {
+  it('lists one namespace, and all namespaces', async () => {
     expect(names((await client.get(WIDGETS)).body)).toEqual(['a', 'b', 'c', 'd']);
     const { body } = await client.get(ALL_WIDGETS);
     expect(names(body)).toEqual(['a', 'b', 'c', 'd', 'other/a']);
@@ -43,7 +43,7 @@ describe('list', () => {
   it.each([
     ['metadata.name=b', ['b']],
     ['metadata.name!=b,metadata.namespace=default', ['a', 'c', 'd']],
-  ])('selects by fields: %s', async (selector, expected) => {
+  ])('filters by the field selector %s', async (selector, expected) => {
     const { body } = await client.get(`${ALL_WIDGETS}?fieldSelector=${encodeURIComponent(selector)}`);
     expect(names(body).filter((name) => !name.startsWith('other/'))).toEqual(expected);
   });
@@ -58,7 +58,7 @@ describe('list', () => {
     expect((await client.get(`${WIDGETS}?${query}`)).status).toBe(400);
   });
 
-  it('pages through one snapshot, whatever is written meanwhile', async () => {
+  it('serves all pages from one snapshot while objects change', async () => {
     const first = (await client.get(`${WIDGETS}?limit=2`)).body;
     expect(names(first)).toEqual(['a', 'b']);
     expect(first['metadata']).toMatchObject({ remainingItemCount: 2 });
@@ -79,12 +79,12 @@ describe('list', () => {
     expect((await client.get(`${WIDGETS}?continue=nonsense`)).status).toBe(400);
   });
 
-  it('gives no pages for resourceVersion 0, as the watch cache does', async () => {
+  it('ignores the page limit for resourceVersion 0, as the watch cache does', async () => {
     const { body } = await client.get(`${WIDGETS}?limit=1&resourceVersion=0`);
     expect(names(body)).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('lists as it was at an exact resourceVersion, and refuses one that is to come', async () => {
+  it('lists the state at an exact resourceVersion, and refuses a future one', async () => {
     const before = server.revision;
     await client.post(WIDGETS, widget('short-lived'));
     const exact = `resourceVersionMatch=Exact&resourceVersion=${String(before)}`;
@@ -95,7 +95,7 @@ describe('list', () => {
     expect((await client.get(`${WIDGETS}?resourceVersionMatch=Exact`)).status).toBe(422);
   });
 
-  it('shows metadata only to those who ask for no more', async () => {
+  it('answers with PartialObjectMetadata when the client asks for it', async () => {
     const accept = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1';
     const { body } = await client.get(WIDGETS, { accept });
     expect(body['kind']).toBe('PartialObjectMetadataList');
@@ -109,7 +109,7 @@ describe('list', () => {
 });
 
 describe('watch', () => {
-  it('begins with what is there when no resourceVersion is given', async () => {
+  it('starts with the existing objects when no resourceVersion is given', async () => {
     for (const query of ['watch=1', 'watch=true&resourceVersion=0']) {
       const watch = await client.watch(`${WIDGETS}?${query}`);
       await watch.until(() => watch.lines.length === 4);
@@ -131,7 +131,7 @@ describe('watch', () => {
     watch.close();
   });
 
-  it('sends bookmarks to those who allow them', async () => {
+  it('sends bookmarks only to clients that allow them', async () => {
     const with_ = await client.watch(
       `${WIDGETS}?watch=1&allowWatchBookmarks=true&resourceVersion=${String(server.revision)}`,
     );
@@ -175,8 +175,8 @@ describe('watch', () => {
   });
 });
 
-describe('switchboard', () => {
-  it('silences watches and lets them catch up', async () => {
+describe('injected faults', () => {
+  it('pauses watches, which catch up afterwards', async () => {
     const watch = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
     const resume = server.silenceWatches();
     await client.patch(`${WIDGETS}/b`, { spec: { count: 100 } });
@@ -189,7 +189,7 @@ describe('switchboard', () => {
     late.close();
   });
 
-  it('leaves half-open watches without a sound, and serves new ones', async () => {
+  it('sends nothing on half-open watches and serves new ones', async () => {
     const dead = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
     server.halfOpenWatches();
     const alive = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
@@ -200,7 +200,7 @@ describe('switchboard', () => {
     alive.close();
   });
 
-  it('stops and restarts on the same port with everything that was stored', async () => {
+  it('restarts on the same port with everything that was stored', async () => {
     const watch = await client.watch(`${WIDGETS}?watch=1&resourceVersion=${String(server.revision)}`);
     const { url } = server;
     await server.stop();

@@ -4,10 +4,10 @@ import { shown } from './object-writer.js';
 import { notAcceptable } from './status-errors.js';
 import { toTable } from './table.js';
 
-/** How a client wants objects shown. */
+/** The representation that a client asks for. */
 export interface Rendering {
   readonly as: 'object' | 'table' | 'partial';
-  /** Of Table rows: the object itself, its metadata, or nothing. */
+  /** For rows of a Table: the whole object, its metadata, or nothing. */
   readonly includeObject: string;
 }
 
@@ -59,7 +59,7 @@ export function renderList(
     kind.custom === undefined
       ? objects.map(({ kind: _kind, apiVersion: _version, ...rest }) => rest)
       : objects;
-  // Lists of custom resources always say `continue`, though it be empty.
+  // Lists of custom resources always have `continue`, even if it is empty.
   const own = kind.custom === undefined ? metadata : { continue: '', ...metadata };
   return { kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata: own, items };
 }

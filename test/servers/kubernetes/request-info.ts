@@ -1,6 +1,6 @@
 import { badRequest, noSuchResource } from './status-errors.js';
 
-/** What a request is about, as the real server's RequestInfo resolves it from method and path. */
+/** The RequestInfo of the real server, resolved from method and path. */
 export interface RequestInfo {
   readonly isResource: boolean;
   readonly path: string;
@@ -38,7 +38,7 @@ export function resolveRequest(method: string, url: string, prefix: string): Req
   const parts = partsOf(path);
   const plain = { path, query, ...NO_RESOURCE };
   const [root, ...afterRoot] = parts;
-  // `/api/<version>/…` or `/apis/<group>/<version>/…`; what is shorter is discovery.
+  // `/api/<version>/…` or `/apis/<group>/<version>/…`; shorter paths are discovery.
   const [group, version, ...rest] = root === 'api' ? ['', ...afterRoot] : afterRoot;
   const isResource = (root === 'api' || root === 'apis') && rest.length > 0;
   if (!isResource || group === undefined || version === undefined) {

@@ -6,7 +6,7 @@ import { ApiError, badRequest, invalid, notFound } from './status-errors.js';
 import type { Storage } from './storage.js';
 import type { ServiceAccountTokens } from './tokens.js';
 
-/** As on a real server: shorter tokens are refused. */
+/** Shorter lifetimes are refused, as on a real server. */
 const MIN_TOKEN_SECONDS = 600;
 const MAX_TOKEN_SECONDS = 2 ** 32;
 
@@ -17,7 +17,7 @@ export interface ReviewsOptions {
   readonly authorizer: Authorizer;
 }
 
-/** The resources that are answered at once: reviews of tokens and access, and token requests. */
+/** The resources that are answered immediately: reviews of tokens and access, and token requests. */
 export class Reviews {
   constructor(private readonly options: ReviewsOptions) {}
 

@@ -30,7 +30,7 @@ export interface RouterOptions {
   readonly systemPaths: SystemPaths;
 }
 
-/** From a request to its endpoint: who, what, may they, then where. */
+/** Routes a request to its endpoint after authentication and authorization. */
 export class Router {
   constructor(private readonly options: RouterOptions) {}
 

@@ -4,7 +4,7 @@ import { RECORDED_SCHEMA, schemaWith } from './recorded-schema.js';
 import { applyDefaults, pruneUnknown, validateSchema } from './schema.js';
 
 describe('pruneUnknown', () => {
-  it('drops unknown fields at every depth, and names them', () => {
+  it('drops unknown fields at every depth, and reports their paths', () => {
     const object = {
       apiVersion: 'v1',
       kind: 'Widget',
@@ -23,7 +23,7 @@ describe('pruneUnknown', () => {
     });
   });
 
-  it('keeps what a schema preserves, but prunes the fields that it specifies', () => {
+  it('keeps fields under x-kubernetes-preserve-unknown-fields, but prunes inside specified ones', () => {
     const schema = schemaWith({
       type: 'object',
       'x-kubernetes-preserve-unknown-fields': true,
@@ -36,7 +36,7 @@ describe('pruneUnknown', () => {
     });
   });
 
-  it('takes hostile names for unknown fields, and for keys of a map', () => {
+  it('treats hostile names as unknown fields, and as keys of a map', () => {
     const spec: unknown = JSON.parse(
       '{"path":"a","__proto__":{"a":1},"constructor":1,"ctx":{"__proto__":"v"}}',
     );
@@ -47,7 +47,7 @@ describe('pruneUnknown', () => {
 });
 
 describe('applyDefaults', () => {
-  it('fills in a default, and puts it in the place of a null', () => {
+  it('applies a default to an absent field and to a null', () => {
     expect(applyDefaults(RECORDED_SCHEMA, { spec: { path: 'a' } })).toEqual({
       spec: { path: 'a', mode: 'A' },
     });
@@ -56,7 +56,7 @@ describe('applyDefaults', () => {
     });
   });
 
-  it('drops a null that is not allowed, so that a required field is missing', () => {
+  it('drops a null that is not nullable, so that a required field is missing', () => {
     expect(applyDefaults(RECORDED_SCHEMA, { spec: null })).toEqual({});
     const spec = applyDefaults(RECORDED_SCHEMA, { spec: { path: null, mode: 'B' } });
     expect(spec).toEqual({ spec: { mode: 'B' } });
@@ -65,7 +65,7 @@ describe('applyDefaults', () => {
     ]);
   });
 
-  it('keeps a null that is allowed, and the nulls of maps and lists, which are refused', () => {
+  it('keeps a nullable null, and the nulls of maps and lists, which validation refuses', () => {
     const schema = schemaWith({ type: 'string', nullable: true, default: 'd' });
     expect(applyDefaults(schema, { spec: { x: null } })).toEqual({ spec: { x: null } });
     const object = applyDefaults(RECORDED_SCHEMA, {
@@ -77,7 +77,7 @@ describe('applyDefaults', () => {
     ]);
   });
 
-  it('makes no object for the sake of a default inside of it, but fills in one that is there', () => {
+  it('creates no object only for a default inside it, but applies defaults inside an existing one', () => {
     const inner = { type: 'object', properties: { y: { type: 'string', default: 'z' } } };
     expect(applyDefaults(schemaWith(inner), { spec: {} })).toEqual({ spec: {} });
     expect(applyDefaults(schemaWith({ ...inner, default: {} }), { spec: {} })).toEqual({
@@ -89,7 +89,7 @@ describe('applyDefaults', () => {
     });
   });
 
-  it('leaves metadata to the server', () => {
+  it('applies no defaults to metadata', () => {
     expect(applyDefaults(RECORDED_SCHEMA, { metadata: { labels: null } })).toEqual({
       metadata: { labels: null },
     });

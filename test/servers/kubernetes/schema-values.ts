@@ -1,6 +1,6 @@
 import type { Schema, SchemaProblem } from './schema.js';
 
-/** Takes one problem; without a field it is that of the value being checked. */
+/** Reports one problem; the field defaults to that of the checked value. */
 export type Complaint = (type: SchemaProblem['type'], message: string, field?: string) => void;
 
 const TIME = /^(\d{2}):(\d{2}):(\d{2})(\.\d+)?(z|[+-]\d{2}:\d{2})$/;
@@ -11,7 +11,7 @@ const TEXT_FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
 };
 const OTHER_FORMATS: readonly string[] = ['int32', 'int64'];
 
-/** Tells the formats that are checked here from those that would be taken as they come. */
+/** Whether a format is checked here. */
 export function checksFormat(format: string): boolean {
   return Object.hasOwn(TEXT_FORMATS, format) || OTHER_FORMATS.includes(format);
 }

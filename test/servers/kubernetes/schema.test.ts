@@ -162,11 +162,11 @@ describe('validateSchema', () => {
         ],
       ],
     ],
-  ])('refuses %s in the words that were recorded', (_what, spec, problems) => {
+  ])('refuses %s with the recorded message', (_what, spec, problems) => {
     expect(problemsOf(spec)).toEqual(problems);
   });
 
-  it('tells every problem, what is missing last', () => {
+  it('reports every problem, missing fields last', () => {
     expect(problemsOf({ mode: 'C', size: 0 }).map(([field]) => field)).toEqual([
       'spec.mode',
       'spec.size',
@@ -174,7 +174,7 @@ describe('validateSchema', () => {
     ]);
   });
 
-  it('takes a whole object, and one without a spec, which the root does not require', () => {
+  it('accepts a complete object, and one without a spec, which the root does not require', () => {
     expect(
       problemsOf({
         path: 'a/b',
@@ -209,11 +209,11 @@ describe('validateSchema', () => {
     [{ 'x-kubernetes-preserve-unknown-fields': true }, { any: ['thing', null] }, true],
     [{ type: 'integer', enum: [1, 2] }, 2, true],
     [{ type: 'integer', enum: [1, 2] }, 3, false],
-  ])('against %j judges %j as valid: %s', (x, value, valid) => {
+  ])('with the schema %j, valid(%j) is %s', (x, value, valid) => {
     expect(problemsOf({ x: value }, schemaWith(x)).length === 0).toBe(valid);
   });
 
-  it('does not take a member of the prototype for a required field', () => {
+  it('does not count a member of the prototype as a required field', () => {
     const schema = schemaWith({ type: 'object', properties: {}, required: ['constructor'] });
     expect(problemsOf({ x: {} }, schema)).toEqual([
       ['spec.x.constructor', 'FieldValueRequired', 'Required value'],

@@ -17,13 +17,13 @@ export interface SchemaProblem {
     | 'FieldValueTooLong'
     | 'FieldValueTooMany'
     | 'FieldValueForbidden';
-  /** In the real server's words, without the field. */
+  /** The real server's message, without the field. */
   readonly message: string;
 }
 
 const ROOT_FIELDS: readonly string[] = ['apiVersion', 'kind', 'metadata'];
 
-/** Removes what the schema does not know; `pruned` names it as `spec.secrets[0].foo`. */
+/** Removes unknown fields; `pruned` gets their paths, such as `spec.secrets[0].foo`. */
 export function pruneUnknown(schema: Schema, object: unknown): { value: unknown; pruned: string[] } {
   const pruned: string[] = [];
   return { value: prune(schema, object, '', pruned, ROOT_FIELDS), pruned };
@@ -94,7 +94,7 @@ function orDefault(schema: Schema, value: unknown): unknown {
   return takesDefault ? copyJson(schema.default) : value;
 }
 
-/** Everything that the schema refuses. Type metadata and metadata are the server's own business. */
+/** All violations of the schema, except in type metadata and metadata, which the server validates. */
 export function validateSchema(schema: Schema, object: unknown): SchemaProblem[] {
   const { properties, ...rest } = schema;
   const own = Object.entries(isRecord(properties) ? properties : {}).filter(
@@ -103,7 +103,7 @@ export function validateSchema(schema: Schema, object: unknown): SchemaProblem[]
   const root = { ...rest, properties: Object.fromEntries(own) };
   const problems: SchemaProblem[] = [];
   validate(root, object, '', problems);
-  // The real server looks for doubles in a second walk: their causes come last.
+  // The real server checks for duplicates in a second pass: their causes come last.
   findDoubles(root, object, '', problems);
   return problems;
 }
@@ -204,7 +204,7 @@ function findDoubles(schema: Schema, value: unknown, path: string, problems: Sch
   });
 }
 
-/** What must be unique in a list: the whole item of a set, the keys of a map's item. */
+/** The unique key of a list item: the whole item of a set, the map keys in a map. */
 function identityOf(schema: Schema): ((item: unknown) => string | undefined) | undefined {
   const listType = schema['x-kubernetes-list-type'];
   if (listType === 'set') return canonical;
@@ -236,7 +236,7 @@ function requiresType(schema: Schema): boolean {
   return typeof schema.type === 'string';
 }
 
-/** `[wanted, found]` when the value is of another type, as kube-openapi's type validator words them. */
+/** `[expected, actual]` when the value has another type, as in messages of kube-openapi's type validator. */
 function wrongType(schema: Schema, value: unknown): [string, string] | undefined {
   const found = typeName(value);
   const { type, format } = schema;

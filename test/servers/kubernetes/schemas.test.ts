@@ -40,7 +40,7 @@ describe('schema of a CRD', () => {
     expect(body['message']).toContain(`Widget.test.loopback.dev "bad" is invalid: ${field}: `);
   });
 
-  it('holds the status to it, too', async () => {
+  it('validates the status, too', async () => {
     await client.post(WIDGETS, widget('status'));
     expect((await client.patch(`${WIDGETS}/status/status`, { status: { note: 5 } })).status).toBe(422);
     const { status, body } = await client.patch(`${WIDGETS}/status/status`, {
@@ -50,7 +50,7 @@ describe('schema of a CRD', () => {
     expect(body['status']).toEqual({ note: 'a' });
   });
 
-  it('drops unknown fields with a warning, refuses them when asked to, or says nothing', async () => {
+  it('handles unknown fields as fieldValidation asks: Warn, Strict or Ignore', async () => {
     const odd = (name: string): object =>
       widget(name, { size: 'small', foo: 1, parts: [{ key: 'a', bar: 2 }] });
     const warned = await client.post(WIDGETS, odd('warned'));
@@ -67,7 +67,7 @@ describe('schema of a CRD', () => {
     expect((await client.post(`${WIDGETS}?fieldValidation=Odd`, odd('x'))).status).toBe(422);
   });
 
-  it('fills in defaults, and takes a null as absent', async () => {
+  it('applies defaults, and treats null as absent', async () => {
     const options = { color: null, note: null };
     const { body } = await client.post(WIDGETS, { ...widget('defaults'), options });
     expect(body['options']).toEqual({ color: 'grey' });
@@ -101,7 +101,7 @@ describe('schema of a CRD', () => {
 });
 
 describe('bodies and patches', () => {
-  it('takes JSON and YAML, and refuses the rest', async () => {
+  it('accepts JSON and YAML only', async () => {
     const yaml =
       'apiVersion: test.loopback.dev/v1\nkind: Widget\nmetadata: {name: from-yaml}\nspec: {size: large}\n';
     expect((await client.post(WIDGETS, yaml, { contentType: 'application/yaml' })).status).toBe(201);

@@ -2,7 +2,7 @@ import type { ResourceKind } from './kinds.js';
 import { type KubeObject, textAt } from './objects.js';
 import { badRequest } from './status-errors.js';
 
-/** Tells whether an object is selected. */
+/** Whether an object is selected. */
 export type Selector = (object: KubeObject) => boolean;
 
 /**
@@ -33,7 +33,7 @@ export function fieldSelector(text: string, kind: ResourceKind): Selector {
 }
 
 function fieldOf(object: KubeObject, field: string): string {
-  // Where a field label of events differs from the stored field.
+  // Field labels of events that differ from the stored field.
   if (field === 'source') return textAt(object, 'source.component') || textAt(object, 'reportingComponent');
   return textAt(object, field);
 }

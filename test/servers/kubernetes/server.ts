@@ -28,17 +28,17 @@ export interface KubernetesOptions {
   readonly pathPrefix?: string;
   /** 0, the default, takes a free one. */
   readonly port?: number;
-  /** What `/version` says; kubectl may pick its client by it. */
+  /** The version at `/version`; some kubectl wrappers choose their binary by it. */
   readonly gitVersion?: string;
   /** Time between two watch bookmarks; a minute, as on a real server, when absent. */
   readonly bookmarkIntervalMs?: number;
-  /** So many changes can be watched from the past. */
+  /** The number of past changes that a watch can start from. */
   readonly historyLimit?: number;
   /** Issuer and default audience of service-account tokens. */
   readonly issuer?: string;
   /** The clock of token lifetimes: milliseconds since the epoch. */
   readonly now?: () => number;
-  /** Makes the admission that every write passes; everything passes when absent. */
+  /** Creates the admission for every write; absent: every write is admitted. */
   readonly admission?: (storage: Storage) => Admission;
 }
 
@@ -63,7 +63,7 @@ export async function startKubernetesServer(options: KubernetesOptions = {}): Pr
   const watches = new Watches({ storage, bookmarkIntervalMs: options.bookmarkIntervalMs ?? 60_000 });
   new DeletionController(storage, kinds);
   const pathPrefix = (options.pathPrefix ?? '').replace(/\/+$/, '');
-  // The documents name the server's own address, which is known once it listens.
+  // The documents contain the server's address, which is known once it listens.
   let address = '';
   const router = new Router({
     pathPrefix,
@@ -124,7 +124,7 @@ interface Parts {
   readonly pathPrefix: string;
 }
 
-/** A running server, its credentials, and the switchboard that is outside its protocol. */
+/** A running server, its credentials and its fault injection. */
 export class LoopbackKubernetes {
   private servingAuthority: TestAuthority;
   private readonly port: number;
@@ -139,7 +139,7 @@ export class LoopbackKubernetes {
     return `https://127.0.0.1:${String(this.port)}${this.parts.pathPrefix}`;
   }
 
-  /** PEM of the authority of the serving certificate, as it is now. */
+  /** PEM of the authority that issued the current serving certificate. */
   get caCert(): string {
     return this.servingAuthority.cert;
   }
@@ -180,7 +180,7 @@ export class LoopbackKubernetes {
     });
   }
 
-  /** What is stored, by kind (or plural, or `plural.group`); for cluster-wide kinds the namespace is `''`. */
+  /** A stored object by kind (or plural, or `plural.group`); for cluster-scoped kinds the namespace is `''`. */
   peek(kind: string, namespace: string, name: string): KubeObject | undefined {
     return this.parts.storage.get(this.placeOf(kind), namespace, name);
   }
@@ -200,27 +200,27 @@ export class LoopbackKubernetes {
     this.parts.storage.compact();
   }
 
-  /** From now on no watch, open or new, says anything. @returns a function that lets them catch up. */
+  /** Holds the events of all open and new watches. @returns a function that releases them. */
   silenceWatches(): () => void {
     return this.parts.watches.silence();
   }
 
-  /** Open watches die without a sound, as when packets are dropped: connections stay, nothing comes. */
+  /** Makes the open watches half-open, as when packets are dropped. */
   halfOpenWatches(): void {
     this.parts.watches.halfOpen();
   }
 
-  /** Cuts the connections of the open watches. */
+  /** Closes the connections of the open watches. */
   cutWatches(): void {
     this.parts.watches.cut();
   }
 
-  /** Stops listening and cuts every connection; what is stored stays. */
+  /** Stops listening and closes every connection; keeps the stored objects. */
   async stop(): Promise<void> {
     await this.parts.server.close();
   }
 
-  /** Listens again on the same port, with everything that was stored. */
+  /** Listens again on the same port, with the stored objects. */
   async restart(): Promise<void> {
     await this.parts.server.listen(this.port);
   }

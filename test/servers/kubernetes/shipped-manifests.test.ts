@@ -89,7 +89,7 @@ withKubectl('the shipped manifests, with kubectl', () => {
     for (const pattern of patterns) expect(stdout).toMatch(new RegExp(pattern));
   });
 
-  it('explains the whole tree, and knows of no field that is not there', async () => {
+  it('explains the whole tree, and fails for an unknown field', async () => {
     const { stdout } = await kubectl('explain kmsvs --recursive');
     expect(stdout).toMatch(/ {2}status\s+<Object>\n(.*\n)*? +failedKeys\s+<\[\]Object>\n +key\s+<string>/);
     const ghost = await kubectl('explain kmsvs.spec.ghost');
@@ -97,14 +97,14 @@ withKubectl('the shipped manifests, with kubectl', () => {
     expect(ghost.stderr).toContain('field "ghost" does not exist');
   });
 
-  it('shows the columns of the contract', async () => {
+  it('shows the documented columns', async () => {
     await kubectl('apply -f -', secret('shown', SPEC));
     const { stdout } = await kubectl('get kmsvs');
     expect(stdout).toMatch(/^NAME +PATH +ENGINE +READY +REASON +KEYS +AGE\nshown +secret\/app +v1 +\d+s\n$/);
     expect((await kubectl('get pkmsvs')).stderr).toContain('No resources found');
   });
 
-  it('refuse what the schema refuses, and say where', async () => {
+  it('refuse an invalid object and name the field', async () => {
     const bad = secret('bad', { ...SPEC, kvSettings: { engineVersion: 'v3', casIndex: -1 } });
     const { code, stderr } = await kubectl('apply -f -', bad);
     expect(code).toBe(1);

@@ -14,7 +14,7 @@ export interface StatusDetails {
   readonly retryAfterSeconds?: number;
 }
 
-/** The body of every refusal. */
+/** The body of every error response. */
 export interface Status {
   readonly kind: 'Status';
   readonly apiVersion: 'v1';
@@ -26,14 +26,14 @@ export interface Status {
   readonly code?: number;
 }
 
-/** What a resource is called in messages: `kmsvaultsecrets.k8s.patoarvizu.dev`, `secrets`. */
+/** The name of a resource in messages: `kmsvaultsecrets.k8s.patoarvizu.dev`, `secrets`. */
 export interface Named {
   readonly group: string;
   readonly plural: string;
   readonly kind: string;
 }
 
-/** A refusal: thrown anywhere below the router, answered as a `Status`. */
+/** An error of the API: thrown anywhere below the router, answered as a `Status`. */
 export class ApiError extends Error {
   readonly code: number;
 
@@ -84,7 +84,7 @@ export function noSuchResource(): ApiError {
   return new ApiError(404, 'NotFound', 'the server could not find the requested resource', {});
 }
 
-/** Nobody serves such a path: the real server's multiplexer answers, in plain text. */
+/** An unknown path: the real server's multiplexer answers in plain text. */
 export class PageNotFound extends ApiError {
   constructor() {
     super(404, 'NotFound', '404 page not found');
@@ -120,7 +120,7 @@ export function expired(message: string): ApiError {
   return new ApiError(410, 'Expired', message);
 }
 
-/** 403 about one object; `why` as the refusing part puts it. */
+/** 403 for one object; `why` is the message of the authorizer or admission. */
 export function forbidden(
   kind: Pick<Named, 'group' | 'plural'>,
   name: string,
@@ -137,7 +137,7 @@ export function forbidden(
   );
 }
 
-/** 403 about a path that is no resource. */
+/** 403 for a non-resource path. */
 export function forbiddenPath(user: string, verb: string, path: string): ApiError {
   return new ApiError(403, 'Forbidden', `forbidden: User "${user}" cannot ${verb} path "${path}"`, {});
 }
@@ -147,7 +147,7 @@ export function methodNotAllowed(): ApiError {
   return new ApiError(405, 'MethodNotAllowed', message, {});
 }
 
-/** A real server reads no more of a body. */
+/** The body limit of a real server. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 export function requestTooLarge(): ApiError {

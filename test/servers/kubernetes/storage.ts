@@ -2,7 +2,7 @@ import type { KubeObject } from './objects.js';
 
 export type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-/** One write, as the history and the watches see it. */
+/** One write in the history, for watches. */
 export interface Change {
   readonly revision: number;
   /** The resource's place in the storage: `<group>/<plural>`. */
@@ -20,7 +20,7 @@ export class StaleWrite extends Error {
 }
 
 export interface StorageOptions {
-  /** So many changes stay in the history; older ones are compacted away. */
+  /** The number of changes that the history keeps; older ones are compacted. */
   readonly historyLimit?: number;
 }
 
@@ -45,7 +45,7 @@ export class Storage {
     return this.currentRevision;
   }
 
-  /** Changes up to this revision are gone. */
+  /** Changes up to this revision are compacted. */
   get compactedRevision(): number {
     return this.compacted;
   }

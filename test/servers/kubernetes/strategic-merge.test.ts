@@ -144,7 +144,7 @@ describe('applyStrategicMergePatch', () => {
     expect(patchPod(pod, patch)).toStrictEqual(result);
   });
 
-  it('merges finalizers as a set, and takes single ones out', () => {
+  it('merges finalizers as a set, and removes single ones', () => {
     const target = { metadata: { finalizers: ['a', 'b'] } };
     const patch = (metadata: object): unknown => applyStrategicMergePatch(target, { metadata }, 'ConfigMap');
     expect(patch({ finalizers: ['b', 'c'] })).toEqual({ metadata: { finalizers: ['a', 'b', 'c'] } });
@@ -220,7 +220,7 @@ describe('applyStrategicMergePatch', () => {
       { status: { conditions: [{ type: 'B', status: 'True' }] } },
       { status: { conditions: [{ type: 'B', status: 'True' }] } },
     ],
-  ])('knows the lists of a %s', (kind, target, patch, result) => {
+  ])('merges the lists of a %s by their keys', (kind, target, patch, result) => {
     expect(applyStrategicMergePatch(target, patch, kind)).toStrictEqual(result);
   });
 
@@ -250,7 +250,7 @@ describe('applyStrategicMergePatch', () => {
     expect(refusal).toMatchObject({ status });
   });
 
-  it('takes __proto__ for a key like any other, and leaves the target alone', () => {
+  it('treats __proto__ as an ordinary key, and does not modify the target', () => {
     const target = { data: { a: '1' } };
     const patch: unknown = JSON.parse('{"data":{"__proto__":"x","constructor":"y"}}');
     const patched = applyStrategicMergePatch(target, patch, 'ConfigMap');

@@ -104,7 +104,7 @@ class StrategicMerge {
     return result;
   }
 
-  /** A value where there was none before: directives and nulls are not stored. */
+  /** A value for a new field: directives and nulls are not stored. */
   private fresh(value: unknown, field: string): unknown {
     return isRecord(value) ? this.object(undefined, value, field) : value;
   }
@@ -117,7 +117,7 @@ function directiveOf(patch: Record<string, unknown>): 'delete' | 'replace' | und
   throw new PatchError(500, `unknown patch type: ${JSON.stringify(directive)}`);
 }
 
-/** The list that a directive beside it speaks of. */
+/** The list that a directive applies to. */
 function listDirective(key: string, value: unknown): string | undefined {
   const prefix = [DELETE_FROM, ORDER].find((one) => key.startsWith(one));
   if (prefix === undefined) return undefined;
@@ -125,7 +125,7 @@ function listDirective(key: string, value: unknown): string | undefined {
   return key.slice(prefix.length);
 }
 
-/** Without the fields that `$retainKeys` does not name; the patch may name no other. */
+/** Removes the fields that `$retainKeys` does not list; the patch must not set others. */
 function retained(target: Record<string, unknown>, patch: Record<string, unknown>): Record<string, unknown> {
   const keys = patch[RETAIN];
   if (keys === undefined) return target;

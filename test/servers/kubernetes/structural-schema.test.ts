@@ -14,11 +14,11 @@ const X = 's.properties[spec].properties[x]';
 const TEXT = { type: 'string' };
 
 describe('validateStructural', () => {
-  it('takes what a real server took', () => {
+  it('accepts what a real server accepted', () => {
     expect(refusals(RECORDED_SCHEMA)).toEqual([]);
   });
 
-  it.each(['kmsvaultsecrets', 'partialkmsvaultsecrets'])('takes the shipped %s', (plural) => {
+  it.each(['kmsvaultsecrets', 'partialkmsvaultsecrets'])('accepts the shipped %s', (plural) => {
     const crd = parse(readFileSync(`manifests/crds/${plural}.yaml`, 'utf8'));
     const [version] = crd.spec.versions;
     expect(refusals(version.schema.openAPIV3Schema as Schema)).toEqual([]);
@@ -38,7 +38,7 @@ describe('validateStructural', () => {
         items: { type: 'object', properties: { k: { ...TEXT, default: 'd' } } },
       },
     ],
-  ])('takes %s', (_what, x) => {
+  ])('accepts %s', (_what, x) => {
     expect(refusals(schemaWith(x))).toEqual([]);
   });
 
@@ -138,7 +138,7 @@ describe('validateStructural', () => {
       { type: 'string', pattern: '(' },
       `FieldValueInvalid ${X}.pattern: Invalid value: "(": must be a valid regular expression`,
     ],
-    // What the real server takes, and this one would not enforce.
+    // Keywords that the real server accepts and this one does not enforce.
     [
       'CEL',
       { type: 'string', 'x-kubernetes-validations': [{ rule: 'true' }] },
@@ -160,7 +160,7 @@ describe('validateStructural', () => {
     expect(refusals(schemaWith(x))).toContain(refusal);
   });
 
-  it('refuses a root that is no object', () => {
+  it('refuses a root that is not an object', () => {
     expect(refusals({})).toEqual([
       'FieldValueRequired s.type: Required value: must not be empty at the root',
     ]);
@@ -169,7 +169,7 @@ describe('validateStructural', () => {
     ]);
   });
 
-  it('lets a schema narrow the name of the metadata, and nothing else of it', () => {
+  it('lets a schema restrict metadata.name and no other field of metadata', () => {
     const withMetadata = (metadata: object): string[] =>
       refusals({ type: 'object', properties: { metadata: { type: 'object', ...metadata } } });
     const refusal =

@@ -3,7 +3,7 @@ import { isRecord } from './objects.js';
 import { type Schema, type SchemaProblem, pruneUnknown, validateValue } from './schema.js';
 import { checksFormat } from './schema-values.js';
 
-/** What this server enforces; a CRD with any other keyword is refused. */
+/** The keywords that this server enforces; a CRD with any other keyword is refused. */
 const KEYWORDS: readonly string[] = [
   'additionalProperties',
   'default',
@@ -101,14 +101,14 @@ class StructureCheck {
     }
   }
 
-  /** Of `metadata`, which is the server's, only two fields may be narrowed. */
+  /** A schema may restrict only two fields of `metadata`. */
   rootMetadata(schema: Schema, field: string): void {
     const { properties } = schema;
     const metadata = isRecord(properties) ? properties['metadata'] : undefined;
     if (!isRecord(metadata)) return;
     const inner = isRecord(metadata['properties']) ? Object.keys(metadata['properties']) : [];
     const keywords = Object.keys(metadata).filter((key) => !['type', 'default', 'properties'].includes(key));
-    // Not even a description.
+    // A description is not allowed either.
     if (keywords.length === 0 && inner.every((key) => key === 'name' || key === 'generateName')) return;
     this.forbidden(
       `${field}.properties[metadata]`,

@@ -14,7 +14,7 @@ export interface SystemPathsOptions {
   readonly address: () => string;
 }
 
-/** Everything that is no resource: discovery, health, version and OpenAPI. */
+/** The non-resource paths: discovery, health, version and OpenAPI. */
 export class SystemPaths {
   constructor(private readonly options: SystemPathsOptions) {}
 

@@ -33,7 +33,7 @@ function table(
 }
 
 describe('toTable', () => {
-  it('has the form that was recorded', () => {
+  it('has the form of a recorded answer', () => {
     const columns = [
       { name: 'Size', type: 'integer', jsonPath: '.spec.size' },
       { name: 'Note', type: 'string', jsonPath: '.spec.note', description: 'a note', priority: 1 },
@@ -73,7 +73,7 @@ describe('toTable', () => {
       { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object({}).metadata },
     ],
     ['Object', object({ spec: 1 })],
-  ])('gives each row its object as %s asks', (include, expected) => {
+  ])('puts into each row what includeObject=%s asks for', (include, expected) => {
     expect(table([], [object({ spec: 1 })], include).rows[0]?.object).toEqual(expected);
   });
 
@@ -91,12 +91,12 @@ describe('toTable', () => {
     ['date', 'yesterday', '<invalid>'],
     ['date', 5, null],
     ['string', null, null],
-  ])('shows in a column of type %s %j as %j', (type, value, cell) => {
+  ])('in a column of type %s, shows %j as %j', (type, value, cell) => {
     const columns = [{ name: 'X', type, jsonPath: '.x' }];
     expect(table(columns, [object({ x: value })]).rows[0]?.cells[1]).toEqual(cell);
   });
 
-  it('shows the first of several matches, and nothing for none', () => {
+  it('shows the first of several matches, and an empty cell without a match', () => {
     const columns = [{ name: 'X', type: 'string', jsonPath: '.list[*].a' }];
     const objects = [object({ list: [{ a: '1' }, { a: '2' }] }), object({})];
     expect(table(columns, objects).rows.map(({ cells }) => cells[1])).toEqual(['1', null]);
@@ -147,7 +147,7 @@ describe('humanDuration', () => {
     [63_072_000, '2y'],
     [66_000_000, '2y33d'],
     [315_360_000, '10y'],
-  ])('tells %i seconds as %s', (seconds, text) => {
+  ])('formats %i seconds as %s', (seconds, text) => {
     expect(humanDuration(new Date(NOW.getTime() - seconds * 1000).toISOString(), NOW)).toBe(text);
   });
 });
@@ -190,7 +190,7 @@ describe('parseJsonPath', () => {
     '.spec.items[1:2]',
     '.spec | x',
     '.spec.items[?(@.n=="b"',
-  ])('knows nothing of %j', (path) => {
+  ])('refuses %j', (path) => {
     expect(parseJsonPath(path)).toBeUndefined();
   });
 });

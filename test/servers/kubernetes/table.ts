@@ -59,12 +59,12 @@ function customColumn({ name, type, format, description, priority, jsonPath }: P
     ...(format === undefined ? {} : { format }),
     description: description ?? `Custom resource definition column (in JSONPath format): ${jsonPath}`,
     priority: priority ?? 0,
-    // One result is shown, however many there are.
+    // Only the first result is shown.
     cell: (object, now) => customCell(type, find?.(object)[0], now),
   };
 }
 
-/** A value that does not fit the column's type shows as nothing. */
+/** A value of another type than the column is shown as an empty cell. */
 function customCell(type: string, value: unknown, now: Date): unknown {
   if (value === undefined || value === null) return null;
   switch (type) {

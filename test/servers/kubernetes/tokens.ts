@@ -17,7 +17,7 @@ export interface TokenClaims {
   };
 }
 
-/** The issuer and default audience of a cluster that was set up without saying another. */
+/** The default issuer and audience of a cluster. */
 export const DEFAULT_ISSUER = 'https://kubernetes.default.svc.cluster.local';
 
 /** Issues and verifies service-account tokens: JWTs, signed with RS256 by a key of this server alone. */
@@ -25,7 +25,7 @@ export class ServiceAccountTokens {
   private readonly privateKey: KeyObject;
   private readonly publicKey: KeyObject;
   private readonly keyId = randomUUID();
-  /** The claims of tokens whose signature was found good, by token: clients send the same one with every request. */
+  /** The claims of verified tokens, by token: clients send the same one with every request. */
   private readonly signed = new Map<string, TokenClaims>();
 
   constructor(

@@ -19,7 +19,7 @@ export interface WatchesOptions {
   readonly bookmarkIntervalMs: number;
 }
 
-/** Every open watch, and the faults that only watches can have. */
+/** The open watches, and fault injection for them. */
 export class Watches {
   private readonly open = new Set<Watch>();
   private silent = false;
@@ -31,7 +31,7 @@ export class Watches {
     return this.open.size;
   }
 
-  /** @throws ApiError before the stream begins; later troubles are `ERROR` events in it. */
+  /** @throws ApiError before the stream starts; later errors are `ERROR` events in the stream. */
   start(
     kind: ResourceKind,
     namespace: string,
@@ -57,7 +57,7 @@ export class Watches {
     });
   }
 
-  /** From now on no watch, open or new, says anything. @returns a function that lets them catch up. */
+  /** Holds the events of all open and new watches. @returns a function that releases them. */
   silence(): () => void {
     this.silent = true;
     for (const watch of this.open) watch.hold();
@@ -67,12 +67,12 @@ export class Watches {
     };
   }
 
-  /** The open watches die without a sound: their connections stay, nothing ever comes again. */
+  /** Makes the open watches half-open: connections stay open, and nothing is sent any more. */
   halfOpen(): void {
     for (const watch of this.open) watch.die();
   }
 
-  /** Cuts the connections of the open watches. */
+  /** Closes the connections of the open watches. */
   cut(): void {
     for (const watch of this.open) watch.cut();
   }
@@ -92,7 +92,7 @@ class Watch {
   private held: string[] | undefined;
   private dead = false;
   private ended = false;
-  /** A Table's columns are said once. */
+  /** Only the first Table of a watch has columns. */
   private saidColumns = false;
   private readonly cleanups: (() => void)[] = [];
 
@@ -176,11 +176,11 @@ class Watch {
   private end(): void {
     this.ended = true;
     this.finish();
-    // A silent or dead stream does not end either.
+    // A held or half-open stream does not end either.
     if (this.held === undefined && !this.dead) this.options.response.end();
   }
 
-  /** A change as this watch's selectors see it: what leaves the selection is deleted, what enters is added. */
+  /** Maps a change to this watch's selectors: DELETED when the object leaves the selection, ADDED when it enters. */
   private pass(change: Change): void {
     const { namespace, selects } = this.options;
     if (namespace !== '' && change.object.metadata.namespace !== namespace) return;
@@ -213,7 +213,7 @@ class Watch {
   }
 }
 
-/** What a watch shows of an object that left: its last selected state, with the change's revision. */
+/** The object in a DELETED event after it left the selection: its last selected state, at the new revision. */
 function gone(change: Change): KubeObject {
   if (change.type === 'DELETED') return change.object;
   const last = change.previous ?? change.object;

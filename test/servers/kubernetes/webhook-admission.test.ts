@@ -28,7 +28,7 @@ const deny = (uid: string): { status: number; body: Json } => ({
   body: review({ uid, allowed: false }),
 });
 
-/** A webhook that answers as a test says; its certificate is for 127.0.0.1. */
+/** A webhook with the answer of a test; its certificate is for 127.0.0.1. */
 class FakeWebhook {
   answer: (uid: string) => { status: number; body: Json } = deny;
   asked: { readonly url?: string | undefined; readonly headers?: Json; readonly body?: Json } = {};
@@ -177,7 +177,7 @@ describe('webhookAdmission', () => {
     expect(got.body.message).toContain(message);
   });
 
-  it('sends the request of a real server, as recorded', async () => {
+  it('sends the same request as a real server', async () => {
     webhook.answer = (uid) => ({ status: 200, body: review({ uid, allowed: true }) });
     expect((await client.post(`${SECRETS}?dryRun=All`, secret('any', 'AAAA'))).status).toBe(201);
     const { url, headers, body } = webhook.asked;
@@ -209,7 +209,7 @@ describe('webhookAdmission', () => {
     });
   });
 
-  it('reports a webhook that fails', async () => {
+  it('reports a webhook call that fails', async () => {
     webhook.answer = () => ({ status: 503, body: '' });
     const got = await client.post(SECRETS, secret('any', '!'));
     expect(got.body.message).toContain(
@@ -217,7 +217,7 @@ describe('webhookAdmission', () => {
     );
   });
 
-  it('asks only about selected namespaces', async () => {
+  it('calls the webhook for selected namespaces only', async () => {
     const namespace = {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -228,7 +228,7 @@ describe('webhookAdmission', () => {
     expect((await client.post(SECRETS.replace('default', 'exempt'), exempt)).status).toBe(201);
   });
 
-  it('checks the certificate, and follows the failure policy', async () => {
+  it('verifies the certificate, and applies the failure policy', async () => {
     const wrongName = webhook.configFor('localhost');
     await configure(configuration(wrongName));
     const refused = await client.post(SECRETS, secret('by-url', 'AAAA'));
@@ -251,7 +251,7 @@ describe('webhookAdmission', () => {
     ['the client', { clientConfig: {} }, /exactly one of url or service is required/],
     ['plain HTTP', { clientConfig: { url: 'http://x/' } }, /'https' is the only allowed URL scheme/],
     ['the name', { name: 'short' }, /should be a domain with at least three segments separated by dots/],
-  ])('rejects a configuration with wrong %s', async (_what, more, message) => {
+  ])('rejects a configuration with an invalid %s', async (_what, more, message) => {
     const body = configuration(webhook.clientConfig, more);
     const answer = await client.post(CONFIGURATIONS, { ...body, metadata: { name: 'wrong' } });
     expect([answer.status, answer.body.reason]).toEqual([422, 'Invalid']);

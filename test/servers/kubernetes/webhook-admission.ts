@@ -19,7 +19,7 @@ const VALIDATING_PLACE = `${ADMISSION_GROUP}/validatingwebhookconfigurations`;
 export function webhookAdmission(): (storage: Storage) => Admission {
   return (storage) => async (request) => {
     if (request.kind.group === ADMISSION_GROUP) {
-      // No webhook is asked about webhooks: a broken one could never be removed.
+      // Webhook configurations are exempt: otherwise a broken webhook could never be removed.
       checkConfiguration(request);
       return [];
     }
@@ -150,7 +150,7 @@ function ruleMatches(rule: WebhookRule, { kind, subresource, operation }: Admiss
   });
 }
 
-/** A cluster-wide object has no namespace to select by, but a Namespace is its own. */
+/** A cluster-scoped object matches no namespace selector, except a Namespace, which matches by its own labels. */
 function namespaceMatches(
   { namespaceSelector }: Webhook,
   { kind, namespace, object, oldObject }: AdmissionRequest,

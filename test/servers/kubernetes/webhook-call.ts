@@ -2,7 +2,7 @@ import { request as httpsRequest } from 'node:https';
 
 import type { Webhook } from './webhook-configuration.js';
 
-/** Why a webhook gave no answer, in the words of the server. */
+/** The error message of the API server for a webhook without a response. */
 export class WebhookCallFailed extends Error {
   override readonly name = 'WebhookCallFailed';
 }
@@ -24,7 +24,7 @@ export async function callWebhook(webhook: Webhook, review: unknown): Promise<st
     const request = httpsRequest(
       {
         ...connectTo,
-        // IP addresses are no server names, and are checked as such.
+        // An IP address is not valid as a TLS server name; it is verified as an address.
         ...(/^[\d.]+$/.test(url.hostname) ? {} : { servername: url.hostname }),
         ...(webhook.ca === undefined ? {} : { ca: webhook.ca }),
         agent: false,
@@ -68,7 +68,7 @@ export async function callWebhook(webhook: Webhook, review: unknown): Promise<st
   );
 }
 
-/** Services are not implemented here: webhooks of tests and of the demo are reached by URL. */
+/** Services are not implemented: webhooks of tests and the demo use URLs. */
 function targetOf({ url, service }: Webhook): URL {
   if (url !== undefined) return new URL(url);
   throw new WebhookCallFailed(`failed to call webhook: service "${service?.name ?? ''}" not found`);

@@ -40,7 +40,7 @@ export function webhooksOf(configuration: KubeObject): Webhook[] {
       name: String(entry['name']),
       failurePolicy: entry['failurePolicy'] === 'Ignore' ? 'Ignore' : 'Fail',
       timeoutSeconds: Number(entry['timeoutSeconds'] ?? 10),
-      // The first of the webhook's own list that the server knows.
+      // The first version in the webhook's list that the server supports.
       version: wanted.find(isKnownVersion) ?? 'v1',
       rules: recordsOf(entry['rules']).map(ruleOf),
       namespaceSelector: recordAt(entry, 'namespaceSelector'),
@@ -62,7 +62,7 @@ export function webhooksOf(configuration: KubeObject): Webhook[] {
   });
 }
 
-/** What the API server finds wrong with a configuration; the texts are those of its validation. */
+/** Validation errors of a configuration, with the messages of the API server. */
 export function validateWebhooks(configuration: KubeObject): StatusCause[] {
   return entriesOf(configuration).flatMap((entry, index) => {
     const at = `webhooks[${String(index)}]`;

@@ -36,7 +36,7 @@ describe('create', () => {
     expect(body['status']).toBeUndefined();
   });
 
-  it('makes a name from generateName', async () => {
+  it('generates a name from generateName', async () => {
     const { body } = await client.post(WIDGETS, {
       ...widget('x'),
       metadata: { generateName: 'made-' },
@@ -97,7 +97,7 @@ describe('create', () => {
     expect(body['message']).toContain(message);
   });
 
-  it('refuses a namespace that is not there with 404', async () => {
+  it('answers 404 for a namespace that does not exist', async () => {
     const { status, body } = await client.post(WIDGETS.replace('default', 'missing'), widget('x'));
     expect(status).toBe(404);
     expect(body).toMatchObject({
@@ -114,7 +114,7 @@ describe('create', () => {
 });
 
 describe('update', () => {
-  it('needs the current resourceVersion for a custom resource', async () => {
+  it('requires the current resourceVersion for a custom resource', async () => {
     const { body } = await client.post(WIDGETS, widget('put'));
     const { resourceVersion, ...unversioned } = body['metadata'] as unknown as Record<string, string>;
     const next = { ...body, spec: { size: 'large' } };
@@ -149,7 +149,7 @@ describe('update', () => {
     expect(server.revision).toBe(before);
   });
 
-  it('keeps generation for labels and raises it for the spec', async () => {
+  it('increments the generation for a change of the spec, not for labels', async () => {
     await client.post(WIDGETS, widget('gen'));
     const labelled = await client.patch(`${WIDGETS}/gen`, { metadata: { labels: { a: 'b' } } });
     expect(labelled.body['metadata']?.['generation']).toBe(1);
@@ -175,7 +175,7 @@ describe('patch', () => {
     expect(server.peek('Widget', 'default', 'merge')?.['spec']).toEqual({ size: 'small', count: 1 });
   });
 
-  it('refuses a content type that it does not know for custom resources', async () => {
+  it('refuses an unknown patch type for a custom resource', async () => {
     await client.post(WIDGETS, widget('types'));
     const strategic = await client.patch(`${WIDGETS}/types`, {}, 'application/strategic-merge-patch+json');
     expect(strategic.status).toBe(415);
@@ -184,7 +184,7 @@ describe('patch', () => {
     expect(json.status).toBe(415);
   });
 
-  it('may not rename', async () => {
+  it('cannot rename an object', async () => {
     await client.post(WIDGETS, widget('old-name'));
     expect((await client.patch(`${WIDGETS}/old-name`, { metadata: { name: 'new-name' } })).status).toBe(400);
   });
@@ -225,7 +225,7 @@ describe('status subresource', () => {
     expect((await client.patch(`${WIDGETS}/st2/status`, foreign)).status).toBe(422);
   });
 
-  it('is not there for kinds without one', async () => {
+  it('answers 404 for kinds without one', async () => {
     expect((await client.get('/api/v1/namespaces/default/configmaps/x/status')).status).toBe(404);
   });
 });
@@ -249,7 +249,7 @@ describe('delete', () => {
     expect((await client.get(`${WIDGETS}/held`)).status).toBe(404);
   });
 
-  it('takes no new finalizers while it is being deleted', async () => {
+  it('refuses new finalizers during a deletion', async () => {
     await client.post(WIDGETS, widget('late', { size: 'small' }, { finalizers: ['a.dev/x'] }));
     await client.delete(`${WIDGETS}/late`);
     const { status, body } = await client.patch(`${WIDGETS}/late`, {
@@ -259,7 +259,7 @@ describe('delete', () => {
     expect(body['message']).toContain('no new finalizers can be added if the object is being deleted');
   });
 
-  it('answers a Status when the object is gone at once', async () => {
+  it('answers with a Status when the object is deleted immediately', async () => {
     const { body } = await client.post(WIDGETS, widget('gone'));
     expect(await client.delete(`${WIDGETS}/gone`)).toMatchObject({
       status: 200,
@@ -280,7 +280,7 @@ describe('delete', () => {
   it.each([
     ['uid', { uid: 'another' }],
     ['resourceVersion', { resourceVersion: '1' }],
-  ])('respects a precondition on the %s', async (_what, preconditions) => {
+  ])('checks the precondition on the %s', async (_what, preconditions) => {
     await client.post(WIDGETS, widget('guarded'));
     expect((await client.delete(`${WIDGETS}/guarded`, { kind: 'DeleteOptions', preconditions })).status).toBe(
       409,
@@ -288,11 +288,11 @@ describe('delete', () => {
     expect((await client.get(`${WIDGETS}/guarded`)).status).toBe(200);
   });
 
-  it('deletes no collection, which nothing here asks for', async () => {
+  it('refuses to delete a collection', async () => {
     expect((await client.delete(WIDGETS)).status).toBe(405);
   });
 
-  it('removes the objects of a CRD with it, and waits for their finalizers', async () => {
+  it('deletes the objects of a deleted CRD, and waits for their finalizers', async () => {
     const crd = JSON.parse(
       JSON.stringify(WIDGET_CRD).replaceAll('widget', 'gadget').replaceAll('Widget', 'Gadget'),
     ) as object;

@@ -37,7 +37,7 @@ export interface LeafOptions {
   readonly notAfter?: Date;
 }
 
-/** A certificate authority for one test; nothing of it touches the disk. */
+/** A certificate authority for one test, in memory only. */
 export class TestAuthority {
   private constructor(
     private readonly root: X509Certificate,

@@ -13,7 +13,7 @@ export type FaultAction =
   | { readonly kind: 'delay'; readonly ms: number }
   /** Reset the connection before anything is served. */
   | { readonly kind: 'reset' }
-  /** Serve (take effect), then reset instead of answering: the client cannot know. */
+  /** Process the request, then reset the connection instead of answering. */
   | { readonly kind: 'serve-then-reset' }
   /** Never answer; the connection stays open until the fault is lifted or the server closes. */
   | { readonly kind: 'hang' };
@@ -21,11 +21,11 @@ export type FaultAction =
 export interface Fault {
   readonly matches: (request: SeenRequest) => boolean;
   readonly action: FaultAction;
-  /** How many requests it hits before it is spent; absent: until lifted. */
+  /** How many requests it applies to; absent: until it is lifted. */
   times?: number;
 }
 
-/** The switchboard of a loopback server: outside its protocol, only for tests. */
+/** Fault injection of a loopback server; not part of its protocol. */
 export class Faults {
   private readonly active = new Set<Fault>();
 
@@ -41,7 +41,7 @@ export class Faults {
     this.active.clear();
   }
 
-  /** The first fault that hits this request, counted as used. */
+  /** The first fault that matches this request; it counts as one use. */
   take(request: SeenRequest): FaultAction | undefined {
     for (const fault of this.active) {
       if (!fault.matches(request)) continue;

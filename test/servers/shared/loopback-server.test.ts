@@ -3,7 +3,7 @@ import { request } from 'node:https';
 import { TestAuthority } from './certificates.js';
 import { LoopbackServer } from './loopback-server.js';
 
-it('serves over TLS, records and misbehaves on demand', async () => {
+it('serves over TLS, records requests and injects faults', async () => {
   const authority = await TestAuthority.create();
   const tls = await authority.issue();
   const server = await LoopbackServer.start(

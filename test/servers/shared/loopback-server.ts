@@ -31,7 +31,7 @@ export interface LoopbackOptions {
   readonly maxBodyBytes?: number;
 }
 
-/** An HTTP server on 127.0.0.1 that records what it sees and can misbehave on demand. */
+/** An HTTP server on 127.0.0.1 that records requests and injects faults. */
 export class LoopbackServer {
   readonly requests = new RequestLog();
   readonly faults = new Faults();
@@ -76,12 +76,12 @@ export class LoopbackServer {
     return `${this.options.tls ? 'https' : 'http'}://127.0.0.1:${String(this.port)}`;
   }
 
-  /** Cuts every connection, as a restarting server does. */
+  /** Closes every connection, as a restarting server does. */
   cutConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }
 
-  /** Stops listening and cuts every connection; {@link listen} with the same port brings it back. */
+  /** Stops listening and closes every connection; {@link listen} with the same port starts it again. */
   async close(): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');
@@ -95,7 +95,7 @@ export class LoopbackServer {
     await once(this.server, 'listening');
   }
 
-  /** Another key and certificate for the connections that come from now on; needs TLS. */
+  /** Sets the key and certificate for new connections; needs TLS. */
   replaceCertificate(tls: ServerOptions): void {
     (this.server as HttpsServer).setSecureContext(tls);
   }
@@ -146,7 +146,7 @@ export class LoopbackServer {
     try {
       await this.handler(seen, request, response);
     } catch (error) {
-      // A loopback server that fails is a defect of the test bed: say so loudly.
+      // An exception here is a bug of the loopback server, not of the client.
       console.error('loopback server failed', error);
       if (!response.headersSent) response.writeHead(500);
       response.end();

@@ -1,4 +1,4 @@
-/** One request that a loopback server saw; a test reads these, nothing else does. */
+/** One request that a loopback server received, for tests to read. */
 export interface SeenRequest {
   readonly method: string;
   /** Path with query, as sent. */
@@ -7,15 +7,15 @@ export interface SeenRequest {
   readonly body: string;
   /** `performance.now()` when the request was complete. */
   readonly at: number;
-  /** Which connection it came on, counted from 1. */
+  /** Number of the connection, counted from 1. */
   readonly connection: number;
-  /** What the server calls the request: `Decrypt`, `PATCH kmsvaultsecrets/status`, `read` … */
+  /** The operation: `Decrypt`, `PATCH kmsvaultsecrets/status`, `read` … */
   operation: string;
-  /** The answer's status; undefined while in flight, 0 when the connection was cut. */
+  /** Status of the response; undefined while in flight, 0 when the connection was closed. */
   status: number | undefined;
 }
 
-/** Every request a server saw, and how many were in flight at once. */
+/** Every request that a server received, and how many were in flight at the same time. */
 export class RequestLog {
   readonly all: SeenRequest[] = [];
   private inFlight = 0;

@@ -2,7 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 import type { SeenRequest } from './request-log.js';
 
-/** Access key id to what belongs to it. */
+/** Credentials by access key ID. */
 export type AccessKeys = Readonly<
   Record<string, { readonly secret: string; readonly sessionToken?: string }>
 >;

@@ -13,7 +13,7 @@ export class Acl {
   constructor(
     rules: readonly PathRule[],
     readonly isRoot: boolean,
-    /** Where the request's namespace lies, seen from the token's: `team/`, or empty. */
+    /** The request's namespace relative to the token's: `team/`, or empty. */
     private readonly scope = '',
   ) {
     for (const { path, capabilities } of rules) {
@@ -27,12 +27,12 @@ export class Acl {
     return this.isRoot || this.permissions(path, false).has(operation);
   }
 
-  /** For what Vault calls root-protected paths. */
+  /** For Vault's root-protected paths. */
   hasSudo(path: string): boolean {
     return this.isRoot || this.permissions(path, false).has('sudo');
   }
 
-  /** Sorted; `deny` when there is nothing. */
+  /** Sorted; `deny` when empty. */
   capabilities(path: string): string[] {
     if (this.isRoot) return ['root'];
     const found = [...this.permissions(path, path.endsWith('/'))].sort();
@@ -104,7 +104,7 @@ interface Candidate {
   readonly found: ReadonlySet<Capability>;
 }
 
-/** The winner comes last. */
+/** In ascending priority. */
 function byPriority(a: Candidate, b: Candidate): number {
   return (
     a.firstWildcard - b.firstWildcard ||
@@ -115,7 +115,7 @@ function byPriority(a: Candidate, b: Candidate): number {
   );
 }
 
-/** Rules for one path in several policies add up; a deny wins. */
+/** Rules of several policies for one path are combined; a deny wins. */
 function add(rules: Map<string, Set<Capability>>, path: string, capabilities: readonly Capability[]): void {
   const merged = new Set([...(rules.get(path) ?? []), ...capabilities]);
   rules.set(path, merged.has('deny') ? new Set<Capability>(['deny']) : merged);

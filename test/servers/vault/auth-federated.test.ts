@@ -67,7 +67,7 @@ delete | DELETE auth/{id}-jwt/role/u | | 204
 
 describe('jwt', () => {
   beforeAll(async () => {
-    // As a piece of JSON: its line breaks are escaped.
+    // Line breaks are escaped, for use inside a JSON string.
     target.values.set('key', issuer.publicKey.replace(/\n/g, '\\n'));
     for (const [name, token] of Object.entries(TOKENS)) target.values.set(name, token);
     await target.must('POST', 'sys/auth/{id}-jwt', { type: 'jwt' });
@@ -122,7 +122,7 @@ describe('ldap', () => {
     expect(got).toMatchObject(wanted);
   });
 
-  it('asks the directory again at each renewal', async () => {
+  it('binds to the directory again at each renewal', async () => {
     const { auth } = await target.must('POST', 'auth/{id}-ldap/login/late', { password: 'pw' }, 'nobody');
     target.tokens.set('late', auth.client_token);
     await target.must('POST', 'auth/token/renew-self', {}, 'late');
@@ -131,7 +131,7 @@ describe('ldap', () => {
     expect(status).toBe(400);
   });
 
-  it('says that it cannot reach the directory', async () => {
+  it('reports that it cannot reach the directory', async () => {
     const { port } = directory;
     await directory.close();
     const login = await target.send('POST', 'auth/{id}-ldap/login/op', { password: 'pw' }, { who: 'nobody' });
@@ -155,7 +155,7 @@ describe('ldap', () => {
 });
 
 describe('cert', () => {
-  /** Logs in with a certificate; without one, with the connection alone. */
+  /** Logs in with a certificate, or without one. */
   async function login(
     pair: { readonly cert: string; readonly key: string } | undefined,
     name?: string,
@@ -172,7 +172,7 @@ describe('cert', () => {
     return (await target.send('POST', 'auth/token/renew-self', {}, { who: 'cert', tls: pair })).status;
   }
 
-  // OpenBao appends errors, even where it has none.
+  // OpenBao appends a list of errors, even an empty one.
   const INVALID = [expect.stringMatching(/^invalid certificate or no client certificate supplied/)];
   const CONSTRAINTS = [
     expect.stringMatching(/^no chain matching all constraints could be found for this login certificate/),
@@ -188,7 +188,7 @@ describe('cert', () => {
     await target.must('DELETE', 'sys/auth/{id}-cert');
   });
 
-  it('takes certificates of the authority that have an allowed name', async () => {
+  it('accepts certificates of the authority with an allowed name', async () => {
     const app = await authority.issue({ commonName: 'app-1' });
     expect(await login(app)).toMatchObject({
       status: 200,
@@ -200,14 +200,14 @@ describe('cert', () => {
     expect(await login(web)).toMatchObject({ status: 400, errors: CONSTRAINTS });
   });
 
-  it('takes what an intermediate authority issued, if the client shows that too', async () => {
+  it('accepts a certificate of an intermediate authority if the client sends the whole chain', async () => {
     const intermediate = await authority.intermediate('in between');
     const { cert, key } = await intermediate.issue({ commonName: 'app-2' });
     expect(await login({ cert: `${cert}\n${intermediate.cert}`, key })).toMatchObject({ status: 200 });
     expect(await login({ cert, key })).toMatchObject({ status: 400, errors: INVALID });
   });
 
-  it('refuses certificates of others, outdated ones, and connections without one', async () => {
+  it('refuses certificates of other authorities, expired ones, and connections without one', async () => {
     const stranger = await (await TestAuthority.create('clients')).issue({ commonName: 'app-1' });
     expect(await login(stranger)).toMatchObject({ status: 400, errors: INVALID });
     const outdated = await authority.issue({
@@ -221,7 +221,7 @@ describe('cert', () => {
         expect.stringMatching(/^failed to verify client's certificate: x509: certificate has expired/),
       ],
     });
-    // OpenBao has another text than Vault.
+    // The text of OpenBao differs from Vault's.
     const missing = /^(client certificate must be supplied|no client certificate found)$/;
     expect(await login(undefined)).toMatchObject({ status: 400, errors: [expect.stringMatching(missing)] });
   });
@@ -236,7 +236,7 @@ describe('cert', () => {
     expect(await renew(await authority.issue({ commonName: 'app-1' }))).toBe(200);
   });
 
-  it('takes no certificate of a role that is none', async () => {
+  it('refuses a role whose certificate is not PEM', async () => {
     const { status, json } = await target.send('POST', 'auth/{id}-cert/certs/x', { certificate: 'x' });
     expect({ status, errors: json.errors }).toEqual({
       status: 400,

@@ -76,13 +76,13 @@ describe('kubernetes', () => {
     ).toMatchObject({
       status: 200,
     });
-    // Without an audience the role takes any; the API server is asked about those of the token.
+    // A role without an audience accepts any; the review then has the audiences of the token.
     expect(
       await login('k8s', { role: 'r', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
     ).toMatchObject({ status: 200 });
   });
 
-  it('cannot review with a token that is not for the API server', async () => {
+  it("fails when the reviewer's token has another audience than the API server", async () => {
     await configure(kubernetes.url, '');
     try {
       const jwt = await tokenOf('app', { audiences: ['vault'] });
@@ -95,7 +95,7 @@ describe('kubernetes', () => {
     }
   });
 
-  it('refuses as recorded', async () => {
+  it('refuses logins with the errors recorded from a real Vault', async () => {
     const app = await tokenOf('app');
     const forged = `${app.slice(0, -8)}AAAAAAAA`;
     const audience = 'invalid audience (aud) claim: audience claim does not match any expected audience';
@@ -112,7 +112,7 @@ describe('kubernetes', () => {
     }
   });
 
-  it('says nothing of an API server that does not answer, or of a reviewer without the right', async () => {
+  it('answers permission denied when the API server is unreachable or the reviewer has no permission', async () => {
     const app = await tokenOf('app');
     for (const [host, reviewer] of [
       ['https://127.0.0.1:1', kubernetes.adminToken],

@@ -114,7 +114,7 @@ describe('aws', () => {
     ['for a regional host', { host: 'sts.eu-west-2.amazonaws.com', region: 'eu-west-2' }],
     ['with a session token', { accessKeyId: 'ASIANODE', sessionToken: 'session' }],
     ['fourteen minutes ago', { date: new Date(Date.now() - 14 * 60_000) }],
-  ])('logs in by a request signed %s', async (_title, wishes) => {
+  ])('accepts a login request signed %s', async (_title, wishes) => {
     expect(await login('aws', await signed(wishes))).toMatchObject({
       status: 200,
       auth: { lease_duration: 600, metadata: { account_id: '123456789012', auth_type: 'iam' } },
@@ -172,12 +172,12 @@ describe('aws', () => {
     ['another role', { role: 'nope' }, 'entry for role nope not found'],
     ['no role, which is the user then', { role: '' }, 'entry for role op not found'],
     ['no headers', { iam_request_headers: {} }, 'missing iam_request_headers'],
-  ])('refuses %s before anybody is asked, or by name', async (_title, change, error) => {
+  ])('refuses %s', async (_title, change, error) => {
     const { status, errors } = await login('aws', { ...(await signed()), ...change });
     expect({ status, errors }).toEqual({ status: 400, errors: [error] });
   });
 
-  it('refuses a server id that is sent but not signed', async () => {
+  it('refuses a server ID header that is not signed', async () => {
     const body = await signed({ headers: { 'X-Vault-AWS-IAM-Server-ID': '' } });
     const headers = JSON.parse(
       Buffer.from((body as { iam_request_headers: string }).iam_request_headers, 'base64').toString(),
@@ -218,8 +218,8 @@ describe('github', () => {
     await github.close();
   });
 
-  // OpenBao has no such method; a real Vault has.
-  it('logs members in with the policies of their teams, and nobody else', async () => {
+  // OpenBao does not have this method.
+  it('gives members the policies of their teams and refuses others', async () => {
     const enabled = await target.send('POST', 'sys/auth/{id}-gh', { type: 'github' });
     if (target.isReal && enabled.json?.errors?.[0] === 'plugin not found in the catalog: github') return;
     expect(enabled.status).toBe(204);

@@ -84,7 +84,7 @@ describe('userpass', () => {
     expect(got).toMatchObject(wanted);
   });
 
-  it('limits the life of its tokens, renewals included', async () => {
+  it('limits the lifetime of its tokens, renewals included', async () => {
     const user = { password: 'p', token_ttl: '5m', token_max_ttl: '20m' };
     await target.must('POST', 'auth/{id}-up/users/u4', user);
     const { auth } = await target.must('POST', 'auth/{id}-up/login/u4', { password: 'p' }, 'nobody');

@@ -2,7 +2,7 @@ import { BlockList, isIP, isIPv4 } from 'node:net';
 
 import { badRequest } from './protocol.js';
 
-/** Where every request comes from. */
+/** The address of every client. */
 const PEER = '127.0.0.1';
 
 /** @throws VaultFault for what is no address and no block, as `parseutil.ParseAddrs` and `net.ParseCIDR` do. */
@@ -16,7 +16,7 @@ export function checkedCidrs(cidrs: readonly string[]): readonly string[] {
   return cidrs;
 }
 
-/** Whether the peer may; no block at all binds nobody. */
+/** Whether the peer is in one of the blocks; true without blocks. */
 export function admitsPeer(cidrs: readonly string[]): boolean {
   return cidrs.length === 0 || cidrs.some((cidr) => contains(cidr));
 }

@@ -28,7 +28,7 @@ export interface CoreRequest {
   readonly body: ReadonlyMap<string, string>;
   readonly token: string;
   readonly namespace: string;
-  /** What the client showed in the TLS handshake, its own first. */
+  /** Certificates of the client from the TLS handshake, the leaf first. */
   readonly clientCertificates: readonly X509Certificate[];
 }
 
@@ -39,13 +39,13 @@ const UPGRADING = {
     'Waiting for the primary to upgrade from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service when the primary is finished.',
 } as const;
 
-/** What a node lacks of the latest tokens. */
+/** How far replication of new tokens is behind. */
 export interface Lag {
-  /** A token is unknown for so long after its login. */
+  /** How long after its login a token is unknown. */
   readonly ms: number;
-  /** Two nodes behind one address take requests in turns; the second one is behind. */
+  /** Two nodes behind one address serve requests alternately; replication of the second is behind. */
   readonly everyOther?: boolean;
-  /** An unknown token is refused by the bare `permission denied`, as by OpenBao and by Vault before 1.10. */
+  /** The error for an unknown token is only `permission denied`, as in OpenBao and in Vault before 1.10. */
   readonly bare?: boolean;
 }
 
@@ -54,13 +54,13 @@ interface Found {
   readonly rest: string;
 }
 
-/** Vault behind its HTTP API: namespaces, mounts, tokens, and who may do what. */
+/** Vault without its HTTP layer: namespaces, mounts, tokens and permissions. */
 export class VaultCore {
   readonly tokens: TokenStore;
   readonly namespaces: Namespaces;
-  /** How far this node is behind the one that serves logins. */
+  /** How far this node is behind the node that serves logins. */
   lag: Lag = { ms: 0 };
-  /** With {@link Lag.everyOther}: whether the node that is behind has its turn. */
+  /** With {@link Lag.everyOther}: whether the node that is behind serves the next request. */
   private isTurnOfNodeBehind = true;
   /** Every K/V v2 mount answers that it is being upgraded, here or on the primary cluster. */
   upgrading: keyof typeof UPGRADING | undefined;
@@ -119,7 +119,7 @@ export class VaultCore {
     return await this.route(found.mount, call);
   }
 
-  /** Logins, and what is open to everybody: a token is looked at but not needed. */
+  /** Logins and other unauthenticated paths: a token is optional. */
   private async handleOpen(
     request: CoreRequest,
     namespace: VaultNamespace,
@@ -159,7 +159,7 @@ export class VaultCore {
     return { token, acl: this.namespaces.aclOf(token, namespace) };
   }
 
-  /** A token is unknown to a node until what made it has been replicated. */
+  /** A node does not know a token until it has been replicated. */
   private replicated(token: Token | undefined): Token | undefined {
     const ageMs = token === undefined ? 0 : this.now().getTime() - token.createdMs;
     const isBehind = this.lag.everyOther !== true || this.isTurnOfNodeBehind;
@@ -189,7 +189,7 @@ function refine(operation: Operation, found: Found | undefined): Operation {
   return operation === 'update' && found?.mount.exists(found.rest) === false ? 'create' : operation;
 }
 
-/** As Vault since 1.10; OpenBao and older ones say only `permission denied`. */
+/** As in Vault since 1.10; OpenBao and older versions answer only `permission denied`. */
 function invalidToken(): VaultFault {
   return new VaultFault(403, [errorList('permission denied', 'invalid token')]);
 }

@@ -1,7 +1,7 @@
 import { badRequest, type VaultCall } from './protocol.js';
 import { goJson, objectMembers } from './raw-json.js';
 
-/** What holds request fields. */
+/** A source of request fields. */
 export type Fields = Pick<VaultCall, 'body'>;
 
 /** The value of a field as plain JSON; undefined when it was not sent. */
@@ -14,7 +14,7 @@ export function has(call: Fields, name: string): boolean {
   return call.body.has(name);
 }
 
-/** Text; numbers and booleans are taken as they were written. */
+/** Text; numbers and booleans are accepted as written. */
 export function textField(call: Fields, name: string): string {
   const value = field(call, name);
   if (typeof value === 'string') return value;
@@ -24,7 +24,7 @@ export function textField(call: Fields, name: string): string {
   throw unconvertible(name, 'string', value);
 }
 
-/** A boolean, or what Go's `strconv.ParseBool` takes for one; undefined when it was not sent. */
+/** A boolean, or text that Go's `strconv.ParseBool` accepts; undefined when absent. */
 export function boolField(call: Fields, name: string): boolean | undefined {
   const value = field(call, name);
   if (value === undefined) return undefined;
@@ -52,7 +52,7 @@ export function intField(call: Fields, name: string): number | undefined {
   return number;
 }
 
-/** Lists come as JSON lists or comma-separated. */
+/** Accepts JSON lists and comma-separated text. */
 export function listField(call: Fields, name: string): string[] {
   const value = field(call, name);
   if (Array.isArray(value)) return value.map(String).map((entry) => entry.trim());
@@ -98,7 +98,7 @@ export function secondsField(call: Fields, name: string): number | undefined {
   return seconds;
 }
 
-/** Undefined when it is no duration. */
+/** Undefined when it is not a duration. */
 export function parseSeconds(value: unknown): number | undefined {
   if (value === null || value === '') return 0;
   if (typeof value === 'number') return Math.trunc(value);

@@ -26,11 +26,11 @@ export interface GithubOptions {
   readonly tls?: ServerOptions;
   readonly port?: number;
   readonly organizations: readonly GithubOrganization[];
-  /** By personal access token; a test may change it, a deleted one is refused from then on. */
+  /** By personal access token; a test may add and delete tokens. */
   readonly users: Map<string, GithubUser>;
 }
 
-/** GitHub's REST API on loopback, as far as a login looks: the user, organizations and teams, in pages. */
+/** GitHub's REST API on loopback, as far as a login needs it: the user, organizations and teams, paginated. */
 export async function startGithubServer(options: GithubOptions): Promise<LoopbackServer> {
   const server: LoopbackServer = await LoopbackServer.start(
     (seen, _request, response) => {

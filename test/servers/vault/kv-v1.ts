@@ -9,7 +9,7 @@ export class KvV1 implements Mount {
   /** By path; the members as raw JSON. */
   readonly secrets = new Map<string, ReadonlyMap<string, string>>();
 
-  /** The switch of a test: called after each change, at once, with the call that made it. */
+  /** For tests: called synchronously after each change, with the operation. */
   onChange: ((call: VaultCall) => void) | undefined;
 
   constructor(readonly type: 'kv' | 'generic' = 'kv') {}
@@ -56,7 +56,7 @@ export class KvV1 implements Mount {
   }
 }
 
-/** A `ttl` among the data is advice for clients, passed on as the lease; else the system's default. */
+/** A key `ttl` in the data sets the lease duration; otherwise the system default applies. */
 function leaseOf(secret: ReadonlyMap<string, string>): number {
   const raw = secret.get('ttl') ?? secret.get('lease');
   const seconds = raw === undefined ? undefined : parseSeconds(JSON.parse(raw) as unknown);

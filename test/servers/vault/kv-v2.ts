@@ -26,7 +26,7 @@ const WORD_OF = { read: 'get', delete: 'delete', create: 'put', update: 'put' };
 export class KvV2 implements Mount {
   readonly type = 'kv';
   readonly secrets = new Map<string, StoredSecret>();
-  /** The switch of a test: called after each change, at once, with the call that made it. */
+  /** For tests: called synchronously after each change, with the operation. */
   onChange: ((call: VaultCall) => void) | undefined;
   private readonly times: Timestamps;
 
@@ -202,7 +202,7 @@ export class KvV2 implements Mount {
   }
 }
 
-/** A single number, a list, or comma-separated text: all are taken (recorded). */
+/** Accepts a number, a list or comma-separated text (recorded). */
 function versionNumbers(call: VaultCall): number[] {
   const raw = call.body.get('versions');
   if (raw === undefined || raw === 'null' || raw.startsWith('{')) return [];

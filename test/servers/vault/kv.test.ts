@@ -140,19 +140,19 @@ describe('K/V version 2', () => {
     expect(got).toMatchObject(wanted);
   });
 
-  it('sends unclean paths to the clean one, with their query', async () => {
+  it('redirects an unclean path to the clean one and keeps its query', async () => {
     const { headers } = await target.send('POST', '{id}-v2/data//dd//e?a=b', '{}');
     expect(headers.location).toBe(`/v1/${target.id}-v2/data/dd/e?a=b`);
   });
 
-  it('dates a live version with delete_version_after into the future', async () => {
+  it('sets a deletion time in the future from delete_version_after', async () => {
     const { json } = await target.send('GET', '{id}-v2/data/c');
     const { created_time: created, deletion_time: deletion } = json.data.metadata;
     expect(Math.round((Date.parse(deletion) - Date.parse(created)) / 1000)).toBe(90 * 60);
     expect(created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/);
   });
 
-  it('gives a re-created secret another creation time', async () => {
+  it('gives a recreated secret a new creation time', async () => {
     const write = { data: { x: '1' } };
     const first = await target.must('POST', '{id}-v2/data/again', write);
     await target.must('DELETE', '{id}-v2/metadata/again');
@@ -161,7 +161,7 @@ describe('K/V version 2', () => {
     expect(second.data.created_time).not.toBe(first.data.created_time);
   });
 
-  it('keeps ten versions when nothing else is said', async () => {
+  it('keeps ten versions by default', async () => {
     for (let count = 0; count < 12; count += 1) await target.must('POST', '{id}-v2/data/ten', { data: {} });
     const { data } = await target.must('GET', '{id}-v2/metadata/ten');
     expect(Object.keys(data.versions).map(Number)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 
 import { ber, berItems, LDAP, LDAP_RESULT, readBer } from './auth/ldap-message.js';
 
-/** An LDAP directory on loopback that answers simple binds, and ends the connection at anything else. */
+/** An LDAP directory on loopback that serves simple binds, and closes the connection on other requests. */
 export class LdapDirectory {
   private readonly sockets = new Set<Socket>();
 
@@ -36,7 +36,7 @@ export class LdapDirectory {
     await once(this.server, 'listening');
   }
 
-  /** Stops listening and cuts every connection; {@link listen} with the same port brings it back. */
+  /** Stops listening and closes every connection; {@link listen} with the same port starts it again. */
   async close(): Promise<void> {
     const closed = once(this.server, 'close');
     this.server.close();

@@ -5,18 +5,18 @@ import { badRequest, type VaultAnswer, type VaultCall } from './protocol.js';
 /** A secrets engine or auth method at a path. */
 export interface Mount {
   readonly type: string;
-  /** Whether a write there updates rather than creates; mounts without the difference say true. */
+  /** Whether a write updates rather than creates; true for mounts without this distinction. */
   exists(path: string): boolean;
-  /** Whether a path needs no token: logins. */
+  /** Whether a path is unauthenticated, such as a login. */
   isOpen(path: string): boolean;
   /** Whether a path needs the `sudo` capability as well. */
   needsSudo(path: string): boolean;
   handle(call: VaultCall): VaultAnswer | Promise<VaultAnswer>;
-  /** Forgets what it holds. */
+  /** Deletes its data. */
   wipe(): void;
 }
 
-/** An engine that is mounted and answers nothing: it stands for all that are not K/V. */
+/** A mounted engine that serves no path; for all engines other than K/V. */
 export class OtherEngine implements Mount {
   constructor(readonly type: string) {}
 
@@ -37,20 +37,20 @@ export class OtherEngine implements Mount {
   }
 
   wipe(): void {
-    // Holds nothing.
+    // No data to delete.
   }
 }
 
 export interface MountSettings {
   description?: string;
-  /** Null for built-in mounts, empty for mounts made without. */
+  /** Null for built-in mounts, empty for mounts created without options. */
   options?: Readonly<Record<string, string>> | null;
   defaultLeaseTtlSeconds?: number;
   maxLeaseTtlSeconds?: number;
   local?: boolean;
 }
 
-/** A mount with what `sys/mounts` says about it. */
+/** A mount and its metadata in `sys/mounts`. */
 export class MountEntry<M extends Mount = Mount> {
   readonly accessor: string;
   readonly uuid = randomUUID();
@@ -116,7 +116,7 @@ export class MountTable {
     return this.mounts.get(path);
   }
 
-  /** The mount that a path lies in; the mount's own path counts, with or without its slash. */
+  /** The mount of a path; the path of the mount itself matches with or without its slash. */
   find(path: string): { readonly entry: MountEntry; readonly rest: string } | undefined {
     for (const [at, entry] of this.mounts) {
       if (path.startsWith(at)) return { entry, rest: path.slice(at.length) };

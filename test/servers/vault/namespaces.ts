@@ -94,7 +94,7 @@ export class Namespaces {
     return { namespace, path: path.slice(longest?.length ?? 0) };
   }
 
-  /** What a token may do in a namespace; undefined when the token belongs elsewhere. */
+  /** The permissions of a token in a namespace; undefined when the token belongs to an unrelated one. */
   aclOf(token: Token, namespace: VaultNamespace): Acl | undefined {
     const home = this.all.get(token.namespace);
     if (home === undefined || !namespace.path.startsWith(home.path)) return undefined;

@@ -8,14 +8,14 @@ export interface PathRule {
   readonly capabilities: readonly Capability[];
 }
 
-/** A policy as it was written, and what it says. */
+/** The text of a policy, and its parsed rules. */
 export interface Policy {
   readonly text: string;
   readonly rules: readonly PathRule[];
 }
 
 const CAPABILITIES = ['create', 'read', 'update', 'delete', 'list', 'patch', 'sudo', 'deny'];
-/** The capabilities that the old `policy = "write"` stood for. */
+/** The capabilities of the deprecated `policy = "write"`. */
 const SHORTHANDS: Record<string, readonly Capability[]> = {
   deny: ['deny'],
   read: ['read', 'list'],
@@ -150,7 +150,7 @@ function unquoted(token: string): string {
 
 const own = ['create', 'read', 'update', 'delete', 'list'].map((name) => `"${name}"`).join(', ');
 
-/** What every token may do with itself, from Vault's default policy. */
+/** Permissions of every token on itself, from Vault's default policy. */
 export const DEFAULT_POLICY_TEXT = [
   ['auth/token/lookup-self', '"read"'],
   ['auth/token/renew-self', '"update"'],

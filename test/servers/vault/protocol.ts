@@ -21,19 +21,19 @@ export class BackendError extends VaultFault {
     super(status, [text]);
   }
 
-  /** As the request handler puts it around a backend's error, outside of logins. */
+  /** How the request handler wraps an error of a backend, except for logins. */
   listed(): VaultFault {
     return new VaultFault(this.status, [errorList(...this.errors)]);
   }
 }
 
-/** Go's multierror as text. */
+/** The text of a Go multierror. */
 export function errorList(...errors: string[]): string {
   const noun = errors.length === 1 ? 'error' : 'errors';
   return `${String(errors.length)} ${noun} occurred:\n${errors.map((text) => `\t* ${text}\n`).join('')}\n`;
 }
 
-/** What a handler answers; texts in `data` and `auth` are raw JSON. */
+/** The response of a handler; strings in `data` and `auth` are raw JSON. */
 export interface VaultAnswer {
   readonly status: number;
   /** Raw JSON of the whole body, instead of the envelope; empty for none. */
@@ -42,13 +42,13 @@ export interface VaultAnswer {
   readonly auth?: string;
   readonly warnings?: readonly string[];
   readonly leaseDuration?: number;
-  /** Old paths below `sys/` repeat their data beside the envelope. */
+  /** Old paths below `sys/` repeat their data at the top level of the envelope. */
   readonly flat?: boolean;
 }
 
 export const NO_CONTENT: VaultAnswer = { status: 204 };
 
-/** A missing thing: `{"errors":[]}`. */
+/** Not found: `{"errors":[]}`. */
 export function notFound(): VaultFault {
   return new VaultFault(404, []);
 }
@@ -67,7 +67,7 @@ export function badRequest(text: string): VaultFault {
 
 export type Operation = 'read' | 'create' | 'update' | 'delete';
 
-/** One request, as the mounts see it. */
+/** One request as it is routed to a mount. */
 export interface VaultCall {
   readonly operation: Operation;
   /** Below the mount. */
@@ -75,11 +75,11 @@ export interface VaultCall {
   readonly query: URLSearchParams;
   /** Top-level members of the body as raw JSON. */
   readonly body: ReadonlyMap<string, string>;
-  /** Whose request it is; absent for logins. */
+  /** The token of the request; absent for logins. */
   readonly token?: Token;
-  /** What that token may do. */
+  /** The permissions of the token. */
   readonly acl?: Acl;
-  /** What the client showed in the TLS handshake, its own first; absent without TLS. */
+  /** Certificates of the client from the TLS handshake, the leaf first; absent without TLS. */
   readonly clientCertificates?: readonly X509Certificate[];
 }
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { encodeJson, objectMembers, parseJson } from './raw-json.js';
 
 describe('raw JSON', () => {
-  it('is equal to the platform by value, whatever the JSON', () => {
+  it('gives the same values as JSON.parse, for any JSON', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = JSON.stringify(value);
@@ -13,7 +13,7 @@ describe('raw JSON', () => {
     );
   });
 
-  it('does not change once it is in its form', () => {
+  it('is idempotent', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const once = encodeJson(parseJson(text));
@@ -26,7 +26,7 @@ describe('raw JSON', () => {
     expect(encodeJson(parseJson(` [ ${number} ] `))).toBe(`[${number}]`);
   });
 
-  it('sorts keys by bytes and lets the last of equal ones win', () => {
+  it('sorts keys by their bytes; of duplicate keys, the last wins', () => {
     expect(encodeJson(parseJson('{"b":1,"a":{"d":1,"c":2},"\uffff":1,"😀":2,"b":3}'))).toBe(
       '{"a":{"c":2,"d":1},"b":3,"\uffff":1,"😀":2}',
     );
@@ -36,7 +36,7 @@ describe('raw JSON', () => {
     expect(() => parseJson(text)).toThrow(SyntaxError);
   });
 
-  it('gives the members of objects only', () => {
+  it('lists members of objects only', () => {
     expect([...objectMembers('{"a": [1.0, {"y":1,"x":2}]}')]).toEqual([['a', '[1.0,{"x":2,"y":1}]']]);
     expect(() => objectMembers('[]')).toThrow('not an object');
   });

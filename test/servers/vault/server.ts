@@ -17,18 +17,18 @@ export interface LoopbackVaultOptions {
   readonly tls?: ServerOptions;
   readonly port?: number;
   readonly rootToken?: string;
-  /** Mounts to begin with, none when absent: `{ secret: 'v2' }`. */
+  /** The initial mounts, such as `{ secret: 'v2' }`; none by default. */
   readonly mounts?: Readonly<Record<string, 'v1' | 'v2'>>;
-  /** The server's clock; tests move it to let tokens end. */
+  /** The server's clock; tests move it to expire tokens. */
   readonly now?: () => Date;
   /** Strings and keys in one body; OpenBao's default is 1000, Vault has no limit. */
   readonly maxJsonStrings?: number;
 }
 
-/** What one node of the cluster is; its status endpoints are not served. */
+/** The state of one node of the cluster; its status endpoints are not served. */
 interface NodeStatus {
   sealed: boolean;
-  /** Where the active node is when this one is a standby. */
+  /** Address of the active node when this one is a standby. */
   activeUrl: string | undefined;
   isRecoverySecondary: boolean;
 }
@@ -59,7 +59,7 @@ export class LoopbackVault {
       (seen, request, response) => vault.serve(seen, request, response),
       {
         maxBodyBytes: 2 * MAX_BODY_BYTES,
-        // Vault asks every client for a certificate, and leaves the check to the auth method.
+        // Vault requests a certificate from every client, and the auth method verifies it.
         ...(options.tls === undefined
           ? {}
           : { tls: { requestCert: true, rejectUnauthorized: false, ...options.tls } }),
@@ -108,7 +108,7 @@ export class LoopbackVault {
     this.status.activeUrl = activeUrl;
   }
 
-  /** This node learns of a token so much after its login, as a standby or another cluster does. */
+  /** Sets how long after its login a token is unknown, as on a standby or a secondary cluster. */
   lagBehind(ms: number, options: Omit<Lag, 'ms'> = {}): void {
     this.core.lag = { ms, ...options };
   }
@@ -123,7 +123,7 @@ export class LoopbackVault {
     this.status.isRecoverySecondary = isOne;
   }
 
-  /** Not reachable until {@link restart}; nothing is lost. */
+  /** Unreachable until {@link restart}; keeps its data. */
   async stop(): Promise<void> {
     await this.server.close();
   }
@@ -140,12 +140,12 @@ export class LoopbackVault {
     this.server.cutConnections();
   }
 
-  /** Another key and certificate for the connections that come from now on. */
+  /** Sets the key and certificate for new connections. */
   replaceCertificate(tls: ServerOptions): void {
     this.server.replaceCertificate(tls);
   }
 
-  /** Empties every K/V mount, as a Vault that was rebuilt. */
+  /** Empties every K/V mount, like a rebuilt Vault. */
   wipe(): void {
     this.core.wipe();
   }
@@ -172,14 +172,14 @@ export class LoopbackVault {
     };
   }
 
-  /** The K/V v1 mount at a path of the root namespace, to look into or to tamper with. */
+  /** The K/V v1 mount at a path of the root namespace, for tests to read and change. */
   kvV1(path: string): KvV1 {
     const mount = this.core.namespaces.root.mounts.get(`${path}/`)?.mount;
     if (!(mount instanceof KvV1)) throw new Error(`no K/V v1 mount at ${path}`);
     return mount;
   }
 
-  /** The K/V v2 mount at a path of the root namespace, to look into or to tamper with. */
+  /** The K/V v2 mount at a path of the root namespace, for tests to read and change. */
   kvV2(path: string): KvV2 {
     const mount = this.core.namespaces.root.mounts.get(`${path}/`)?.mount;
     if (!(mount instanceof KvV2)) throw new Error(`no K/V v2 mount at ${path}`);
@@ -266,7 +266,7 @@ const OPERATION_NAMES: readonly (readonly [RegExp, string])[] = [
   [/^auth\/(?!token\/).*\/login(\/[^/]*)?$/, 'login'],
 ];
 
-/** What a test calls the request: `login`, `lookup`, `renew`, `mount-lookup`, or read, write, … */
+/** The operation in the request log: `login`, `lookup`, `renew`, `mount-lookup`, or read, write, … */
 function nameOf(method: string, path: string): string {
   const special = OPERATION_NAMES.find(([pattern]) => pattern.test(path))?.[1];
   if (special !== undefined) return special;
@@ -274,7 +274,7 @@ function nameOf(method: string, path: string): string {
   return method === 'POST' || method === 'PUT' ? 'write' : method.toLowerCase();
 }
 
-/** Go's mux sends doubled slashes and dots to the clean path, before anything else looks at them. */
+/** Go's mux redirects paths with doubled slashes and dots to the clean path, before any handler runs. */
 function redirectUnclean(path: string, query: string): void {
   const kept: string[] = [];
   for (const segment of path.split('/')) {

@@ -21,7 +21,7 @@ const DUAL_STACK: Readonly<Record<string, string>> = {
   'amazonaws.eu': 'api.amazonwebservices.eu',
 };
 
-/** A server that is reached by its address has no name from which to read a region. */
+/** An IP address contains no region. */
 const OWN_ADDRESS = /^(?:127\.0\.0\.1|localhost)(?::\d+)?$/;
 
 /**

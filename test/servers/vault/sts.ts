@@ -7,10 +7,10 @@ import type { SeenRequest } from '../shared/request-log.js';
 import { type SigV4Fault, verifySigV4 } from '../shared/sigv4-verify.js';
 import { scopeRegionOf } from './sts-hosts.js';
 
-/** Who an access key belongs to. */
+/** The owner of an access key. */
 export interface StsPrincipal {
   readonly secret: string;
-  /** Of temporary credentials; must then come along. */
+  /** The session token of temporary credentials, required with them. */
   readonly sessionToken?: string;
   readonly arn: string;
 }
@@ -22,7 +22,7 @@ export interface StsOptions {
   readonly now?: () => Date;
 }
 
-/** AWS STS takes requests that are at most 15 minutes old. */
+/** AWS STS accepts requests that are at most 15 minutes old. */
 const MAX_AGE_SECONDS = 15 * 60;
 const STATUS: Readonly<Record<SigV4Fault, number>> = {
   MissingAuthenticationToken: 403,

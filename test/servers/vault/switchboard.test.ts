@@ -41,7 +41,7 @@ async function statusOf(token: string): Promise<number> {
 }
 
 describe('LoopbackVault', () => {
-  it('answers 503 to everything while it is sealed, and has lost nothing after', async () => {
+  it('answers 503 to every request while it is sealed, and keeps its data', async () => {
     await send('POST', 'kv/a', { x: '1' });
     vault.seal();
     for (const path of ['kv/a', 'sys/internal/ui/mounts/kv', 'auth/token/lookup-self', 'nothing/at/all']) {
@@ -52,7 +52,7 @@ describe('LoopbackVault', () => {
     expect((await send('GET', 'kv/a')).json.data).toEqual({ x: '1' });
   });
 
-  it('redirects as a standby', async () => {
+  it('redirects requests while it is a standby', async () => {
     vault.standby('https://127.0.0.1:1');
     const { status } = await send('GET', 'kv/a?x=1');
     expect(status).toBe(307);
@@ -60,7 +60,7 @@ describe('LoopbackVault', () => {
     expect((await send('GET', 'kv/a')).status).toBe(404);
   });
 
-  it('comes back on the same port with everything it had', async () => {
+  it('restarts on the same port with its data', async () => {
     await send('POST', 'kv/a', { x: '1' });
     const { url } = vault;
     await vault.stop();
@@ -70,7 +70,7 @@ describe('LoopbackVault', () => {
     expect((await send('GET', 'kv/a')).json.data).toEqual({ x: '1' });
   });
 
-  it('is empty after a wipe, with its mounts', async () => {
+  it('loses its secrets but not its mounts at a wipe', async () => {
     await send('POST', 'kv/a', { x: '1' });
     await send('POST', 'secret/data/a', { data: { x: '1' } });
     vault.wipe();
@@ -81,7 +81,7 @@ describe('LoopbackVault', () => {
     expect(again.json.data.version).toBe(1);
   });
 
-  it('can be looked into and tampered with', async () => {
+  it('lets a test read and change what it stores', async () => {
     await send('POST', 'secret/data/a', { data: { x: '1' } });
     expect(vault.kvV2('secret').secrets.get('a')?.versions.get(1)?.data.get('x')).toBe('"1"');
     vault.kvV1('kv').secrets.set('b', new Map([['y', '2']]));
@@ -89,7 +89,7 @@ describe('LoopbackVault', () => {
     expect(() => vault.kvV1('secret')).toThrow('no K/V v1 mount at secret');
   });
 
-  it('names what it saw', async () => {
+  it('records the operation of each request', async () => {
     await send('GET', 'kv/a');
     await send('POST', 'kv/a', { x: '1' });
     await send('DELETE', 'kv/a');
@@ -101,7 +101,7 @@ describe('LoopbackVault', () => {
     expect(seen).toEqual([...['read', 'write', 'delete', 'mount-lookup'], ...['renew', 'login', 'login']]);
   });
 
-  it('ends tokens by its clock', async () => {
+  it('expires tokens by the injected clock', async () => {
     const token = await newToken({ ttl: '60s' });
     pass(59);
     expect(await statusOf(token)).toBe(200);
@@ -113,7 +113,7 @@ describe('LoopbackVault', () => {
     });
   });
 
-  it('renews up to the explicit maximum and not beyond', async () => {
+  it('renews a token up to its explicit maximum TTL', async () => {
     const token = await newToken({ ttl: '60s', explicit_max_ttl: '100s' });
     pass(50);
     const renewed = await send('POST', 'auth/token/renew-self', { increment: '60s' }, token);
@@ -125,7 +125,7 @@ describe('LoopbackVault', () => {
     expect(await statusOf(token)).toBe(403);
   });
 
-  it('lets a periodic token live for ever, as long as it is renewed', async () => {
+  it('renews a periodic token without a limit', async () => {
     const token = await newToken({ period: '60s' });
     for (let count = 0; count < 1500; count += 1) {
       pass(59);
@@ -154,7 +154,7 @@ describe('LoopbackVault', () => {
     expect(await login('right')).toBe(200);
   });
 
-  it('keeps a v2 version alive until its deletion time', async () => {
+  it('serves a v2 version until its deletion time', async () => {
     await send('POST', 'secret/metadata/a', { delete_version_after: '60s' });
     await send('POST', 'secret/data/a', { data: { x: '1' } });
     pass(59);
@@ -166,7 +166,7 @@ describe('LoopbackVault', () => {
     });
   });
 
-  it('can limit the strings of a body as OpenBao does', async () => {
+  it('can limit the number of JSON strings in a body, as OpenBao does', async () => {
     const limited = await startVaultServer({ mounts: { kv: 'v1' }, maxJsonStrings: 1000 });
     const api = new HttpJson(limited.url, { 'x-vault-token': limited.rootToken });
     const write = async (keys: number): Promise<number> => {
@@ -178,7 +178,7 @@ describe('LoopbackVault', () => {
     await limited.close();
   });
 
-  it('misbehaves on demand', async () => {
+  it('injects faults', async () => {
     vault.faults.inject({
       matches: ({ operation }) => operation !== 'x',
       action: { kind: 'answer', status: 502 },

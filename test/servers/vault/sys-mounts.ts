@@ -63,7 +63,7 @@ export class SysMounts {
     if (BUILT_IN.includes(type)) throw badRequest(`mount type of "${type}" is not mountable`);
     const settings = settingsOf(call);
     if (type === 'kv-v2') settings.options = { ...settings.options, version: '2' };
-    // Whether the path is free is looked at before the plugin is.
+    // Vault checks whether the path is free before it checks the plugin type.
     this.namespace.mounts.add(path, new OtherEngine('probe'));
     this.namespace.mounts.remove(path);
     const engine = this.engine(type, settings.options?.version);
@@ -107,7 +107,7 @@ export class SysMounts {
   }
 }
 
-/** `sys/internal/ui/mounts`: what a token may see; it needs no permission of its own. */
+/** `sys/internal/ui/mounts`: the mounts that a token may see; the endpoint itself needs no permission. */
 export function handleUiMounts(call: VaultCall, namespace: VaultNamespace, path: string): VaultAnswer {
   if (call.operation !== 'read') throw unsupportedOperation();
   const { acl } = call;
@@ -121,7 +121,7 @@ export function handleUiMounts(call: VaultCall, namespace: VaultNamespace, path:
   const isAuth = path.startsWith('auth/');
   const found = isAuth ? namespace.auths.find(path.slice('auth/'.length)) : namespace.mounts.find(path);
   const at = found === undefined ? '' : `${isAuth ? 'auth/' : ''}${found.entry.path}`;
-  // A missing mount is refused to root as well, so that nobody can try out names.
+  // A missing mount is a 403 for root, too, so that names cannot be probed.
   if (found === undefined || !acl.concernsMount(at)) {
     const sanitized = `${path.replace(/^\/+|\/+$/g, '')}/`;
     throw new VaultFault(403, [

@@ -79,7 +79,7 @@ describe('sys', () => {
     expect(got).toMatchObject(wanted);
   });
 
-  it('has mounts of its own in a namespace, found by header and by path', async () => {
+  it('has separate mounts in a namespace, selected by header or by path', async () => {
     const headers = { 'x-vault-namespace': `/${target.id}/` };
     const made = await target.send(
       'POST',
@@ -108,7 +108,7 @@ describe('sys', () => {
   });
 
   it.each(['{id}-kv/data/a', 'auth/token/lookup-self', 'sys/internal/ui/mounts/{id}-kv', 'auth/x/login'])(
-    'knows no other namespace at %s',
+    'answers 404 for an unknown namespace at %s',
     async (path) => {
       const headers = { 'x-vault-namespace': `${target.id}-unknown` };
       const { status, json } = await target.send('GET', path, '', { headers });

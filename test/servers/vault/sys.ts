@@ -42,7 +42,7 @@ export class SystemBackend implements Mount {
   }
 
   wipe(): void {
-    // Holds no data.
+    // No data to delete.
   }
 
   handle(call: VaultCall): VaultAnswer {

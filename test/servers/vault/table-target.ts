@@ -4,7 +4,7 @@ import { request as httpsRequest, type ServerOptions } from 'node:https';
 
 import { startVaultServer } from './server.js';
 
-/** What tests look into without ceremony. */
+/** A JSON value of any shape. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a server answers has every shape
 type Json = any;
 
@@ -20,13 +20,13 @@ export interface TargetAnswer {
 export interface TableRow {
   readonly title: string;
   readonly method: string;
-  /** Whose token; `root` when the line does not say. */
+  /** The name of the token; `root` by default. */
   readonly who: string;
   readonly contentType: string;
   readonly path: string;
   readonly body: string;
   readonly status: number;
-  /** JSON that the body must match, or `~` and a piece of its text; empty for anything. */
+  /** JSON that the body must match, or `~` and a part of its text; empty: not checked. */
   readonly expected: string;
 }
 
@@ -60,7 +60,7 @@ export class TableTarget {
   readonly id = `t${randomBytes(5).toString('hex')}`;
   /** Tokens by the name that tables use. */
   readonly tokens = new Map<string, string>();
-  /** What tables fill in for `{name}`. */
+  /** Values for `{name}` in tables. */
   readonly values = new Map<string, string>([['id', this.id]]);
 
   private constructor(
@@ -147,7 +147,7 @@ export class TableTarget {
     return auth;
   }
 
-  /** What came beside what was expected, for `toMatchObject`. */
+  /** The actual and the expected response, for `toMatchObject`. */
   async answerOf(row: TableRow): Promise<{ readonly got: object; readonly wanted: object }> {
     const hasBody = row.body !== '' || row.contentType !== 'application/json';
     const headers: Record<string, string> = hasBody ? { 'content-type': row.contentType } : {};

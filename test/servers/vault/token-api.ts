@@ -34,7 +34,7 @@ export class TokenApi implements Mount {
   }
 
   wipe(): void {
-    // Tokens outlive the data.
+    // A wipe keeps the tokens.
   }
 
   async handle(call: VaultCall): Promise<VaultAnswer> {
@@ -151,7 +151,7 @@ export class TokenApi implements Mount {
     const id = textField(call, 'token');
     if (id === '') throw badRequest('missing token ID');
     const token = this.tokens.peek(id);
-    // Revoking what is gone already is no error.
+    // Revoking a token that does not exist is not an error.
     return token === undefined ? NO_CONTENT : this.revoke(token);
   }
 

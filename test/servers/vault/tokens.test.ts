@@ -133,19 +133,19 @@ describe('permissions', () => {
     expect(got).toMatchObject(wanted);
   });
 
-  it('takes a bearer token too', async () => {
+  it('accepts a bearer token, too', async () => {
     const headers = { authorization: `Bearer ${target.tokens.get('narrow') ?? ''}` };
     const { status } = await target.send('GET', '{id}-v2/data/ro', '', { who: 'nobody', headers });
     expect(status).toBe(404);
   });
 
-  it('shows a token only the mounts that it has a rule for', async () => {
+  it('lists only the mounts that a policy of the token covers', async () => {
     const { data } = await target.must('GET', 'sys/internal/ui/mounts', '', 'bare');
     expect(Object.keys(data.secret)).toEqual([`${target.id}-v2/`]);
   });
 });
 
-describe('the life of a token', () => {
+describe('the lifetime of a token', () => {
   it.each(table(LIVES))('$title: $method $path of $who is $status', async (row) => {
     const { got, wanted } = await target.answerOf(row);
     expect(got).toMatchObject(wanted);

@@ -11,18 +11,18 @@ import { goStruct } from './raw-json.js';
  */
 export type MayRenew = (shown?: readonly X509Certificate[]) => void | Promise<void>;
 
-/** What a token is made from; every time is in seconds, 0 for none. */
+/** Parameters of a new token; times are in seconds, 0 for none. */
 export interface TokenRequest {
   readonly policies: readonly string[];
   readonly ttlSeconds: number;
-  /** Limit of the life by the role, renewals included. */
+  /** Maximum lifetime set by the role, renewals included. */
   readonly maxTtlSeconds: number;
   readonly explicitMaxTtlSeconds: number;
   readonly periodSeconds: number;
   readonly renewable: boolean;
   readonly numUses: number;
   readonly type: 'service' | 'batch';
-  /** From where it may be used; from everywhere when empty or absent. */
+  /** CIDR blocks that may use it; empty or absent: everywhere. */
   readonly boundCidrs?: readonly string[];
   readonly displayName: string;
   readonly path: string;
@@ -51,7 +51,7 @@ export interface Token extends Omit<TokenRequest, 'id' | 'numUses'> {
 /** Vault's system default and maximum: 768 hours. */
 export const SYSTEM_TTL_SECONDS = 32 * 24 * 3600;
 
-/** The token store: lives, renewals within limits, uses, revocation with all descendants. */
+/** The token store: TTLs, renewals, use limits, and revocation including all children. */
 export class TokenStore {
   private readonly tokens = new Map<string, Token>();
 
@@ -83,7 +83,7 @@ export class TokenStore {
   create(request: TokenRequest): { readonly token: Token; readonly warnings: readonly string[] } {
     const { periodSeconds, explicitMaxTtlSeconds } = request;
     const asksNothing = request.ttlSeconds === 0 && periodSeconds === 0 && explicitMaxTtlSeconds === 0;
-    // Root tokens are the only ones that may live for ever.
+    // Only root tokens may have no expiry.
     if (request.policies.includes('root') && asksNothing) {
       return { token: this.keep({ ...request, renewable: false }, 0), warnings: [] };
     }
@@ -91,7 +91,7 @@ export class TokenStore {
     return { token: this.keep(request, ttlSeconds), warnings };
   }
 
-  /** The living token; using it counts. */
+  /** The token if it is valid; counts as one use. */
   use(id: string): Token | undefined {
     const token = this.peek(id);
     if (token === undefined || token.usesLeft === 0) return token;
@@ -113,7 +113,7 @@ export class TokenStore {
     return [...this.tokens.keys()].flatMap((id) => this.peek(id) ?? []);
   }
 
-  /** @returns Vault's warnings when the wish was cut. */
+  /** @returns Vault's warnings when the requested TTL was capped. */
   async renew(
     token: Token,
     incrementSeconds: number,
@@ -128,7 +128,7 @@ export class TokenStore {
     return warnings;
   }
 
-  /** With its children and theirs. */
+  /** Including all descendants. */
   revoke(id: string): void {
     this.tokens.delete(id);
     for (const child of [...this.tokens.values()]) if (child.parent === id) this.revoke(child.id);
@@ -140,19 +140,19 @@ export class TokenStore {
     }
   }
 
-  /** Whole seconds left; 0 for a token without an end. */
+  /** Whole seconds left; 0 for a token without an expiry. */
   ttlSeconds(token: Token): number {
     if (token.endsMs === undefined) return 0;
     return Math.max(0, Math.floor((token.endsMs - this.now().getTime()) / 1000));
   }
 
-  /** What was granted just now, for the answer that grants it. */
+  /** The granted TTL, for the response. */
   leaseSeconds(token: Token): number {
     if (token.endsMs === undefined) return 0;
     return Math.ceil((token.endsMs - this.now().getTime()) / 1000);
   }
 
-  /** A life from now on, within every limit, counted from the token's creation. */
+  /** A TTL from now, capped by every limit since the token's creation. */
   private lifeOf(
     limits: Pick<TokenRequest, 'ttlSeconds' | 'maxTtlSeconds' | 'explicitMaxTtlSeconds' | 'periodSeconds'>,
     incrementSeconds: number,

@@ -30,7 +30,7 @@ interface SecretId {
 interface Role {
   readonly roleId: string;
   readonly bindSecretId: boolean;
-  /** From where one may log in; from everywhere when empty. */
+  /** CIDR blocks that may log in; empty: everywhere. */
   readonly secretIdBoundCidrs: readonly string[];
   readonly secretIdNumUses: number;
   readonly secretIdTtlSeconds: number;
@@ -65,7 +65,7 @@ export class AppRole implements Mount {
   handle(call: VaultCall): VaultAnswer {
     if (call.path === 'login') {
       if (!isWrite(call.operation)) throw unsupportedOperation();
-      // Both without blanks at their ends (path_login.go).
+      // Both are trimmed (path_login.go).
       return this.login(textField(call, 'role_id').trim(), textField(call, 'secret_id').trim());
     }
     const [folder, name = '', item = '', detail = ''] = call.path.split('/');

@@ -5,7 +5,7 @@ import { checkedCidrs } from '../cidr.js';
 import { badRequest, type VaultAnswer } from '../protocol.js';
 import { authBlock, type MayRenew, SYSTEM_TTL_SECONDS, type TokenStore } from '../tokens.js';
 
-/** What an auth method is given. */
+/** The dependencies of an auth method. */
 export interface AuthContext {
   readonly tokens: TokenStore;
   readonly now: () => Date;
@@ -24,7 +24,7 @@ export interface TokenParameters {
   readonly numUses: number;
   readonly noDefaultPolicy: boolean;
   readonly type: 'service' | 'batch';
-  /** From where its tokens may be used; from everywhere when empty. */
+  /** CIDR blocks that may use its tokens; empty: everywhere. */
   readonly boundCidrs: readonly string[];
 }
 
@@ -40,7 +40,7 @@ const NONE: TokenParameters = {
   boundCidrs: [],
 };
 
-/** Reads them by the names of the API, old names included; what was not sent stays as it was. */
+/** Reads them by the names of the API, deprecated names included; absent fields are unchanged. */
 export function tokenParameters(call: Fields, before: TokenParameters = NONE): TokenParameters {
   const seconds = (names: readonly string[], old: number): number => {
     const name = names.find((candidate) => has(call, candidate));
@@ -86,9 +86,9 @@ function checkParameters(parameters: TokenParameters): void {
 
 export interface Login {
   readonly parameters: TokenParameters;
-  /** Beside the role's. */
+  /** In addition to those of the role. */
   readonly policies?: readonly string[];
-  /** Who it is to this mount; one entity for each. */
+  /** The alias at this mount; one entity for each. */
   readonly alias: string;
   readonly displayName: string;
   readonly metadata: Readonly<Record<string, string>>;

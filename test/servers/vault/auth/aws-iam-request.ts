@@ -2,7 +2,7 @@ import { type Fields, textField } from '../fields.js';
 import { badRequest } from '../protocol.js';
 import { encodeJson, parseJson } from '../raw-json.js';
 
-/** A signed `GetCallerIdentity` as a client hands it over. */
+/** A signed `GetCallerIdentity` as a client sends it in a login. */
 export interface IamRequest {
   readonly url: URL;
   readonly body: string;
@@ -11,7 +11,7 @@ export interface IamRequest {
 }
 
 export interface HeaderRules {
-  /** What the server-id header must say; empty: not asked for. */
+  /** The required value of the server ID header; empty: not required. */
   readonly serverId: string;
   readonly allowed: readonly string[];
 }
@@ -70,7 +70,7 @@ function decoded(text: string, name: string): string {
 function urlOf(text: string): URL {
   if (!URL.canParse(text)) throw badRequest('error parsing iam_request_url');
   const url = new URL(text);
-  // A query could carry another action than the body.
+  // A query could contain a different action than the body.
   if (url.search !== '') throw badRequest('invalid request');
   return url;
 }

@@ -31,7 +31,7 @@ interface Role {
 
 const DEFAULT_CONFIG: Config = { stsEndpoint: '', serverId: '', allowedHeaders: [], maxRetries: -1 };
 
-/** AWS IAM: a signed `GetCallerIdentity` is checked and handed to STS, which checks the signature. */
+/** AWS IAM: checks a signed `GetCallerIdentity` and forwards it to STS, which verifies the signature. */
 export class AwsAuth implements Mount {
   readonly type = 'aws';
   private config: Config | undefined;
@@ -118,7 +118,7 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
     : (before?.principals ?? []);
   const [first] = principals;
   if (first === undefined) throw badRequest('at least one bound parameter should be specified on the role');
-  // Without credentials of its own the real one cannot look principals up either (recorded).
+  // Without credentials, the real method cannot look up principals either (recorded).
   if (boolField(call, 'resolve_aws_unique_ids') !== false && before === undefined) {
     throw badRequest(
       `unable to resolve ARN "${first}" to internal ID: unable to fetch current caller: NoCredentialProviders: no valid providers in chain`,
@@ -132,10 +132,10 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
   };
 }
 
-/** Hands the request to STS, with the client's own host, and reads whose it is. */
+/** Forwards the request to STS with the client's Host header, and reads the caller from the response. */
 async function callerOf(signed: IamRequest, config: Config): Promise<{ readonly arn: string }> {
   const endpoint = config.stsEndpoint || 'https://sts.amazonaws.com';
-  // The slash between is doubled when the endpoint has none, as in the real one.
+  // As in the real method, the slash is doubled when the endpoint has no path.
   const url = `${endpoint}/${signed.url.pathname}`;
   const headers = Object.fromEntries(
     [...signed.headers].map(([name, values]) => [name.toLowerCase(), [...values]]),
@@ -190,7 +190,7 @@ interface Entity {
   readonly canonicalArn: string;
 }
 
-/** An assumed role counts as its role, and paths are left out: that is what roles are bound to. */
+/** Roles are bound to ARNs without a path, where an assumed role is written as the role. */
 function parseArn(arn: string): Entity {
   const wrong = (why: string): Error => badRequest(`error parsing arn "${arn}": ${why}`);
   const [scheme, partition = '', service = '', , account = '', rest = '', ...more] = arn.split(':');

@@ -17,7 +17,7 @@ export function certificatesIn(pem: string): X509Certificate[] {
   });
 }
 
-/** Whether a certificate may be shown by a TLS client; without extended usages it may. */
+/** Whether a TLS client may use the certificate; it may if the certificate has no extended key usages. */
 export function isForClients(certificate: X509Certificate): boolean {
   const usages = certificate.keyUsage as readonly string[] | undefined;
   return usages === undefined || usages.includes(CLIENT_AUTH) || usages.includes(ANY_USAGE);

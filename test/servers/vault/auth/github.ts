@@ -46,7 +46,7 @@ interface Verified {
 export class GithubAuth implements Mount {
   readonly type = 'github';
   private config: Config | undefined;
-  /** `teams/core` and `users/bob` to policies; names are folded. */
+  /** Policies by `teams/core` and `users/bob`, in lower case. */
   private readonly maps = new Map<string, readonly string[]>();
 
   constructor(private readonly context: AuthContext) {}
@@ -140,7 +140,7 @@ export class GithubAuth implements Mount {
     });
   }
 
-  /** All that fails here is 500: the method returns plain errors. */
+  /** Every failure is a 500, because the method returns plain Go errors. */
   private async verify(token: string): Promise<Verified> {
     if (this.config === undefined) throw new BackendError(500, 'configuration has not been set');
     const { organization, organizationId, baseUrl } = this.config;
@@ -154,7 +154,7 @@ export class GithubAuth implements Mount {
     const member = organizations.find(({ id }) => id === wanted);
     if (member === undefined) throw new BackendError(500, 'user is not part of required org');
     const teams = await pages<Team>(`${baseUrl}user/teams?per_page=100`, token);
-    // Only the organization's own teams count, by name and by slug.
+    // Only teams of the organization count, by name and by slug.
     const names = teams
       .filter((team) => team.organization.id === wanted)
       .flatMap((team) => [team.name, team.slug]);

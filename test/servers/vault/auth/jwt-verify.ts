@@ -24,7 +24,7 @@ export interface Expected {
   readonly now: Date;
 }
 
-/** What hashicorp/cap says of a token that is not as expected (`jwt/jwt.go`). */
+/** The errors of hashicorp/cap for invalid tokens (`jwt/jwt.go`). */
 export class InvalidJwt extends Error {}
 
 /**

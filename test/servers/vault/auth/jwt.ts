@@ -140,7 +140,7 @@ export class JwtAuth implements Mount {
         issuer: config.issuer,
         subject: role.subject,
         audiences: role.audiences,
-        // The token says when it ends by the clock of its issuer, not by one that a test moves.
+        // The expiry of the token follows the issuer's clock, not the clock that a test moves.
         now: new Date(),
       });
     } catch (error) {
@@ -150,7 +150,7 @@ export class JwtAuth implements Mount {
   }
 }
 
-/** Compares a claim as text; of lists one value suffices. */
+/** Compares a claim as text; one matching value of a list is enough. */
 function checkBoundClaim(claim: string, wanted: unknown, actual: unknown): void {
   if (actual === undefined) throw badRequest(`error validating claims: claim "${claim}" is missing`);
   const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);

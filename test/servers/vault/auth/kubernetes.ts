@@ -103,7 +103,7 @@ export class KubernetesAuth implements Mount {
     }
     if (!allows(role.names, account.name)) throw denied('service account name not authorized');
     if (!allows(role.namespaces, account.namespace)) throw denied('namespace not authorized');
-    // Without an audience of the role, the API server is asked about those of the token itself.
+    // If the role has no audience, the review has the audiences of the token.
     const wanted = role.audience === '' ? audiences : [role.audience];
     const reviewed = await this.review(this.config, jwt, wanted);
     const { namespace, name, uid } = reviewed;
@@ -128,7 +128,7 @@ export class KubernetesAuth implements Mount {
     });
   }
 
-  /** Everything that goes wrong here is one answer to the client (recorded). */
+  /** The client gets the same answer for every failure (recorded). */
   private async review(config: Config, jwt: string, audiences: readonly string[]): Promise<Account> {
     const answer = await send({
       method: 'POST',
@@ -136,7 +136,7 @@ export class KubernetesAuth implements Mount {
       headers: {
         'content-type': 'application/json',
         accept: 'application/json',
-        // Without a reviewer of its own the real plugin reviews with the client's token.
+        // Without a reviewer token, the real plugin uses the client's token for the review.
         authorization: `Bearer ${config.reviewer === '' ? jwt : config.reviewer}`,
       },
       body: JSON.stringify({
@@ -185,11 +185,11 @@ function roleOf(call: VaultCall, before: Role | undefined): Role {
   };
 }
 
-/** The unverified claims: they only save a review that would fail anyway. */
+/** The unverified claims, to skip a review that would fail. */
 function claimsOf(jwt: string): {
   readonly account: Account;
   readonly audiences: readonly string[];
-  /** Seconds; infinite when the token does not say. */
+  /** Seconds; infinite when the claim is absent. */
   readonly expires: number;
 } {
   const parts = jwt.split('.');

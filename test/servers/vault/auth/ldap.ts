@@ -23,7 +23,7 @@ interface Config {
   readonly parameters: TokenParameters;
 }
 
-/** What needs a search of the directory. */
+/** Settings that need a search in the directory. */
 const SEARCHES = ['binddn', 'bindpass', 'discoverdn', 'upndomain', 'groupdn', 'starttls', 'userfilter'];
 
 /**
@@ -32,7 +32,7 @@ const SEARCHES = ['binddn', 'bindpass', 'discoverdn', 'upndomain', 'groupdn', 's
  */
 export class LdapAuth implements Mount {
   readonly type = 'ldap';
-  /** As Vault has it before anything was written. */
+  /** Vault's defaults. */
   private config: Config = {
     url: 'ldap://127.0.0.1',
     userDn: '',
@@ -118,7 +118,7 @@ export class LdapAuth implements Mount {
       path: `login/${user}`,
       metadata: { username: user },
       warnings: ['no LDAP groups found in groupDN ""; only policies from locally-defined groups available'],
-      // With the password of the login, which Vault keeps.
+      // With the password of the login, which Vault stores in the token's internal data.
       mayRenew: () => this.bind(user, password),
     });
   }

@@ -6,7 +6,7 @@ import {
   type VaultCall,
 } from '../protocol.js';
 
-/** What one auth method keeps below a folder. */
+/** The entries of an auth method below one path. */
 interface EntryKind<Entry> {
   /** `role`, `users`, `certs`. */
   readonly folder: string;
@@ -14,7 +14,7 @@ interface EntryKind<Entry> {
   readonly parse: (call: VaultCall, before: Entry | undefined, name: string) => Entry;
 }
 
-/** Roles or users of an auth method, written and deleted as Vault does; names are folded, and nothing is read back. */
+/** Roles or users of an auth method: write and delete only; names are converted to lower case. */
 export class NamedEntries<Entry> {
   private readonly entries = new Map<string, Entry>();
 

@@ -16,7 +16,7 @@ export interface OutboundRequest {
   readonly ca?: string | undefined;
 }
 
-/** A request that an auth method makes to whom it trusts; rejects when there is no answer. */
+/** A request of an auth method to its identity provider; rejects without a response. */
 export async function send(outbound: OutboundRequest): Promise<OutboundAnswer> {
   const start = outbound.url.startsWith('https:') ? httpsRequest : httpRequest;
   return await new Promise((resolve, reject) => {

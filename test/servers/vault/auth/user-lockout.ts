@@ -1,6 +1,6 @@
 import { VaultFault } from '../protocol.js';
 
-/** Vault's default user lockout: five failures, the count begins again after 15 minutes. */
+/** Vault's default user lockout: five failures; the counter is reset after 15 minutes. */
 const LOCKOUT_FAILURES = 5;
 const LOCKOUT_MS = 15 * 60_000;
 

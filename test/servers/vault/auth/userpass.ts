@@ -53,7 +53,7 @@ export class Userpass implements Mount {
 
   handle(call: VaultCall): VaultAnswer {
     const [folder = '', name = '', item] = call.path.split('/');
-    // User names are folded, as Vault does.
+    // User names are converted to lower case, as in Vault.
     const key = name.toLowerCase();
     // `framework.GenericNameRegex`: letters, digits, and - . _ between them.
     if (name !== '' && !/^\w(?:[\w.-]*\w)?$/.test(name)) throw unsupportedPath();
