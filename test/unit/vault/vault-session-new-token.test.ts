@@ -11,6 +11,8 @@ beforeEach(() => {
   fixture = new SessionFixture();
 });
 
+const UNKNOWN_TEXT = JSON.stringify({ errors: ['permission denied'] });
+
 /** Refuses tokens that are younger than this. */
 function lagBy(ms: number, errors: readonly string[] = UNKNOWN[0]): void {
   let bornMs = 0;
@@ -72,7 +74,7 @@ describe('VaultSession with a token that is not replicated yet', () => {
     const lifecycle = new Lifecycle();
     const session = await fixture.started(undefined, lifecycle);
     await fixture.clock.advance(60_000);
-    fixture.vault.answer = () => ({ status: 403, text: JSON.stringify({ errors: ['permission denied'] }) });
+    fixture.vault.answer = () => ({ status: 403, text: UNKNOWN_TEXT });
     lifecycle.beginStop();
     await expect(session.request(READ)).rejects.toThrow('the operator is shutting down');
     expect(fixture.clock.waiting).toEqual([]);
@@ -120,6 +122,18 @@ describe('VaultSession with a configured token', () => {
     }
     expect(outcomes).toEqual(new Set(['soon', 'ok']));
     expect(fixture.authenticator.logins).toBe(1);
+  });
+
+  it('is looked up at its first refusal, because Vault knew it before: a revoked one is replaced in seconds', async () => {
+    fixture.authenticator.token = { ours: false };
+    fixture.vault.answer = ({ token }) =>
+      token === 't1' ? { status: 403, text: UNKNOWN_TEXT } : permission(true);
+    const session = await fixture.started();
+    expect(await read(session)).toMatchObject({ failure: 'unavailable', retry: 'soon' });
+    expect(fixture.vault.seen.map(({ operation }) => operation)).toEqual(['read', 'token_lookup']);
+    await fixture.clock.advance(5_000);
+    expect(await read(session)).toMatchObject({ status: 200 });
+    expect(fixture.authenticator.logins).toBe(2);
   });
 
   it('treats a token that a Vault Agent has replaced as new', async () => {
