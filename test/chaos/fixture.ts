@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { KmsKey } from '../servers/kms/operations.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import type { SeenRequest } from '../servers/shared/request-log.js';
+import { steadyPort } from '../servers/shared/steady-port.js';
 import { ChildProgram } from '../support/child-program.js';
 import type { Json } from '../support/http-json.js';
 import {
@@ -100,6 +101,7 @@ export class ChaosFixture {
     scanner.guard(this.servers.vault.rootToken);
     scanner.guard(this.servers.awsEnvironment['AWS_SECRET_ACCESS_KEY'] ?? '');
     this.root.close();
+    this.webhookPort = await steadyPort();
     await this.startWebhook();
     await this.registerWebhook();
   }
@@ -214,8 +216,7 @@ export class ChaosFixture {
       ],
       this.servers.awsEnvironment,
     );
-    const address = await this.webhook.address('serving admission reviews');
-    this.webhookPort = Number(new URL(address).port);
+    await this.webhook.logged('serving admission reviews');
   }
 
   /** A new pair of the same authority. */

@@ -53,13 +53,20 @@ export class ChildProgram {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Waits for a log line with this message. */
+  /**
+   * Waits for a log line with this message.
+   *
+   * @throws with the end of the output: after the deadline, or as soon as the program has ended without the line.
+   */
   async logged(message: string, timeoutMs = 20_000): Promise<LogLine> {
-    return await eventually(
-      `log line "${message}" (so far: ${this.output.slice(-500)})`,
-      () => this.lines.find((line) => line.msg === message),
-      timeoutMs,
-    );
+    const find = (): LogLine | undefined => this.lines.find((line) => line.msg === message);
+    let ended = false;
+    void this.exited.then(() => (ended = true));
+    const seen = await eventually(message, () => find() ?? ended, timeoutMs).catch(() => undefined);
+    const line = typeof seen === 'object' ? seen : find();
+    if (line !== undefined) return line;
+    const why = ended ? 'the program has ended' : `not seen within ${String(timeoutMs / 1000)} s`;
+    throw new Error(`${why}: log line "${message}" (so far: ${this.output.slice(-500)})`);
   }
 
   /** The address that a server logged, reachable on loopback. */

@@ -14,6 +14,7 @@ import type { AddressInfo, Socket } from 'node:net';
 
 import { Faults } from './faults.js';
 import { RequestLog, type SeenRequest } from './request-log.js';
+import { listenOnSteadyPort } from './steady-port.js';
 
 /** Serves one request whose body has been read; must end the response. */
 export type Handler = (
@@ -25,7 +26,7 @@ export type Handler = (
 export interface LoopbackOptions {
   /** Key and certificate; plain HTTP when absent. */
   readonly tls?: ServerOptions;
-  /** 0, the default, takes a free one. */
+  /** 0, the default, takes a free one, which is still free after {@link LoopbackServer.close}. */
   readonly port?: number;
   /** Larger bodies are answered with 413. */
   readonly maxBodyBytes?: number;
@@ -64,7 +65,9 @@ export class LoopbackServer {
 
   static async start(handler: Handler, options: LoopbackOptions = {}): Promise<LoopbackServer> {
     const server = new LoopbackServer(handler, options);
-    await server.listen(options.port ?? 0);
+    const { port = 0 } = options;
+    if (port === 0) await listenOnSteadyPort((free) => server.listen(free));
+    else await server.listen(port);
     return server;
   }
 
