@@ -10,6 +10,7 @@ import { Registry } from 'prom-client';
 import { FaultList } from '../src/config/fault-list.js';
 import { awsFromEnvironment, networkFromEnvironment } from '../src/config/network-environment.js';
 import { AwsKmsApi } from '../src/kms/kms-client.js';
+import { KmsConnection } from '../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../src/observability/operator-metrics.js';
 import { AgentFactory } from '../src/runtime/agents.js';
 import { seal } from '../test/servers/kms/ciphertext.js';
@@ -92,10 +93,12 @@ function ourClient(): Decrypt {
   const faults = new FaultList();
   const agents = new AgentFactory(networkFromEnvironment(process.env, faults), new RecordingLogger());
   const api = new AwsKmsApi(
-    awsFromEnvironment(process.env, faults),
-    agents,
-    CONCURRENCY,
-    new OperatorMetrics(new Registry()),
+    new KmsConnection(
+      awsFromEnvironment(process.env, faults),
+      agents,
+      CONCURRENCY,
+      new OperatorMetrics(new Registry()),
+    ),
   );
   return async (ciphertext) => await api.decrypt(ciphertext, {});
 }

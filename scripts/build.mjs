@@ -1,5 +1,5 @@
-// Bundles each program to two files in dist/: a tiny one that takes signals and loads the other. Bundles mean fewer
-// files, half the start-up time, a quarter less memory.
+// Bundles the operator and the webhook to two files each in dist/, a tiny one that takes signals and loads the other,
+// and the author's tool to one. Bundles mean fewer files, half the start-up time, a quarter less memory.
 //
 //   node scripts/build.mjs [--watch] [--out=FOLDER]
 //
@@ -26,6 +26,8 @@ const bundles = Object.entries(programs).flatMap(([entry, program]) => [
   { name: entry, banner: ['#!/usr/bin/env node'], external: [`./${program}.js`], executable: true },
   { name: program, banner: [REQUIRE] },
 ]);
+// One file that can be copied anywhere. What is imported dynamically is evaluated when it is needed.
+bundles.push({ name: 'cli', banner: ['#!/usr/bin/env node', REQUIRE], executable: true });
 
 rmSync(out, { recursive: true, force: true });
 for (const { name, banner, external = [], executable = false } of bundles) {

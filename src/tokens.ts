@@ -53,6 +53,7 @@ export const TOKENS = {
   metricsEndpoint: Symbol('MetricsEndpoint'),
   healthEndpoint: Symbol('HealthEndpoint'),
   agents: Symbol('AgentFactory'),
+  kmsConnection: Symbol('KmsConnection'),
   kmsApi: Symbol('KmsApi'),
   decryptor: Symbol('Decryptor'),
 
@@ -111,4 +112,13 @@ export const TOKENS = {
   itemCheck: Symbol('ItemCheck'),
   inspector: Symbol('PlaintextInspector'),
   pathRules: Symbol('VaultPathRules'),
+
+  // The author's tool.
+  console: Symbol('Console'),
+  environment: Symbol('Environment'),
+  keyApi: Symbol('KeyApi'),
+  keyRules: Symbol('KeyRules'),
+  setValue: Symbol('SetValue'),
+  stdin: Symbol('Stdin'),
+  valueInput: Symbol('ValueInput'),
 } as const;

@@ -3,6 +3,7 @@ import type { DependencyContainer } from 'tsyringe';
 import { AllowedPaths } from '../api/allowed-paths.js';
 import type { BuildInfo, OperatorConfig, WebhookConfig } from '../config/config.js';
 import { AwsKmsApi } from '../kms/kms-client.js';
+import { KmsConnection } from '../kms/kms-connection.js';
 import { KmsDecryptor } from '../kms/kms-decryptor.js';
 import { createRegistry } from '../observability/metrics-routes.js';
 import { createLogger } from '../observability/pino-logger.js';
@@ -15,6 +16,7 @@ import { registerFactory, registerServices, registerValues, type Service } from 
 const SERVICES: readonly Service[] = [
   [TOKENS.lifecycle, Lifecycle],
   [TOKENS.agents, AgentFactory],
+  [TOKENS.kmsConnection, KmsConnection],
   [TOKENS.kmsApi, AwsKmsApi],
   [TOKENS.decryptor, KmsDecryptor],
 ];

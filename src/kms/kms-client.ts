@@ -1,33 +1,11 @@
-import {
-  DecryptCommand,
-  type DecryptCommandInput,
-  KMSClient,
-  type KMSClientConfig,
-} from '@aws-sdk/client-kms';
-import type { fromNodeProviderChain } from '@aws-sdk/credential-providers';
-import { SignatureV4 } from '@smithy/signature-v4';
+import { DecryptCommand } from '@aws-sdk/client-kms';
 import { inject, injectable } from 'tsyringe';
 
 import type { EncryptionContext } from '../api/resources.js';
-import type { AwsConfig } from '../config/config.js';
-import type { OperatorMetrics } from '../observability/operator-metrics.js';
-import type { AgentFactory } from '../runtime/agents.js';
-import { awsCredentialChain } from '../runtime/aws-credential-chain.js';
-import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
 import { TOKENS } from '../tokens.js';
-import { KmsError } from './kms-error.js';
-import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
-import { removeIdleMiddleware } from './sdk-middleware.js';
-import { wipeAnswers } from './wiped-answers.js';
+import type { KmsConnection } from './kms-connection.js';
 
-/** Decrypt takes milliseconds; AWS advises short timeouts and retries. The SDK's default is 300 s. */
-const REQUEST_TIMEOUT_MS = 10_000;
-/** The caller decides when to try again: retries of the SDK would ignore the pace and the turns. */
-const MAX_ATTEMPTS = 1;
-
-const NO_REGION = 'no AWS region is configured, or the region in the profile is not valid: set AWS_REGION';
-
-/** The only KMS call in use. */
+/** The only KMS call of the operator and the webhook. */
 export interface KmsApi {
   /**
    * @returns the plaintext bytes; the caller zeroes them.
@@ -36,165 +14,31 @@ export interface KmsApi {
   decrypt(ciphertext: Uint8Array, context: EncryptionContext, signal?: AbortSignal): Promise<Uint8Array>;
 }
 
-/** KMS through the AWS SDK, with the default credential chain. */
+/** Decrypt of AWS KMS. */
 @injectable()
 export class AwsKmsApi implements KmsApi {
-  private readonly client: KMSClient;
-  /** By the input of the command that is sent. */
-  private readonly signals = new WeakMap<object, AbortSignal>();
-  /** The HTTP requests that go to KMS. */
-  private readonly requests = new WeakSet();
-  private signer: SignatureV4 | undefined;
-
-  constructor(
-    @inject(TOKENS.aws) aws: AwsConfig,
-    @inject(TOKENS.agents) agents: AgentFactory,
-    @inject(TOKENS.maxConcurrentKmsRequests) maxSockets: number,
-    @inject(TOKENS.metrics) metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
-    /** How long a reused connection may stay silent before a new one is tried, in milliseconds. */
-    @inject(TOKENS.silentMs, { isOptional: true }) silentMs?: number,
-  ) {
-    const requestHandler = new AwsRequestHandler({
-      agents,
-      maxSockets,
-      aws,
-      requestTimeoutMs: REQUEST_TIMEOUT_MS,
-      onLost: (request, error) => {
-        // STS requests for credentials share the handler.
-        if (this.requests.has(request)) countRequest(metrics, error);
-      },
-      ...(silentMs === undefined ? {} : { silentMs }),
-    });
-    const config: KMSClientConfig = {
-      maxAttempts: MAX_ATTEMPTS,
-      // Resolves the middleware stack once, which took a tenth of the time of each request.
-      cacheMiddleware: true,
-      // Classified here, because by its name alone a denial by STS looks like one by KMS.
-      credentialDefaultProvider: (init: Parameters<typeof fromNodeProviderChain>[0]) => {
-        const chain = awsCredentialChain(aws, init);
-        return async (properties?: Parameters<typeof chain>[0]) => {
-          try {
-            return await chain(properties);
-          } catch (error) {
-            throw credentialsFailure(error);
-          }
-        };
-      },
-      requestHandler,
-      // One for all requests; by default the SDK creates one per request from a copy of its whole configuration.
-      signer: async () => await Promise.resolve((this.signer ??= this.makeSigner())),
-    };
-    if (aws.region !== undefined) config.region = aws.region;
-    if (aws.kmsEndpoint !== undefined) config.endpoint = aws.kmsEndpoint;
-    if (aws.staticCredentials !== undefined) config.credentials = { ...aws.staticCredentials };
-    this.client = new KMSClient(config);
-    removeIdleMiddleware(this.client);
-    countAttempts(this.client, metrics);
-    this.watchRequests(requestHandler);
-    classifyFailures(this.client);
-    wipeAnswers(this.client);
-  }
+  constructor(@inject(TOKENS.kmsConnection) private readonly connection: KmsConnection) {}
 
   async decrypt(
     ciphertext: Uint8Array,
     context: EncryptionContext,
     signal?: AbortSignal,
   ): Promise<Uint8Array> {
-    const input: DecryptCommandInput = {
-      CiphertextBlob: ciphertext,
-      ...(Object.keys(context).length === 0 ? {} : { EncryptionContext: { ...context } }),
-    };
-    if (signal !== undefined) this.signals.set(input, signal);
-    try {
-      const answer = await this.client.send(new DecryptCommand(input));
-      return answer.Plaintext ?? new Uint8Array();
-    } catch (error) {
-      throw withRegion(classifyKmsFailure(error), await this.region());
-    }
-  }
-
-  private makeSigner(): SignatureV4 {
-    const { region, credentials, sha256 } = this.client.config;
-    return new SignatureV4({ service: 'kms', region, credentials, sha256 });
-  }
-
-  /** Gives a request its signal: the SDK uses its cached middleware only if `send` gets no options, not even a signal. */
-  private watchRequests(requestHandler: AwsRequestHandler): void {
-    this.client.middlewareStack.add(
-      (next) => async (args) => {
-        const signal = this.signals.get(args.input);
-        if (isObject(args.request)) {
-          this.requests.add(args.request);
-          if (signal !== undefined) requestHandler.abortWith(args.request, signal);
-        }
-        return await next(args);
-      },
-      // Runs last, because earlier steps may replace the request.
-      { step: 'deserialize', name: 'watchRequests', priority: 'low' },
-    );
-  }
-
-  /** Without a region, or with an odd one in a profile, the SDK fails with an unspecific error at every call. */
-  private async region(): Promise<string> {
-    try {
-      return await this.client.config.region();
-    } catch {
-      throw new KmsError('transient', 'RegionMissing', NO_REGION);
-    }
+    const input = { CiphertextBlob: ciphertext, ...contextMember('EncryptionContext', context) };
+    const answer = await this.connection.send(new DecryptCommand(input), signal);
+    return answer.Plaintext ?? new Uint8Array();
   }
 
   close(): void {
-    this.client.destroy();
+    this.connection.close();
   }
 }
 
-function countRequest(metrics: Pick<OperatorMetrics, 'kmsRequests'>, error: unknown): void {
-  metrics.kmsRequests.inc({ operation: 'Decrypt', code: classifyKmsFailure(error).code });
-}
-
-/** Counts every request that is sent, including retries. */
-function countAttempts(
-  client: KMSClient,
-  metrics: Pick<OperatorMetrics, 'kmsRequests' | 'kmsRequestDuration'>,
-): void {
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      const stopTimer = metrics.kmsRequestDuration.startTimer();
-      try {
-        const result = await next(args);
-        metrics.kmsRequests.inc({ operation: 'Decrypt', code: 'OK' });
-        return result;
-      } catch (error) {
-        countRequest(metrics, error);
-        throw error;
-      } finally {
-        stopTimer();
-      }
-    },
-    { step: 'finalizeRequest', name: 'countAttempts', priority: 'low' },
-  );
-}
-
-/**
- * Classifies a failure after the signer has seen it, which learns the server's time from it, and before the retry step,
- * which would wrap an unknown error and hide its code.
- */
-function classifyFailures(client: KMSClient): void {
-  const classify = <Next extends (args: never) => Promise<unknown>>(next: Next): Next =>
-    (async (args: Parameters<Next>[0]) => {
-      try {
-        return await next(args);
-      } catch (error) {
-        throw classifyKmsFailure(error);
-      }
-    }) as Next;
-  client.middlewareStack.addRelativeTo(classify, {
-    relation: 'before',
-    toMiddleware: 'httpSigningMiddleware',
-    name: 'classifyFailures',
-  });
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null;
+/** The member of a request that holds a context; an empty one is not sent. */
+export function contextMember<Name extends string>(
+  name: Name,
+  context: EncryptionContext,
+): { readonly [member in Name]?: Record<string, string> } {
+  if (Object.keys(context).length === 0) return {};
+  return { [name]: { ...context } } as { readonly [member in Name]?: Record<string, string> };
 }

@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 
 import { KmsDecryptor } from '../../src/kms/kms-decryptor.js';
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
@@ -48,10 +49,12 @@ async function startKms(
   cleanups.push(() => kms.close());
   const metrics = new OperatorMetrics(new Registry());
   const api = new AwsKmsApi(
-    { region: kms.region, kmsEndpoint: kms.url },
-    new AgentFactory({ sslCertDirs: [] }, silentLogger),
-    2,
-    metrics,
+    new KmsConnection(
+      { region: kms.region, kmsEndpoint: kms.url },
+      new AgentFactory({ sslCertDirs: [] }, silentLogger),
+      2,
+      metrics,
+    ),
   );
   cleanups.push(() => {
     api.close();

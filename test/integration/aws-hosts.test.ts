@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 
 import type { AwsConfig } from '../../src/config/config.js';
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import { systemClock } from '../../src/runtime/clock.js';
@@ -55,7 +56,7 @@ async function proxied(run: (agents: AgentFactory) => Promise<unknown>, noProxy 
 
 const decrypt = (aws: AwsConfig) => (agents: AgentFactory) => {
   const metrics = new OperatorMetrics(new Registry());
-  return closing(new AwsKmsApi(aws, agents, 2, metrics)).decrypt(CIPHERTEXT, {});
+  return closing(new AwsKmsApi(new KmsConnection(aws, agents, 2, metrics))).decrypt(CIPHERTEXT, {});
 };
 const login = (aws: AwsConfig) => (agents: AgentFactory) => {
   const client = { request: () => Promise.reject(new Error('Vault is not asked')) };

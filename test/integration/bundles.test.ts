@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
@@ -8,6 +10,7 @@ import { build } from 'esbuild';
 const BUDGETS = [
   { program: 'main', bundle: 'operator', modules: 1_000, bytes: 1_800_000 },
   { program: 'webhook', bundle: 'validating-webhook', modules: 730, bytes: 1_000_000 },
+  { program: 'cli', bundle: 'cli', modules: 900, bytes: 1_300_000 },
 ];
 
 /** Node loads its whole implementation of fetch as soon as one of these is looked at. */
@@ -54,6 +57,52 @@ describe('the framework in the bundle', () => {
     expect(await exportsOf(`scripts/slim/${replacement}.mjs`)).toEqual(expect.arrayContaining([...used]));
   });
 });
+
+describe("the author's tool", () => {
+  /** The modules of packages that a run evaluates; each is a function in the bundle. */
+  function evaluated(...args: string[]): string[] {
+    const folder = mkdtempSync(join(tmpdir(), 'coverage-'));
+    try {
+      spawnSync(process.execPath, ['dist/cli.js', ...args], { env: { NODE_V8_COVERAGE: folder } });
+      const [file = ''] = readdirSync(folder);
+      const { result } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Coverage;
+      const script = result.find(({ url }) => url.endsWith('dist/cli.js'));
+      return (script?.functions ?? [])
+        .filter(
+          ({ functionName, ranges }) => /node_modules/.test(functionName) && (ranges[0]?.count ?? 0) > 0,
+        )
+        .map(({ functionName }) => functionName);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+  const heavy = /node_modules\/(?:@aws-sdk|@smithy|yaml|tsyringe|axios|@kubernetes)\//;
+
+  it.each([[['--help']], [['--version']], [['set', '--help']], [['set', '--nonsense']]])(
+    'runs %j without the AWS SDK, the YAML parser and the container',
+    (args) => {
+      const modules = evaluated(...args);
+      expect(modules).toContain('node_modules/commander/index.js');
+      expect(modules.filter((name) => heavy.test(name))).toEqual([]);
+    },
+  );
+
+  it('loads them when a command runs', () => {
+    expect(
+      evaluated('set', 'missing.yaml', 'key', '--empty').filter((name) => heavy.test(name)).length,
+    ).toBeGreaterThan(100);
+  });
+});
+
+interface Coverage {
+  readonly result: readonly {
+    readonly url: string;
+    readonly functions: readonly {
+      readonly functionName: string;
+      readonly ranges: readonly { readonly count: number }[];
+    }[];
+  }[];
+}
 
 async function exportsOf(module: string): Promise<readonly string[]> {
   const { metafile } = await build({

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import type { AwsConfig, NetworkConfig } from '../../src/config/config.js';
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { ApiConnection } from '../../src/kube/api-connection.js';
 import { KubeClient } from '../../src/kube/kube-client.js';
 import type { KubeConfig } from '../../src/kube/kubeconfig.js';
@@ -53,11 +54,13 @@ interface KmsOptions {
 export function kmsApi(options: KmsOptions): AwsKmsApi {
   const { aws, network = {}, limits = {}, maxSockets = 8, registry = new Registry(), silentMs } = options;
   const api = new AwsKmsApi(
-    { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, ...aws },
-    new AgentFactory({ sslCertDirs: [], ...network }, silentLogger, limits),
-    maxSockets,
-    new OperatorMetrics(registry),
-    silentMs,
+    new KmsConnection(
+      { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, ...aws },
+      new AgentFactory({ sslCertDirs: [], ...network }, silentLogger, limits),
+      maxSockets,
+      new OperatorMetrics(registry),
+      silentMs,
+    ),
   );
   return closing(api);
 }

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Registry } from 'prom-client';
 
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { AwsConfig } from '../../src/config/config.js';
 import { awsFromEnvironment } from '../../src/config/network-environment.js';
@@ -164,10 +165,12 @@ describe('the credentials endpoint of a container', () => {
       const [status, body] = DENIED;
       answer = { status, body };
       const api = new AwsKmsApi(
-        { ...aws(), region: kms.region, kmsEndpoint: kms.url, containerToken: 'a-token-of-the-container' },
-        new AgentFactory({ sslCertDirs: [] }, silentLogger),
-        4,
-        new OperatorMetrics(new Registry()),
+        new KmsConnection(
+          { ...aws(), region: kms.region, kmsEndpoint: kms.url, containerToken: 'a-token-of-the-container' },
+          new AgentFactory({ sslCertDirs: [] }, silentLogger),
+          4,
+          new OperatorMetrics(new Registry()),
+        ),
       );
       const failures = await Promise.all([1, 2, 3].map(() => failureOf(api.decrypt(new Uint8Array(10), {}))));
       api.close();

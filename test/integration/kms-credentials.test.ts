@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
 
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
@@ -58,10 +59,12 @@ describe('a web identity that STS refuses', () => {
 
   it('is not taken for a denial by KMS', async () => {
     const api = new AwsKmsApi(
-      { region: kms.region, kmsEndpoint: kms.url },
-      new AgentFactory({ sslCertDirs: [] }, silentLogger),
-      4,
-      new OperatorMetrics(new Registry()),
+      new KmsConnection(
+        { region: kms.region, kmsEndpoint: kms.url },
+        new AgentFactory({ sslCertDirs: [] }, silentLogger),
+        4,
+        new OperatorMetrics(new Registry()),
+      ),
     );
     await expect(api.decrypt(new Uint8Array(10), {})).rejects.toMatchObject({
       failure: 'transient',

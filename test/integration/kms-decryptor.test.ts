@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 
 import { KmsDecryptor } from '../../src/kms/kms-decryptor.js';
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { KmsError } from '../../src/kms/kms-error.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
@@ -48,10 +49,12 @@ beforeAll(async () => {
   metrics = new OperatorMetrics(new Registry());
   const network = { sslCertDirs: [] };
   api = new AwsKmsApi(
-    { region: kms.region, kmsEndpoint: kms.url },
-    new AgentFactory(network, silentLogger),
-    4,
-    metrics,
+    new KmsConnection(
+      { region: kms.region, kmsEndpoint: kms.url },
+      new AgentFactory(network, silentLogger),
+      4,
+      metrics,
+    ),
   );
   decryptor = new KmsDecryptor(api, 4, systemClock, metrics);
 });
@@ -71,10 +74,12 @@ afterAll(async () => {
 describe('KmsDecryptor against the KMS protocol', () => {
   it('reads every answer of many at once, refusals among them, and wipes none that another still reads', async () => {
     const many = new AwsKmsApi(
-      { region: kms.region, kmsEndpoint: kms.url },
-      new AgentFactory({ sslCertDirs: [] }, silentLogger),
-      50,
-      metrics,
+      new KmsConnection(
+        { region: kms.region, kmsEndpoint: kms.url },
+        new AgentFactory({ sslCertDirs: [] }, silentLogger),
+        50,
+        metrics,
+      ),
     );
     const texts = Array.from({ length: 200 }, (_, index) => `value ${String(index)}`);
     const bytes = (text: string, context = {}): Uint8Array => Buffer.from(encrypt(text, context), 'base64');

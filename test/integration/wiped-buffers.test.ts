@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Registry } from 'prom-client';
 
 import { AwsKmsApi } from '../../src/kms/kms-client.js';
+import { KmsConnection } from '../../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import { WipedBytes } from '../../src/runtime/wiped-bytes.js';
@@ -116,10 +117,12 @@ describe('buffers of an answer of KMS', () => {
 
   beforeEach(() => {
     kms = new AwsKmsApi(
-      { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, kmsEndpoint: server.url },
-      new AgentFactory({ sslCertDirs: [] }, silentLogger),
-      2,
-      new OperatorMetrics(new Registry()),
+      new KmsConnection(
+        { region: DEMO_REGION, staticCredentials: DEMO_ACCESS_KEY, kmsEndpoint: server.url },
+        new AgentFactory({ sslCertDirs: [] }, silentLogger),
+        2,
+        new OperatorMetrics(new Registry()),
+      ),
     );
   });
 

@@ -17,6 +17,8 @@ const CLIENTS: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-kms': ['kms'],
   '@aws-sdk/client-sts': ['vault'],
   'hashi-vault-js': ['vault'],
+  commander: ['cli'],
+  yaml: ['cli'],
 };
 
 /** Folder to the other folders that it must not import; `api` and `config` import none. */
@@ -28,6 +30,7 @@ const FORBIDDEN: Readonly<Record<string, readonly string[]>> = {
   reconcile: ['watch', 'admission'],
   watch: ['reconcile', 'admission', 'kms', 'vault'],
   admission: ['reconcile', 'watch', 'queue', 'vault', 'kube'],
+  cli: ['watch', 'queue'],
 };
 
 /** What a service needs of tsyringe; only `composition/` registers and makes containers. */
@@ -75,6 +78,8 @@ function violations(imports: readonly Import[]): string[] {
     if ((from === 'api' || from === 'config') && target.startsWith('node:'))
       found.push(say(`${from} does no I/O`));
     if (FORBIDDEN[from]?.includes(to) === true) found.push(say(`${from} does not import ${to}`));
+    if (to === 'cli' && !['', 'cli', 'composition'].includes(from))
+      found.push(say("nothing depends on the author's tool"));
     const isWebhook = ['src/webhook.ts', 'src/validating-webhook.ts'].includes(file);
     if (isWebhook && ['watch', 'queue', 'vault'].includes(to))
       found.push(say('the webhook has no watchers and no Vault'));
@@ -139,6 +144,10 @@ describe('the boundaries between the folders', () => {
     ['src/admission/x.ts', '../vault/y.js'],
     ['src/validating-webhook.ts', './queue/y.js'],
     ['src/kube/x.ts', '../composition/tokens.js'],
+    ['src/cli/editing/x.ts', '../../queue/y.js'],
+    ['src/cli/editing/x.ts', '../../composition/cli-container.js'],
+    ['src/reconcile/x.ts', '../cli/console.js'],
+    ['src/kms/x.ts', 'yaml'],
     ['src/main.ts', '../test/support/wait.js'],
   ])('are seen to be broken when %s imports %s', (file, target) => {
     expect(violations([{ file, target }])).toHaveLength(1);

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
 
 /** They take the logger and the program from a container. */
-const ENTRY_POINTS = ['src/operator.ts', 'src/validating-webhook.ts'];
+const ENTRY_POINTS = ['src/operator.ts', 'src/validating-webhook.ts', 'src/cli.ts'];
 
 const calls = (decorator: ts.Decorator, name: RegExp): boolean =>
   ts.isCallExpression(decorator.expression) && name.test(decorator.expression.expression.getText());

@@ -82,24 +82,41 @@ export const operations = {
       'GrantTokens',
       'DryRun',
     ]);
-    const ciphertext = blob('ciphertextBlob', input.CiphertextBlob, MAX_CIPHERTEXT_BYTES);
-    const keyId = keyIdOf(ciphertext);
-    if (keyId === undefined) throw new KmsFault('InvalidCiphertextException', '');
-    if (input.KeyId !== undefined && find(state, input.KeyId).id !== keyId) {
-      throw new KmsFault(
-        'IncorrectKeyException',
-        'The key ID in the request does not identify a CMK that can perform this operation.',
-      );
-    }
-    const key = state.keys.get(keyId);
-    // For a key of another account, the error is also AccessDenied.
-    if (key === undefined) throw denied();
-    const plaintext = open(keyId, usable(key).material, ciphertext, contextOf(input));
-    if (plaintext === undefined) throw new KmsFault('InvalidCiphertextException', '');
+    const { key, plaintext } = opened(state, input.CiphertextBlob, input.KeyId, contextOf(input));
     return {
       Plaintext: plaintext.toString('base64'),
       KeyId: key.arn,
       EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+    };
+  },
+
+  ReEncrypt(state: KmsState, input: Input): unknown {
+    expectMembers(input, [
+      'CiphertextBlob',
+      'SourceEncryptionContext',
+      'SourceKeyId',
+      'SourceEncryptionAlgorithm',
+      'DestinationKeyId',
+      'DestinationEncryptionContext',
+      'DestinationEncryptionAlgorithm',
+      'GrantTokens',
+      'DryRun',
+    ]);
+    const destination = find(state, input.DestinationKeyId, 'destinationKeyId');
+    const { key: source, plaintext } = opened(
+      state,
+      input.CiphertextBlob,
+      input.SourceKeyId,
+      contextOf(input, 'SourceEncryptionContext'),
+    );
+    const { id, material, arn } = usable(destination);
+    const context = contextOf(input, 'DestinationEncryptionContext');
+    return {
+      CiphertextBlob: seal(id, material, plaintext, context).toString('base64'),
+      SourceKeyId: source.arn,
+      KeyId: arn,
+      SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+      DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     };
   },
 
@@ -109,8 +126,32 @@ export const operations = {
   },
 };
 
-function find(state: KmsState, id: unknown): KmsKey {
-  if (typeof id !== 'string' || id === '') throw validation('keyId', 'Member must not be null');
+/** A ciphertext that a key of this account encrypted with this context. */
+function opened(
+  state: KmsState,
+  member: unknown,
+  wantedKey: unknown,
+  context: Context,
+): { readonly key: KmsKey; readonly plaintext: Buffer } {
+  const ciphertext = blob('ciphertextBlob', member, MAX_CIPHERTEXT_BYTES);
+  const keyId = keyIdOf(ciphertext);
+  if (keyId === undefined) throw new KmsFault('InvalidCiphertextException', '');
+  if (wantedKey !== undefined && find(state, wantedKey).id !== keyId) {
+    throw new KmsFault(
+      'IncorrectKeyException',
+      'The key ID in the request does not identify a CMK that can perform this operation.',
+    );
+  }
+  const key = state.keys.get(keyId);
+  // For a key of another account, the error is also AccessDenied.
+  if (key === undefined) throw denied();
+  const plaintext = open(keyId, usable(key).material, ciphertext, context);
+  if (plaintext === undefined) throw new KmsFault('InvalidCiphertextException', '');
+  return { key, plaintext };
+}
+
+function find(state: KmsState, id: unknown, member = 'keyId'): KmsKey {
+  if (typeof id !== 'string' || id === '') throw validation(member, 'Member must not be null');
   const key = state.keys.get(id.startsWith('arn:') ? id.slice(id.lastIndexOf('/') + 1) : id);
   if (key === undefined) {
     const arn = id.startsWith('arn:') ? id : `arn:aws:kms:${state.region}:111122223333:key/${id}`;
@@ -169,8 +210,8 @@ function blob(member: string, value: unknown, maxBytes: number): Buffer {
   return bytes;
 }
 
-function contextOf(input: Input): Context {
-  const context = input.EncryptionContext ?? {};
+function contextOf(input: Input, member = 'EncryptionContext'): Context {
+  const context = input[member] ?? {};
   if (typeof context !== 'object' || context === null || Array.isArray(context))
     throw new KmsFault('SerializationException', '');
   if (Object.values(context).some((value) => typeof value !== 'string'))

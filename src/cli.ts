@@ -1,0 +1,23 @@
+import { buildInfo as build } from './build-info.js';
+import { Console } from './cli/console.js';
+import { runCommandLine } from './cli/program.js';
+
+const { stdout, stderr, env: environment } = process;
+const console = new Console({ stdout, stderr, environment });
+
+// What reads the output may end first, such as `head`.
+for (const stream of [stdout, stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  console,
+  build,
+  // Loads the libraries, which `--help` does without.
+  service: async <T>(token: symbol): Promise<T> => {
+    const { createCliContainer } = await import('./composition/cli-container.js');
+    return createCliContainer({ environment, console, build }).resolve<T>(token);
+  },
+});
