@@ -3,6 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { DependencyContainer } from 'tsyringe';
 
 import { patternProblem } from '../../../src/api/allowed-paths.js';
+import { Console } from '../../../src/cli/console.js';
+import { createCliContainer } from '../../../src/composition/cli-container.js';
 import { createOperatorContainer } from '../../../src/composition/container.js';
 import { createWebhookContainer } from '../../../src/composition/webhook-container.js';
 import type { OperatorConfig } from '../../../src/config/config.js';
@@ -55,6 +57,12 @@ function webhookContainer(): DependencyContainer {
   return createWebhookContainer({ config: command.config, build });
 }
 
+function cliContainer(): DependencyContainer {
+  const { stdout, stderr } = process;
+  const environment = { AWS_REGION: 'eu-west-1' };
+  return createCliContainer({ environment, console: new Console({ stdout, stderr, environment }), build });
+}
+
 const tokensOf = (container: DependencyContainer): [string, symbol][] =>
   Object.entries(TOKENS).filter(([, token]) => container.isRegistered(token, true));
 
@@ -76,6 +84,7 @@ const LIMITS: readonly symbol[] = [
 describe.each([
   ['createOperatorContainer', () => operatorContainer(...EVERYTHING)],
   ['createWebhookContainer', webhookContainer],
+  ['createCliContainer', cliContainer],
 ])('%s', (_name, create) => {
   it.each(tokensOf(create()).filter(([, token]) => !COLLECTIONS.includes(token)))(
     'resolves %s, once',
@@ -88,13 +97,8 @@ describe.each([
   it('shares no service with a child container', () => {
     const container = create();
     const child = container.createChildContainer();
-    for (const token of [
-      TOKENS.decryptor,
-      TOKENS.kmsApi,
-      TOKENS.metrics,
-      TOKENS.lifecycle,
-      TOKENS.registry,
-    ]) {
+    const services = [TOKENS.decryptor, TOKENS.kmsApi, TOKENS.lifecycle, TOKENS.registry];
+    for (const token of services.filter((service) => container.isRegistered(service))) {
       expect(child.resolve(token)).not.toBe(container.resolve(token));
     }
   });
@@ -102,7 +106,11 @@ describe.each([
 
 describe('the tokens', () => {
   it('stand each for something in one of the programs', () => {
-    const registered = [...tokensOf(operatorContainer(...EVERYTHING)), ...tokensOf(webhookContainer())];
+    const registered = [
+      ...tokensOf(operatorContainer(...EVERYTHING)),
+      ...tokensOf(webhookContainer()),
+      ...tokensOf(cliContainer()),
+    ];
     const known = new Set([...registered.map(([, token]) => token), ...LIMITS]);
     expect(Object.entries(TOKENS).filter(([, token]) => !known.has(token))).toEqual([]);
   });
