@@ -116,7 +116,8 @@ export class FinalizerHandler {
       begun = false;
       const kv = await this.store.open(place.path, place.engine, signal);
       verdict = await this.check.look(secret, place, kv, signal);
-      if (verdict.do === 'remove') await this.removeValue(secret, place, kv, { guard, signal });
+      if (verdict.do === 'remove')
+        await this.removeValue({ secret, place, marked: verdict.marked }, kv, { guard, signal });
     } catch (error) {
       if (error instanceof SuccessorError) {
         const heir = qualifiedName(error.successor);
@@ -147,8 +148,7 @@ export class FinalizerHandler {
   }
 
   private async removeValue(
-    secret: KMSVaultSecret,
-    place: Place,
+    removal: { readonly secret: KMSVaultSecret; readonly place: Place; readonly marked: boolean },
     kv: KvSecret,
     { guard, signal }: { readonly guard: SendGuard; readonly signal: AbortSignal | undefined },
   ): Promise<void> {
@@ -163,7 +163,7 @@ export class FinalizerHandler {
       });
     } catch (error) {
       const refused = error instanceof VaultError && error.hadNoEffect;
-      if (!(error instanceof SuccessorError)) await this.check.failed(secret, place, !sent || refused);
+      if (!(error instanceof SuccessorError)) await this.check.failed(removal, !sent || refused);
       throw error;
     }
   }

@@ -18,7 +18,10 @@ import type { SyncMemory } from './sync-memory.js';
 
 /** What to do at a place that a resource is known to have written. */
 export type RemovalVerdict =
-  { readonly do: 'remove' } | { readonly do: 'nothing' } | { readonly do: 'keep'; readonly why: string };
+  /** `marked`: the status says that the removal has begun. */
+  | { readonly do: 'remove'; readonly marked: boolean }
+  | { readonly do: 'nothing' }
+  | { readonly do: 'keep'; readonly why: string };
 
 /**
  * Looks at a place right before a finalizer removes it. A process may have ended between the removal and the release
@@ -34,9 +37,9 @@ export class RemovalCheck {
 
   /**
    * On v2 the versions show whether the secret is still the one that was written. Where no version is known, as on
-   * v1, a claim beside `created` marks in the status that the removal has begun. After a restart, and after a removal
-   * whose answer was lost, the value is removed only if it equals what the resource describes. A token without read
-   * permission cannot compare: the value at the path in the status is removed.
+   * v1, or none may be read, a claim beside `created` marks in the status that the removal has begun. After a restart,
+   * and after a removal whose answer was lost, the value is removed only if it equals what the resource describes;
+   * without read permission nothing can show that, so it is kept.
    *
    * @throws VaultError, KmsError, KubeError when this cannot be decided now.
    */
@@ -47,31 +50,38 @@ export class RemovalCheck {
     signal?: AbortSignal,
   ): Promise<RemovalVerdict> {
     const reading = await readIfAllowed(kv, signal);
-    if (reading === 'forbidden') return { do: 'remove' };
-    if (reading.state === 'absent') return { do: 'nothing' };
-    const known = this.knownVersion(secret, place);
+    if (reading !== 'forbidden' && reading.state === 'absent') return { do: 'nothing' };
+    const known = reading === 'forbidden' ? undefined : this.knownVersion(secret, place);
     const changed =
-      known === undefined
+      known === undefined || reading === 'forbidden'
         ? this.mayBeRemoved(secret, place)
         : await mayBeCreatedAnew(kv, reading, known, signal);
-    if (changed && !(await this.proof.isOurs(secret, reading, signal))) {
-      const why = `the value at ${place.path} may have been written by another client after this resource's value was removed`;
+    if (changed && (reading === 'forbidden' || !(await this.proof.isOurs(secret, reading, signal)))) {
+      const unread = reading === 'forbidden' ? ', and the token has no read permission to compare it' : '';
+      const why = `the value at ${place.path} may have been written by another client after this resource's value was removed${unread}`;
       return { do: 'keep', why };
     }
     this.memory.clearLostRemoval(secret.metadata.uid);
     if (known === undefined) await this.mark(secret, place);
-    return { do: 'remove' };
+    return { do: 'remove', marked: known === undefined };
   }
 
   /**
    * The removal at the place ended without an answer that confirms it. If it certainly had no effect, the mark is
    * withdrawn, so that another process removes the value as before.
    *
-   * @param secret as {@link look} was given it.
+   * @param removal the secret as {@link look} was given it, and whether that marked it.
    */
-  async failed(secret: KMSVaultSecret, place: Place, hadNoEffect: boolean): Promise<void> {
+  async failed(
+    {
+      secret,
+      place,
+      marked,
+    }: { readonly secret: KMSVaultSecret; readonly place: Place; readonly marked: boolean },
+    hadNoEffect: boolean,
+  ): Promise<void> {
     if (!hadNoEffect) this.memory.noteLostRemoval(secret.metadata.uid, place);
-    else if (this.knownVersion(secret, place) === undefined) await this.withdraw(secret, place);
+    else if (marked) await this.withdraw(secret, place);
   }
 
   private knownVersion(secret: KMSVaultSecret, place: Place): KvVersion | undefined {

@@ -110,29 +110,43 @@ function orphans(oracle: Oracle, nowMs: number): string[] {
   const live = new Set(oracle.secrets.live(nowMs).map(({ metadata }) => metadata.uid));
   return [...oracle.writtenFor].flatMap(([path, uid]) => {
     const { data, version } = oracle.vault.last(path);
-    const mayStay = oracle.createdAnew.has(path) || wasGoingWhileReplaced(oracle, uid, path);
+    const mayStay = oracle.createdAnew.has(path) || wasGoingWithoutProof(oracle, uid, path);
     if ((data === undefined && version === 0) || live.has(uid) || mayStay) return [];
     const gone = oracle.secrets.lastSeen(uid);
     // With a second resource at the path the value goes over to it.
     const wasAlone = oracle.secrets.namersOf(path).length === 1;
-    const isOrphan = gone !== undefined && wasAlone && isGoing(gone) && pathOf(gone) === path;
+    const isOrphan =
+      gone !== undefined &&
+      wasAlone &&
+      isGoing(gone) &&
+      pathOf(gone) === path &&
+      !isChangedSinceMark(oracle, gone, path);
     return isOrphan
       ? [`${path} holds the value of ${nameOf(gone)}, which was deleted with the finalizer`]
       : [];
   });
 }
 
-/** What was decided about the mount just before it came back may be carried out a moment later. */
-const AFTER_REPLACEMENT_MS = 5_000;
+/** What was decided about the path just before it could be read again may be carried out a moment later. */
+const AFTERWARDS_MS = 5_000;
 
-function wasGoingWhileReplaced({ replacedMounts, secrets }: Oracle, uid: string, path: string): boolean {
-  return replacedMounts
-    .filter(({ mount }) => path.startsWith(`${mount}/`))
-    .some(({ fromMs, toMs = Infinity }) =>
-      secrets
-        .everWithin(fromMs, toMs + AFTER_REPLACEMENT_MS)
-        .some((object) => object.metadata.uid === uid && isGoing(object)),
-    );
+/** The resource was being deleted while another engine was in the place of the mount, or reads were forbidden. */
+function wasGoingWithoutProof(oracle: Oracle, uid: string, path: string): boolean {
+  const replaced = oracle.replacedMounts.filter(({ mount }) => path.startsWith(`${mount}/`));
+  return [...replaced, ...oracle.forbiddenReads].some(({ fromMs, toMs = Infinity }) =>
+    oracle.secrets
+      .everWithin(fromMs, toMs + AFTERWARDS_MS)
+      .some((object) => object.metadata.uid === uid && isGoing(object)),
+  );
+}
+
+/**
+ * The status says that the removal has begun, and the value is a hand's: after a crash nothing shows whether it was
+ * put there before or after the removal, so it is kept.
+ */
+function isChangedSinceMark({ vault }: Oracle, secret: KubeObject, path: string): boolean {
+  const claim = recordAt(recordAt(secret, 'status'), 'claim');
+  return textAt(claim, 'path') === path && vault.last(path).by === undefined;
 }
 
 function nameOf({ kind, metadata }: KubeObject): string {

@@ -5,7 +5,8 @@ import { KvV2 } from '../servers/vault/kv-v2.js';
 import { OtherEngine } from '../servers/vault/mounts.js';
 import type { FaultName } from './fault-names.js';
 import { STRANGER } from './lease-terms.js';
-import type { MountReplacement, Oracle } from './oracle.js';
+import type { Oracle } from './oracle.js';
+import type { MountReplacement, Span } from './vault-history.js';
 import { MOUNTS } from './planner.js';
 import { type ChaosFixture, LEASE, LEASE_NAMESPACE, type Replica } from './fixture.js';
 import type { ChaosTimeline } from './timeline.js';
@@ -188,9 +189,7 @@ export class FaultBench {
       case 'vault: resets':
         return all({ kind: 'reset' });
       case 'vault: forbidden reads':
-        return all({ kind: 'answer', status: 403, body: PERMISSION_DENIED }, (request) =>
-          isReadOfSecret(request),
-        );
+        return this.forbidReads();
       case 'vault: replace a mount':
         return this.replaceMount(draw);
       case 'vault: wipe':
@@ -199,6 +198,19 @@ export class FaultBench {
       default:
         return this.swapVaultCertificate();
     }
+  }
+
+  private forbidReads(): Lift {
+    const span: Span = { fromMs: this.timeline.now() };
+    this.oracle.forbiddenReads.push(span);
+    const lift = this.fixture.servers.vault.faults.inject({
+      matches: isReadOfSecret,
+      action: { kind: 'answer', status: 403, body: PERMISSION_DENIED },
+    });
+    return () => {
+      lift();
+      span.toMs = this.timeline.now();
+    };
   }
 
   /** By the other version of K/V, or by no K/V at all; then the mount comes back with all that it held. */

@@ -12,7 +12,7 @@ import {
 import { type LeaseRecord, LeaseTerms } from './lease-terms.js';
 import { ObjectHistory, pathOf } from './object-history.js';
 import type { SealedValue } from './sealed-values.js';
-import { type VaultChange, VaultHistory } from './vault-history.js';
+import { type MountReplacement, type Span, type VaultChange, VaultHistory } from './vault-history.js';
 
 /** The promises that are watched. */
 export type Rule =
@@ -57,13 +57,6 @@ interface Explanation {
   readonly uid: string;
 }
 
-export interface MountReplacement {
-  readonly mount: string;
-  readonly fromMs: number;
-  /** Undefined while it lasts. */
-  toMs?: number;
-}
-
 /**
  * Checks every change at the servers when it happens: a write of a replica must be what some state of the
  * cluster asks for that held since the replica's term began. Knows the servers' records and nothing of
@@ -82,6 +75,8 @@ export class Oracle {
    * deleting the value, which comes back with the mount.
    */
   readonly replacedMounts: MountReplacement[] = [];
+  /** When the token might not read: a finalizer whose result is unknown then keeps what it cannot compare. */
+  readonly forbiddenReads: Span[] = [];
   /** v2 paths whose secret a hand removed, and a hand made again: no finalizer may delete that. */
   readonly createdAnew = new Set<string>();
 

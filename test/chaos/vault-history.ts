@@ -1,5 +1,15 @@
 import type { Stored } from './desired.js';
 
+export interface Span {
+  readonly fromMs: number;
+  /** Undefined while it lasts. */
+  toMs?: number;
+}
+
+export interface MountReplacement extends Span {
+  readonly mount: string;
+}
+
 /** One change of a secret in Vault, with the data after it. */
 export interface VaultChange {
   readonly atMs: number;

@@ -102,6 +102,34 @@ describe('convergence', () => {
     expect(history.unconverged(70_000)).toEqual([]);
   });
 
+  it('expects nothing of a finalizer while reads are forbidden', () => {
+    history.secret('s', 10_000, spec({ a: 'one' }), { finalizer: true });
+    history.write('kv/app', 20_000, { a: 'one' });
+    history.secret('s', 50_000, spec({ a: 'one' }), { finalizer: true, going: true });
+    history.gone('s', 60_000);
+    history.oracle.forbiddenReads.push({ fromMs: 20_000, toMs: 40_000 }, { fromMs: 65_000 });
+    expect(history.unconverged(70_000)).toHaveLength(1);
+    history.oracle.forbiddenReads.push({ fromMs: 40_000, toMs: 51_000 });
+    expect(history.unconverged(70_000)).toEqual([]);
+  });
+
+  it.each([
+    { by: 'a hand', marked: true, orphans: 0 },
+    { by: 'a hand', marked: false, orphans: 1 },
+    { by: 'a replica', marked: true, orphans: 1 },
+  ])(
+    'after the mark of a removal, expects that a value of $by may stay: $marked',
+    ({ by, marked, orphans }) => {
+      history.secret('s', 1_000, spec({ a: 'one' }), { finalizer: true });
+      history.write('kv/app', 2_000, { a: 'one' });
+      if (by === 'a hand') history.write('kv/app', 3_000, { a: 'by hand' }, { by: undefined });
+      const status = marked ? { created: true, path: 'kv/app', claim: { path: 'kv/app' } } : {};
+      history.secret('s', 4_000, spec({ a: 'one' }), { finalizer: true, going: true, status });
+      history.gone('s', 5_000);
+      expect(history.unconverged(6_000)).toHaveLength(orphans);
+    },
+  );
+
   it('expects the reason of the second resource at a path, and of another engine', () => {
     history.secret('a', 1_000, spec({ a: 'one' }), { status: ready('Synced') });
     history.secret('b', 1_000, spec({ a: 'two' }), { status: ready('PathConflict') });

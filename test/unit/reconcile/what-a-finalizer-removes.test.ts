@@ -133,6 +133,15 @@ describe.each(['v1', 'v2'] as const)('a removal on %s whose answer was lost', (e
     },
   );
 
+  it('is not repeated without read permission, because somebody else may have written since', async () => {
+    await loseAnswer();
+    fixture.vault.tamper(path, engine, theirs);
+    fixture.vault.writeOnly.add(path);
+    await remove();
+    expect(fixture.values(path, engine)).toEqual({ theirs: 'precious' });
+    expect(fixture.messages('SecretKept').join('\n')).toContain('has no read permission to compare it');
+  });
+
   it('is repeated where the value is still ours', async () => {
     await loseAnswer();
     fixture.vault.tamper(path, engine, new Map([['a', '"one"']]));
@@ -167,6 +176,18 @@ describe.each(['v1', 'v2'] as const)('a removal on %s that surely had no effect'
     fixture.vault.tamper(path, engine, new Map([...theirs, ['a', '"one"']]));
     fixture.delete(SECRET_KIND, 'x');
     await refuse(error);
+    fixture.restart();
+    await remove();
+    expect(fixture.values(path, engine)).toBeUndefined();
+  });
+
+  it.each(refusals)('is repeated after a restart, without read permission: $message', async (error) => {
+    putOn(engine);
+    await fixture.reconcile('x');
+    fixture.vault.writeOnly.add(path);
+    fixture.delete(SECRET_KIND, 'x');
+    await refuse(error);
+    expect(fixture.cache.secret('default', 'x')?.status?.claim).toBeUndefined();
     fixture.restart();
     await remove();
     expect(fixture.values(path, engine)).toBeUndefined();
