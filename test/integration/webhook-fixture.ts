@@ -1,3 +1,4 @@
+import { afterAll, afterEach, beforeAll } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, renameSync, rmSync, symlinkSync, mkdirSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpsRequest } from 'node:https';
@@ -274,4 +275,21 @@ function parsed(text: string): Json {
   } catch {
     return undefined;
   }
+}
+
+/** The webhook of a test file that calls {@link useWebhook}. */
+export let fixture: WebhookFixture;
+
+/** Starts one webhook for the tests of a file, and resets its KMS after each test. */
+export function useWebhook(): void {
+  beforeAll(async () => {
+    fixture = await WebhookFixture.prepare();
+    await fixture.start();
+  });
+  afterEach(() => {
+    fixture.resetKms();
+  });
+  afterAll(async () => {
+    await fixture.close();
+  });
 }

@@ -1,23 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
-import { createOf, WebhookFixture } from './webhook-fixture.js';
+import { createOf, fixture, useWebhook } from './webhook-fixture.js';
 
 const V1 = { engineVersion: 'v1' };
 const V2 = { engineVersion: 'v2' };
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 describe('the webhook, when KMS cannot answer', () => {
   const fault = (name: string, status = 400): void => {

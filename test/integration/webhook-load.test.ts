@@ -1,26 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Agent } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 
 import { eventually } from '../support/wait.js';
-import { EMPTY, createOf, deleteOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, deleteOf, fixture, useWebhook } from './webhook-fixture.js';
 import { openSocket, review } from './webhook-sockets.js';
 
 const MIB = 1024 * 1024;
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 async function alive(): Promise<void> {
   expect((await fixture.create(EMPTY)).allowed).toBe(true);

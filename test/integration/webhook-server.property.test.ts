@@ -1,25 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import fc from 'fast-check';
 
-import { EMPTY, createOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, fixture, useWebhook } from './webhook-fixture.js';
 import { review } from './webhook-sockets.js';
 
 const MIB = 1024 * 1024;
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 async function alive(): Promise<void> {
   expect((await fixture.create(EMPTY)).allowed).toBe(true);

@@ -1,30 +1,21 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { connect as connectPlain } from 'node:net';
 
-import { EMPTY, createOf, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, createOf, fixture, useWebhook } from './webhook-fixture.js';
 import { openSocket, readAll, review } from './webhook-sockets.js';
 
 const MIB = 1024 * 1024;
-let fixture: WebhookFixture;
 /** What clients get that never finish what they send; begun early, because the server waits for some time. */
 let slowHeaders: Promise<string>;
 let slowBody: Promise<string>;
 
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
+useWebhook();
+
+beforeAll(() => {
   slowHeaders = leaveUnfinished('POST / HTTP/1.1\r\nhost: ');
   slowBody = leaveUnfinished(
     'POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"kind":',
   );
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
 });
 
 async function alive(): Promise<void> {

@@ -1,24 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Agent } from 'node:https';
 
 import { eventually } from '../support/wait.js';
-import { EMPTY, WebhookFixture } from './webhook-fixture.js';
+import { EMPTY, fixture, useWebhook } from './webhook-fixture.js';
 import { openSocket } from './webhook-sockets.js';
 
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 describe('WebhookProgram', () => {
   it('answers reviews in flight before it ends, and refuses new connections meanwhile', async () => {

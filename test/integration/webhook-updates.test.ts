@@ -1,22 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
-import { deleteOf, updateOf, WebhookFixture } from './webhook-fixture.js';
+import { deleteOf, updateOf, fixture, useWebhook } from './webhook-fixture.js';
 
 const V1 = { engineVersion: 'v1' };
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 describe('the webhook, asked about a change', () => {
   it('decrypts only items with a new ciphertext or effective context', async () => {

@@ -1,24 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { canary } from '../support/operator-fixture.js';
-import { createOf, WebhookFixture } from './webhook-fixture.js';
+import { createOf, fixture, useWebhook } from './webhook-fixture.js';
 
 const V1 = { engineVersion: 'v1' };
 const V2 = { engineVersion: 'v2' };
-let fixture: WebhookFixture;
-
-beforeAll(async () => {
-  fixture = await WebhookFixture.prepare();
-  await fixture.start();
-});
-
-afterEach(() => {
-  fixture.resetKms();
-});
-
-afterAll(async () => {
-  await fixture.close();
-});
+useWebhook();
 
 describe('the webhook, asked about a new resource', () => {
   it('allows what can be decrypted with the effective context of each item', async () => {

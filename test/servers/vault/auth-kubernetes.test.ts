@@ -14,14 +14,6 @@ afterAll(async () => {
   await target.close();
 });
 
-async function login(
-  path: string,
-  body: object,
-): Promise<{ status: number; errors: unknown; auth: unknown }> {
-  const { status, json } = await target.send('POST', `auth/{id}-${path}/login`, body, { who: 'nobody' });
-  return { status, errors: json?.errors, auth: json?.auth };
-}
-
 describe('kubernetes', () => {
   const accounts = '/api/v1/namespaces/vault/serviceaccounts';
   let kubernetes: LoopbackKubernetes;
@@ -64,7 +56,7 @@ describe('kubernetes', () => {
   });
 
   it('logs a service account in through a TokenReview', async () => {
-    expect(await login('k8s', { role: 'r', jwt: await tokenOf('app') })).toMatchObject({
+    expect(await target.login('k8s', { role: 'r', jwt: await tokenOf('app') })).toMatchObject({
       status: 200,
       auth: {
         lease_duration: 600,
@@ -72,13 +64,13 @@ describe('kubernetes', () => {
       },
     });
     expect(
-      await login('k8s', { role: 'ra', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
+      await target.login('k8s', { role: 'ra', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
     ).toMatchObject({
       status: 200,
     });
     // A role without an audience accepts any; the review then has the audiences of the token.
     expect(
-      await login('k8s', { role: 'r', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
+      await target.login('k8s', { role: 'r', jwt: await tokenOf('app', { audiences: ['vault'] }) }),
     ).toMatchObject({ status: 200 });
   });
 
@@ -86,7 +78,7 @@ describe('kubernetes', () => {
     await configure(kubernetes.url, '');
     try {
       const jwt = await tokenOf('app', { audiences: ['vault'] });
-      expect(await login('k8s', { role: 'ra', jwt })).toMatchObject({
+      expect(await target.login('k8s', { role: 'ra', jwt })).toMatchObject({
         status: 403,
         errors: ['permission denied'],
       });
@@ -108,7 +100,7 @@ describe('kubernetes', () => {
       [{ role: 'r', jwt: await tokenOf('other') }, 403, 'service account name not authorized'],
       [{ role: 'ra', jwt: app }, 403, audience],
     ] as const) {
-      expect(await login('k8s', body)).toMatchObject({ status, errors: [error] });
+      expect(await target.login('k8s', body)).toMatchObject({ status, errors: [error] });
     }
   });
 
@@ -119,7 +111,7 @@ describe('kubernetes', () => {
       [kubernetes.url, await tokenOf('other')],
     ] as const) {
       await configure(host, reviewer);
-      expect(await login('k8s', { role: 'r', jwt: app })).toMatchObject({
+      expect(await target.login('k8s', { role: 'r', jwt: app })).toMatchObject({
         status: 403,
         errors: ['permission denied'],
       });

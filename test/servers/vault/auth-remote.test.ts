@@ -17,14 +17,6 @@ afterAll(async () => {
   await target.close();
 });
 
-async function login(
-  path: string,
-  body: object,
-): Promise<{ status: number; errors: unknown; auth: unknown }> {
-  const { status, json } = await target.send('POST', `auth/{id}-${path}/login`, body, { who: 'nobody' });
-  return { status, errors: json?.errors, auth: json?.auth };
-}
-
 describe('aws', () => {
   const arn = 'arn:aws:iam::123456789012:user/op';
   const assumed = 'arn:aws:sts::123456789012:assumed-role/node/i-1';
@@ -115,7 +107,7 @@ describe('aws', () => {
     ['with a session token', { accessKeyId: 'ASIANODE', sessionToken: 'session' }],
     ['fourteen minutes ago', { date: new Date(Date.now() - 14 * 60_000) }],
   ])('accepts a login request signed %s', async (_title, wishes) => {
-    expect(await login('aws', await signed(wishes))).toMatchObject({
+    expect(await target.login('aws', await signed(wishes))).toMatchObject({
       status: 200,
       auth: { lease_duration: 600, metadata: { account_id: '123456789012', auth_type: 'iam' } },
     });
@@ -153,7 +145,7 @@ describe('aws', () => {
       /^IAM Principal "arn:aws:iam::123456789012:user\/other" does not belong to the role "r"$/,
     ],
   ])('refuses %s', async (_title, wishes, error) => {
-    const { status, errors } = await login('aws', await signed(wishes));
+    const { status, errors } = await target.login('aws', await signed(wishes));
     expect({ status, errors }).toEqual({ status: 400, errors: [expect.stringMatching(error)] });
   });
 
@@ -173,7 +165,7 @@ describe('aws', () => {
     ['no role, which is the user then', { role: '' }, 'entry for role op not found'],
     ['no headers', { iam_request_headers: {} }, 'missing iam_request_headers'],
   ])('refuses %s', async (_title, change, error) => {
-    const { status, errors } = await login('aws', { ...(await signed()), ...change });
+    const { status, errors } = await target.login('aws', { ...(await signed()), ...change });
     expect({ status, errors }).toEqual({ status: 400, errors: [error] });
   });
 
@@ -190,7 +182,7 @@ describe('aws', () => {
       'X-Vault-AWS-IAM-Server-ID': 'vault.example',
       authorization: (headers['authorization'] ?? '').replace(';x-vault-aws-iam-server-id', ''),
     };
-    const { errors } = await login('aws', { ...body, iam_request_headers: unsigned });
+    const { errors } = await target.login('aws', { ...body, iam_request_headers: unsigned });
     expect(errors).toEqual(["error validating X-Vault-AWS-IAM-Server-ID header: vault header wasn't signed"]);
   });
 });
@@ -224,7 +216,7 @@ describe('github', () => {
     if (target.isReal && enabled.json?.errors?.[0] === 'plugin not found in the catalog: github') return;
     expect(enabled.status).toBe(204);
     const denied = { status: 500, errors: ['configuration has not been set'] };
-    expect(await login('gh', { token: 'ghp_bob' })).toMatchObject(denied);
+    expect(await target.login('gh', { token: 'ghp_bob' })).toMatchObject(denied);
     await target.must('POST', 'auth/{id}-gh/config', {
       organization: 'acme',
       base_url: github.url,
@@ -239,7 +231,7 @@ describe('github', () => {
     })) {
       await target.must('POST', `auth/{id}-gh/map/${path}`, { value });
     }
-    const { status, auth } = await login('gh', { token: 'ghp_bob' });
+    const { status, auth } = await target.login('gh', { token: 'ghp_bob' });
     expect({ status, auth }).toMatchObject({
       status: 200,
       auth: {
@@ -248,11 +240,11 @@ describe('github', () => {
         lease_duration: 600,
       },
     });
-    expect(await login('gh', { token: 'ghp_eve' })).toMatchObject({
+    expect(await target.login('gh', { token: 'ghp_eve' })).toMatchObject({
       status: 500,
       errors: ['user is not part of required org'],
     });
-    expect((await login('gh', { token: 'ghp_none' })).errors).toEqual([
+    expect((await target.login('gh', { token: 'ghp_none' })).errors).toEqual([
       expect.stringContaining('401 Bad credentials'),
     ]);
     target.tokens.set('bob', (auth as { client_token: string }).client_token);

@@ -135,6 +135,12 @@ export class TableTarget {
     throw new Error(`${method} ${path}: HTTP ${String(answer.status)}: ${answer.text}`);
   }
 
+  /** Logs in at the mount `{id}-<mount>`. */
+  async login(mount: string, body: object): Promise<{ status: number; errors: unknown; auth: unknown }> {
+    const { status, json } = await this.send('POST', `auth/{id}-${mount}/login`, body, { who: 'nobody' });
+    return { status, errors: json?.errors, auth: json?.auth };
+  }
+
   /** A token with the policy text given, called `name` in tables. */
   async addToken(name: string, policy: string, wishes: object = {}): Promise<Json> {
     await this.must('PUT', `sys/policies/acl/{id}-${name}`, { policy: this.fill(policy) });

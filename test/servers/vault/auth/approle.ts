@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 
 import { admitsPeer, checkedCidrs } from '../cidr.js';
 import { boolField, has, intField, listField, secondsField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -16,7 +15,13 @@ import {
   VaultFault,
 } from '../protocol.js';
 import { goJson } from '../raw-json.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 
 interface SecretId {
   readonly accessor: string;
@@ -39,23 +44,17 @@ interface Role {
 }
 
 /** Role id and secret id. */
-export class AppRole implements Mount {
+export class AppRole extends AuthMount {
   readonly type = 'approle';
   private readonly roles = new Map<string, Role>();
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    super();
+  }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     const [, name] = /^role\/([^/]+)$/.exec(path) ?? [];
     return name === undefined || this.roles.has(name.toLowerCase());
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

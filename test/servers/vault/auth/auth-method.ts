@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 
 import { boolField, type Fields, has, intField, listField, secondsField, textField } from '../fields.js';
 import { checkedCidrs } from '../cidr.js';
-import { badRequest, type VaultAnswer } from '../protocol.js';
+import type { Mount } from '../mounts.js';
+import { badRequest, type VaultAnswer, type VaultCall } from '../protocol.js';
 import { authBlock, type MayRenew, SYSTEM_TTL_SECONDS, type TokenStore } from '../tokens.js';
 
 /** The dependencies of an auth method. */
@@ -136,4 +137,24 @@ function entityOf(alias: string): string {
     .update(alias)
     .digest('hex')
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
+}
+
+/** A mounted auth method; only its `login` is unauthenticated, and no path needs `sudo`. */
+export abstract class AuthMount implements Mount {
+  abstract readonly type: string;
+
+  exists(_path: string): boolean {
+    return true;
+  }
+
+  isOpen(path: string): boolean {
+    return path === 'login';
+  }
+
+  needsSudo(): boolean {
+    return false;
+  }
+
+  abstract handle(call: VaultCall): VaultAnswer | Promise<VaultAnswer>;
+  abstract wipe(): void;
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
 import { boolField, has, intField, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   isWrite,
@@ -10,7 +9,13 @@ import {
   type VaultAnswer,
   type VaultCall,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { type IamRequest, readIamRequest } from './aws-iam-request.js';
 import { type OutboundAnswer, send } from './outbound.js';
@@ -32,24 +37,18 @@ interface Role {
 const DEFAULT_CONFIG: Config = { stsEndpoint: '', serverId: '', allowedHeaders: [], maxRetries: -1 };
 
 /** AWS IAM: checks a signed `GetCallerIdentity` and forwards it to STS, which verifies the signature. */
-export class AwsAuth implements Mount {
+export class AwsAuth extends AuthMount {
   readonly type = 'aws';
   private config: Config | undefined;
   private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    super();
+  }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     if (path === 'config/client') return this.config !== undefined;
     return this.roles.exists(path);
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

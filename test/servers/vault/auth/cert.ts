@@ -2,7 +2,6 @@ import type { X509Certificate } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { boolField, has, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -13,7 +12,13 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { certificatesIn, chainTo, isForClients } from './cert-chain.js';
 
@@ -38,7 +43,7 @@ interface Role {
 }
 
 /** Client certificates, by the rules of Vault's `builtin/credential/cert`. */
-export class CertAuth implements Mount {
+export class CertAuth extends AuthMount {
   readonly type = 'cert';
   private disableBinding = false;
   private readonly roles = new NamedEntries<Role>({
@@ -46,18 +51,8 @@ export class CertAuth implements Mount {
     parse: (call, before, name) => roleOf(call, name, before),
   });
 
-  constructor(private readonly context: AuthContext) {}
-
-  exists(): boolean {
-    return true;
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
+  constructor(private readonly context: AuthContext) {
+    super();
   }
 
   wipe(): void {

@@ -1,5 +1,4 @@
 import { has, intField, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -12,7 +11,13 @@ import {
   type VaultCall,
 } from '../protocol.js';
 import { goJson } from '../raw-json.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { send } from './outbound.js';
 
 interface Config {
@@ -43,25 +48,19 @@ interface Verified {
 }
 
 /** GitHub's own tokens, by the rules of Vault's `builtin/credential/github`. */
-export class GithubAuth implements Mount {
+export class GithubAuth extends AuthMount {
   readonly type = 'github';
   private config: Config | undefined;
   /** Policies by `teams/core` and `users/bob`, in lower case. */
   private readonly maps = new Map<string, readonly string[]>();
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    super();
+  }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     const [, key] = /^map\/((?:teams|users)\/.+)$/.exec(path) ?? [];
     return key === undefined || this.maps.has(key.toLowerCase());
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

@@ -2,7 +2,6 @@ import { createPublicKey } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { field, has, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -13,7 +12,13 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { type Claims, InvalidJwt, verifyJwt } from './jwt-verify.js';
 
@@ -39,23 +44,17 @@ interface Role {
 }
 
 /** Signed tokens, verified with public keys, by the rules of vault-plugin-auth-jwt and hashicorp/cap. */
-export class JwtAuth implements Mount {
+export class JwtAuth extends AuthMount {
   readonly type = 'jwt';
   private config: Config | undefined;
   private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    super();
+  }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     return this.roles.exists(path);
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

@@ -1,5 +1,4 @@
 import { boolField, has, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -10,7 +9,13 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { send } from './outbound.js';
 
@@ -39,23 +44,17 @@ interface Account {
 }
 
 /** Service-account tokens, verified by a TokenReview at the configured API server. */
-export class KubernetesAuth implements Mount {
+export class KubernetesAuth extends AuthMount {
   readonly type = 'kubernetes';
   private config: Config | undefined;
   private readonly roles = new NamedEntries<Role>({ folder: 'role', parse: roleOf });
 
-  constructor(private readonly context: AuthContext) {}
+  constructor(private readonly context: AuthContext) {
+    super();
+  }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     return this.roles.exists(path);
-  }
-
-  isOpen(path: string): boolean {
-    return path === 'login';
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

@@ -1,6 +1,5 @@
 import { admitsPeer } from '../cidr.js';
 import { boolField, has, listField, textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   isWrite,
@@ -11,7 +10,13 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { ldapBind } from './ldap-bind.js';
 import { UserLockout } from './user-lockout.js';
 
@@ -30,7 +35,7 @@ const SEARCHES = ['binddn', 'bindpass', 'discoverdn', 'upndomain', 'groupdn', 's
  * Users of a directory, by the rules of Vault's `builtin/credential/ldap` and `sdk/helper/ldaputil`; the name to
  * bind with is built from `userattr` and `userdn`.
  */
-export class LdapAuth implements Mount {
+export class LdapAuth extends AuthMount {
   readonly type = 'ldap';
   /** Vault's defaults. */
   private config: Config = {
@@ -44,19 +49,12 @@ export class LdapAuth implements Mount {
   private readonly lockout: UserLockout;
 
   constructor(private readonly context: AuthContext) {
+    super();
     this.lockout = new UserLockout(context.now);
   }
 
-  exists(): boolean {
-    return true;
-  }
-
-  isOpen(path: string): boolean {
+  override isOpen(path: string): boolean {
     return path.startsWith('login/');
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {

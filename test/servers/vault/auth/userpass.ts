@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 
 import { admitsPeer } from '../cidr.js';
 import { textField } from '../fields.js';
-import type { Mount } from '../mounts.js';
 import {
   badRequest,
   BackendError,
@@ -13,7 +12,13 @@ import {
   type VaultCall,
   VaultFault,
 } from '../protocol.js';
-import { type AuthContext, loginAnswer, type TokenParameters, tokenParameters } from './auth-method.js';
+import {
+  type AuthContext,
+  AuthMount,
+  loginAnswer,
+  type TokenParameters,
+  tokenParameters,
+} from './auth-method.js';
 import { NamedEntries } from './named-entries.js';
 import { UserLockout } from './user-lockout.js';
 
@@ -23,7 +28,7 @@ interface User {
 }
 
 /** Username and password. */
-export class Userpass implements Mount {
+export class Userpass extends AuthMount {
   readonly type = 'userpass';
   private readonly users = new NamedEntries<User>({
     folder: 'users',
@@ -32,19 +37,16 @@ export class Userpass implements Mount {
   private readonly lockout: UserLockout;
 
   constructor(private readonly context: AuthContext) {
+    super();
     this.lockout = new UserLockout(context.now);
   }
 
-  exists(path: string): boolean {
+  override exists(path: string): boolean {
     return this.users.exists(path);
   }
 
-  isOpen(path: string): boolean {
+  override isOpen(path: string): boolean {
     return path.startsWith('login/');
-  }
-
-  needsSudo(): boolean {
-    return false;
   }
 
   wipe(): void {
