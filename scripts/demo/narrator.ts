@@ -1,4 +1,4 @@
-/** Prints what happens, in words for somebody who sees it for the first time. */
+/** Prints what happens, for readers who are new to the operator. */
 export class Narrator {
   private step = 0;
   readonly checked: string[] = [];
@@ -16,7 +16,7 @@ export class Narrator {
     for (const line of text.split('\n')) print(`   ${line}`);
   }
 
-  /** Something that was looked at and found right. */
+  /** A check that passed. */
   check(text: string): void {
     this.checked.push(text);
     print(`   ✓ ${text}`);

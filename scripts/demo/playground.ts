@@ -11,7 +11,7 @@ import { KubeApi } from '../../test/support/kube-api.js';
 import { type LoopbackFixture, startLoopbackFixture } from '../../test/support/loopback-fixture.js';
 import { VaultApi } from '../../test/support/vault-api.js';
 
-/** The samples, in an order in which each finds what it includes. */
+/** The samples, each after those that it includes. */
 export const SAMPLES = ['shared', 'web', 'billing', 'pinned'].map((name) => `manifests/samples/${name}.yaml`);
 
 /** A cluster, a Vault and a KMS on loopback, made ready for the operator. */

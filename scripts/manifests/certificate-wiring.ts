@@ -18,7 +18,7 @@ interface CertificateSpec {
   readonly dnsNames?: readonly string[];
 }
 
-/** The Service that the API server calls, and the certificate by which it knows the webhook. */
+/** The Service that the API server calls, and the certificate that it verifies. */
 export function webhookFaults(configuration: KubernetesObject, world: World): string[] {
   const faults: string[] = [];
   const injected = configuration.metadata.annotations?.['cert-manager.io/inject-ca-from'];
@@ -54,7 +54,7 @@ export function certificateFaults({ metadata, ...certificate }: KubernetesObject
   const home = metadata.namespace ?? '(none)';
   const { kind = 'Issuer', name } = issuerRef;
   const faults: string[] = [];
-  // A ClusterIssuer is the cluster's own.
+  // A ClusterIssuer may be defined elsewhere in the cluster.
   if (kind === 'Issuer' && !exists(world, GROUP, kind, metadata.namespace, name))
     faults.push(`no ${kind} ${name} in namespace ${home}`);
   for (const dnsName of dnsNames) {
@@ -64,7 +64,7 @@ export function certificateFaults({ metadata, ...certificate }: KubernetesObject
   return faults;
 }
 
-/** An issuer that signs with a Secret needs a certificate that is written there. */
+/** An issuer that signs with a Secret needs a Certificate that writes this Secret. */
 export function issuerFaults({ metadata, ...issuer }: KubernetesObject, world: World): string[] {
   const { ca } = issuer['spec'] as { ca?: { secretName: string } };
   if (ca === undefined) return [];

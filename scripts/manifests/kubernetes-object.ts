@@ -1,6 +1,6 @@
 import type { IPodSpec } from 'kubernetes-models/v1';
 
-/** An object as it stands in a manifest. */
+/** An object of a manifest. */
 export interface KubernetesObject {
   readonly apiVersion: string;
   readonly kind: string;

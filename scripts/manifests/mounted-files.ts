@@ -2,7 +2,7 @@ import type { IPodSpec, IVolume } from 'kubernetes-models/v1';
 
 /** Anybody may read. */
 const OTHERS_READ = 0o004;
-/** What the API server fills in for `defaultMode`. */
+/** The API server's default for `defaultMode`. */
 const DEFAULT_MODE = 0o644;
 
 /**

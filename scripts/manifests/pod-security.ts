@@ -77,12 +77,12 @@ function podFaults(pod: IPodSpec): string[] {
   for (const { name } of context.sysctls ?? []) {
     if (!SAFE_SYSCTLS.includes(name)) faults.push(`sysctl ${name}`);
   }
-  // What a container may set itself is asked of the container; here only what none of them may have.
+  // Fields that containers can set are checked per container; here, only those of the pod.
   if (context.runAsNonRoot === false) faults.push('runAsNonRoot false');
   return [...faults, ...sharedFaults(context)];
 }
 
-/** Rules for fields that pods and containers have alike. */
+/** Rules for fields that pods and containers share. */
 function sharedFaults(context: ISecurityContext | IPodSecurityContext): string[] {
   const faults: string[] = [];
   if (context.runAsUser === 0) faults.push('runAsUser 0');

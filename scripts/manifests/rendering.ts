@@ -15,7 +15,7 @@ export interface Rendering {
   readonly faults: readonly string[];
 }
 
-/** Components on the base, as users put them together; each component stands in one of them at least. */
+/** Combinations of components on the base; each component is in at least one of them. */
 export const COMBINATIONS: readonly (readonly string[])[] = [
   ...folders('kustomize/components')
     .filter((name) => name.startsWith('auth-'))

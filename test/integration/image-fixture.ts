@@ -91,7 +91,7 @@ export class ImageFixture {
     this.caller.port = Number(new URL(await this.webhook.address('serving admission reviews')).port);
   }
 
-  /** What the probes of the shipped Deployments get, once both are ready. */
+  /** The responses to the probes of the shipped Deployments, once both programs are ready. */
   async health(): Promise<Record<'operator' | 'webhook', number[]>> {
     const [operator, webhook] = this.both();
     const probes = async (url: string): Promise<number[]> =>
@@ -107,7 +107,7 @@ export class ImageFixture {
     return { operator: ofOperator, webhook: ofWebhook };
   }
 
-  /** As whom the kernel runs them. */
+  /** The user that the kernel reports. */
   users(): (string | undefined)[] {
     return this.both().map(
       ({ child }) => /^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${String(child.pid)}/status`, 'utf8'))?.[1],
@@ -140,7 +140,7 @@ export class ImageFixture {
     return await Promise.all(this.both().map((program) => program.stop()));
   }
 
-  /** What they printed besides their log. */
+  /** Their output besides the log. */
   notJson(): string[] {
     return this.both().flatMap(({ others }) => others);
   }

@@ -42,7 +42,7 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
   }
 
   it.each(['socks5', 'socks5h'])(
-    'is trusted by an intermediate authority alone, through %s',
+    'is trusted through an intermediate certificate authority, over %s',
     async (scheme) => {
       const intermediate = await authority.intermediate('intermediate');
       const api = await apiServer({ tls: await intermediate.issue() });
@@ -55,7 +55,7 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
     },
   );
 
-  it('is trusted by the roots that the environment adds', async () => {
+  it('is trusted through additional roots of the environment', async () => {
     const api = await apiServer({ tls: await authority.issue() });
     const sslCertFile = join(folder, 'added.pem');
     writeFileSync(sslCertFile, authority.cert);
@@ -70,7 +70,7 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
     }
   });
 
-  it('is verified for its address, not for the proxy or for localhost', async () => {
+  it('is verified by its own address, not by that of the proxy or localhost', async () => {
     const ask = async (names: { dnsNames: string[]; ipAddresses: string[] }): Promise<unknown> => {
       const api = await apiServer({ tls: await authority.issue(names) });
       return await kubeClient(throughProxy(kubeConfigOf(api.url, authority.cert))).request('GET', '/x');
@@ -83,7 +83,7 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
   it.each([
     ['of its host', 'peer.test.', {}],
     ['of the server name', '127.0.0.1', { tlsServerName: 'peer.test.' }],
-  ])('is told no final dot %s in TLS, and the proxy is', async (_what, host, more) => {
+  ])('gets no trailing dot %s in TLS, unlike the proxy', async (_what, host, more) => {
     const names: string[] = [];
     const pair = await authority.issue({ dnsNames: ['peer.test'], ipAddresses: [] });
     const other = await authority.issue({ dnsNames: ['elsewhere.test'], ipAddresses: [] });
@@ -102,7 +102,7 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
     expect(proxy.asked).toEqual([`${host}:${String(api.port)}`]);
   });
 
-  it('is asked through the proxy, too, while a file of the kubeconfig is being replaced', async () => {
+  it('is reached through the proxy while a file of the kubeconfig is replaced', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'kube-socks-'));
     const caFile = join(directory, 'ca.crt');
     const tokenFile = join(directory, 'token');

@@ -22,13 +22,13 @@ describe('a Vault that was lost', () => {
   };
   const version = async (): Promise<number | undefined> => (await fixture.get('one')).status.vaultVersion;
 
-  it('is filled from git, on K/V v1', async () => {
+  it('is restored from git, on K/V v1', async () => {
     await apply('kv/one', { engineVersion: 'v1' }, 'x');
     await fixture.start();
     await fixture.inVault('kv/one', { a: 'x' });
   });
 
-  it('is filled from git on K/V v2, and versions are counted from 1', async () => {
+  it('is restored from git on K/V v2, with versions from 1', async () => {
     await apply('secret/data/one', { engineVersion: 'v2' }, 'x');
     await fixture.start();
     await fixture.reason('one', 'Synced');
@@ -36,7 +36,7 @@ describe('a Vault that was lost', () => {
     expect(await version()).toBe(1);
   });
 
-  it('is filled whatever casIndex is; later changes are written until Vault has reached it', async () => {
+  it('is restored with any casIndex; later changes are written until Vault reaches that version', async () => {
     const pinned = { engineVersion: 'v2', casIndex: 3 };
     await apply('secret/data/one', pinned, 'first');
     await fixture.start(['--sync-period-seconds=1']);
@@ -59,7 +59,7 @@ describe('a Vault that was lost', () => {
     await fixture.inVault('secret/data/one', { a: 'fourth' });
   });
 
-  it('that was restored to an older version says which casIndex would do', async () => {
+  it('restored to an older version, reports the casIndex to set', async () => {
     for (const value of ['1', '2']) await fixture.vault.write('secret/data/one', { data: { a: value } });
     await apply('secret/data/one', { engineVersion: 'v2', casIndex: 5 }, 'x');
     await fixture.start();

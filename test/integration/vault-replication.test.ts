@@ -70,7 +70,7 @@ describe('two nodes behind one address, of which one does not know the new token
   it.each([
     ['says so', false],
     ['says only "permission denied"', true],
-  ])('leave no request resting until the resync when the one behind %s', async (_what, bare) => {
+  ])('delay no request until the resync when the second node %s', async (_what, bare) => {
     vault.lagBehind(LAG_MS, { everyOther: true, bare });
     const kv = await fixture.store.open('kv/app', 'v1');
     const seen = new Set<string>();
@@ -90,7 +90,7 @@ describe('two nodes behind one address, of which one does not know the new token
     expect(logins()).toBe(1);
   });
 
-  it('log in once more only when every node refuses the token that one of them has taken', async () => {
+  it('cause another login only when every node refuses a token that one has accepted', async () => {
     const kv = await fixture.store.open('kv/app', 'v1');
     for (const token of vault.tokens.all()) {
       if (token.displayName.startsWith('userpass')) vault.tokens.revoke(token.id);
@@ -109,7 +109,7 @@ describe('a permission that is missing', () => {
     ['to read', async () => (await fixture.store.open('kv/denied', 'v1')).read()],
     ['to write', async () => (await fixture.store.open('kv/denied', 'v1')).write(DATA, undefined)],
     ['to delete', async () => (await fixture.store.open('kv/denied', 'v1')).remove()],
-  ])('%s is looked at again soon after a login, and at the resync later', async (_what, attempt) => {
+  ])('%s is retried soon after a login, and later at the resync', async (_what, attempt) => {
     expect(await outcome(attempt())).toBe('forbidden soon');
     await clock.advance(31_000);
     expect(await outcome(attempt())).toBe('forbidden resync');

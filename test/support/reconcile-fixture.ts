@@ -26,7 +26,7 @@ import { FakeKms } from './fake-kms.js';
 import { FakeVault } from './fake-vault.js';
 import { RecordingLogger } from './loggers.js';
 
-/** The parts of step 3 on fakes: an API server that is a map, a Vault and a KMS in memory. */
+/** The services of `reconcile/` with an API server, a Vault and a KMS in memory. */
 export class ReconcileFixture implements ResourceClient {
   readonly vault = new FakeVault();
   readonly kms = new FakeKms();
@@ -57,7 +57,7 @@ export class ReconcileFixture implements ResourceClient {
     this.reconciler = this.build();
   }
 
-  /** A new process: everything that is in memory only is gone. */
+  /** A new process: everything in memory is lost. */
   restart(): void {
     this.reconciler = this.build();
   }
@@ -105,7 +105,7 @@ export class ReconcileFixture implements ResourceClient {
     }) as PartialKMSVaultSecret;
   }
 
-  /** As `kubectl delete`: gone at once, or marked while it has finalizers. */
+  /** As `kubectl delete`: removed, or marked as deleted while it has finalizers. */
   delete(kind: Kind, name: string): void {
     const resource = this.find(kind, name);
     if (resource === undefined) return;

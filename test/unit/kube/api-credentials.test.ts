@@ -69,7 +69,7 @@ describe('credentials that did not change', () => {
     expect(credentials.unchanged()).toBeUndefined();
   });
 
-  it('are asked of a plugin or a provider each time', async () => {
+  it('are requested from a plugin or an auth provider each time', async () => {
     const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: '/bin/sh', args: ['-c', PLUGIN] };
     const credentials = credentialsOf({ exec });
     expect((await credentials.read()).headers).toEqual({ Authorization: 'Bearer given' });

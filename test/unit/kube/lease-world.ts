@@ -52,7 +52,7 @@ export class LeaseWorld {
     });
   }
 
-  /** Somebody else's write over the spec. */
+  /** Another client's write to the spec. */
   overwrite(spec: Record<string, unknown>): void {
     this.store({ ...this.lease, metadata: { ...(this.lease?.metadata ?? this.newMetadata()) }, spec });
   }
@@ -131,7 +131,7 @@ export class LeaseWorld {
   }
 }
 
-/** One elector with everything of its own. */
+/** One elector with its own clock, client and log. */
 export class Replica {
   readonly clock: SimulatedClock;
   readonly logger = new RecordingLogger();

@@ -72,11 +72,11 @@ const selectorsOf = (name: string): readonly Selector[] =>
   readQuery(alerts.find(({ alert }) => alert === name)?.expr ?? '', labelsOf).selectors;
 
 describe('every alert', () => {
-  it.each(alerts)('$alert asks for what the programs export', ({ expr }) => {
+  it.each(alerts)('$alert queries exported metrics only', ({ expr }) => {
     expect(readQuery(expr, labelsOf).selectors.length).toBeGreaterThan(0);
   });
 
-  it.each(alerts)('$alert says what, where, how bad, for how long, and what to do', (alert) => {
+  it.each(alerts)('$alert has a summary, a description, a severity, a duration and a runbook', (alert) => {
     expect(alert.alert).toMatch(/^KMSVault[A-Za-z]+$/);
     expect(['warning', 'critical']).toContain(alert.labels.severity);
     expect(alert.for).toMatch(/^[1-9][0-9]*[mh]$/);
@@ -87,7 +87,7 @@ describe('every alert', () => {
     expect(runbook).toBe(`${ADDRESS}#${alert.alert.toLowerCase()}`);
   });
 
-  it.each(alerts)('$alert names labels that its result has', ({ expr, annotations }) => {
+  it.each(alerts)('$alert uses only labels of its result', ({ expr, annotations }) => {
     const { labels, possibleLabels } = readQuery(expr, labelsOf);
     const text = `${annotations.summary} ${annotations.description}`;
     const optional = [...text.matchAll(/\{\{ with \$labels\.(\w+) \}\}/g)].map(([, label]) => label);
@@ -99,7 +99,7 @@ describe('every alert', () => {
     expect(certain.length + optional.length).toBeGreaterThan(0);
   });
 
-  it('has one name, and one runbook; no runbook is without its alert', () => {
+  it('has a unique name and one runbook, and every runbook has an alert', () => {
     const names = alerts.map(({ alert }) => alert);
     expect(new Set(names).size).toBe(names.length);
     const headings = [...readFileSync(RUNBOOKS, 'utf8').matchAll(/^#+ (KMSVault\w+)$/gm)];
@@ -120,7 +120,7 @@ describe('runbooks', () => {
     expect(sections.get(reason)?.length).toBeGreaterThan(100);
   });
 
-  it.each(alerts)('$alert says what to do, and how to see that it is over', ({ alert }) => {
+  it.each(alerts)('$alert says what to do and how to verify the recovery', ({ alert }) => {
     const section = sections.get(alert) ?? '';
     expect(section.length).toBeGreaterThan(200);
     // The webhook's KMS errors are those of the operator.
@@ -133,7 +133,7 @@ describe('runbooks', () => {
       expect(section).toContain(`\`${code}\``);
   });
 
-  it('know every reason that is no success', () => {
+  it('cover every reason that is not a success', () => {
     expect(READY_REASONS.filter((reason) => isReady(reason))).toEqual(['KeyConflict', 'Synced']);
   });
 });
@@ -142,12 +142,12 @@ describe('values that alerts look for', () => {
   it.each([
     ['KMSVaultOperatorKmsErrors', 'kms_vault_operator_kms_requests_total'],
     ['KMSVaultWebhookKmsErrors', 'kms_vault_webhook_kms_requests_total'],
-  ])('%s leaves out exactly what concerns a single resource', (alert, metric) => {
+  ])('%s excludes exactly the errors of single resources', (alert, metric) => {
     expect(CODES_OF_RESOURCES.length).toBeGreaterThan(5);
     expect(alternatives(selectorsOf(alert), metric, 'code')).toEqual(['OK', ...CODES_OF_RESOURCES].sort());
   });
 
-  it('KMSVaultOperatorWatchRestarts counts exactly the ends that are faults', () => {
+  it('KMSVaultOperatorWatchRestarts counts exactly the restarts after a failure', () => {
     const faults = WATCH_ENDS.filter(({ why, problem }) => problem !== undefined || why === 'silent');
     expect(
       alternatives(
@@ -178,7 +178,7 @@ describe('values that alerts look for', () => {
     expect(kinds).not.toContain(PARTIAL_KIND);
   });
 
-  it('KMSVaultOperatorVaultErrors leaves out classes and statuses of HTTP', () => {
+  it('KMSVaultOperatorVaultErrors excludes HTTP statuses that are not failures', () => {
     const codes = alternatives(
       selectorsOf('KMSVaultOperatorVaultErrors'),
       'kms_vault_operator_vault_requests_total',
@@ -189,7 +189,7 @@ describe('values that alerts look for', () => {
     expect(codes.filter((code) => /^(5|429|412)/.test(code))).toEqual([]);
   });
 
-  it('KMSVaultOperatorKmsUnavailable counts a reason that there is, and the code of success', () => {
+  it('KMSVaultOperatorKmsUnavailable uses an existing reason and the code of a success', () => {
     const selectors = selectorsOf('KMSVaultOperatorKmsUnavailable');
     const [reason, ...others] = alternatives(
       selectors,
@@ -203,7 +203,7 @@ describe('values that alerts look for', () => {
     expect(alternatives(selectors, 'kms_vault_operator_kms_requests_total', 'code')).toEqual(['OK']);
   });
 
-  it('are all looked at here', () => {
+  it('are all checked here', () => {
     const matched = alerts
       .flatMap(({ expr }) => readQuery(expr, labelsOf).selectors)
       .flatMap(({ metric, matchers }) => matchers.map(({ label }) => `${metric} ${label}`));

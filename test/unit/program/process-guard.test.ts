@@ -9,7 +9,7 @@ afterEach(() => {
   process.removeAllListeners('SIGUSR1');
 });
 
-it('leaves no buffer with more memory than its own bytes, which could hold what freed memory held', () => {
+it('disables the buffer pool, whose unused memory may contain old data', () => {
   guardProcess([]);
   for (const bytes of [
     Buffer.from('text'),

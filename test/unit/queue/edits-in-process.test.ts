@@ -36,7 +36,7 @@ describe('an edit during a backlog', () => {
     running = new Map();
   });
 
-  it('begins although all places are taken, and at most a quarter more than these', () => {
+  it('starts although all workers are busy, up to a quarter more', () => {
     make(8);
     expect(backlog()).toHaveLength(8);
     for (const name of ['a', 'b', 'c']) queue.add(key(name), 'edit');
@@ -45,7 +45,7 @@ describe('an edit during a backlog', () => {
     expect(queue.isEditing).toBe(true);
   });
 
-  it('leaves a quarter of the places to the backlog until it is done', async () => {
+  it('leaves a quarter of the workers to the backlog until it is done', async () => {
     make(8);
     queue.add(key('edit'), 'edit');
     for (const name of backlog().slice(2)) await finish(name);
@@ -57,7 +57,7 @@ describe('an edit during a backlog', () => {
     expect(backlog()).toHaveLength(8);
   });
 
-  it('holds nothing back that waits for a quota', async () => {
+  it('does not count resources that wait for a quota', async () => {
     make(8);
     queue.lend(8);
     queue.add(key('edit'), 'edit');
@@ -65,7 +65,7 @@ describe('an edit during a backlog', () => {
     expect(running.size).toBe(16);
   });
 
-  it.each([1, 2, 3])('waits for its place where there are only %d', async (concurrency) => {
+  it.each([1, 2, 3])('waits for a worker when there are only %d', async (concurrency) => {
     make(concurrency);
     queue.add(key('edit'), 'edit');
     expect([...running.keys()]).not.toContain('edit');

@@ -37,30 +37,27 @@ function keepOnly(...fields: (keyof NonNullable<KMSVaultSecret['status']>)[]): v
 describe('a status with `created` and no path', () => {
   const v1 = { engineVersion: 'v1' as const };
 
-  it.each(ENGINES)(
-    'never lets a secret of somebody else at the new path be deleted, on %s',
-    async (engineVersion) => {
-      keepOnly('created', 'observedGeneration');
-      const [from, to] = engineVersion === 'v1' ? ['kv/a', 'kv/b'] : [A, B];
-      const spec = { kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
-      const finalizers = { finalizers: [DELETE_FINALIZER] };
-      fixture.secret('x', { ...spec, path: from }, finalizers);
-      await fixture.reconcile('x');
-      fixture.restart();
-      fixture.vault.tamper(to, engineVersion, theirs);
-      fixture.vault.writeOnly.add(to);
-      fixture.secret('x', { ...spec, path: to, includeSecrets: ['missing'] });
-      // Refused, and it says so for this generation.
-      await fixture.reconcile('x', 'edit');
-      expect(fixture.ready('x')).toBeUndefined();
-      fixture.vault.writeOnly.clear();
-      await remove();
-      expect(fixture.values(to, engineVersion)).toEqual({ theirs: 'precious' });
-      expect(fixture.messages('SecretKept').join('\n')).toContain('to delete it by hand: vault ');
-    },
-  );
+  it.each(ENGINES)('never deletes a foreign secret at the new path, on %s', async (engineVersion) => {
+    keepOnly('created', 'observedGeneration');
+    const [from, to] = engineVersion === 'v1' ? ['kv/a', 'kv/b'] : [A, B];
+    const spec = { kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
+    const finalizers = { finalizers: [DELETE_FINALIZER] };
+    fixture.secret('x', { ...spec, path: from }, finalizers);
+    await fixture.reconcile('x');
+    fixture.restart();
+    fixture.vault.tamper(to, engineVersion, theirs);
+    fixture.vault.writeOnly.add(to);
+    fixture.secret('x', { ...spec, path: to, includeSecrets: ['missing'] });
+    // Refused, and it says so for this generation.
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.ready('x')).toBeUndefined();
+    fixture.vault.writeOnly.clear();
+    await remove();
+    expect(fixture.values(to, engineVersion)).toEqual({ theirs: 'precious' });
+    expect(fixture.messages('SecretKept').join('\n')).toContain('to delete it by hand: vault ');
+  });
 
-  it('counts while the spec has never changed', async () => {
+  it('is proof while the spec has not changed', async () => {
     keepOnly('created');
     fixture.vault.tamper(A, 'v2', new Map([['a', '"by the Go operator"']]));
     put(A);
@@ -72,7 +69,7 @@ describe('a status with `created` and no path', () => {
     expect(fixture.values(A)).toBeUndefined();
   });
 
-  it('counts where Vault holds what the resource would write', async () => {
+  it('is proof if Vault holds what the resource would write', async () => {
     keepOnly('created');
     put(A, 'zero');
     await fixture.reconcile('x');
@@ -83,7 +80,7 @@ describe('a status with `created` and no path', () => {
     expect(fixture.values(A)).toBeUndefined();
   });
 
-  it('keeps the deletion waiting while permissions may still be replicated', async () => {
+  it('delays the deletion while permissions may still be replicating', async () => {
     keepOnly('created');
     put(A, 'zero');
     await fixture.reconcile('x');
@@ -99,7 +96,7 @@ describe('a status with `created` and no path', () => {
     expect(fixture.values(A)).toBeUndefined();
   });
 
-  it('lets no v1 secret at the new path be emptied', async () => {
+  it('never empties a v1 secret at the new path', async () => {
     keepOnly('created');
     fixture.secret('x', { path: 'kv/a', kvSettings: v1, secrets: [item('a', 'one')] });
     await fixture.reconcile('x');

@@ -5,7 +5,7 @@ import { SyncMemory } from '../../../src/reconcile/sync-memory.js';
 const PLACE = { path: 'secret/data/x', engine: 'v2' } as const;
 
 describe('SyncMemory.forgetUnverifiable', () => {
-  it('forgets what was written without a reading: another replica may have written since', () => {
+  it('forgets blind writes, because another replica may have written since', () => {
     const memory = new SyncMemory();
     memory.remember('blind', PLACE, { inputsHash: 'h', dataMac: undefined, failedKeys: [] });
     memory.recordSync('blind', PLACE, { generation: 1, inputsHash: 'h' }, 'synced');
@@ -14,7 +14,7 @@ describe('SyncMemory.forgetUnverifiable', () => {
     expect(memory.lastSync('blind', PLACE)).toBeUndefined();
   });
 
-  it('keeps what every sync compares with Vault', () => {
+  it('keeps entries that every sync compares with Vault', () => {
     const memory = new SyncMemory();
     const fingerprint = { inputsHash: 'h', dataMac: memory.mac(new Map([['k', '"v"']])), failedKeys: ['x'] };
     memory.remember('read', PLACE, fingerprint);

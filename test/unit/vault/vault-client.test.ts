@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 
 describe('VaultClient', () => {
-  it.each([200, 204, 400, 403, 404, 405])('hands HTTP %d to the caller', async (status) => {
+  it.each([200, 204, 400, 403, 404, 405])('returns HTTP %d to the caller', async (status) => {
     const text = status === 204 ? '' : '{"errors":[]}';
     expect(await fixture.outcome(fixture.client([{ status, text }]).request(READ))).toEqual({ status, text });
     expect(fixture.sent).toHaveLength(1);
@@ -21,7 +21,7 @@ describe('VaultClient', () => {
     [403, '<html>blocked</html>'],
     [404, 'default backend - 404'],
     [400, '["s3cret"]'],
-  ])('reports HTTP %d with %j as the answer of something that is not Vault', async (status, text) => {
+  ])('reports HTTP %d with %j as an answer that is not from Vault', async (status, text) => {
     const failed = await fixture.outcome(fixture.client([{ status, text }]).request(READ));
     expect(failed).toMatchObject({
       failure: 'unavailable',

@@ -32,7 +32,7 @@ describe('VaultSession after HTTP 403', () => {
 
   it.each([
     ['may not look itself up', true],
-    ['is known from the login on not to', false],
+    ['is known since the login to lack it', false],
   ])('tells a missing permission from a revoked token that %s', async (_what, mayLookUp) => {
     fixture.vault.lookUpAllowed = false;
     fixture.authenticator.token = { mayLookUp };

@@ -73,7 +73,7 @@ describe('Freshness', () => {
     expect(freshness.unseen()).toEqual([]);
   });
 
-  it('is open when both kinds have been listed, and says so from the first scrape on', async () => {
+  it('is open when both kinds have been listed, and reports it from the first scrape', async () => {
     const freshness = make();
     expect(await gauge()).toEqual([0, 0]);
     const [secrets, partials] = watchesOf();
@@ -91,7 +91,7 @@ describe('Freshness', () => {
     expect(await gauge()).toEqual([1, 1]);
   });
 
-  it('wants a list that begins after the demand: one under way does not count', async () => {
+  it('requires a list that starts after the demand; a list in progress does not count', async () => {
     const freshness = make();
     listAll(freshness);
     for (const watch of watchesOf()) freshness.listing(watch);
@@ -105,7 +105,7 @@ describe('Freshness', () => {
     expect(watchesOf().some((watch) => freshness.mustList(watch))).toBe(false);
   });
 
-  it('lets work that began before the cache was behind write nothing afterwards', async () => {
+  it('denies writes to work that began before the cache was stale', async () => {
     const freshness = make();
     listAll(freshness);
     const old = freshness.begin('team');
@@ -115,7 +115,7 @@ describe('Freshness', () => {
     expect(open(freshness)).toBe(true);
   });
 
-  it('is closed from a change that was missed until the list', async () => {
+  it('is closed from a missed change until the next list', async () => {
     const freshness = make();
     listAll(freshness);
     freshness.missed({ kind: PARTIAL_KIND, namespace: '' });
@@ -141,7 +141,7 @@ describe('Freshness', () => {
     expect(open(freshness)).toBe(true);
   });
 
-  it('takes a list that takes longer than the limit for what it is', async () => {
+  it('accepts a list that takes longer than the limit', async () => {
     const freshness = make();
     listAll(freshness);
     for (const watch of watchesOf()) freshness.listing(watch);
@@ -165,7 +165,7 @@ describe('Freshness', () => {
     expect(open(freshness)).toBe(false);
   });
 
-  it('judges work by its own namespace, and anything else by all', async () => {
+  it('checks work by its own namespace, and everything else by all namespaces', async () => {
     const freshness = make(['a', 'b']);
     listAll(freshness, 'a');
     for (const watch of watchesOf('b')) {
@@ -199,7 +199,7 @@ describe('Freshness', () => {
     expect(freshness.problem()).toBe('the list of resources is not complete in b');
   });
 
-  it('lets a namespace begin once the others have had the time to answer: they may own its paths', async () => {
+  it('opens a namespace only after the others had time to answer, because they may own its paths', async () => {
     const freshness = make(['a', 'b']);
     listAll(freshness, 'a');
     expect(freshness.mayProcess({ namespace: 'a' })).toBe(false);
@@ -211,7 +211,7 @@ describe('Freshness', () => {
     expect(freshness.mayProcess({ namespace: 'b' })).toBe(false);
   });
 
-  it('says once that nothing is written for long, and when it goes on', async () => {
+  it('logs once that writes have been paused for long, and once when they resume', async () => {
     const freshness = make();
     listAll(freshness);
     freshness.demand();
