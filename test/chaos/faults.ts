@@ -301,8 +301,7 @@ export class FaultBench {
         await this.fixture.writeWebhookPair({ half: true });
         return () => this.fixture.writeWebhookPair();
       default:
-        this.fixture.webhookDismissed = true;
-        await this.fixture.webhook?.stop('SIGKILL');
+        await this.fixture.killWebhook();
         return () => this.fixture.startWebhook();
     }
   }

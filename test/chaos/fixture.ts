@@ -56,6 +56,7 @@ export class ChaosFixture {
   webhookDismissed = false;
   private webhookOutput = '';
   private webhookPort = 0;
+  private webhookTurn: Promise<void> = Promise.resolve();
   private readonly directory = mkdtempSync(join(tmpdir(), 'chaos-'));
   private readonly spare: Credentials[] = [];
   private readonly processOfToken = new Map<string, string>();
@@ -201,7 +202,25 @@ export class ChaosFixture {
     }
   }
 
-  async startWebhook(): Promise<void> {
+  /** One after the other: on a loaded machine the next kill may come before the last start is over. */
+  private inTurn(act: () => Promise<void>): Promise<void> {
+    const done = this.webhookTurn.then(act);
+    this.webhookTurn = done.catch(() => undefined);
+    return done;
+  }
+
+  startWebhook(): Promise<void> {
+    return this.inTurn(() => this.runWebhook());
+  }
+
+  killWebhook(): Promise<void> {
+    return this.inTurn(async () => {
+      this.webhookDismissed = true;
+      await this.webhook?.stop('SIGKILL');
+    });
+  }
+
+  private async runWebhook(): Promise<void> {
     await this.writeWebhookPair();
     this.webhookOutput += this.webhook?.output ?? '';
     this.webhookDismissed = false;
