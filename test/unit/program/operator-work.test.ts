@@ -7,6 +7,7 @@ import { IndexedResourceCache } from '../../../src/kube/resource-cache.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
 import { OperatorWork } from '../../../src/program/operator-work.js';
 import type { Outcome } from '../../../src/queue/outcome.js';
+import type { LeadershipListener, LeaseElector } from '../../../src/kube/lease-elector.js';
 import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
 import type { ResyncTimer } from '../../../src/queue/resync-timer.js';
 import type { Reconciler } from '../../../src/reconcile/reconciler.js';
@@ -29,19 +30,24 @@ class WorkFixture {
   private decrypted: () => void = () => undefined;
   private readonly kms = new Promise<void>((resolve) => (this.decrypted = resolve));
 
-  constructor() {
+  constructor(elector?: Pick<LeaseElector, 'start' | 'isLeading'>) {
     const metrics = new OperatorMetrics(new Registry());
     const stalls = { check: (): void => undefined };
     this.freshness = new Freshness(this.clock, silentLogger, metrics, stalls, ['a', 'b']);
     this.queue = new ReconcileQueue(10, this.clock, silentLogger, metrics, this.freshness);
     const work = new OperatorWork(
       this.queue,
-      { start: () => undefined } as unknown as ResyncTimer,
-      { reconcile: (key: ResourceKey) => this.reconcile(key) } as unknown as Reconciler,
+      { start: () => undefined, stop: () => undefined } as unknown as ResyncTimer,
+      {
+        reconcile: (key: ResourceKey) => this.reconcile(key),
+        beginTerm: () => undefined,
+        endTerm: () => undefined,
+      } as unknown as Reconciler,
       this.freshness,
       new IndexedResourceCache(),
       silentLogger,
       new Lifecycle(),
+      elector as LeaseElector | undefined,
     );
     work.start();
     this.list('a');
@@ -99,4 +105,21 @@ describe('a namespace whose list does not come while its keys are processed', ()
       expect(inB).toHaveLength(ALL_WORKERS);
     }
   });
+});
+
+it('each term of leadership begins with a new list of every namespace, before anything is written', async () => {
+  let listener: LeadershipListener | undefined;
+  const fixture = new WorkFixture({ start: (given) => (listener = given), isLeading: () => true });
+  for (let term = 1; term <= 2; term += 1) {
+    fixture.queue.add(keyIn('a', String(term)), 'edit');
+    listener?.onLeading();
+    await settled();
+    expect(fixture.finished).toHaveLength(term - 1);
+    expect(fixture.freshness.problem()).toContain('a, b');
+    fixture.list('a');
+    fixture.list('b');
+    await settled();
+    expect(fixture.finished.at(-1)).toBe(`a/${String(term)} synced`);
+    listener?.onStandby();
+  }
 });

@@ -112,6 +112,30 @@ describe('a write to a path that changes its owner', () => {
     },
   );
 
+  it.each(ENGINES.flatMap((engine) => [false, true].map((unread) => ({ engine, unread }))))(
+    'is not sent by the old owner at the last moment, on $engine, without read permission: $unread',
+    async ({ engine, unread }) => {
+      const path = engine === 'v1' ? 'kv/same' : 'secret/data/same';
+      const spec = { kvSettings: { engineVersion: engine }, secrets: [item('a', 'older')] };
+      if (unread) fixture.vault.writeOnly.add(path);
+      fixture.secret('older', { ...spec, path });
+      const open = fixture.vault.open.bind(fixture.vault);
+      fixture.vault.open = async (...parameters) => {
+        const kv = await open(...parameters);
+        return {
+          ...kv,
+          write: async (...write) => {
+            fixture.secret('older', { ...spec, path: `${path}-moved` });
+            return await kv.write(...write);
+          },
+        };
+      };
+      const { result } = await fixture.reconcile('older', 'edit');
+      expect([result, fixture.values(path, engine)]).toEqual(['superseded', undefined]);
+      expect([...fixture.requeued.keys()]).toEqual(['KMSVaultSecret/default/older']);
+    },
+  );
+
   it.each(['answered', 'lost'] as const)(
     'that was in flight when the owner changed, its answer %s, is corrected by the new owner',
     async (answer) => {
