@@ -10,9 +10,11 @@ import type { Logger } from '../observability/logger.js';
  */
 export function guardProcess(secretVariables: readonly string[]): void {
   process.on('SIGUSR1', () => undefined);
-  // Node takes small buffers from a pool that it does not fill with zeros. Freed memory, such as that of an answer of
-  // Vault, would stay readable in it for as long as any of these buffers lives.
+  // Node does not fill these buffers with zeros, nor the pool that small ones come from. Freed memory, such as that of
+  // an answer of KMS or Vault, would stay readable in them: the AWS SDK keeps one for its next request.
   Buffer.poolSize = 0;
+  const allocate = (size: number): Buffer<ArrayBuffer> => Buffer.alloc(size);
+  Object.assign(Buffer, { allocUnsafe: allocate, allocUnsafeSlow: allocate });
   for (const name of secretVariables) Reflect.deleteProperty(process.env, name);
   const report = process.report as (NodeJS.ProcessReport & { excludeEnv?: boolean }) | undefined;
   if (report !== undefined) report.excludeEnv = true;
