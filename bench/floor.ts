@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:https';
 
-import { Sha256 } from '@aws-crypto/sha256-js';
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { Registry } from 'prom-client';
@@ -13,6 +12,7 @@ import { AwsKmsApi } from '../src/kms/kms-client.js';
 import { KmsConnection } from '../src/kms/kms-connection.js';
 import { OperatorMetrics } from '../src/observability/operator-metrics.js';
 import { AgentFactory } from '../src/runtime/agents.js';
+import { Sha256 } from '../src/runtime/sha256.js';
 import { seal } from '../test/servers/kms/ciphertext.js';
 import { DEMO_KEY_ID, DEMO_KEY_MATERIAL } from '../test/servers/kms/demo-key.js';
 import { RecordingLogger } from '../test/support/loggers.js';

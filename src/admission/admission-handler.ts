@@ -52,11 +52,11 @@ export class AdmissionHandler {
 
   /** Ends the response, whatever happens; never rejects. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
+    const deadline = new LinkedAbort([this.lifecycle.givingUp]);
     response.once('close', () => {
-      gone.abort();
+      // An abort takes time, and after an answer nothing listens.
+      if (!response.writableFinished) deadline.abort();
     });
-    const deadline = new LinkedAbort([gone.signal, this.lifecycle.givingUp]);
     deadline.expireIn(systemClock, reviewTimeoutMs(request.url ?? ''));
     try {
       const body = await this.review(request, deadline.signal);

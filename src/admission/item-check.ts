@@ -101,9 +101,12 @@ export class ItemCheck {
       }
     };
     try {
-      await Promise.all(Array.from({ length: this.maxConcurrentRequests }, askOneByOne));
-    } finally {
+      const callers = Math.min(this.maxConcurrentRequests, items.length);
+      await Promise.all(Array.from({ length: callers }, askOneByOne));
+    } catch (error) {
       giveUp.abort();
+      throw error;
+    } finally {
       giveUp.dispose();
       this.asking -= 1;
     }

@@ -72,7 +72,9 @@ export function readBody(
         chunks.push(chunk);
       }
     };
+    let complete = false;
     const gone = (): void => {
+      if (complete) return;
       fail(new ClientDisconnected('the connection closed before the body was complete'));
     };
     if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
@@ -81,6 +83,7 @@ export function readBody(
     }
     request.on('data', take);
     request.once('end', () => {
+      complete = true;
       resolve(Buffer.concat(chunks));
     });
     request.once('error', gone);

@@ -14,6 +14,7 @@ import type { AwsConfig } from '../config/config.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import { awsCredentialChain } from '../runtime/aws-credential-chain.js';
 import { AwsRequestHandler } from '../runtime/aws-request-handler.js';
+import { Sha256 } from '../runtime/sha256.js';
 import { TOKENS } from '../tokens.js';
 import { KmsError } from './kms-error.js';
 import { classifyKmsFailure, credentialsFailure, withRegion } from './kms-failures.js';
@@ -123,8 +124,8 @@ export class KmsConnection {
   }
 
   private makeSigner(): SignatureV4 {
-    const { region, credentials, sha256 } = this.client.config;
-    return new SignatureV4({ service: 'kms', region, credentials, sha256 });
+    const { region, credentials } = this.client.config;
+    return new SignatureV4({ service: 'kms', region, credentials, sha256: Sha256 });
   }
 
   /** Gives a request its signal: the SDK uses its cached middleware only if `send` gets no options, not even a signal. */

@@ -1,5 +1,6 @@
-import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
+
+import { Sha256 } from '../../src/runtime/sha256.js';
 
 const BODY = 'Action=GetCallerIdentity&Version=2011-06-15';
 

@@ -1,9 +1,9 @@
-import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
 
 import { classifyCredentialsFailure } from '../../runtime/aws-credentials-failure.js';
 import { awsCredentialChain } from '../../runtime/aws-credential-chain.js';
 import { AwsRequestHandler } from '../../runtime/aws-request-handler.js';
+import { Sha256 } from '../../runtime/sha256.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { AuthenticatorDeps, VaultAuthMethod } from '../authenticator.js';
 import { endpointProblem, postLogin } from '../login.js';

@@ -1,7 +1,7 @@
-import { Sha256 } from '@aws-crypto/sha256-js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SignatureV4 } from '@smithy/signature-v4';
 
+import { Sha256 } from '../../../src/runtime/sha256.js';
 import type { LoopbackServer } from '../shared/loopback-server.js';
 import { type GithubUser, startGithubServer } from './github-api.js';
 import { startStsServer } from './sts.js';
