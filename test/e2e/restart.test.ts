@@ -3,6 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/wait.js';
 import { E2eServers } from './servers.js';
 
+/** A module that prints what would keep the process alive, right before it ends. */
+const PRINTS_OPEN_HANDLES =
+  'data:text/javascript,process.on(`exit`,()=>console.log(JSON.stringify({msg:`at%20the%20end`,open:process.getActiveResourcesInfo()})))';
+
 let servers: E2eServers;
 
 beforeAll(async () => {
@@ -115,5 +119,14 @@ describe('the program', () => {
     await servers.inVault(path, undefined);
     await eventually('the resource is gone', async () => (await servers.get('deleted-away')) === undefined);
     expect(await second.stop()).toBe(0);
+  });
+
+  it('leaves no timer and no connection open when it ends', async () => {
+    const operator = await servers.startOperator([], { NODE_OPTIONS: `--import="${PRINTS_OPEN_HANDLES}"` });
+    await servers.inVault(await apply('before-the-end', 'value'), { a: 'value' });
+    expect(await operator.stop()).toBe(0);
+    const { open } = operator.lines.find((line) => line.msg === 'at the end') ?? {};
+    // Its output, and the servers for health and metrics, which answer until the end.
+    expect(open).toEqual(['PipeWrap', 'PipeWrap', 'TCPServerWrap', 'TCPServerWrap']);
   });
 });
