@@ -118,7 +118,13 @@ export const TOKENS = {
   environment: Symbol('Environment'),
   keyApi: Symbol('KeyApi'),
   keyRules: Symbol('KeyRules'),
+  valueEncryption: Symbol('ValueEncryption'),
+  itemReader: Symbol('ItemReader'),
+  editor: Symbol('Editor'),
   setValue: Symbol('SetValue'),
+  unsetValue: Symbol('UnsetValue'),
+  viewValues: Symbol('ViewValues'),
+  editValues: Symbol('EditValues'),
   stdin: Symbol('Stdin'),
   valueInput: Symbol('ValueInput'),
 } as const;

@@ -88,7 +88,7 @@ printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"
 # The entry files are started by the kernel through their first line, since there is no env to look Node up. A
 # library still loads Node's own punycode; the warning about that would be a line of the log that is not JSON.
 mkdir -p "$root$programs" "$root/usr/share/doc/kms-vault-operator"
-for program in main webhook; do
+for program in main webhook cli; do
   sed '1s|^#!.*$|#!/usr/local/bin/node --disable-warning=DEP0040|' "dist/$program.js" > "$root$programs/$program.js"
   chmod 0555 "$root$programs/$program.js"
 done
@@ -96,6 +96,7 @@ done
 cp dist/operator.js dist/validating-webhook.js "$root$programs/"
 ln -s "${programs#/}/main.js" "$root/manager"
 ln -s "${programs#/}/webhook.js" "$root/kms-vault-validating-webhook"
+ln -s "${programs#/}/cli.js" "$root/kubectl-kms_vault"
 cp described/package.json described/sbom.spdx.json "$root$programs/"
 cp LICENSE described/THIRD_PARTY_NOTICES.txt "$root/usr/share/doc/kms-vault-operator/"
 

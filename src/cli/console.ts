@@ -45,6 +45,11 @@ export class Console {
     this.options.stdout.write(text);
   }
 
+  /** A value alone, exactly as it is when the output is piped; a terminal gets a line break behind it. */
+  value(text: string): void {
+    this.write(this.options.stdout.isTTY === true && !text.endsWith('\n') ? `${text}\n` : text);
+  }
+
   /** What was done, for people. */
   note(line: string): void {
     if (!this.quiet) this.say(line);

@@ -5,8 +5,14 @@ import { container as root, type DependencyContainer } from 'tsyringe';
 import { AuthorError } from '../cli/author-error.js';
 import type { Console } from '../cli/console.js';
 import { ConsoleLogger } from '../cli/console-logger.js';
+import { EditValues } from '../cli/editing/edit-values.js';
+import { Editor } from '../cli/editing/editor.js';
+import { ItemReader } from '../cli/editing/item-reader.js';
 import { SetValue } from '../cli/editing/set-value.js';
+import { UnsetValue } from '../cli/editing/unset-value.js';
+import { ValueEncryption } from '../cli/editing/value-encryption.js';
 import { ValueInput } from '../cli/editing/value-input.js';
+import { ViewValues } from '../cli/editing/view-values.js';
 import { KeyRules } from '../cli/keys/key-rules.js';
 import { cliConfigFrom } from '../config/cli-config.js';
 import type { BuildInfo } from '../config/config.js';
@@ -32,7 +38,13 @@ const SERVICES: readonly Service[] = [
   [TOKENS.decryptor, KmsDecryptor],
   [TOKENS.keyRules, KeyRules],
   [TOKENS.valueInput, ValueInput],
+  [TOKENS.valueEncryption, ValueEncryption],
+  [TOKENS.itemReader, ItemReader],
+  [TOKENS.editor, Editor],
   [TOKENS.setValue, SetValue],
+  [TOKENS.unsetValue, UnsetValue],
+  [TOKENS.viewValues, ViewValues],
+  [TOKENS.editValues, EditValues],
 ];
 
 /** The inputs of a container of the author's tool. */

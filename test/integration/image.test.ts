@@ -39,7 +39,8 @@ const COMMITTED_AT_MS = 1_700_000_000_000;
 const EXPECTED = [
   /^manager -> app\/main\.js$/,
   /^kms-vault-validating-webhook -> app\/webhook\.js$/,
-  /^app\/(main|webhook|operator|validating-webhook)\.js$/,
+  /^kubectl-kms_vault -> app\/cli\.js$/,
+  /^app\/(main|webhook|operator|validating-webhook|cli)\.js$/,
   /^app\/(package|sbom\.spdx)\.json$/,
   /^usr\/local\/bin\/node$/,
   /^(usr\/)?lib(64)?\/([a-z0-9_]+-linux-gnu[a-z]*\/)?(lib[a-z+_]+|ld-linux[-a-z0-9_]*)\.so\.[0-9]+$/,
@@ -120,6 +121,7 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     expect(unmet).toEqual([]);
     const programs = files.filter(({ path, mode }) => (mode & 0o111) !== 0 && !path.includes(' -> '));
     expect(programs.map(({ path }) => path).filter((path) => !path.includes('.so.'))).toEqual([
+      'app/cli.js',
       'app/main.js',
       'app/webhook.js',
       'usr/local/bin/node',
@@ -181,9 +183,9 @@ withTree(`the image's tree${reason === undefined ? '' : ` (skipped: ${reason})`}
     for (const { mtimeMs } of after) expect(mtimeMs).toBe(COMMITTED_AT_MS);
   });
 
-  it('starts both programs by the paths of the Go image', () => {
+  it('starts the programs by the paths of the Go image, and the tool by its own', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
-    for (const program of ['/manager', '/kms-vault-validating-webhook']) {
+    for (const program of ['/manager', '/kms-vault-validating-webhook', '/kubectl-kms_vault']) {
       const { code, out, err } = tree.run([program, '--version']);
       expect({ code, err }).toEqual({ code: 0, err: '' });
       expect(out).toContain(version);

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,11 @@ export interface ToolResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+export interface StartedTool {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<ToolResult & { readonly signal: NodeJS.Signals | null }>;
 }
 
 export interface ToolRun {
@@ -39,6 +44,14 @@ export class AuthorTool {
   }
 
   async run(args: readonly string[], { stdin, env = {} }: ToolRun = {}): Promise<ToolResult> {
+    const { child, ended } = this.start(args, env);
+    child.stdin.end(stdin ?? '');
+    const { code, stdout, stderr } = await ended;
+    return { code, stdout, stderr };
+  }
+
+  /** Starts a run and leaves its stdin open. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): StartedTool {
     const child = spawn(process.execPath, [join(process.cwd(), 'dist/cli.js'), ...args], {
       cwd: this.folder,
       env: { ...this.env, ...env },
@@ -48,10 +61,11 @@ export class AuthorTool {
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
     child.stdin.on('error', () => undefined);
-    child.stdin.end(stdin ?? '');
-    const [code] = (await once(child, 'close')) as [number | null];
-    this.printed += stdout + stderr;
-    return { code, stdout, stderr };
+    const ended = once(child, 'close').then(([code, signal]) => {
+      this.printed += stdout + stderr;
+      return { code: code as number | null, signal: signal as NodeJS.Signals | null, stdout, stderr };
+    });
+    return { child, ended };
   }
 
   /** Writes a file of the folder. */

@@ -27,7 +27,8 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'assembly-'));
-  for (const file of ['dist/main.js', 'dist/webhook.js']) write(file, '#!/usr/bin/env node\nprogram();\n');
+  for (const file of ['dist/main.js', 'dist/webhook.js', 'dist/cli.js'])
+    write(file, '#!/usr/bin/env node\nprogram();\n');
   for (const file of ['dist/operator.js', 'dist/validating-webhook.js']) write(file, 'rest();\n');
   for (const file of ['package.json', 'sbom.spdx.json', 'THIRD_PARTY_NOTICES.txt']) {
     write(`described/${file}`, file);
@@ -163,7 +164,7 @@ onDebian('assemble-rootfs.sh (needs Debian)', () => {
   it('starts the programs by the first line, as there is no env', () => {
     packages('', LICENSED ?? '');
     assemble();
-    for (const program of ['main', 'webhook']) {
+    for (const program of ['main', 'webhook', 'cli']) {
       expect(readFileSync(inRoot(`app/${program}.js`), 'utf8')).toMatch(
         /^#!\/usr\/local\/bin\/node --disable-warning=DEP0040\nprogram\(\);\n$/,
       );

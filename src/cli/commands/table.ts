@@ -1,5 +1,8 @@
 import type { CommandDefinition } from '../command-definition.js';
+import { editCommand } from './edit.js';
 import { setCommand } from './set.js';
+import { unsetCommand } from './unset.js';
+import { viewCommand } from './view.js';
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandDefinition[] = [setCommand];
+export const COMMANDS: readonly CommandDefinition[] = [setCommand, unsetCommand, editCommand, viewCommand];

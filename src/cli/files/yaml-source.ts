@@ -5,7 +5,7 @@ import {
   LineCounter,
   type ParsedNode,
   parseAllDocuments,
-  type YAMLParseError,
+  type ScalarTag,
 } from 'yaml';
 
 /** A place in a file, counted from 1. */
@@ -37,6 +37,21 @@ const MAX_ALIASES = 100_000;
 /** What YAML 1.1 has and `sigs.k8s.io/yaml`, which kubectl reads manifests with, has not: they stay strings there. */
 const NOT_IN_KUBECTL = /^tag:yaml\.org,2002:(?:timestamp|omap|set|pairs)$/;
 
+/** A float with an exponent, which has a digit before it: `e5` is a text. */
+const FLOAT_WITH_EXPONENT: ScalarTag = {
+  identify: (value) => typeof value === 'number',
+  default: true,
+  tag: 'tag:yaml.org,2002:float',
+  format: 'EXP',
+  test: /^[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)[eE][-+]?[0-9]+$/,
+  resolve: (text) => Number.parseFloat(text.replaceAll('_', '')),
+};
+
+/** The library's floats with an exponent, and `12:30` as a number of minutes. */
+function isOtherNumber(tag: object): boolean {
+  return 'format' in tag && (tag.format === 'TIME' || tag.format === 'EXP');
+}
+
 /**
  * Reads YAML as kubectl does: version 1.1 with merge keys, so that `yes` is a boolean. Never throws; messages quote
  * nothing of the text.
@@ -45,12 +60,12 @@ export function parseYaml(text: string): YamlSource {
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, {
     version: '1.1',
-    customTags: (tags) =>
-      tags.filter(
-        (tag) =>
-          typeof tag === 'string' ||
-          (!NOT_IN_KUBECTL.test(tag.tag) && !('format' in tag && tag.format === 'TIME')),
+    customTags: (tags) => [
+      ...tags.filter(
+        (tag) => typeof tag === 'string' || !(NOT_IN_KUBECTL.test(tag.tag) || isOtherNumber(tag)),
       ),
+      FLOAT_WITH_EXPONENT,
+    ],
     keepSourceTokens: true,
     lineCounter: lines,
     logLevel: 'silent',
@@ -61,7 +76,7 @@ export function parseYaml(text: string): YamlSource {
   const problems: YamlProblem[] = [];
   const objects = documents.map((document) => {
     for (const error of document.errors)
-      problems.push({ message: messageOf(error), at: at(lines, error.pos[0]) });
+      problems.push({ message: yamlMessage(error), at: at(lines, error.pos[0]) });
     return objectOf(document, lines, problems);
   });
   return { text, documents, objects, problems, positionAt: (offset) => at(lines, offset) };
@@ -106,6 +121,7 @@ const MESSAGES: Partial<Readonly<Record<ErrorCode, string>>> = {
   UNEXPECTED_TOKEN: 'something here is not expected',
 };
 
-function messageOf({ code }: YAMLParseError): string {
+/** What is wrong, in words that quote nothing of the text. */
+export function yamlMessage({ code }: { readonly code: ErrorCode }): string {
   return `not valid YAML: ${MESSAGES[code] ?? 'it cannot be parsed here'}`;
 }

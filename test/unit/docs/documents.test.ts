@@ -9,6 +9,7 @@ import { ObjectSchemas } from '../../../scripts/manifests/object-schemas.js';
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
 import { operatorFlags } from '../../../src/config/operator-config.js';
 import { WEBHOOK_FLAGS } from '../../../src/config/webhook-config.js';
+import { commandTree } from '../../../scripts/reference/command-tables.js';
 import { AUTH_METHODS } from '../../../src/vault/authenticator-factory.js';
 import { labelsOfSeries } from '../monitoring/exported-series.js';
 import { readQuery } from '../monitoring/promql.js';
@@ -57,7 +58,11 @@ const CAPABILITIES = ['create', 'read', 'update', 'delete', 'list', 'deny', 'sud
 const VARIABLES = new Set(
   [...ENVIRONMENT_VARIABLES, ...AUTH_METHODS.flatMap(({ variables }) => variables)].map(({ name }) => name),
 );
-const FLAGS = new Set([...operatorFlags(AUTH_METHODS), ...WEBHOOK_FLAGS].map(({ name }) => name));
+const TREE = commandTree();
+const OPTIONS = [TREE, ...TREE.commands].flatMap(({ options }) =>
+  options.map(({ long }) => ({ name: (long ?? '').slice(2) })),
+);
+const FLAGS = new Set([...operatorFlags(AUTH_METHODS), ...WEBHOOK_FLAGS, ...OPTIONS].map(({ name }) => name));
 /** Flags of other programs that the documents speak of. */
 const FOREIGN_FLAGS = new Set([
   'flag',

@@ -199,10 +199,10 @@ describe('ManifestFile', () => {
   it('reads values as kubectl does', () => {
     const file = ManifestFile.parse(
       '',
-      'kind: KMSVaultSecret\nspec:\n  a: yes\n  b: 2001-01-01\n  c: 12:30\n  d: 0o7\n',
+      'kind: KMSVaultSecret\nspec:\n  a: yes\n  b: 2001-01-01\n  c: 12:30\n  d: 0o7\n  e: e5\n  f: 1e3\n',
     );
     expect(file.resources[0]?.object).toMatchObject({
-      spec: { a: true, b: '2001-01-01', c: '12:30', d: '0o7' },
+      spec: { a: true, b: '2001-01-01', c: '12:30', d: '0o7', e: 'e5', f: 1_000 },
     });
   });
 });
