@@ -3,6 +3,8 @@ import { Console } from './cli/console.js';
 import { runCommandLine } from './cli/program.js';
 
 const { stdout, stderr, env: environment } = process;
+// Whether the SDK will support this version of Node next year is no matter of an author.
+environment.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 const console = new Console({ stdout, stderr, environment });
 
 // What reads the output may end first, such as `head`.

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 
 import { ChildProgram } from '../../test/support/child-program.js';
+import { Author } from './author.js';
 import { Narrator } from './narrator.js';
 import { startPlayground } from './playground.js';
 import { Story } from './story.js';
@@ -51,7 +52,7 @@ async function main(): Promise<number> {
     const story = new Story({
       kube,
       vault,
-      kmsUrl: fixture.kms.url,
+      author: new Author(`${DIRECTORY}/samples`, fixture.awsEnvironment, narrator),
       narrator,
       showValues: process.argv.includes('--show-values'),
     });
@@ -67,7 +68,7 @@ async function main(): Promise<number> {
       narrator.say(
         `curl -H 'X-Vault-Token: ${fixture.vault.rootToken}' ${fixture.vault.url}/v1/secret/data/web`,
       );
-      narrator.say('The samples are in manifests/samples. Ctrl-C stops everything.');
+      narrator.say(`The samples are in ${DIRECTORY}/samples. Ctrl-C stops everything.`);
       await interrupted;
     }
     const code = await operator.stop();

@@ -1,15 +1,16 @@
-import { DescribeKeyCommand, EncryptCommand, KMSClient } from '@aws-sdk/client-kms';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
-import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_REGION } from '../../test/servers/kms/demo-key.js';
 import type { Json } from '../../test/support/http-json.js';
-import { type KubeApi, type Manifest, manifestsIn } from '../../test/support/kube-api.js';
+import { type KubeApi, manifestsIn } from '../../test/support/kube-api.js';
 import type { VaultApi } from '../../test/support/vault-api.js';
 import { eventually } from '../../test/support/wait.js';
+import type { Author } from './author.js';
 import type { Narrator } from './narrator.js';
 import { SAMPLES } from './playground.js';
 
 const NAMESPACE = 'default';
-/** What the ciphertexts of the samples hold; they are real under the published key of the demo. */
+/** The values of the samples, as they are in Vault. */
 const EXPECTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'secret/data/web': {
     'database-password': 'correct horse battery staple',
@@ -21,39 +22,55 @@ const EXPECTED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'secret/data/team/pinned': { 'certificate-password': 'pinned-to-a-version' },
 };
 
+/** What the author encrypts, by sample. */
+const VALUES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  shared: { 'smtp-password': 'mail-me-maybe' },
+  web: EXPECTED['secret/data/web'] ?? {},
+  billing: EXPECTED['kv/billing'] ?? {},
+  pinned: EXPECTED['secret/data/team/pinned'] ?? {},
+};
+
 /** What the demo shows, step by step; every step checks itself. */
 export class Story {
-  private readonly kms: KMSClient;
-
   constructor(
     private readonly deps: {
       readonly kube: KubeApi;
       readonly vault: VaultApi;
-      readonly kmsUrl: string;
+      readonly author: Author;
       readonly narrator: Narrator;
       readonly showValues: boolean;
     },
-  ) {
-    this.kms = new KMSClient({ region: DEMO_REGION, endpoint: deps.kmsUrl, credentials: DEMO_ACCESS_KEY });
-  }
+  ) {}
 
   async tell(): Promise<void> {
-    try {
-      await this.samples();
-      await this.edit();
-      await this.drift();
-      await this.partial();
-      await this.badItem();
-      await this.deletion();
-    } finally {
-      this.kms.destroy();
+    await this.encrypt();
+    await this.samples();
+    await this.edit();
+    await this.drift();
+    await this.partial();
+    await this.badItem();
+    await this.deletion();
+  }
+
+  private async encrypt(): Promise<void> {
+    const { author, narrator } = this.deps;
+    narrator.begin("Encrypt the values of the samples with the author's tool");
+    for (const sample of SAMPLES) {
+      const file = author.start(sample);
+      const partial = VALUES.shared ?? {};
+      const name = basename(sample, '.yaml');
+      for (const [key, value] of Object.entries(VALUES[name] ?? {})) {
+        // What it includes is encrypted once, in the partial.
+        if (name === 'shared' || !Object.hasOwn(partial, key)) await author.set(file, key, value);
+      }
     }
+    narrator.check('every value is a ciphertext under the key of the demo, with the context of its resource');
   }
 
   private async samples(): Promise<void> {
     const { kube, narrator } = this.deps;
     narrator.begin('Apply manifests/samples: what a team keeps in git');
-    await kube.applyAll(manifestsIn(...SAMPLES));
+    await kube.applyAll(manifestsIn(...SAMPLES.map((sample) => this.fileOf(sample))));
     for (const [path, expected] of Object.entries(EXPECTED)) {
       await this.inVault(path, expected);
     }
@@ -65,17 +82,17 @@ export class Story {
   }
 
   private async edit(): Promise<void> {
-    const { kube, narrator } = this.deps;
-    narrator.begin('Change a value: encrypt it with KMS and edit the resource');
-    const context = { application: 'web', environment: 'demo' };
-    const encryptedSecret = await this.encrypt('a better password', context);
-    narrator.say(`aws kms encrypt --plaintext … --encryption-context application=web,environment=demo`);
-    narrator.say(`-> ${encryptedSecret.slice(0, 32)}…`);
-    const secret = await kube.get('KMSVaultSecret', NAMESPACE, 'web');
-    const secrets = secret.spec.secrets.map((item: Json) =>
-      item.key === 'database-password' ? { ...item, encryptedSecret } : item,
-    );
-    await kube.patch('KMSVaultSecret', NAMESPACE, 'web', { spec: { secrets } });
+    const { author, kube, narrator } = this.deps;
+    narrator.begin('Change a value in an editor, and apply the file');
+    const file = this.fileOf('web.yaml');
+    const before = readFileSync(file, 'utf8').split('\n');
+    await author.edit(file, 'correct horse battery staple', 'a better password');
+    const changed = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line, index) => line !== before[index]);
+    if (changed.length !== 1) throw new Error(`${String(changed.length)} lines of ${file} have changed`);
+    narrator.say(`the only line that has changed: ${(changed[0] ?? '').trim().slice(0, 48)}…`);
+    await kube.applyAll(manifestsIn(file));
     await this.inVault('secret/data/web', {
       ...EXPECTED['secret/data/web'],
       'database-password': 'a better password',
@@ -101,12 +118,11 @@ export class Story {
   }
 
   private async partial(): Promise<void> {
-    const { kube, narrator } = this.deps;
+    const { author, kube, narrator } = this.deps;
     narrator.begin('Change the shared partial: every resource that includes it follows');
-    const encryptedSecret = await this.encrypt('new-mail-password', { scope: 'shared' });
-    await kube.patch('PartialKMSVaultSecret', NAMESPACE, 'shared', {
-      spec: { secrets: [{ key: 'smtp-password', encryptedSecret }] },
-    });
+    const file = this.fileOf('shared.yaml');
+    await author.set(file, 'smtp-password', 'new-mail-password');
+    await kube.applyAll(manifestsIn(file));
     for (const path of ['secret/data/web', 'kv/billing']) {
       await eventually(
         `the new value at ${path}`,
@@ -118,16 +134,14 @@ export class Story {
   }
 
   private async badItem(): Promise<void> {
-    const { kube, narrator } = this.deps;
+    const { author, kube, narrator } = this.deps;
     narrator.begin('Apply a resource with one item that cannot be decrypted');
-    const good = await this.encrypt('fine', {});
-    const bad = await this.encrypt('lost', { somebody: 'else' });
-    await kube.apply(
-      secretOf('half-broken', 'secret/data/half-broken', [
-        { key: 'good', encryptedSecret: good },
-        { key: 'bad', encryptedSecret: bad },
-      ]),
-    );
+    const file = author.write('half-broken.yaml', HALF_BROKEN);
+    await author.set(file, 'good', 'fine');
+    await author.set(file, 'bad', 'lost', '--context', 'somebody=else');
+    // Somebody loses the context on the way.
+    const lost = readFileSync(file, 'utf8').replace(/ +secretContext:\n +somebody: else\n/, '');
+    await kube.applyAll(manifestsIn(author.write('half-broken.yaml', lost)));
     await this.inVault('secret/data/half-broken', { good: 'fine' });
     const condition = await this.reason('half-broken', 'DecryptionFailed');
     narrator.say(`Ready=False DecryptionFailed: ${condition.message as string}`);
@@ -152,16 +166,8 @@ export class Story {
     narrator.check('billing is gone from Vault, half-broken is still there');
   }
 
-  private async encrypt(plaintext: string, context: Record<string, string>): Promise<string> {
-    await this.kms.send(new DescribeKeyCommand({ KeyId: DEMO_KEY_ID }));
-    const answer = await this.kms.send(
-      new EncryptCommand({
-        KeyId: DEMO_KEY_ID,
-        Plaintext: Buffer.from(plaintext),
-        EncryptionContext: context,
-      }),
-    );
-    return Buffer.from(answer.CiphertextBlob ?? []).toString('base64');
+  private fileOf(sample: string): string {
+    return join(this.deps.author.folder, basename(sample));
   }
 
   private async read(path: string): Promise<Record<string, string> | undefined> {
@@ -221,11 +227,13 @@ export class Story {
   }
 }
 
-function secretOf(name: string, path: string, secrets: readonly Json[]): Manifest {
-  return {
-    apiVersion: 'k8s.patoarvizu.dev/v1alpha1',
-    kind: 'KMSVaultSecret',
-    metadata: { name, namespace: NAMESPACE },
-    spec: { path, kvSettings: { engineVersion: 'v2' }, secrets },
-  };
-}
+const HALF_BROKEN = `apiVersion: k8s.patoarvizu.dev/v1alpha1
+kind: KMSVaultSecret
+metadata:
+  name: half-broken
+  namespace: ${NAMESPACE}
+spec:
+  path: secret/data/half-broken
+  kvSettings:
+    engineVersion: v2
+`;

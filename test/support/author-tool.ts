@@ -37,7 +37,6 @@ export class AuthorTool {
       AWS_REGION: DEMO_REGION,
       AWS_ACCESS_KEY_ID: DEMO_ACCESS_KEY.accessKeyId,
       AWS_SECRET_ACCESS_KEY: DEMO_ACCESS_KEY.secretAccessKey,
-      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
       ...(kmsUrl === undefined ? {} : { AWS_ENDPOINT_URL_KMS: kmsUrl }),
       ...env,
     };
