@@ -109,6 +109,7 @@ export const TOKENS = {
   admissionHandler: Symbol('AdmissionHandler'),
   certificates: Symbol('CertificateStore'),
   reviewer: Symbol('ResourceReviewer'),
+  specReview: Symbol('SpecReview'),
   itemCheck: Symbol('ItemCheck'),
   inspector: Symbol('PlaintextInspector'),
   pathRules: Symbol('VaultPathRules'),
@@ -126,5 +127,7 @@ export const TOKENS = {
   viewValues: Symbol('ViewValues'),
   editValues: Symbol('EditValues'),
   stdin: Symbol('Stdin'),
+  validateFiles: Symbol('ValidateFiles'),
+  reEncryptFiles: Symbol('ReEncryptFiles'),
   valueInput: Symbol('ValueInput'),
 } as const;

@@ -1,18 +1,12 @@
 import { inject, injectable } from 'tsyringe';
 
-import { SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
-import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import type { Logger } from '../observability/logger.js';
 import { TOKENS } from '../tokens.js';
 import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
 import { asMessage, asWarnings, type ReviewFinding, ReviewFindings } from './review-findings.js';
-import type { ItemCheck } from './item-check.js';
-import { sortFailures, warnOfLineBreaks } from './kms-findings.js';
 import { sameJson } from './same-json.js';
-import { itemsOf, itemsToCheck } from './spec-items.js';
-import { warnOf } from './spec-warnings.js';
-import type { VaultPathRules } from './vault-path-rules.js';
+import type { SpecReview } from './spec-review.js';
 
 const ALLOWED: AdmissionAnswer = { allowed: true, warnings: [] };
 
@@ -20,8 +14,7 @@ const ALLOWED: AdmissionAnswer = { allowed: true, warnings: [] };
 @injectable()
 export class ResourceReviewer {
   constructor(
-    @inject(TOKENS.itemCheck) private readonly items: ItemCheck,
-    @inject(TOKENS.pathRules) private readonly paths: VaultPathRules,
+    @inject(TOKENS.specReview) private readonly specs: SpecReview,
     @inject(TOKENS.onKmsError) private readonly onKmsError: 'deny' | 'allow',
     @inject(TOKENS.logger) private readonly logger: Logger,
   ) {}
@@ -35,38 +28,15 @@ export class ResourceReviewer {
    * @throws TooManyReviews when the client should try again later.
    */
   async review(request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionAnswer> {
-    const { kind, object, oldObject } = request;
     if (!needsReview(request)) return ALLOWED;
-    const spec = object?.spec;
     const problems = new ReviewFindings();
     const warnings = new ReviewFindings();
     const outages = new ReviewFindings();
-    const shape = kind === SECRET_KIND ? checkSecretSpec(spec) : checkPartialSpec(spec);
-    if (!shape.ok) {
-      for (const { field, problem } of shape.problems) problems.add('InvalidSpec', `${field} ${problem}`);
-      problems.addUnnamed(shape.total - shape.problems.length);
-    }
-    const items = itemsOf(spec);
-    if (isRecord(spec)) {
-      if (kind === SECRET_KIND) this.checkPath(spec, request.namespace, problems);
-      warnOf(kind, spec, items, warnings);
-    }
+    const { kind, namespace, object, oldObject } = request;
     const oldSpec = request.operation === 'UPDATE' ? oldObject?.spec : undefined;
-    const checked = await this.items.check(itemsToCheck(items, itemsOf(oldSpec)), signal);
-    sortFailures(kind, checked.failures(), { problems, warnings, outages });
-    warnOfLineBreaks(checked.withLineBreak(), warnings);
+    const subject = { kind, namespace, spec: object?.spec, oldSpec };
+    await this.specs.review(subject, { problems, warnings, outages }, signal);
     return this.decide(request, problems, outages, warnings);
-  }
-
-  private checkPath(
-    spec: Readonly<Record<string, unknown>>,
-    namespace: string,
-    problems: ReviewFindings,
-  ): void {
-    const { path, kvSettings } = spec;
-    if (typeof path !== 'string') return;
-    const engineVersion = isRecord(kvSettings) ? kvSettings.engineVersion : undefined;
-    this.paths.check(path, engineVersion, namespace, problems);
   }
 
   private decide(

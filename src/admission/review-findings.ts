@@ -12,6 +12,25 @@ export interface ReviewFinding {
   readonly keysTotal: number;
 }
 
+/** What a finding is about; neither: the whole resource. */
+export interface FindingPlace {
+  /** Key of an item. */
+  readonly key?: string;
+  /** A field of the item with that key, such as `encryptedSecret`, or without a key of the resource: `spec.path`. */
+  readonly field?: string;
+}
+
+/** Takes what a review finds. */
+export interface FindingSink {
+  /**
+   * @param code short and stable.
+   * @param text what is wrong and what to do.
+   */
+  add(code: string, text: string, place?: FindingPlace): void;
+  /** Counts findings that are reported only by their number. */
+  addUnnamed(count: number): void;
+}
+
 /** How many names a line shows, and how many characters of each. */
 interface NameLimits {
   readonly names: number;
@@ -32,14 +51,14 @@ const MAX_LINES = 30;
  * Collects findings and merges those with the same text. Findings that would not be shown are counted but not kept: a
  * body of a few megabytes can produce millions.
  */
-export class ReviewFindings {
+export class ReviewFindings implements FindingSink {
   private readonly byText = new Map<
     string,
     { code: string; text: string; keys: string[]; keysTotal: number }
   >();
   private left = 0;
 
-  add(code: string, text: string, key?: string): void {
+  add(code: string, text: string, { key }: FindingPlace = {}): void {
     const known = this.byText.get(text);
     if (known === undefined && this.byText.size >= MAX_LINES) {
       this.left += 1;
@@ -52,7 +71,6 @@ export class ReviewFindings {
     if (finding.keys.length < IN_MESSAGES.names) finding.keys.push(printable(key, IN_MESSAGES.characters));
   }
 
-  /** Counts findings that are reported only by their number. */
   addUnnamed(count: number): void {
     this.left += count;
   }

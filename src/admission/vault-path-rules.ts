@@ -3,7 +3,9 @@ import { inject, injectable } from 'tsyringe';
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { parseVaultPath } from '../api/vault-path.js';
 import { TOKENS } from '../tokens.js';
-import { type ReviewFindings, quoted } from './review-findings.js';
+import { type FindingSink, quoted } from './review-findings.js';
+
+const FIELD = { field: 'spec.path' };
 
 /** Checks `spec.path` by its name alone: the webhook does not know the mounts of Vault. */
 @injectable()
@@ -11,17 +13,17 @@ export class VaultPathRules {
   constructor(@inject(TOKENS.allowedPaths) private readonly allowed: AllowedPaths) {}
 
   /** @param engineVersion as in the spec; only `v2` has rules of its own. */
-  check(path: string, engineVersion: unknown, namespace: string, problems: ReviewFindings): void {
+  check(path: string, engineVersion: unknown, namespace: string, problems: FindingSink): void {
     const parsed = parseVaultPath(path);
     if (!parsed.ok) {
-      problems.add('InvalidPath', `spec.path ${parsed.problem}`);
+      problems.add('InvalidPath', `spec.path ${parsed.problem}`, FIELD);
       return;
     }
     if (!this.allowed.allows(parsed.path, namespace)) {
       const text =
         `spec.path ${quoted(parsed.path)} is not allowed by --allowed-vault-paths in this namespace; ` +
         'choose an allowed path, or ask an administrator of the operator';
-      problems.add('PathNotAllowed', text);
+      problems.add('PathNotAllowed', text, FIELD);
     }
     if (engineVersion === 'v2' && !hasDataSegment(parsed.path)) {
       const [mount = '', ...rest] = parsed.path.split('/');
@@ -30,7 +32,7 @@ export class VaultPathRules {
       const text =
         `spec.path ${quoted(parsed.path)} lacks the data/ segment that K/V v2 requires after the mount; ` +
         `use a path such as ${quoted(better)}`;
-      problems.add('InvalidPath', text);
+      problems.add('InvalidPath', text, FIELD);
     }
   }
 }

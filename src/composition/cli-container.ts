@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { container as root, type DependencyContainer } from 'tsyringe';
 
 import { AuthorError } from '../cli/author-error.js';
+import { ValidateFiles } from '../cli/checking/validate-files.js';
 import type { Console } from '../cli/console.js';
 import { ConsoleLogger } from '../cli/console-logger.js';
 import { EditValues } from '../cli/editing/edit-values.js';
@@ -14,6 +15,7 @@ import { ValueEncryption } from '../cli/editing/value-encryption.js';
 import { ValueInput } from '../cli/editing/value-input.js';
 import { ViewValues } from '../cli/editing/view-values.js';
 import { KeyRules } from '../cli/keys/key-rules.js';
+import { ReEncryptFiles } from '../cli/rotation/re-encrypt-files.js';
 import { cliConfigFrom } from '../config/cli-config.js';
 import type { BuildInfo } from '../config/config.js';
 import { correctLibraryVariables } from '../config/stray-characters.js';
@@ -21,6 +23,7 @@ import { AwsKeyApi } from '../kms/key-api.js';
 import { AwsKmsApi } from '../kms/kms-client.js';
 import { KmsConnection } from '../kms/kms-connection.js';
 import { KmsDecryptor } from '../kms/kms-decryptor.js';
+import { PlaintextInspector } from '../kms/plaintext-inspector.js';
 import { NoMetrics } from '../observability/no-metrics.js';
 import { AgentFactory } from '../runtime/agents.js';
 import { systemClock } from '../runtime/clock.js';
@@ -36,6 +39,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.kmsApi, AwsKmsApi],
   [TOKENS.keyApi, AwsKeyApi],
   [TOKENS.decryptor, KmsDecryptor],
+  [TOKENS.inspector, PlaintextInspector],
   [TOKENS.keyRules, KeyRules],
   [TOKENS.valueInput, ValueInput],
   [TOKENS.valueEncryption, ValueEncryption],
@@ -45,6 +49,8 @@ const SERVICES: readonly Service[] = [
   [TOKENS.unsetValue, UnsetValue],
   [TOKENS.viewValues, ViewValues],
   [TOKENS.editValues, EditValues],
+  [TOKENS.validateFiles, ValidateFiles],
+  [TOKENS.reEncryptFiles, ReEncryptFiles],
 ];
 
 /** The inputs of a container of the author's tool. */

@@ -5,6 +5,7 @@ import { AdmissionServer } from '../admission/admission-server.js';
 import { CertificateStore } from '../admission/certificate-store.js';
 import { ItemCheck } from '../admission/item-check.js';
 import { ResourceReviewer } from '../admission/resource-reviewer.js';
+import { SpecReview } from '../admission/spec-review.js';
 import { VaultPathRules } from '../admission/vault-path-rules.js';
 import type { BuildInfo, WebhookConfig } from '../config/config.js';
 import { PlaintextInspector } from '../kms/plaintext-inspector.js';
@@ -21,6 +22,7 @@ const SERVICES: readonly Service[] = [
   [TOKENS.admissionHandler, AdmissionHandler],
   [TOKENS.certificates, CertificateStore],
   [TOKENS.reviewer, ResourceReviewer],
+  [TOKENS.specReview, SpecReview],
   [TOKENS.itemCheck, ItemCheck],
   [TOKENS.inspector, PlaintextInspector],
   [TOKENS.pathRules, VaultPathRules],

@@ -1,6 +1,7 @@
-import type { AwsConfig, Environment, NetworkConfig } from './config.js';
+import type { AwsConfig, ConfigRules, Environment, NetworkConfig } from './config.js';
 import { FaultList } from './fault-list.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
+import { allowedPaths } from './shared-flags.js';
 import { withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze } from './values.js';
 
@@ -23,4 +24,14 @@ export function cliConfigFrom(
     warnings: faults.warnings,
   };
   return faults.faults.length > 0 ? { faults: faults.faults } : { config: deepFreeze(config) };
+}
+
+/** @returns the problems instead when a pattern is not valid; undefined patterns without the option. */
+export function cliAllowedPaths(
+  text: string | undefined,
+  rules: Pick<ConfigRules, 'patternProblem'>,
+): { readonly patterns: readonly string[] | undefined } | { readonly faults: readonly string[] } {
+  const faults = new FaultList();
+  const patterns = allowedPaths(text, rules, faults);
+  return faults.faults.length > 0 ? { faults: faults.faults } : { patterns };
 }

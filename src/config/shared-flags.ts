@@ -45,7 +45,8 @@ export function sharedConfig(
   };
 }
 
-function allowedPaths(
+/** The patterns of `--allowed-vault-paths`; undefined without the flag. */
+export function allowedPaths(
   text: string | undefined,
   rules: Pick<ConfigRules, 'patternProblem'>,
   faults: FaultList,

@@ -3,22 +3,17 @@ import type { ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-kms'
 import { inject, injectable } from 'tsyringe';
 
 import type { EncryptionContext } from '../api/resources.js';
-import { backoffMs } from '../runtime/backoff.js';
-import { type Clock, sleep } from '../runtime/clock.js';
+import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { readCiphertext } from './ciphertext.js';
 import { contextMember } from './kms-client.js';
 import type { KmsCommand, KmsConnection } from './kms-connection.js';
 import { KmsError } from './kms-error.js';
 import { keyFailure, type KeyOperation } from './key-failures.js';
+import { PacedRequests } from './paced-requests.js';
 
 /** Limit of `Plaintext` (AWS KMS API reference, Encrypt). */
 export const MAX_PLAINTEXT_BYTES = 4_096;
-
-/** Somebody waits in front of a terminal: about half a minute in total. */
-const MAX_TRIES = 8;
-const RETRY_BASE_MS = 200;
-const RETRY_CAP_MS = 10_000;
 
 export interface EncryptRequest {
   /** Id, ARN or alias of a symmetric key. */
@@ -49,8 +44,8 @@ export interface ReEncrypted {
 }
 
 /**
- * The operations of KMS that make ciphertexts. Requests that KMS throttles, or that are lost, are sent again for half a
- * minute.
+ * The operations of KMS that make ciphertexts. They are safe to call concurrently, wait while a quota is exhausted, and
+ * retry momentary failures.
  */
 export interface KeyApi {
   /**
@@ -75,10 +70,15 @@ export interface KeyApi {
 /** {@link KeyApi} of AWS KMS. */
 @injectable()
 export class AwsKeyApi implements KeyApi {
+  private readonly requests: PacedRequests;
+
   constructor(
     @inject(TOKENS.kmsConnection) private readonly connection: KmsConnection,
-    @inject(TOKENS.clock) private readonly clock: Clock,
-  ) {}
+    @inject(TOKENS.clock) clock: Clock,
+    @inject(TOKENS.maxConcurrentKmsRequests) maxConcurrentRequests: number,
+  ) {
+    this.requests = new PacedRequests(clock, maxConcurrentRequests);
+  }
 
   async encrypt({ keyId, plaintext, context }: EncryptRequest, signal?: AbortSignal): Promise<string> {
     const input = {
@@ -124,16 +124,10 @@ export class AwsKeyApi implements KeyApi {
     command: () => KmsCommand<Input, Output>,
     signal?: AbortSignal,
   ): Promise<Output> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await this.connection.send(command(), signal);
-      } catch (error) {
-        if (!(error instanceof KmsError)) throw error;
-        const lost = error.passing === undefined || tries === MAX_TRIES || signal?.aborted === true;
-        if (lost) throw keyFailure(error, operation);
-        const pauseMs = backoffMs(tries - 1, { baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS });
-        await sleep(this.clock, pauseMs, signal);
-      }
+    try {
+      return await this.requests.run(() => this.connection.send(command(), signal), signal);
+    } catch (error) {
+      throw error instanceof KmsError ? keyFailure(error, operation) : error;
     }
   }
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import type { KmsKey } from '../servers/kms/operations.js';
+import type { KmsKey } from '../servers/kms/kms-keys.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
 import type { SeenRequest } from '../servers/shared/request-log.js';
 import { steadyPort } from '../servers/shared/steady-port.js';

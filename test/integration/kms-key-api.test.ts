@@ -20,7 +20,7 @@ beforeEach(async () => {
   const agents = new AgentFactory({ sslCertDirs: [] }, silentLogger);
   const connection = new KmsConnection(aws, agents, 2, new NoMetrics());
   decryption = new AwsKmsApi(connection);
-  keys = new AwsKeyApi(connection, systemClock);
+  keys = new AwsKeyApi(connection, systemClock, 2);
 });
 
 afterEach(async () => {

@@ -1,8 +1,17 @@
 import type { CommandDefinition } from '../command-definition.js';
 import { editCommand } from './edit.js';
+import { reencryptCommand } from './reencrypt.js';
 import { setCommand } from './set.js';
 import { unsetCommand } from './unset.js';
+import { validateCommand } from './validate.js';
 import { viewCommand } from './view.js';
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly CommandDefinition[] = [setCommand, unsetCommand, editCommand, viewCommand];
+export const COMMANDS: readonly CommandDefinition[] = [
+  setCommand,
+  unsetCommand,
+  editCommand,
+  viewCommand,
+  validateCommand,
+  reencryptCommand,
+];

@@ -1,41 +1,30 @@
+import { createHash } from 'node:crypto';
+
 import { type Context, keyIdOf, open, seal } from './ciphertext.js';
+import {
+  ACCOUNT,
+  arnOf,
+  authorize,
+  expectEnabled,
+  type KmsAction,
+  KmsFault,
+  type KmsKey,
+  type KmsState,
+  namedKey,
+  unknownOrDenied,
+  validation,
+} from './kms-keys.js';
+import {
+  blobOf,
+  contextOf,
+  dryRunOf,
+  endDryRun,
+  expectMembers,
+  expectNoGrants,
+  expectSymmetric,
+  type Input,
+} from './members.js';
 
-export interface KmsKey {
-  readonly id: string;
-  readonly arn: string;
-  readonly material: Buffer;
-  readonly created: Date;
-  readonly description: string;
-  state: 'Enabled' | 'Disabled' | 'PendingDeletion';
-  /** For tests: the key policy denies everybody. */
-  denied: boolean;
-}
-
-/** The state that the operations use. */
-export interface KmsState {
-  readonly keys: Map<string, KmsKey>;
-  readonly region: string;
-  addKey(id?: string, material?: Buffer): KmsKey;
-}
-
-/** An error as KMS answers it; throttling too comes with 400. */
-export class KmsFault extends Error {
-  readonly status: number;
-
-  constructor(
-    readonly type: string,
-    message: string,
-  ) {
-    super(message);
-    this.status = ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException'].includes(
-      type,
-    )
-      ? 500
-      : 400;
-  }
-}
-
-type Input = Record<string, unknown>;
 const MAX_PLAINTEXT_BYTES = 4_096;
 const MAX_CIPHERTEXT_BYTES = 6_144;
 
@@ -54,6 +43,25 @@ export const operations = {
     return { KeyMetadata: metadata(state.addKey()) };
   },
 
+  CreateAlias(state: KmsState, input: Input): unknown {
+    expectMembers(input, ['AliasName', 'TargetKeyId']);
+    const { AliasName: name } = input;
+    if (typeof name !== 'string' || !/^alias\/[a-zA-Z0-9/_-]+$/.test(name))
+      throw validation(
+        'aliasName',
+        'Member must satisfy regular expression pattern: ^alias/[a-zA-Z0-9/_-]+$',
+      );
+    const key = namedKey(state, input.TargetKeyId, 'targetKeyId');
+    authorize(key, 'kms:CreateAlias', true);
+    if (state.aliases.has(name))
+      throw new KmsFault(
+        'AlreadyExistsException',
+        `An alias with the name ${arnOf(state, name)} already exists`,
+      );
+    state.aliases.set(name, key.id);
+    return {};
+  },
+
   Encrypt(state: KmsState, input: Input): unknown {
     expectMembers(input, [
       'KeyId',
@@ -63,11 +71,15 @@ export const operations = {
       'GrantTokens',
       'DryRun',
     ]);
-    const key = usable(find(state, input.KeyId));
-    const plaintext = blob('plaintext', input.Plaintext, MAX_PLAINTEXT_BYTES);
-    const ciphertext = seal(key.id, key.material, plaintext, contextOf(input));
+    const dryRun = dryRunOf(input);
+    const plaintext = blobOf('plaintext', input.Plaintext, MAX_PLAINTEXT_BYTES);
+    const context = contextOf(input);
+    const key = usable(namedKey(state, input.KeyId), 'kms:Encrypt', true);
+    expectSymmetric(input);
+    expectNoGrants(input);
+    endDryRun(dryRun);
     return {
-      CiphertextBlob: ciphertext.toString('base64'),
+      CiphertextBlob: seal(key.id, key.material, plaintext, context).toString('base64'),
       KeyId: key.arn,
       EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
     };
@@ -81,12 +93,20 @@ export const operations = {
       'EncryptionAlgorithm',
       'GrantTokens',
       'DryRun',
+      'DryRunModifiers',
     ]);
-    const { key, plaintext } = opened(state, input.CiphertextBlob, input.KeyId, contextOf(input));
+    const dryRun = dryRunOf(input);
+    const context = contextOf(input);
+    const source = sourceOf(state, input, { action: 'kms:Decrypt', keyMember: 'KeyId', ...dryRun });
+    expectSymmetric(input);
+    expectNoGrants(input);
+    const plaintext = opened(source, context);
+    endDryRun(dryRun);
     return {
       Plaintext: plaintext.toString('base64'),
-      KeyId: key.arn,
+      KeyId: source.key.arn,
       EncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+      KeyMaterialId: materialIdOf(source.key),
     };
   },
 
@@ -101,89 +121,102 @@ export const operations = {
       'DestinationEncryptionAlgorithm',
       'GrantTokens',
       'DryRun',
+      'DryRunModifiers',
     ]);
-    const destination = find(state, input.DestinationKeyId, 'destinationKeyId');
-    const { key: source, plaintext } = opened(
-      state,
-      input.CiphertextBlob,
-      input.SourceKeyId,
-      contextOf(input, 'SourceEncryptionContext'),
-    );
-    const { id, material, arn } = usable(destination);
+    const dryRun = dryRunOf(input);
+    const sourceContext = contextOf(input, 'SourceEncryptionContext');
     const context = contextOf(input, 'DestinationEncryptionContext');
+    const named = namedKey(state, input.DestinationKeyId, 'destinationKeyId');
+    const source = sourceOf(state, input, {
+      action: 'kms:ReEncryptFrom',
+      keyMember: 'SourceKeyId',
+      ...dryRun,
+    });
+    const destination = usable(named, 'kms:ReEncryptTo', true);
+    expectSymmetric(input, 'SourceEncryptionAlgorithm');
+    expectSymmetric(input, 'DestinationEncryptionAlgorithm');
+    expectNoGrants(input);
+    const plaintext = opened(source, sourceContext);
+    endDryRun(dryRun);
     return {
-      CiphertextBlob: seal(id, material, plaintext, context).toString('base64'),
-      SourceKeyId: source.arn,
-      KeyId: arn,
+      CiphertextBlob: seal(destination.id, destination.material, plaintext, context).toString('base64'),
+      SourceKeyId: source.key.arn,
+      KeyId: destination.arn,
       SourceEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
       DestinationEncryptionAlgorithm: 'SYMMETRIC_DEFAULT',
+      SourceKeyMaterialId: materialIdOf(source.key),
+      DestinationKeyMaterialId: materialIdOf(destination),
     };
   },
 
   DescribeKey(state: KmsState, input: Input): unknown {
     expectMembers(input, ['KeyId', 'GrantTokens']);
-    return { KeyMetadata: metadata(find(state, input.KeyId)) };
+    const key = namedKey(state, input.KeyId);
+    authorize(key, 'kms:DescribeKey', true);
+    expectNoGrants(input);
+    return { KeyMetadata: metadata(key) };
   },
 };
 
-/** A ciphertext that a key of this account encrypted with this context. */
-function opened(
+/** A ciphertext, and the key of this account that encrypted it. */
+interface Source {
+  readonly key: KmsKey;
+  /** Undefined in a dry run without one. */
+  readonly ciphertext: Buffer | undefined;
+}
+
+function sourceOf(
   state: KmsState,
-  member: unknown,
-  wantedKey: unknown,
-  context: Context,
-): { readonly key: KmsKey; readonly plaintext: Buffer } {
-  const ciphertext = blob('ciphertextBlob', member, MAX_CIPHERTEXT_BYTES);
+  input: Input,
+  options: { readonly action: KmsAction; readonly keyMember: string; readonly ignoresCiphertext: boolean },
+): Source {
+  const { action, keyMember, ignoresCiphertext } = options;
+  const wanted = input[keyMember];
+  const memberName = keyMember.charAt(0).toLowerCase() + keyMember.slice(1);
+  if (ignoresCiphertext) {
+    return { key: usable(namedKey(state, wanted, memberName), action, true), ciphertext: undefined };
+  }
+  const ciphertext = blobOf('ciphertextBlob', input.CiphertextBlob, MAX_CIPHERTEXT_BYTES);
+  const named = wanted === undefined ? undefined : namedKey(state, wanted, memberName);
   const keyId = keyIdOf(ciphertext);
   if (keyId === undefined) throw new KmsFault('InvalidCiphertextException', '');
-  if (wantedKey !== undefined && find(state, wantedKey).id !== keyId) {
-    throw new KmsFault(
-      'IncorrectKeyException',
-      'The key ID in the request does not identify a CMK that can perform this operation.',
-    );
+  if (named !== undefined) {
+    authorize(named, action, true);
+    if (named.id !== keyId) {
+      throw new KmsFault(
+        'IncorrectKeyException',
+        'The key ID in the request does not identify a CMK that can perform this operation.',
+      );
+    }
   }
   const key = state.keys.get(keyId);
   // For a key of another account, the error is also AccessDenied.
-  if (key === undefined) throw denied();
-  const plaintext = open(keyId, usable(key).material, ciphertext, context);
+  if (key === undefined) throw unknownOrDenied();
+  return { key: usable(key, action, false), ciphertext };
+}
+
+/** @throws KmsFault InvalidCiphertextException for a damaged ciphertext and for another context alike. */
+function opened({ key, ciphertext }: Source, context: Context): Buffer {
+  if (ciphertext === undefined) return Buffer.alloc(0);
+  const plaintext = open(key.id, key.material, ciphertext, context);
   if (plaintext === undefined) throw new KmsFault('InvalidCiphertextException', '');
-  return { key, plaintext };
+  return plaintext;
 }
 
-function find(state: KmsState, id: unknown, member = 'keyId'): KmsKey {
-  if (typeof id !== 'string' || id === '') throw validation(member, 'Member must not be null');
-  const key = state.keys.get(id.startsWith('arn:') ? id.slice(id.lastIndexOf('/') + 1) : id);
-  if (key === undefined) {
-    const arn = id.startsWith('arn:') ? id : `arn:aws:kms:${state.region}:111122223333:key/${id}`;
-    throw new KmsFault('NotFoundException', `Key '${arn}' does not exist`);
-  }
+function usable(key: KmsKey, action: KmsAction, wasNamed: boolean): KmsKey {
+  authorize(key, action, wasNamed);
+  expectEnabled(key);
   return key;
 }
 
-function usable(key: KmsKey): KmsKey {
-  if (key.denied) throw denied();
-  if (key.state === 'Disabled') throw new KmsFault('DisabledException', `${key.arn} is disabled.`);
-  if (key.state === 'PendingDeletion') throw invalidState(key);
-  return key;
-}
-
-function denied(): KmsFault {
-  return new KmsFault(
-    'AccessDeniedException',
-    'The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.',
-  );
-}
-
-function invalidState(key: KmsKey): KmsFault {
-  return new KmsFault(
-    'KMSInvalidStateException',
-    `${key.arn} is ${key.state === 'PendingDeletion' ? 'pending deletion' : 'not pending deletion'}.`,
-  );
+/** 64 hexadecimal characters, as AWS's. */
+function materialIdOf({ material }: KmsKey): string {
+  return createHash('sha256').update('material').update(material).digest('hex');
 }
 
 function metadata(key: KmsKey): unknown {
   return {
-    AWSAccountId: '111122223333',
+    AWSAccountId: ACCOUNT,
     KeyId: key.id,
     Arn: key.arn,
     CreationDate: key.created.getTime() / 1000,
@@ -196,37 +229,4 @@ function metadata(key: KmsKey): unknown {
     Origin: 'AWS_KMS',
     EncryptionAlgorithms: ['SYMMETRIC_DEFAULT'],
   };
-}
-
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
-function blob(member: string, value: unknown, maxBytes: number): Buffer {
-  if (typeof value !== 'string') throw validation(member, 'Member must not be null');
-  if (!BASE64.test(value)) throw new KmsFault('SerializationException', '');
-  const bytes = Buffer.from(value, 'base64');
-  if (bytes.length < 1) throw validation(member, 'Member must have length greater than or equal to 1');
-  if (bytes.length > maxBytes)
-    throw validation(member, `Member must have length less than or equal to ${String(maxBytes)}`);
-  return bytes;
-}
-
-function contextOf(input: Input, member = 'EncryptionContext'): Context {
-  const context = input[member] ?? {};
-  if (typeof context !== 'object' || context === null || Array.isArray(context))
-    throw new KmsFault('SerializationException', '');
-  if (Object.values(context).some((value) => typeof value !== 'string'))
-    throw new KmsFault('SerializationException', '');
-  return context as Context;
-}
-
-function validation(member: string, constraint: string): KmsFault {
-  return new KmsFault(
-    'ValidationException',
-    `1 validation error detected: Value at '${member}' failed to satisfy constraint: ${constraint}`,
-  );
-}
-
-function expectMembers(input: Input, known: readonly string[]): void {
-  const unknown = Object.keys(input).find((member) => !known.includes(member));
-  if (unknown !== undefined) throw new KmsFault('SerializationException', `Unknown member ${unknown}`);
 }

@@ -6,7 +6,8 @@ import { LoopbackServer } from '../shared/loopback-server.js';
 import type { SeenRequest } from '../shared/request-log.js';
 import { type AccessKeys, verifySigV4 } from '../shared/sigv4-verify.js';
 import { DEMO_ACCESS_KEY, DEMO_KEY_ID, DEMO_KEY_MATERIAL, DEMO_REGION } from './demo-key.js';
-import { KmsFault, type KmsKey, operations } from './operations.js';
+import { KmsFault, type KmsKey } from './kms-keys.js';
+import { operations } from './operations.js';
 
 export interface LoopbackKmsOptions {
   readonly tls?: TlsOptions & ServerOptions;
@@ -21,6 +22,7 @@ export interface LoopbackKmsOptions {
 /** AWS KMS on loopback: the JSON 1.1 protocol with real signatures, keys and encryption contexts. */
 export class LoopbackKms {
   readonly keys = new Map<string, KmsKey>();
+  readonly aliases = new Map<string, string>();
   readonly region: string;
   private bucket: { readonly quota: number; tokens: number; at: number } | undefined;
   /** Added to every answer. */
@@ -75,6 +77,7 @@ export class LoopbackKms {
       created: new Date(),
       description: '',
       denied: false,
+      deniedActions: new Set(),
     };
     this.keys.set(id, key);
     return key;

@@ -16,7 +16,8 @@ describe('what is found in a body of megabytes', () => {
 
   it('is counted, and kept up to a limit, by the review', () => {
     const findings = new ReviewFindings();
-    for (let index = 0; index < MANY; index += 1) findings.add('code', `problem ${String(index)}`, 'key');
+    for (let index = 0; index < MANY; index += 1)
+      findings.add('code', `problem ${String(index)}`, { key: 'key' });
     expect(findings.all.length).toBeLessThanOrEqual(30);
     expect(findings.all.length + findings.more).toBe(MANY);
     expect(asMessage(findings.all, findings.more)).toContain('more problems');
@@ -25,7 +26,8 @@ describe('what is found in a body of megabytes', () => {
 
   it('names some of the keys that have the same problem, and counts the others', () => {
     const findings = new ReviewFindings();
-    for (let index = 0; index < MANY; index += 1) findings.add('code', 'the same', `key-${String(index)}`);
+    for (let index = 0; index < MANY; index += 1)
+      findings.add('code', 'the same', { key: `key-${String(index)}` });
     const [finding] = findings.all;
     expect(finding?.keysTotal).toBe(MANY);
     expect(finding?.keys.length).toBeLessThanOrEqual(25);
