@@ -1,4 +1,5 @@
 import { buildInfo as build } from './build-info.js';
+import type { ServiceParts } from './cli/command-definition.js';
 import { Console } from './cli/console.js';
 import { runCommandLine } from './cli/program.js';
 
@@ -18,8 +19,13 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   console,
   build,
   // Loads the libraries, which `--help` does without.
-  service: async <T>(token: symbol): Promise<T> => {
+  service: async <T>(token: symbol, { vault }: ServiceParts = {}): Promise<T> => {
     const { createCliContainer } = await import('./composition/cli-container.js');
-    return createCliContainer({ environment, console, build }).resolve<T>(token);
+    const container = createCliContainer({ environment, console, build });
+    if (vault === true) {
+      const { addImport } = await import('./composition/import-parts.js');
+      addImport(container, { environment, console });
+    }
+    return container.resolve<T>(token);
   },
 });

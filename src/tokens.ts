@@ -129,5 +129,10 @@ export const TOKENS = {
   stdin: Symbol('Stdin'),
   validateFiles: Symbol('ValidateFiles'),
   reEncryptFiles: Symbol('ReEncryptFiles'),
+  importSecret: Symbol('ImportSecret'),
+  kvLocator: Symbol('KvLocator'),
+  callerToken: Symbol('CallerToken'),
+  /** Reads Vault with the caller's token. */
+  callerKvStore: Symbol('CallerKvStore'),
   valueInput: Symbol('ValueInput'),
 } as const;

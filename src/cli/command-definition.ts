@@ -2,6 +2,12 @@ import type { Command } from 'commander';
 
 import type { Console } from './console.js';
 
+/** Parts that only some commands need. */
+export interface ServiceParts {
+  /** Vault, which is read with the token of the caller. */
+  readonly vault?: boolean;
+}
+
 /** What a command has at hand when it runs. */
 export interface CommandRun {
   readonly console: Console;
@@ -9,9 +15,10 @@ export interface CommandRun {
    * Creates a service, with everything that it needs. Loads the libraries, so call it in an action only.
    *
    * @param token one of `TOKENS`.
-   * @throws AuthorError when the environment is not valid.
+   * @param parts what the service needs beyond KMS; it is loaded only then.
+   * @throws AuthorError when the environment, or an option of `parts`, is not valid.
    */
-  readonly service: <T>(token: symbol) => Promise<T>;
+  readonly service: <T>(token: symbol, parts?: ServiceParts) => Promise<T>;
   /** The exit code of the program: 0 unless it is set. A command that fails throws instead. */
   readonly exitWith: (code: number) => void;
 }

@@ -1,9 +1,17 @@
-import type { AwsConfig, ConfigRules, Environment, NetworkConfig } from './config.js';
+import type {
+  AwsConfig,
+  ConfigRules,
+  Environment,
+  NetworkConfig,
+  VariableSpec,
+  VaultConfig,
+} from './config.js';
 import { FaultList } from './fault-list.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
 import { allowedPaths } from './shared-flags.js';
 import { withoutStrayCharacters } from './stray-characters.js';
 import { deepFreeze } from './values.js';
+import { vaultFromEnvironment } from './vault-environment.js';
 
 /** What the author's tool takes from the environment for KMS; the variables are those of the operator. */
 export interface CliConfig {
@@ -24,6 +32,31 @@ export function cliConfigFrom(
     warnings: faults.warnings,
   };
   return faults.faults.length > 0 ? { faults: faults.faults } : { config: deepFreeze(config) };
+}
+
+/** What the author's tool takes from the environment to read Vault. */
+export interface CliVaultConfig {
+  readonly vault: VaultConfig;
+  /** `VAULT_TOKEN` */
+  readonly token: string | undefined;
+}
+
+/**
+ * @param variables those of the auth method `token`.
+ * @returns the problems instead, one text each, when a variable is not valid.
+ */
+export function cliVaultFrom(
+  environment: Environment,
+  variables: readonly VariableSpec[],
+):
+  | { readonly config: CliVaultConfig; readonly warnings: readonly string[] }
+  | { readonly faults: readonly string[] } {
+  const faults = new FaultList();
+  const env = withoutStrayCharacters(environment, variables, faults);
+  const vault = vaultFromEnvironment(env, faults);
+  const { VAULT_TOKEN: token } = env;
+  if (faults.faults.length > 0) return { faults: faults.faults };
+  return { config: deepFreeze({ vault, token }), warnings: faults.warnings };
 }
 
 /** @returns the problems instead when a pattern is not valid; undefined patterns without the option. */

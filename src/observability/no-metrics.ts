@@ -4,6 +4,10 @@ export class NoMetrics {
   readonly kmsRequestDuration = NOTHING;
   readonly kmsRequestsAvoided = NOTHING;
   readonly kmsThrottled = NOTHING;
+  readonly vaultRequests = NOTHING;
+  readonly vaultRequestDuration = NOTHING;
+  readonly vaultWrites = NOTHING;
+  readonly driftRepairs = NOTHING;
 }
 
 const NOTHING = {

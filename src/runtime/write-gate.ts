@@ -13,8 +13,8 @@ export interface WriteGate {
 }
 
 export class WriteGateClosedError extends Error {
-  constructor() {
-    super('this replica is not the leader: writes are not allowed');
+  constructor(message = 'this replica is not the leader: writes are not allowed') {
+    super(message);
     this.name = 'WriteGateClosedError';
   }
 }
@@ -51,3 +51,11 @@ const never = sharedAbort().signal;
 
 /** The gate of an operator without leader election. */
 export const openGate: WriteGate = { assertOpen: () => undefined, signal: never };
+
+/** The gate of a program that only reads: it never opens, and aborts nothing. */
+export const readOnlyGate: WriteGate = {
+  assertOpen: () => {
+    throw new WriteGateClosedError('this program only reads: writes are not allowed');
+  },
+  signal: never,
+};

@@ -1,5 +1,6 @@
 import type { CommandDefinition } from '../command-definition.js';
 import { editCommand } from './edit.js';
+import { importCommand } from './import.js';
 import { reencryptCommand } from './reencrypt.js';
 import { setCommand } from './set.js';
 import { unsetCommand } from './unset.js';
@@ -14,4 +15,5 @@ export const COMMANDS: readonly CommandDefinition[] = [
   viewCommand,
   validateCommand,
   reencryptCommand,
+  importCommand,
 ];

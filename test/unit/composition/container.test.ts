@@ -6,6 +6,7 @@ import { patternProblem } from '../../../src/api/allowed-paths.js';
 import { Console } from '../../../src/cli/console.js';
 import { createCliContainer } from '../../../src/composition/cli-container.js';
 import { createOperatorContainer } from '../../../src/composition/container.js';
+import { addImport } from '../../../src/composition/import-parts.js';
 import { createWebhookContainer } from '../../../src/composition/webhook-container.js';
 import type { OperatorConfig } from '../../../src/config/config.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
@@ -63,6 +64,14 @@ function cliContainer(): DependencyContainer {
   return createCliContainer({ environment, console: new Console({ stdout, stderr, environment }), build });
 }
 
+function importContainer(): DependencyContainer {
+  const { stdout, stderr } = process;
+  const environment = { AWS_REGION: 'eu-west-1', VAULT_TOKEN: 'token' };
+  const container = cliContainer();
+  addImport(container, { environment, console: new Console({ stdout, stderr, environment }) });
+  return container;
+}
+
 const tokensOf = (container: DependencyContainer): [string, symbol][] =>
   Object.entries(TOKENS).filter(([, token]) => container.isRegistered(token, true));
 
@@ -85,6 +94,7 @@ describe.each([
   ['createOperatorContainer', () => operatorContainer(...EVERYTHING)],
   ['createWebhookContainer', webhookContainer],
   ['createCliContainer', cliContainer],
+  ['createCliContainer with addImport', importContainer],
 ])('%s', (_name, create) => {
   it.each(tokensOf(create()).filter(([, token]) => !COLLECTIONS.includes(token)))(
     'resolves %s, once',
@@ -109,7 +119,7 @@ describe('the tokens', () => {
     const registered = [
       ...tokensOf(operatorContainer(...EVERYTHING)),
       ...tokensOf(webhookContainer()),
-      ...tokensOf(cliContainer()),
+      ...tokensOf(importContainer()),
     ];
     const known = new Set([...registered.map(([, token]) => token), ...LIMITS]);
     expect(Object.entries(TOKENS).filter(([, token]) => !known.has(token))).toEqual([]);
