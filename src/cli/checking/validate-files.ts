@@ -88,7 +88,7 @@ export class ValidateFiles {
     const problems: Problem[][] = [];
     const subjects: Subject[] = [];
     for (const path of paths) {
-      const { file, unreadable } = await this.read(path, request.paths.includes(path));
+      const { file, unreadable } = await this.read(path);
       problems.push(unreadable);
       for (const resource of file?.resources ?? []) {
         const subject = { path, resource, isPatch: patches.has(resolve(path)), problems: [] };
@@ -127,10 +127,8 @@ export class ValidateFiles {
     };
   }
 
-  /** @param isNamed whether the author named the file; others may be templates that are no YAML. */
   private async read(
     path: string,
-    isNamed: boolean,
   ): Promise<{ readonly file?: ManifestFile; readonly unreadable: Problem[] }> {
     let file: ManifestFile;
     try {
@@ -140,7 +138,8 @@ export class ValidateFiles {
       const unreadable = { file: path, line: 1, column: 1, severity: 'error', code: 'Unreadable' } as const;
       return { unreadable: [{ ...unreadable, message: error.message }] };
     }
-    const isOurs = isNamed || file.text.includes(SECRET_KIND);
+    // Another file may be a template, which is no YAML.
+    const isOurs = file.text.includes(SECRET_KIND);
     const seen = new Set<number>();
     const unreadable: Problem[] = [];
     for (const { message, at } of isOurs ? file.problems : []) {
