@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 const BUDGETS = [
   { program: 'main', bundle: 'operator', modules: 1_000, bytes: 1_800_000 },
   { program: 'webhook', bundle: 'validating-webhook', modules: 730, bytes: 1_000_000 },
-  { program: 'cli', bundle: 'cli', modules: 900, bytes: 1_300_000 },
+  { program: 'cli', bundle: 'cli', modules: 950, bytes: 1_450_000 },
 ];
 
 /** Node loads its whole implementation of fetch as soon as one of these is looked at. */
