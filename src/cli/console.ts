@@ -76,6 +76,12 @@ export class Console {
     this.clearProgress();
   }
 
+  /** Where a person is asked: what stdout gives may be piped. */
+  terminal<Input>(input: Input): { readonly input: Input; readonly output: OutputStream } {
+    this.clearProgress();
+    return { input, output: this.options.stderr };
+  }
+
   /** Colours text for stdout, if that is a terminal and `NO_COLOR` (https://no-color.org) is not set. */
   colour(colour: Colour, text: string): string {
     return this.coloured(this.options.stdout, colour, text);

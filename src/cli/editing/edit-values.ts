@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 
 import { inject, injectable } from 'tsyringe';
 
@@ -10,9 +9,9 @@ import type { Console } from '../console.js';
 import type { ItemValue } from '../files/item-values.js';
 import { readManifest, writeManifest } from '../files/manifest-store.js';
 import { chooseResource } from '../files/resource-choice.js';
+import { askAgain } from './ask-again.js';
 import type { Editor } from './editor.js';
 import { editableText, editedValues } from './edited-values.js';
-import type { PromptStream } from './hidden-prompt.js';
 import type { ItemReader, ReadItem } from './item-reader.js';
 import { PrivateFolder } from './private-folder.js';
 import { WipeGuard } from './wipe-guard.js';
@@ -37,7 +36,7 @@ export class EditValues {
   constructor(
     @inject(TOKENS.console) private readonly console: Console,
     @inject(TOKENS.environment) private readonly environment: Readonly<Record<string, string | undefined>>,
-    @inject(TOKENS.stdin) private readonly stdin: PromptStream,
+    @inject(TOKENS.stdin) private readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean },
     @inject(TOKENS.itemReader) private readonly reader: ItemReader,
     @inject(TOKENS.editor) private readonly editor: Editor,
     @inject(TOKENS.valueEncryption) private readonly encryption: ValueEncryption,
@@ -84,7 +83,8 @@ export class EditValues {
         if (!(error instanceof AuthorError || error instanceof OperatorError)) throw error;
         if (this.stdin.isTTY !== true) throw error;
         this.console.error(error.message);
-        if (!(await this.wantsAgain())) throw new AuthorError('nothing was changed');
+        if (!(await askAgain(this.console.terminal(this.stdin))))
+          throw new AuthorError('nothing was changed');
       }
     }
   }
@@ -128,31 +128,6 @@ export class EditValues {
     await writeManifest(file);
     for (const note of notes) this.console.note(`set ${note}`);
     for (const key of removed) this.console.note(`removed ${key} of ${resource.title}`);
-  }
-
-  private async wantsAgain(): Promise<boolean> {
-    const terminal = createInterface({ input: process.stdin, output: process.stderr });
-    try {
-      return await new Promise<boolean>((resolve) => {
-        // Ctrl-C and Ctrl-D mean no.
-        terminal.on('SIGINT', () => {
-          terminal.close();
-        });
-        terminal.on('close', () => {
-          resolve(false);
-        });
-        terminal.question('Edit again? [Y/n] ').then(
-          (answer) => {
-            resolve(!/^\s*n/i.test(answer));
-          },
-          () => {
-            resolve(false);
-          },
-        );
-      });
-    } finally {
-      terminal.close();
-    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { AuthorError } from '../author-error.js';
+import type { OutputStream } from '../console.js';
 
 /** The terminal that a person types into. */
 export interface PromptStream extends AsyncIterable<unknown> {
@@ -8,6 +9,12 @@ export interface PromptStream extends AsyncIterable<unknown> {
   off(event: 'data' | 'end', listener: (chunk: Buffer) => void): unknown;
   resume(): unknown;
   pause(): unknown;
+}
+
+export interface Terminal {
+  readonly input: PromptStream;
+  /** Gets the questions. */
+  readonly output: OutputStream;
 }
 
 const CTRL_C = 3;
@@ -22,9 +29,13 @@ const DELETE = 127;
  * @returns its bytes, which the caller zeroes.
  * @throws AuthorError when the two differ, or after Ctrl-C.
  */
-export async function askHidden(input: PromptStream, question: string, again: string): Promise<Uint8Array> {
-  const first = await readLine(input, question);
-  const second = await readLine(input, again);
+export async function askHidden(
+  { input, output }: Terminal,
+  question: string,
+  again: string,
+): Promise<Uint8Array> {
+  const first = await readLine(input, output, question);
+  const second = await readLine(input, output, again);
   const same = Buffer.compare(first, second) === 0;
   second.fill(0);
   if (!same) {
@@ -34,8 +45,8 @@ export async function askHidden(input: PromptStream, question: string, again: st
   return first;
 }
 
-async function readLine(input: PromptStream, question: string): Promise<Buffer> {
-  process.stderr.write(question);
+async function readLine(input: PromptStream, output: OutputStream, question: string): Promise<Buffer> {
+  output.write(question);
   const typed: number[] = [];
   input.setRawMode?.(true);
   try {
@@ -74,7 +85,7 @@ async function readLine(input: PromptStream, question: string): Promise<Buffer> 
     typed.fill(0);
     input.pause();
     input.setRawMode?.(false);
-    process.stderr.write('\n');
+    output.write('\n');
   }
 }
 

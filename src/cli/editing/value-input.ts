@@ -55,7 +55,7 @@ export class ValueInput {
         'no value is given: use --from-file F, --from-file - for stdin, --empty, or a terminal, which asks for it',
       );
     }
-    return await askHidden(this.stdin, `Value of ${key} (not shown): `, 'Once more: ');
+    return await askHidden(this.console.terminal(this.stdin), `Value of ${key} (not shown): `, 'Once more: ');
   }
 
   private async readStdin(): Promise<Uint8Array> {
