@@ -34,8 +34,16 @@ export async function askHidden(
   question: string,
   again: string,
 ): Promise<Uint8Array> {
-  const first = await readLine(input, output, question);
-  const second = await readLine(input, output, again);
+  // Before the question, and until both are read: what is typed early must not be shown either.
+  input.setRawMode?.(true);
+  let first: Buffer;
+  let second: Buffer;
+  try {
+    first = await readLine(input, output, question);
+    second = await readLine(input, output, again);
+  } finally {
+    input.setRawMode?.(false);
+  }
   const same = Buffer.compare(first, second) === 0;
   second.fill(0);
   if (!same) {
@@ -48,7 +56,6 @@ export async function askHidden(
 async function readLine(input: PromptStream, output: OutputStream, question: string): Promise<Buffer> {
   output.write(question);
   const typed: number[] = [];
-  input.setRawMode?.(true);
   try {
     await new Promise<void>((resolve, reject) => {
       const done = (problem?: AuthorError): void => {
@@ -84,7 +91,6 @@ async function readLine(input: PromptStream, output: OutputStream, question: str
   } finally {
     typed.fill(0);
     input.pause();
-    input.setRawMode?.(false);
     output.write('\n');
   }
 }
