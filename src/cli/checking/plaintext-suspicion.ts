@@ -1,5 +1,6 @@
 import type { FindingSink } from '../../admission/review-findings.js';
 import { decodeBase64 } from '../../api/base64.js';
+import { printable } from '../../api/printable.js';
 import { itemsIn, record } from '../files/manifest-resource.js';
 
 /** A nonce, an authentication tag and the id of a key: no ciphertext of KMS is shorter. */
@@ -21,7 +22,7 @@ export function suspectPlaintexts(object: unknown, problems: FindingSink): void 
     const fields = record(item);
     const at = `spec.secrets[${String(index)}]`;
     for (const field of Object.keys(fields).filter((name) => !FIELDS.has(name))) {
-      const text = `${at} has the unknown field ${JSON.stringify(field)}, which may hold a plaintext: remove it`;
+      const text = `${at} has the unknown field "${printable(field, 100)}", which may hold a plaintext: remove it`;
       problems.add('UnknownField', text, { field: `${at}.${field}` });
     }
     const { key, encryptedSecret } = fields;
