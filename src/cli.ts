@@ -19,12 +19,16 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   console,
   build,
   // Loads the libraries, which `--help` does without.
-  service: async <T>(token: symbol, { vault }: ServiceParts = {}): Promise<T> => {
+  service: async <T>(token: symbol, { vault, plan }: ServiceParts = {}): Promise<T> => {
     const { createCliContainer } = await import('./composition/cli-container.js');
     const container = createCliContainer({ environment, console, build });
     if (vault === true) {
       const { addImport } = await import('./composition/import-parts.js');
       addImport(container, { environment, console });
+    }
+    if (plan !== undefined) {
+      const { addPlan } = await import('./composition/plan-parts.js');
+      await addPlan(container, { environment, console }, plan);
     }
     return container.resolve<T>(token);
   },

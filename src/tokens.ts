@@ -134,5 +134,13 @@ export const TOKENS = {
   callerToken: Symbol('CallerToken'),
   /** Reads Vault with the caller's token. */
   callerKvStore: Symbol('CallerKvStore'),
+  plan: Symbol('Plan'),
+  planScope: Symbol('PlanScope'),
+  plannedCluster: Symbol('PlannedCluster'),
+  forecaster: Symbol('Forecaster'),
+  /** The sync of the operator, which the plan observes. */
+  operatorSync: Symbol('OperatorSync'),
+  /** Registered with `--cluster` only. */
+  resourceLists: Symbol('ResourceLists'),
   valueInput: Symbol('ValueInput'),
 } as const;

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 
 import type { Console } from './console.js';
+import type { PlanSettings } from './planning/plan-scope.js';
 
 /** Parts that only some commands need. */
 export interface ServiceParts {
   /** Vault, which is read with the token of the caller. */
   readonly vault?: boolean;
+  /** What `plan` needs, Vault included. */
+  readonly plan?: PlanSettings;
 }
 
 /** What a command has at hand when it runs. */

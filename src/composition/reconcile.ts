@@ -22,10 +22,9 @@ import { UnseenOwners } from '../reconcile/unseen-owners.js';
 import { TOKENS } from '../tokens.js';
 import { registerServices, type Service } from './registration.js';
 
-const SERVICES: readonly Service[] = [
-  [TOKENS.reconciler, Reconciler],
+/** What reconciles one `KMSVaultSecret`, whatever the cluster and Vault are. */
+const SECRET_SERVICES: readonly Service[] = [
   [TOKENS.secrets, SecretReconciler],
-  [TOKENS.partials, PartialReconciler],
   [TOKENS.finalizers, FinalizerHandler],
   [TOKENS.planner, DeletionPlanner],
   [TOKENS.removalCheck, RemovalCheck],
@@ -46,5 +45,14 @@ const SERVICES: readonly Service[] = [
 
 /** Registers the services of `reconcile/`. */
 export function registerReconcile(container: DependencyContainer): void {
-  registerServices(container, SERVICES);
+  registerSecretReconcile(container);
+  registerServices(container, [
+    [TOKENS.reconciler, Reconciler],
+    [TOKENS.partials, PartialReconciler],
+  ]);
+}
+
+/** Registers only those that reconcile `KMSVaultSecret`s. */
+export function registerSecretReconcile(container: DependencyContainer): void {
+  registerServices(container, SECRET_SERVICES);
 }

@@ -1,5 +1,5 @@
 import { KubeConfig, loadYaml } from '@kubernetes/client-node';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 
@@ -14,6 +14,8 @@ const SERVICE_ACCOUNT_DIR = '/var/run/secrets/kubernetes.io/serviceaccount';
 export interface KubeConfigSources {
   /** `--kubeconfig`. */
   readonly file: string | undefined;
+  /** A context to use instead of the current one. */
+  readonly context?: string | undefined;
   /** `KUBECONFIG`, `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` are read from here. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The directory of `.kube/config`; the user's home when absent. */
@@ -39,6 +41,7 @@ export class KubeConfigError extends StartupError {
  */
 export function loadKubeConfig(sources: KubeConfigSources): KubeConfig {
   const config = load(sources);
+  if (sources.context !== undefined) config.setCurrentContext(sources.context);
   checkCurrentContext(config);
   return config;
 }
@@ -76,7 +79,7 @@ function load(sources: KubeConfigSources): KubeConfig {
   if (sources.file !== undefined) return fromFiles([sources.file]);
   const listed = (sources.environment.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '');
   if (listed.length > 0) {
-    const present = listed.filter((file) => exists(file));
+    const present = listed.filter((file) => existsSync(file));
     if (present.length === 0) {
       throw new KubeConfigError(`none of the files in KUBECONFIG exists: ${listed.join(', ')}`);
     }
@@ -85,7 +88,7 @@ function load(sources: KubeConfigSources): KubeConfig {
   const inCluster = fromServiceAccount(sources);
   if (inCluster !== undefined) return inCluster;
   const file = join(sources.home ?? homedir(), '.kube', 'config');
-  if (exists(file)) return fromFiles([file]);
+  if (existsSync(file)) return fromFiles([file]);
   throw new KubeConfigError(
     'no cluster is configured: set --kubeconfig or KUBECONFIG, or run in a pod with a service account',
   );
@@ -95,7 +98,7 @@ function fromServiceAccount({ environment, serviceAccountDir }: KubeConfigSource
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = environment;
   const directory = serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
   const tokenFile = join(directory, 'token');
-  if (!host || !port || !exists(tokenFile)) return undefined;
+  if (!host || !port || !existsSync(tokenFile)) return undefined;
   const namespaceFile = join(directory, 'namespace');
   const name = 'in-cluster';
   const config = new KubeConfig();
@@ -114,7 +117,7 @@ function fromServiceAccount({ environment, serviceAccountDir }: KubeConfigSource
         name,
         cluster: name,
         user: name,
-        ...(exists(namespaceFile) ? { namespace: readFileSync(namespaceFile, 'utf8').trim() } : {}),
+        ...(existsSync(namespaceFile) ? { namespace: readFileSync(namespaceFile, 'utf8').trim() } : {}),
       },
     ],
     currentContext: name,
@@ -201,7 +204,7 @@ function checkCurrentContext(config: KubeConfig): void {
   }
   const context = config.contexts.find((known) => known.name === name);
   if (context === undefined)
-    throw new KubeConfigError(`the kubeconfig has no context ${name}, which its current-context names`);
+    throw new KubeConfigError(`the kubeconfig has no context ${name}, which is to be used`);
   const cluster = config.clusters.find((known) => known.name === context.cluster);
   if (cluster === undefined) {
     throw new KubeConfigError(
@@ -267,15 +270,6 @@ function readUrls(cluster: KubeConfig['clusters'][number]): void {
 
 function withLowerScheme(url: string): string {
   return url.replace(/^[^:]*:/, (scheme) => scheme.toLowerCase());
-}
-
-function exists(file: string): boolean {
-  try {
-    accessSync(file);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function codeOf(error: unknown): string {

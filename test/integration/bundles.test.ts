@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 const BUDGETS = [
   { program: 'main', bundle: 'operator', modules: 1_000, bytes: 1_800_000 },
   { program: 'webhook', bundle: 'validating-webhook', modules: 730, bytes: 1_000_000 },
-  { program: 'cli', bundle: 'cli', modules: 950, bytes: 1_450_000 },
+  { program: 'cli', bundle: 'cli', modules: 1_080, bytes: 1_900_000 },
 ];
 
 /** Node loads its whole implementation of fetch as soon as one of these is looked at. */
@@ -78,19 +78,24 @@ describe("the author's tool", () => {
   }
   const heavy = /node_modules\/(?:@aws-sdk|@smithy|yaml|tsyringe|axios|@kubernetes)\//;
 
-  it.each([[['--help']], [['--version']], [['set', '--help']], [['set', '--nonsense']]])(
-    'runs %j without the AWS SDK, the YAML parser and the container',
-    (args) => {
-      const modules = evaluated(...args);
-      expect(modules).toContain('node_modules/commander/index.js');
-      expect(modules.filter((name) => heavy.test(name))).toEqual([]);
-    },
-  );
+  it.each([
+    [['--help']],
+    [['--version']],
+    [['set', '--help']],
+    [['plan', '--help']],
+    [['set', '--nonsense']],
+  ])('runs %j without the AWS SDK, the YAML parser and the container', (args) => {
+    const modules = evaluated(...args);
+    expect(modules).toContain('node_modules/commander/index.js');
+    expect(modules.filter((name) => heavy.test(name))).toEqual([]);
+  });
 
-  it('loads them when a command runs', () => {
+  it('loads them when a command runs, and no client that it does not need', () => {
+    const modules = evaluated('set', 'missing.yaml', 'key', '--empty');
+    expect(modules.filter((name) => heavy.test(name)).length).toBeGreaterThan(100);
     expect(
-      evaluated('set', 'missing.yaml', 'key', '--empty').filter((name) => heavy.test(name)).length,
-    ).toBeGreaterThan(100);
+      modules.filter((name) => /node_modules\/(?:@kubernetes|hashi-vault-js|axios)\//.test(name)),
+    ).toEqual([]);
   });
 });
 

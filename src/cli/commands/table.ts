@@ -2,6 +2,7 @@ import type { CommandDefinition } from '../command-definition.js';
 import { editCommand } from './edit.js';
 import { importCommand } from './import.js';
 import { reencryptCommand } from './reencrypt.js';
+import { planCommand } from './plan.js';
 import { setCommand } from './set.js';
 import { unsetCommand } from './unset.js';
 import { validateCommand } from './validate.js';
@@ -16,4 +17,5 @@ export const COMMANDS: readonly CommandDefinition[] = [
   validateCommand,
   reencryptCommand,
   importCommand,
+  planCommand,
 ];

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { KubeConfig } from '@kubernetes/client-node';
 import { describe, expect, it } from '@jest/globals';
 import type { DependencyContainer } from 'tsyringe';
@@ -7,6 +11,7 @@ import { Console } from '../../../src/cli/console.js';
 import { createCliContainer } from '../../../src/composition/cli-container.js';
 import { createOperatorContainer } from '../../../src/composition/container.js';
 import { addImport } from '../../../src/composition/import-parts.js';
+import { addPlan } from '../../../src/composition/plan-parts.js';
 import { createWebhookContainer } from '../../../src/composition/webhook-container.js';
 import type { OperatorConfig } from '../../../src/config/config.js';
 import { parseOperatorCommand } from '../../../src/config/operator-config.js';
@@ -72,6 +77,22 @@ function importContainer(): DependencyContainer {
   return container;
 }
 
+/** With all parts that a command can ask for. */
+async function planContainer(): Promise<DependencyContainer> {
+  const folder = mkdtempSync(join(tmpdir(), 'kubeconfig-'));
+  const kubeconfig = join(folder, 'config');
+  writeFileSync(kubeconfig, kubeConfig().exportConfig());
+  const { stdout, stderr } = process;
+  const environment = { AWS_REGION: 'eu-west-1', VAULT_TOKEN: 'token' };
+  const container = cliContainer();
+  const console = new Console({ stdout, stderr, environment });
+  await addPlan(container, { environment, console }, { cluster: { kubeconfig } });
+  rmSync(folder, { recursive: true });
+  return container;
+}
+
+const withPlan = await planContainer();
+
 const tokensOf = (container: DependencyContainer): [string, symbol][] =>
   Object.entries(TOKENS).filter(([, token]) => container.isRegistered(token, true));
 
@@ -95,6 +116,7 @@ describe.each([
   ['createWebhookContainer', webhookContainer],
   ['createCliContainer', cliContainer],
   ['createCliContainer with addImport', importContainer],
+  ['createCliContainer with addPlan', () => withPlan],
 ])('%s', (_name, create) => {
   it.each(tokensOf(create()).filter(([, token]) => !COLLECTIONS.includes(token)))(
     'resolves %s, once',
@@ -120,6 +142,7 @@ describe('the tokens', () => {
       ...tokensOf(operatorContainer(...EVERYTHING)),
       ...tokensOf(webhookContainer()),
       ...tokensOf(importContainer()),
+      ...tokensOf(withPlan),
     ];
     const known = new Set([...registered.map(([, token]) => token), ...LIMITS]);
     expect(Object.entries(TOKENS).filter(([, token]) => !known.has(token))).toEqual([]);

@@ -1,0 +1,15 @@
+/** What the options of `plan` say about the resources. */
+export interface PlanScope {
+  /** Of resources without one. */
+  readonly namespace: string;
+  /** `--namespace` was given: a resource of another one is an error, as in kubectl. */
+  readonly isGiven: boolean;
+}
+
+/** The options of `plan` that its services are made from. */
+export interface PlanSettings {
+  readonly allowedVaultPaths?: string;
+  readonly namespace?: string;
+  /** Present with `--cluster`. */
+  readonly cluster?: { readonly kubeconfig?: string; readonly context?: string };
+}
