@@ -5,6 +5,7 @@ import type { BuildInfo } from '../config/config.js';
 import { AuthorError } from './author-error.js';
 import type { CommandRun } from './command-definition.js';
 import { COMMANDS } from './commands/table.js';
+import { COMPLETE, completionLines } from './completing/protocol.js';
 import type { Console } from './console.js';
 
 /** As kubectl and krew name it; the file is `kubectl-kms_vault`. */
@@ -32,6 +33,10 @@ export async function runCommandLine(argv: readonly string[], parts: ProgramPart
       exitCode = code;
     },
   });
+  if (argv[0] === COMPLETE) {
+    for (const line of completionLines(program, argv.slice(1))) console.print(line);
+    return 0;
+  }
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;

@@ -1,4 +1,5 @@
 import type { CommandDefinition } from '../command-definition.js';
+import { completionCommand } from './completion.js';
 import { editCommand } from './edit.js';
 import { importCommand } from './import.js';
 import { reencryptCommand } from './reencrypt.js';
@@ -18,4 +19,5 @@ export const COMMANDS: readonly CommandDefinition[] = [
   reencryptCommand,
   importCommand,
   planCommand,
+  completionCommand,
 ];

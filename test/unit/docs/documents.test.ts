@@ -39,6 +39,7 @@ const COMMANDS = [
   'aws',
   'bash',
   'cd',
+  'chmod',
   'cosign',
   'curl',
   'docker',
@@ -47,10 +48,12 @@ const COMMANDS = [
   'git',
   'jq',
   'kubectl',
+  'kubectl-kms_vault',
   'node',
   'npm',
   'openssl',
   'sh',
+  'source',
   'vault',
 ];
 const LOCAL = ['npm', 'node', 'git', 'cd', 'bash', 'sh'];
