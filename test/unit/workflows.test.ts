@@ -169,6 +169,7 @@ describe('release.yml', () => {
     expect(jobs['test']?.uses).toBe('./.github/workflows/ci.yml');
     expect(jobs['build']?.needs).toContain('test');
     expect(jobs['publish']?.needs).toContain('build');
+    expect(jobs['tool']?.needs).toContain('test');
     expect(workflow('ci.yml').on).toHaveProperty('workflow_call');
     expect(shell('ci.yml')).toContain('npm audit --omit=dev');
   });
@@ -205,6 +206,19 @@ describe('release.yml', () => {
     expect(build?.with?.['sbom']).toMatch(/^generator=.+@sha256:/);
     expect(build?.with?.['outputs']).toContain('push-by-digest=true');
     expect(build?.with).not.toHaveProperty('tags');
+  });
+
+  it("publishes the author's tool, its archive with a checksum, and the krew manifest", () => {
+    const made = steps('release.yml', 'tool')
+      .map((step) => step.run ?? '')
+      .join('\n');
+    expect(made).toContain('node scripts/krew.mjs tool');
+    const published = steps('release.yml', 'announce')
+      .map((step) => step.run ?? '')
+      .join('\n');
+    for (const file of ['tool/kubectl-kms_vault', 'tool/*.tar.gz', 'tool/*.sha256', 'tool/kms-vault.yaml'])
+      expect(published).toContain(file);
+    expect(workflow('release.yml').jobs['announce']?.needs).toEqual(['publish', 'tool']);
   });
 
   it('signs what it tags before the tag, and verifies it as SECURITY.md tells users to', () => {
