@@ -10,7 +10,7 @@ import type { Narrator } from './narrator.js';
 export class Author {
   /**
    * @param folder gets the files; it is in the folder of the demo.
-   * @param environment for AWS.
+   * @param environment for AWS, Vault and the cluster.
    */
   constructor(
     readonly folder: string,
@@ -51,10 +51,16 @@ writeFileSync(path, readFileSync(path, 'utf8').replace(${JSON.stringify(before)}
     await this.run(['edit', file], { VISUAL: `'${process.execPath}' '${editor}'` });
   }
 
+  /** Shows what applying a file would change in Vault. */
+  async plan(file: string, expected: 'changes' | 'nothing to do'): Promise<void> {
+    await this.run(['plan', '--cluster', '-f', file], {}, '', expected === 'changes' ? 2 : 0);
+  }
+
   private async run(
     args: readonly string[],
     environment: Readonly<Record<string, string>> = {},
     stdin = '',
+    expectedCode = 0,
   ): Promise<void> {
     const { PATH = '', HOME = '' } = process.env;
     const child = spawn(process.execPath, ['dist/cli.js', ...args], {
@@ -70,6 +76,7 @@ writeFileSync(path, readFileSync(path, 'utf8').replace(${JSON.stringify(before)}
     const [code] = (await once(child, 'close')) as [number | null];
     this.narrator.say(`kubectl kms-vault ${args.join(' ')}`);
     for (const line of said.trim().split('\n')) this.narrator.say(`  ${line}`);
-    if (code !== 0) throw new Error(`kubectl kms-vault ${args.join(' ')} ended with ${String(code)}`);
+    if (code !== expectedCode)
+      throw new Error(`kubectl kms-vault ${args.join(' ')} ended with ${String(code)}`);
   }
 }

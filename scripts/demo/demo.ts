@@ -52,7 +52,16 @@ async function main(): Promise<number> {
     const story = new Story({
       kube,
       vault,
-      author: new Author(`${DIRECTORY}/samples`, fixture.awsEnvironment, narrator),
+      author: new Author(
+        `${DIRECTORY}/samples`,
+        {
+          ...fixture.awsEnvironment,
+          KUBECONFIG: `${DIRECTORY}/kubeconfig`,
+          VAULT_ADDR: fixture.vault.url,
+          VAULT_TOKEN: fixture.vault.rootToken,
+        },
+        narrator,
+      ),
       narrator,
       showValues: process.argv.includes('--show-values'),
     });

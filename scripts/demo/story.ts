@@ -92,6 +92,7 @@ export class Story {
       .filter((line, index) => line !== before[index]);
     if (changed.length !== 1) throw new Error(`${String(changed.length)} lines of ${file} have changed`);
     narrator.say(`the only line that has changed: ${(changed[0] ?? '').trim().slice(0, 48)}…`);
+    await author.plan(file, 'changes');
     await kube.applyAll(manifestsIn(file));
     await this.inVault('secret/data/web', {
       ...EXPECTED['secret/data/web'],
@@ -100,6 +101,8 @@ export class Story {
     await this.showVault(['secret/data/web']);
     narrator.check('the new value is in Vault as version 2; version 1 is in the history');
     if ((await this.deps.vault.version('secret/data/web')) !== 2) throw new Error('expected version 2');
+    await author.plan(file, 'nothing to do');
+    narrator.check('the plan announced the change and the version, and has nothing left to announce');
   }
 
   private async drift(): Promise<void> {
