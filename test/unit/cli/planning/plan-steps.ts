@@ -16,6 +16,12 @@ export const PLACES: readonly { path: string; engine: EngineVersion }[] = [
   { path: 'kv/one', engine: 'v1' },
 ];
 
+function homeOf(name: string): (typeof PLACES)[number] {
+  const home = PLACES[SECRETS.indexOf(name)];
+  if (home === undefined) throw new Error(`${name} has no home`);
+  return home;
+}
+
 interface Item {
   readonly key: string;
   readonly value: string;
@@ -56,15 +62,21 @@ const item: fc.Arbitrary<Item> = fc.record({
 });
 const items = fc.uniqueArray(item, { maxLength: 4, selector: (one) => one.key });
 const place = fc.constantFrom(...PLACES);
-export const secretEdit: fc.Arbitrary<SecretEdit> = fc.record({
-  do: fc.constant('secret' as const),
-  name: fc.constantFrom(...SECRETS),
-  place,
-  casIndex: fc.option(fc.nat(3), { nil: undefined, freq: 2 }),
-  items,
-  includes: fc.uniqueArray(fc.constantFrom(...PARTIALS, 'nowhere')),
-  finalizer: fc.boolean(),
-});
+export const secretEdit: fc.Arbitrary<SecretEdit> = fc
+  .record({
+    do: fc.constant('secret' as const),
+    name: fc.constantFrom(...SECRETS),
+    /** Most stay where they are, so that there is a history. */
+    elsewhere: fc.option(place, { nil: undefined, freq: 3 }),
+    casIndex: fc.option(fc.nat(3), { nil: undefined, freq: 2 }),
+    items: fc.oneof({ weight: 3, arbitrary: items }, { weight: 1, arbitrary: fc.constant([]) }),
+    includes: fc.oneof(
+      { weight: 1, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.uniqueArray(fc.constantFrom(...PARTIALS, 'nowhere')) },
+    ),
+    finalizer: fc.boolean(),
+  })
+  .map(({ elsewhere, ...edit }) => ({ ...edit, place: elsewhere ?? homeOf(edit.name) }));
 export const partialEdit: fc.Arbitrary<PartialEdit> = fc.record({
   do: fc.constant('partial' as const),
   name: fc.constantFrom(...PARTIALS),
