@@ -1,3 +1,5 @@
+import { printable } from '../api/printable.js';
+
 /** What a stream of the process is used for here. */
 export interface OutputStream {
   readonly isTTY?: boolean;
@@ -52,15 +54,15 @@ export class Console {
 
   /** What was done, for people. */
   note(line: string): void {
-    if (!this.quiet) this.say(line);
+    if (!this.quiet) this.say(shown(line));
   }
 
   warn(line: string): void {
-    this.say(`${this.colourOnStderr('yellow', 'warning:')} ${line}`);
+    this.say(`${this.colourOnStderr('yellow', 'warning:')} ${shown(line)}`);
   }
 
   error(line: string): void {
-    this.say(`${this.colourOnStderr('red', 'error:')} ${line}`);
+    this.say(`${this.colourOnStderr('red', 'error:')} ${shown(line)}`);
   }
 
   /** One line that replaces the one before, on a terminal only. Call {@link progressDone} at the end. */
@@ -108,4 +110,12 @@ export class Console {
     this.options.stderr.write('\r\u001b[K');
     this.progressShown = false;
   }
+}
+
+/** Names in files come from anybody: control characters could change what a terminal shows. Line breaks stay. */
+function shown(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => printable(line, Infinity))
+    .join('\n');
 }

@@ -77,19 +77,17 @@ export function createProgram({ build, ...run }: CommandRun & Pick<ProgramParts,
     command.copyInheritedSettings(program).helpOption('-h, --help', 'show this help');
   }
   for (const command of [program, ...program.commands]) {
-    command
-      .exitOverride()
-      .showHelpAfterError(`(see ${commandName(command)} --help)`)
-      .configureOutput({
-        writeOut: (text) => {
-          console.write(text);
-        },
-        writeErr: (text) => {
-          process.stderr.write(text);
-        },
-      });
+    command.exitOverride().configureOutput({
+      writeOut: (text) => {
+        console.write(text);
+      },
+      writeErr: (text) => {
+        process.stderr.write(text);
+      },
+    });
     if (command !== program)
       command.helpOption('-h, --help', 'show this help').copyInheritedSettings(program);
+    command.showHelpAfterError(`(see ${commandName(command)} --help)`);
   }
   return program;
 }

@@ -78,6 +78,17 @@ const THROTTLED: ReadonlySet<string> = new Set([
   'BandwidthLimitExceeded',
   'SlowDown',
 ]);
+/** Names for requests whose signature or credentials AWS does not accept (AWS KMS API Reference, Common Errors). */
+const NOT_AUTHENTICATED: ReadonlySet<string> = new Set([
+  'UnrecognizedClientException',
+  'InvalidClientTokenId',
+  'ExpiredTokenException',
+  'ExpiredToken',
+  'InvalidSignatureException',
+  'SignatureDoesNotMatch',
+  'IncompleteSignature',
+  'MissingAuthenticationToken',
+]);
 /** A longer `Retry-After` is left to the work queue. */
 const MAX_PAUSE_MS = 1_000;
 
@@ -111,7 +122,10 @@ export function classifyKmsFailure(error: unknown): KmsError {
   const shown = label ?? 'UnknownError';
   const afterMs = retryAfterMs($response?.headers?.['retry-after'], new Date());
   const passing = passingOf(failure, afterMs);
-  return new KmsError('transient', shown, `KMS is unavailable: ${shown}${status}`, afterMs, passing);
+  const what = NOT_AUTHENTICATED.has(shown)
+    ? 'KMS does not accept the AWS credentials'
+    : 'KMS is unavailable';
+  return new KmsError('transient', shown, `${what}: ${shown}${status}`, afterMs, passing);
 }
 
 /** A failure of the credential chain, which is not an answer of KMS and tells nothing about a key. */
@@ -119,7 +133,7 @@ export function credentialsFailure(error: unknown): KmsError {
   const { kind, proxy, reason } = classifyCredentialsFailure(error);
   if (proxy !== undefined) return proxyFailure(proxy, 'no AWS credentials for KMS');
   if (kind === 'none') {
-    const message = `no AWS credentials for KMS: ${reason}; check the operator's AWS identity`;
+    const message = `no AWS credentials for KMS: ${reason}; check the AWS identity`;
     return new KmsError('transient', 'CredentialsProviderError', message);
   }
   const message = `no AWS credentials for KMS, so no request was sent: ${reason}`;

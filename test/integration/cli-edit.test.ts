@@ -151,6 +151,17 @@ describe('edit', () => {
     ['an editor that fails', 'process.exit(3);', /ended with 3; nothing was changed/],
     ['an editor that is killed', `process.kill(process.pid, 'SIGKILL');`, /ended with SIGKILL/],
     ['a file that the editor has removed', 'fs.unlinkSync(path);', /has removed the file/],
+    ['a file that the editor has emptied', `fs.writeFileSync(path, '\\n');`, /the text is empty/],
+    [
+      'text in another encoding',
+      `fs.writeFileSync(path, Buffer.from('password: caf\u00e9', 'latin1'));`,
+      /the text is not UTF-8/,
+    ],
+    [
+      'a value of which YAML takes a part for a comment',
+      `fs.writeFileSync(path, text + 'new: ${CANARY} #1');`,
+      /column 1: YAML takes a # behind a blank/,
+    ],
   ])('changes nothing after %s', async (_what, script, problem) => {
     const { code, stderr } = await edit(script);
     expect(stderr).toMatch(problem);
@@ -168,8 +179,10 @@ describe('edit', () => {
     expect([missing.code, refused.code, tool.read('web.yaml')]).toEqual([1, 1, web]);
   });
 
-  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('leaves nothing behind after %s', async (signal) => {
-    const waits = editor(`
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)(
+    'leaves nothing behind after %s',
+    async (signal) => {
+      const waits = editor(`
       process.on('SIGTERM', () => {
         fs.writeFileSync(path + '.saved', text, { flag: 'a' });
         process.exit(0);
@@ -177,12 +190,14 @@ describe('edit', () => {
       fs.writeFileSync(path + '~', text);
       fs.writeFileSync('${tool.path('open')}', '');
       setInterval(() => undefined, 1_000);`);
-    const { child, ended } = tool.start(['edit', 'web.yaml'], { EDITOR: waits });
-    await eventually('the editor is open', () => existsSync(tool.path('open')));
-    child.kill(signal);
-    expect(await ended).toMatchObject({ code: null, signal });
-    expect(tool.read('web.yaml')).toBe(web);
-  });
+      const { child, ended } = tool.start(['edit', 'web.yaml'], { EDITOR: waits });
+      await eventually('the editor is open', () => existsSync(tool.path('open')));
+      child.kill(signal);
+      // SIGQUIT would write the memory to a disk.
+      expect(await ended).toMatchObject({ code: null, signal: signal === 'SIGQUIT' ? 'SIGTERM' : signal });
+      expect(tool.read('web.yaml')).toBe(web);
+    },
+  );
 
   it('kills an editor that does not end', async () => {
     const stubborn = editor(`

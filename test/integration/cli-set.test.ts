@@ -209,6 +209,23 @@ describe('set', () => {
     expect(code).toBe(1);
   });
 
+  it('keeps what somebody else has written while the value was awaited', async () => {
+    const { child, ended } = tool.start(['set', 'web.yaml', 'slow', '--from-file', '-', ...withKey]);
+    child.stdin.write(CANARY);
+    // Whenever the slow one has read the file, it must not undo this.
+    expect((await set('quick', withKey)).code).toBe(0);
+    child.stdin.end();
+    expect((await ended).code).toBe(0);
+    expect([...tool.read('web.yaml').matchAll(/key: (\w+)/g)].map(([, key]) => key)).toEqual([
+      'quick',
+      'slow',
+    ]);
+  });
+
+  it('names the command whose help explains a wrong usage', async () => {
+    expect((await tool.run(['set', 'web.yaml'])).stderr).toContain('(see kubectl kms-vault set --help)');
+  });
+
   it('says nothing with --quiet', async () => {
     expect(await set('x', [...withKey, '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' });
   });

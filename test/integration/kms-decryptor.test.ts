@@ -151,12 +151,12 @@ describe('KmsDecryptor against the KMS protocol', () => {
   });
 
   it.each([
-    ['KMSInternalException', 500],
-    ['DependencyTimeoutException', 500],
-    ['ExpiredTokenException', 400],
-    ['InvalidSignatureException', 400],
-    ['NameNeverSeenBefore', 418],
-  ])('takes %s for transient', async (name, status) => {
+    ['KMSInternalException', 500, 'KMS is unavailable'],
+    ['DependencyTimeoutException', 500, 'KMS is unavailable'],
+    ['ExpiredTokenException', 400, 'KMS does not accept the AWS credentials'],
+    ['InvalidSignatureException', 400, 'KMS does not accept the AWS credentials'],
+    ['NameNeverSeenBefore', 418, 'KMS is unavailable'],
+  ])('takes %s for transient', async (name, status, what) => {
     const body = JSON.stringify({ __type: name, message: 'canary-in-message' });
     kms.faults.inject({
       matches: () => true,
@@ -164,7 +164,7 @@ describe('KmsDecryptor against the KMS protocol', () => {
     });
     const error = await failureOf(encrypt('x'));
     expect([error.failure, error.retry, error.reason]).toEqual(['transient', 'soon', 'KmsUnavailable']);
-    expect(error.message).not.toContain('canary');
+    expect(error.message).toBe(`${what}: ${name} (HTTP ${String(status)})`);
   });
 
   it('tries a lost connection once more, and says KMS is unavailable when it stays lost', async () => {

@@ -1,3 +1,4 @@
+import { printable } from '../../api/printable.js';
 import { type CheckReport, countOf, type Problem } from './problem.js';
 
 export const REPORT_FORMATS = ['text', 'json', 'github'] as const;
@@ -16,7 +17,8 @@ export function reportLines(report: CheckReport, format: ReportFormat): readonly
 }
 
 function textLine({ file, line, column, severity, message }: Problem): string {
-  return `${file}:${String(line)}:${String(column)}: ${severity}: ${message}`;
+  const place = `${printable(file, Infinity)}:${String(line)}:${String(column)}`;
+  return `${place}: ${severity}: ${printable(message, Infinity)}`;
 }
 
 function jsonOf(report: CheckReport): unknown {

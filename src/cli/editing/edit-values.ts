@@ -60,9 +60,10 @@ export class EditValues {
       const path = folder.write(name, editableText(resource.title, request.file, items));
       await this.editUntilDone(request, items, async () => {
         await this.editor.open(path, folder.path);
-        const text = folder.read(name);
-        if (text === undefined) throw new AuthorError('the editor has removed the file; nothing was changed');
-        return text;
+        const bytes = folder.read(name);
+        if (bytes === undefined)
+          throw new AuthorError('the editor has removed the file; nothing was changed');
+        return bytes;
       });
     } finally {
       guard.end();
@@ -72,12 +73,12 @@ export class EditValues {
   private async editUntilDone(
     request: EditRequest,
     items: readonly ReadItem[],
-    edit: () => Promise<string>,
+    edit: () => Promise<Uint8Array>,
   ): Promise<void> {
     for (;;) {
-      const text = await edit();
+      const bytes = await edit();
       try {
-        await this.apply(request, editsOf(items, editedValues(text)));
+        await this.apply(request, editsOf(items, editedValues(textOf(bytes))));
         return;
       } catch (error) {
         if (!(error instanceof AuthorError || error instanceof OperatorError)) throw error;
@@ -134,6 +135,22 @@ export class EditValues {
 function pairIn<V>(values: ReadonlyMap<string, V>, key: string): [string, V][] {
   const value = values.get(key);
   return value === undefined ? [] : [[key, value]];
+}
+
+/** @throws AuthorError for what an editor leaves when it fails, or writes in another encoding. */
+function textOf(bytes: Uint8Array): string {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new AuthorError('the text is not UTF-8: save it as UTF-8');
+  }
+  if (text.trim() === '') {
+    throw new AuthorError(
+      'the text is empty; nothing was changed. To remove all items, keep one of the comments',
+    );
+  }
+  return text;
 }
 
 /** Compares what was shown with what the author left. */

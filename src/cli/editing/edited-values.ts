@@ -1,8 +1,9 @@
-import { isMap, isScalar, type Node, type Pair, parseAllDocuments } from 'yaml';
+import { isMap, isScalar, type Node, type Pair, parseAllDocuments, Scalar } from 'yaml';
 
 import { printable } from '../../api/printable.js';
 import { AuthorError } from '../author-error.js';
-import { startOf } from '../files/yaml-ranges.js';
+import { lineEnd } from '../files/splices.js';
+import { endOf, startOf } from '../files/yaml-ranges.js';
 import { yamlMessage } from '../files/yaml-source.js';
 import { scalar } from '../files/yaml-writing.js';
 import type { ReadItem } from './item-reader.js';
@@ -44,16 +45,27 @@ export function editedValues(text: string): ReadonlyMap<string, string> {
   const root = document?.contents;
   if (root === null || root === undefined || (isScalar(root) && root.source === '')) return values;
   if (!isMap(root)) throw new AuthorError('the text must consist of lines such as "key: value"');
-  for (const { key, value } of root.items as Pair[]) {
-    const name = textOf(key);
-    if (name === undefined || name === '') throw new AuthorError('a key is not a text, or is empty');
-    const content = textOf(value);
-    if (content === undefined) {
-      throw new AuthorError(`${placeIn(text, startOf(key as Node))}: the value is not a text: quote it`);
-    }
-    values.set(name, content);
-  }
+  for (const pair of root.items as Pair[]) values.set(...entryOf(text, pair));
   return values;
+}
+
+function entryOf(text: string, { key, value }: Pair): [string, string] {
+  const name = textOf(key);
+  if (name === undefined || name === '') throw new AuthorError('a key is not a text, or is empty');
+  const content = textOf(value);
+  const refuse = (problem: string): never => {
+    throw new AuthorError(`${placeIn(text, startOf(key as Node))}: ${problem}`);
+  };
+  if (content === undefined) return refuse('the value is not a text: quote it');
+  if ([key, value].some(hasProperty)) {
+    refuse('YAML takes a text that begins with & or ! for an anchor or a tag: quote it');
+  }
+  if (isBeforeComment(text, value)) {
+    refuse(
+      'YAML takes a # behind a blank for the begin of a comment: quote the value, or remove the comment',
+    );
+  }
+  return [name, content];
 }
 
 /** The text of a scalar; empty for a missing one; undefined for anything else. */
@@ -61,6 +73,18 @@ function textOf(node: unknown): string | undefined {
   if (node === null) return '';
   if (!isScalar(node)) return undefined;
   return typeof node.value === 'string' ? node.value : '';
+}
+
+/** Whether YAML takes the begin of a text for something that is no part of it. */
+function hasProperty(node: unknown): boolean {
+  return isScalar(node) && (node.anchor !== undefined || node.tag !== undefined);
+}
+
+/** Whether a part of the author's text may have been lost: behind quotes, what follows is a comment for sure. */
+function isBeforeComment(text: string, node: unknown): boolean {
+  if (!isScalar(node) || node.type !== Scalar.PLAIN) return false;
+  const end = endOf(node);
+  return text.slice(end, lineEnd(text, end)).trimStart().startsWith('#');
 }
 
 function placeIn(text: string, offset: number): string {

@@ -48,9 +48,9 @@ export class PrivateFolder {
   }
 
   /** Undefined when the editor has removed the file. */
-  read(name: string): string | undefined {
+  read(name: string): Buffer | undefined {
     try {
-      return readFileSync(join(this.path, name), 'utf8');
+      return readFileSync(join(this.path, name));
     } catch {
       return undefined;
     }
@@ -83,6 +83,7 @@ function madeIn(folder: string): string | undefined {
 function wipeFolder(folder: string): void {
   let names: string[];
   try {
+    chmodSync(folder, 0o700);
     names = readdirSync(folder);
   } catch {
     return;
@@ -96,9 +97,13 @@ function wipeFolder(folder: string): void {
         continue;
       }
       if (stat.isFile()) overwrite(path, stat.size);
+    } catch {
+      // The editor removed it meanwhile; or it is in use and cannot be overwritten, then it is at least removed.
+    }
+    try {
       unlinkSync(path);
     } catch {
-      // The editor removed it meanwhile.
+      // As above, or a folder.
     }
   }
   try {
@@ -109,6 +114,8 @@ function wipeFolder(folder: string): void {
 }
 
 function overwrite(path: string, size: number): void {
+  // An editor may keep the mode of a backup read-only.
+  chmodSync(path, 0o600);
   const file = openSync(path, 'r+');
   try {
     const zeros = Buffer.alloc(Math.min(size, 65_536));

@@ -33,10 +33,13 @@ export class SetValue {
   /** @throws AuthorError, KmsError; the file is as it was then. */
   async run(request: SetRequest): Promise<void> {
     const { file: path, key, source } = request;
+    // Before the author types a value that could not be written.
+    chooseResource(await readManifest(path), request.resource, key);
+    const bytes = await this.input.read(key, source);
+    // The file may have been changed while the value was typed.
     const file = await readManifest(path);
     const resource = chooseResource(file, request.resource, key);
     const verb = hasItem(resource, key) ? 'changed' : 'added';
-    const bytes = await this.input.read(key, source);
     let how = 'an empty value';
     if (bytes === undefined) resource.setItem(key, { emptySecret: true });
     else {

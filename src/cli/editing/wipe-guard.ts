@@ -1,10 +1,11 @@
 import type { PrivateFolder } from './private-folder.js';
 
-const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const END_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
  * Wipes a folder however the process ends, except by SIGKILL. After a signal the folder is wiped, the editor is ended, what
- * it left is wiped as well, and the process ends by the same signal.
+ * it left is wiped as well, and the process ends by the same signal; after SIGQUIT by SIGTERM, because the memory that
+ * SIGQUIT may write to a disk holds the values.
  */
 export class WipeGuard {
   /** Set it as soon as it exists. */
@@ -30,7 +31,7 @@ export class WipeGuard {
     this.wipe();
     void this.stopEditor().then(() => {
       this.end();
-      process.kill(process.pid, signal);
+      process.kill(process.pid, signal === 'SIGQUIT' ? 'SIGTERM' : signal);
     });
   };
 }

@@ -106,13 +106,13 @@ function valueBelow(map: YAMLMap, pair: Pair, value: Writable, { text, style }: 
   const lines = Array.isArray(value)
     ? (value as readonly Fields[]).flatMap((item) => blockItem(item, column + style.dashOffset, style))
     : Object.entries(value as Fields).flatMap(([name, inner]) => nested(name, inner, column + 2, style));
-  // A comment behind the colon stays there.
-  const behind = text.slice(end, lineEnd(text, end));
-  if (start !== end && behind.trim() !== '')
-    throw new AuthorError('the empty list has a comment: remove one of both');
-  const at = start === end ? lineEnd(text, start) : start;
+  if (text.slice(start, end).includes('#'))
+    throw new AuthorError('the empty list has a comment in it: remove one of both');
+  // A comment behind the colon, or behind the empty list, stays there.
+  const at = lineEnd(text, end);
   const lead = start === end ? at : blanksBefore(text, start);
-  return { start: lead, end: start === end ? at : end, text: lines.map((line) => lineBreak + line).join('') };
+  const behind = start === end ? '' : text.slice(end, at);
+  return { start: lead, end: at, text: behind + lines.map((line) => lineBreak + line).join('') };
 }
 
 function nested(name: string, value: Writable, column: number, style: BlockStyle): string[] {

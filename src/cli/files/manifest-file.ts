@@ -27,9 +27,10 @@ export class ManifestFile {
 
   private constructor(
     readonly path: string,
-    text: string,
+    /** As it was read. */
+    readonly original: string,
   ) {
-    this.parsed = parseYaml(text);
+    this.parsed = parseYaml(original);
     const file: EditableSource = {
       source: () => this.parsed,
       change: (change, splices) => {

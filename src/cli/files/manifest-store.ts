@@ -33,9 +33,13 @@ export async function readManifest(path: string): Promise<ManifestFile> {
  * Replaces the file by its changed text, all of it or nothing: it is written beside the old one, which it replaces by a
  * rename, with the same mode. A symbolic link stays, and its target is replaced.
  *
- * @throws AuthorError
+ * @throws AuthorError also when somebody else has changed the file since it was read, whose change would be lost.
  */
-export async function writeManifest({ path, text }: Pick<ManifestFile, 'path' | 'text'>): Promise<void> {
+export async function writeManifest({
+  path,
+  text,
+  original,
+}: Pick<ManifestFile, 'path' | 'text' | 'original'>): Promise<void> {
   let temporary: string | undefined;
   try {
     const target = await realpath(path);
@@ -51,6 +55,11 @@ export async function writeManifest({ path, text }: Pick<ManifestFile, 'path' | 
       await file.sync();
     } finally {
       await file.close();
+    }
+    if (!(await readFile(target)).equals(Buffer.from(original))) {
+      throw new AuthorError(
+        `somebody else has changed the file ${path} in the meantime, so it was not written: run it again`,
+      );
     }
     await rename(temporary, target);
   } catch (error) {

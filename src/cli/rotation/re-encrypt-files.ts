@@ -1,4 +1,4 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 
 import { inject, injectable } from 'tsyringe';
 
@@ -61,7 +61,6 @@ export class ReEncryptFiles {
     let done = 0;
     await Promise.all(
       work.map(async ({ file, values }) => {
-        const { text } = file;
         const outcomes = await Promise.all(
           values.map(async ({ encryptedSecret, contexts }) => {
             const outcome = await reEncryption.move(encryptedSecret, contexts);
@@ -71,7 +70,7 @@ export class ReEncryptFiles {
             return outcome;
           }),
         );
-        await this.apply(file, text, values, outcomes, tally, dryRun);
+        await this.apply(file, values, outcomes, tally, dryRun);
       }),
     );
     console.progressDone();
@@ -100,7 +99,6 @@ export class ReEncryptFiles {
 
   private async apply(
     file: ManifestFile,
-    before: string,
     values: readonly Ciphertext[],
     outcomes: readonly Outcome[],
     tally: RotationTally,
@@ -116,7 +114,7 @@ export class ReEncryptFiles {
     const refused = new Map([...changes].map(([resource, items]) => [resource, edit(resource, items)]));
     let lost: string | undefined;
     try {
-      if (!dryRun && file.text !== before) await replace(file, before);
+      if (!dryRun && file.text !== file.original) await writeManifest(file);
     } catch (error) {
       if (!(error instanceof AuthorError)) throw error;
       lost = error.message;
@@ -180,13 +178,6 @@ function edit(resource: ManifestResource, items: ReadonlyMap<string, ItemValue>)
     if (items.size === 1) return new Map([...items.keys()].map((key) => [key, error.message]));
     return new Map([...items].flatMap((item) => [...edit(resource, new Map([item]))]));
   }
-}
-
-async function replace(file: ManifestFile, before: string): Promise<void> {
-  const now = await readFile(file.path, 'utf8');
-  if (Buffer.from(now).compare(Buffer.from(before)) !== 0)
-    throw new AuthorError('somebody else has changed the file in the meantime: run it again');
-  await writeManifest(file);
 }
 
 /** Everything that has a ciphertext; one that `emptySecret` makes void is left alone. */

@@ -37,6 +37,14 @@ describe('Console', () => {
     expect(said).toEqual({ out: 'result\n', err: 'note\nwarning: warned\nerror: wrong\n' });
   });
 
+  it('shows no control character of a name to the terminal, and keeps line breaks', () => {
+    const { console, said } = consoleOn(true, { NO_COLOR: '1' });
+    console.note('added \u001b[2Ja');
+    console.warn('b\u009b1m');
+    console.error('c\n at d\r');
+    expect(said.err).toBe('added \\u{1b}[2Ja\nwarning: b\\u{9b}1m\nerror: c\n at d\\u{d}\n');
+  });
+
   it('leaves out notes and progress when it is quiet', () => {
     const { console, said } = consoleOn(true, { NO_COLOR: '1' });
     console.quiet = true;

@@ -56,6 +56,10 @@ describe('the text for the editor', () => {
       ['c', ''],
       ['d', '~'],
     ]);
+    expect([...editedValues('a: b#c\n'), ...editedValues('# x\nd: "e" # f\n# y\n')]).toEqual([
+      ['a', 'b#c'],
+      ['d', 'e'],
+    ]);
     expect(editedValues('# nothing\n').size).toBe(0);
     expect(editedValues('').size).toBe(0);
   });
@@ -69,6 +73,15 @@ describe('the text for the editor', () => {
     'a: "\\qhunter2"',
     'a: !x hunter2 y: z',
     'a: &hunter2 b\nc: *hunter3',
+    // A part of each would be lost.
+    'a: &hunter2 b',
+    'a: &hunter2',
+    'a: !hunter2 b',
+    'a: ! hunter2',
+    'a: hunter2 # b',
+    'a: #hunter2',
+    'a: hunter2\n  more #hunter2\nb: c',
+    '&hunter2 a: b',
   ])('refuses %j without quoting it', (text) => {
     let message = '';
     try {

@@ -102,6 +102,11 @@ describe('ManifestFile', () => {
         `  secrets: [\n    {"key": "b"},\n    {"key": "c"},\n    {"key": "a", "encryptedSecret": "${NEW}"}\n  ]\n`,
       ],
       ['an empty list', '  secrets: []\n', `  secrets:\n    - key: a\n      encryptedSecret: ${NEW}\n`],
+      [
+        'an empty list with a comment',
+        '  secrets: &s []  # none yet\n',
+        `  secrets: &s  # none yet\n    - key: a\n      encryptedSecret: ${NEW}\n`,
+      ],
       ['no list', '', `  secrets:\n    - key: a\n      encryptedSecret: ${NEW}\n`],
       [
         'a list without items',
