@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -114,6 +115,31 @@ describe('the pre-commit hook', () => {
     expect(commit()).toEqual({ status: 0, output: '' });
   });
 
+  it('finds values in folders that begin with a dot, and in files of any case', () => {
+    for (const name of ['.deploy/.base/web.yaml', 'a/.hidden.yml', 'node_modules/web.json', 'WEB.YAML']) {
+      stage(name, PARTIAL(PLAINTEXT));
+      expect(commit()).toMatchObject({
+        status: 1,
+        output: expect.stringContaining(`${name}:7:22: error`) as unknown,
+      });
+      expect(run('git', 'rm', '-qf', '--', name).status).toBe(0);
+    }
+  });
+
+  it('lets pass links, whose targets are judged themselves, and files of others that are not YAML', () => {
+    symlinkSync('elsewhere.yaml', join(repository, 'link.yaml'));
+    expect(run('git', 'add', 'link.yaml').status).toBe(0);
+    stage('tsconfig.json', '{ // why\n  "a": 1,\n}\n');
+    expect(commit()).toEqual({ status: 0, output: '' });
+  });
+
+  it('runs a program of the repository', () => {
+    cpSync(join(folder, 'bin', 'kubectl-kms_vault'), join(repository, 'tools/check'));
+    env = { ...env, KMS_VAULT: 'tools/check' };
+    stage('shared.yaml', PARTIAL(CIPHERTEXT));
+    expect(commit()).toEqual({ status: 0, output: '' });
+  });
+
   it('knows patches by the kustomization, also by one that is not part of the commit', () => {
     stage('prod/kustomization.yaml', 'resources: [../base]\npatches: [{path: web.yaml}]\n');
     expect(commit().status).toBe(0);
@@ -138,13 +164,19 @@ describe('the pre-commit hook', () => {
       entry: string;
       files: string;
     }[];
-    const checks = (name: string): Ran => run('sh', '-c', `${hook?.entry ?? 'false'} ${name}`);
+    const checks = (...names: readonly string[]): Ran =>
+      run(join(process.cwd(), hook?.entry ?? ''), ...names);
     write('bad.yaml', PARTIAL(PLAINTEXT));
     write('good.yaml', PARTIAL(CIPHERTEXT));
     expect(checks('bad.yaml').status).toBe(1);
     expect(checks('good.yaml')).toEqual({ status: 0, output: '' });
-    const pattern = new RegExp(hook?.files ?? '$^');
-    expect(['a.yaml', 'a/b.yml', 'c.json', 'd.txt'].map((name) => pattern.test(name))).toEqual([
+    write('-template.yaml', '{{ if x }}: y: z\n');
+    symlinkSync('elsewhere.yaml', join(repository, 'link.yaml'));
+    expect(checks('-template.yaml', 'link.yaml')).toEqual({ status: 0, output: '' });
+    expect(checks('-template.yaml', 'bad.yaml', 'good.yaml').status).toBe(1);
+    // Python writes the flag at the begin of the pattern.
+    const pattern = new RegExp((hook?.files ?? '$^').replace(/^\(\?i\)/, ''), 'i');
+    expect(['a.yaml', 'a/b.YML', 'c.json', 'd.txt'].map((name) => pattern.test(name))).toEqual([
       true,
       true,
       true,
