@@ -53,6 +53,15 @@ describe('plan', () => {
     for (const value of [before, after, kept, reader]) expect(tool.printed).not.toContain(value);
   });
 
+  it('says why the finalizer would keep a value', async () => {
+    const finalizers = { finalizers: ['delete.k8s.patoarvizu.dev'] };
+    tool.write('a.yaml', secret('a', { x: { value: 'one' } }, { path: 'secret/data/both' }, finalizers));
+    tool.write('b.yaml', secret('b', { x: { value: 'one' } }, { path: 'secret/data/both' }));
+    expect((await plan('-f', 'a.yaml', '-f', 'b.yaml')).stdout).toContain(
+      '  on deletion: the value stays in Vault: default/b has the same path, secret/data/both, and takes it over\n',
+    );
+  });
+
   it('ends with 0 when there is nothing to do, with 2 for changes, with 1 for errors', async () => {
     tool.write('web.yaml', secret('web', { a: { value: 'one' } }));
     expect((await plan('-f', 'web.yaml')).code).toBe(2);

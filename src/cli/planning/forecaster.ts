@@ -20,6 +20,8 @@ import type { ObservedResult, ObservedSync } from './observed-sync.js';
 const CONCURRENCY = 8;
 
 /** The part of a forecast that a sync decides. */
+const NOTHING_DELETED = /^Nothing was deleted from Vault: /;
+
 type PlannedSync = Omit<Forecast, 'onDeletion'>;
 
 type Outcome = Awaited<ReturnType<SecretReconciler['reconcile']>>;
@@ -160,7 +162,11 @@ export class Forecaster {
     const { result, removed } = await this.store.aside(() => this.finalizers.handle(secret));
     const findings = result.findings ?? [];
     const [path] = removed;
-    const kept = this.events.take(uid, 'SecretKept').join('; ');
+    // The event speaks of the past, the plan of what would be.
+    const kept = this.events
+      .take(uid, 'SecretKept')
+      .map((message) => message.replace(NOTHING_DELETED, ''))
+      .join('; ');
     if (findings.length > 0) {
       const detail = findings.map(({ message }) => message).join('; ');
       return { removed: [], findings, onDeletion: { value: 'unknown', detail } };
