@@ -9,7 +9,7 @@ import { namedWaitMs } from '../runtime/wait-limits.js';
 import { TOKENS } from '../tokens.js';
 import { Lanes, type Waiting } from './lanes.js';
 import { type Outcome, RESULTS } from './outcome.js';
-import type { Priority, Processor, WorkQueue } from './work-queue.js';
+import type { Priority, Processor, RightOfWay, WorkQueue } from './work-queue.js';
 
 /** The first retry waits 0.5 to 1 s; the delay doubles up to a minute, half of the default sync period. */
 const BASE_BACKOFF_MS = 1_000;
@@ -24,6 +24,8 @@ const MAX_LENT = { resync: 1, edit: 4 };
  * work may use while there are edits is the same share: everything shares one thread.
  */
 const EDIT_SHARE = 1 / 4;
+/** How long one step of resync work waits for edits. It also works while one edit follows the other. */
+const MAX_WAY_MS = 250;
 
 interface Delayed {
   readonly cancel: () => void;
@@ -41,7 +43,7 @@ export interface Readiness {
  * processed before {@link start}.
  */
 @injectable()
-export class ReconcileQueue implements WorkQueue {
+export class ReconcileQueue implements WorkQueue, RightOfWay {
   private readonly lanes = new Lanes();
   /** Keys that were added while being processed. */
   private readonly dirty = new Map<string, { key: ResourceKey; priority: Priority }>();
@@ -56,6 +58,8 @@ export class ReconcileQueue implements WorkQueue {
   private readonly lent = { quota: 0, list: 0 };
   /** How many edits are in process. */
   private edits = 0;
+  /** Steps of resync work that wait for edits. */
+  private readonly givingWay = new Set<() => void>();
 
   constructor(
     @inject(TOKENS.maxConcurrentReconciles) private readonly concurrency: number,
@@ -87,12 +91,28 @@ export class ReconcileQueue implements WorkQueue {
    */
   lend(places: number, waitingFor: 'quota' | 'list' = 'quota'): void {
     this.lent[waitingFor] = places;
+    if (!this.isEditing) this.endGivingWay();
     this.pump();
   }
 
-  /** Whether an edit is in process, so that other work holds back. */
+  /** Whether an edit is in process that does not merely wait, so that other work holds back. */
   get isEditing(): boolean {
-    return this.edits > 0;
+    return this.edits > this.lent.quota + this.lent.list;
+  }
+
+  async giveWay(priority: Priority): Promise<void> {
+    if (priority === 'edit' || !this.isEditing || this.state === 'stopped') return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.clock.setTimer(MAX_WAY_MS, () => {
+        goOn();
+      });
+      const goOn = (): void => {
+        cancel();
+        this.givingWay.delete(goOn);
+        resolve();
+      };
+      this.givingWay.add(goOn);
+    });
   }
 
   add(key: ResourceKey, priority: Priority): void {
@@ -145,6 +165,7 @@ export class ReconcileQueue implements WorkQueue {
    */
   async stop(): Promise<void> {
     this.state = 'stopped';
+    this.endGivingWay();
     for (const { cancel } of this.delayed.values()) cancel();
     this.delayed.clear();
     this.dirty.clear();
@@ -184,6 +205,10 @@ export class ReconcileQueue implements WorkQueue {
     return size < concurrency + lent;
   }
 
+  private endGivingWay(): void {
+    for (const goOn of this.givingWay) goOn();
+  }
+
   private async run(key: ResourceKey, priority: Priority): Promise<void> {
     const id = keyString(key);
     this.processing.add(id);
@@ -198,6 +223,7 @@ export class ReconcileQueue implements WorkQueue {
     }
     this.processing.delete(id);
     if (priority === 'edit') this.edits -= 1;
+    if (!this.isEditing) this.endGivingWay();
     this.finish(key, priority, outcome);
     if (this.processing.size === 0) this.whenDrained?.();
     this.pump();

@@ -10,6 +10,12 @@ export interface Requeue {
   add(key: ResourceKey, priority: Priority): void;
 }
 
+/** Lets edits overtake work that is in process already. */
+export interface RightOfWay {
+  /** Resync work calls this between its steps: it waits while an edit is in process, but only for a moment. */
+  giveWay(priority: Priority): Promise<void>;
+}
+
 /** Keys in the queue. */
 export interface WorkQueue extends Requeue {
   /** Drops a key and its failure count; processing in progress finishes. */

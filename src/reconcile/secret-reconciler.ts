@@ -12,7 +12,7 @@ import { parseVaultPath } from '../api/vault-path.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
-import type { Priority, Requeue } from '../queue/work-queue.js';
+import type { Priority, Requeue, RightOfWay } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { type Announcer, conflictWarnings, warningsOf } from './announcer.js';
@@ -48,8 +48,8 @@ export class SecretReconciler {
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.clock) private readonly clock: Clock,
-    /** For enqueueing other resources that this reconcile concerns. */
-    @inject(TOKENS.queue) private readonly requeue: Requeue,
+    /** Also for enqueueing other resources that this reconcile concerns. */
+    @inject(TOKENS.queue) private readonly requeue: Requeue & RightOfWay,
   ) {}
 
   /**
@@ -180,6 +180,7 @@ export class SecretReconciler {
       ...warningsOf(result.findings, result.failures),
       ...conflictWarnings(place.path, rivals),
     ]);
+    await this.requeue.giveWay(request.priority);
     await this.updateStatus(secret, (current) =>
       syncedStatus(current, request, result, clock.now(), memory.unreportedWrite(uid, place)),
     );

@@ -2,6 +2,7 @@ import { inject, injectable } from 'tsyringe';
 
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
 import type { Finding } from '../queue/outcome.js';
+import type { RightOfWay } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
@@ -42,6 +43,7 @@ export class SecretSync {
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<OperatorMetrics, 'kmsRequestsAvoided' | 'vaultWrites' | 'driftRepairs'>,
+    @inject(TOKENS.queue) private readonly queue: RightOfWay,
   ) {}
 
   /**
@@ -51,6 +53,7 @@ export class SecretSync {
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
     const { path, engine } = request.place;
+    await this.queue.giveWay(request.priority);
     const kv = await this.store.open(path, engine, signal);
     /** The version that a write with a lost answer would have created. */
     let racedFor: number | undefined;
@@ -114,6 +117,7 @@ export class SecretSync {
     const claims = hasValues || isOurs(request, this.memory);
     const sameInputs = this.hasSameInputs(request) && !known.failedKeys.some((key) => values.has(key));
     const wanted = { reading, target, failures, vouched, claims, sameInputs };
+    await this.queue.giveWay(request.priority);
     const result = await this.writer.write(request, kv, wanted, signal);
     if (result === 'raced') return 'raced';
     if (result.state === 'blocked') {

@@ -18,7 +18,7 @@ import { IndexedResourceCache } from '../../src/kube/resource-cache.js';
 import type { PatchOutcome, ResourceClient, StatusOf } from '../../src/kube/resource-store.js';
 import { OperatorMetrics } from '../../src/observability/operator-metrics.js';
 import type { Outcome } from '../../src/queue/outcome.js';
-import type { Priority, Requeue } from '../../src/queue/work-queue.js';
+import type { Priority, Requeue, RightOfWay } from '../../src/queue/work-queue.js';
 import type { Reconciler } from '../../src/reconcile/reconciler.js';
 import { type FreshWork, openGate } from '../../src/runtime/write-gate.js';
 import { TOKENS } from '../../src/tokens.js';
@@ -237,7 +237,8 @@ export class ReconcileFixture implements ResourceClient {
       this.events.push({ name: resource.metadata.name, type, reason, message });
     };
     const recorder = { normal: record('Normal'), warning: record('Warning'), drain: () => Promise.resolve() };
-    const requeue: Requeue = {
+    const requeue: Requeue & RightOfWay = {
+      giveWay: () => Promise.resolve(),
       add: (key, priority) => {
         this.requeued.set(keyString(key), { key, priority });
       },

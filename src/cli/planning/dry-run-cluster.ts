@@ -102,4 +102,8 @@ export class DryRunQueue {
   lend(): void {
     // Nobody lends workers here.
   }
+
+  giveWay(): Promise<void> {
+    return Promise.resolve();
+  }
 }

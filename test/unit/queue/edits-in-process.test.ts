@@ -13,11 +13,13 @@ const key = (name: string): ResourceKey => ({ kind: SECRET_KIND, namespace: 'def
 
 describe('an edit during a backlog', () => {
   let queue: ReconcileQueue;
+  let clock: FakeClock;
   let running: Map<string, (outcome: Outcome) => void>;
 
   function make(concurrency: number): void {
     const metrics = new OperatorMetrics(new Registry());
-    queue = new ReconcileQueue(concurrency, new FakeClock(), silentLogger, metrics, {
+    clock = new FakeClock();
+    queue = new ReconcileQueue(concurrency, clock, silentLogger, metrics, {
       mayProcess: () => true,
     });
     for (let index = 0; index < 100; index += 1) queue.add(key(`backlog-${String(index)}`), 'resync');
@@ -72,5 +74,55 @@ describe('an edit during a backlog', () => {
     await finish('backlog-0');
     expect([...running.keys()]).toContain('edit');
     expect(running.size).toBe(concurrency);
+  });
+
+  describe('lets other work in process give way', () => {
+    let isOver: boolean;
+
+    async function giveWay(priority: 'edit' | 'resync' = 'resync'): Promise<void> {
+      isOver = false;
+      void queue.giveWay(priority).then(() => (isOver = true));
+      await settled();
+    }
+
+    beforeEach(() => {
+      make(8);
+      queue.add(key('edit'), 'edit');
+    });
+
+    it('until the edit is done', async () => {
+      await giveWay();
+      expect(isOver).toBe(false);
+      await finish('edit');
+      expect(isOver).toBe(true);
+    });
+
+    it('but only for a moment, so that a stream of edits does not stop it', async () => {
+      await giveWay();
+      await clock.advance(249);
+      expect(isOver).toBe(false);
+      await clock.advance(1);
+      expect(isOver).toBe(true);
+    });
+
+    it.each(['quota', 'list'] as const)('not to an edit that waits for a %s itself', async (what) => {
+      await giveWay();
+      queue.lend(1, what);
+      await settled();
+      expect(isOver).toBe(true);
+      await giveWay();
+      expect(isOver).toBe(true);
+    });
+
+    it('and not to another edit, and not when it stops', async () => {
+      await giveWay('edit');
+      expect(isOver).toBe(true);
+      await giveWay();
+      void queue.stop();
+      await settled();
+      expect(isOver).toBe(true);
+      await giveWay();
+      expect(isOver).toBe(true);
+    });
   });
 });
