@@ -49,7 +49,7 @@ function identityOf(
   const before = isNew ? 1 : typeof generation === 'number' ? generation : undefined;
   return {
     uid: typeof uid === 'string' ? uid : `new ${randomUUID()}`,
-    creationTimestamp: typeof creationTimestamp === 'string' ? creationTimestamp : seconds(now),
+    creationTimestamp: typeof creationTimestamp === 'string' ? creationTimestamp : seconds(later(now)),
     ...(typeof deletionTimestamp === 'string' ? { deletionTimestamp } : {}),
     ...(before === undefined ? {} : { generation: isEdited ? before + 1 : before }),
   };
@@ -73,6 +73,11 @@ function wasApplied(live: ObjectMeta | undefined): boolean {
 
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+/** Younger than everything in the cluster, whose clock may be ahead: the oldest resource owns a path. */
+function later(now: Date): Date {
+  return new Date(now.getTime() + 3_600_000);
 }
 
 /** `metav1.Time` has whole seconds. */

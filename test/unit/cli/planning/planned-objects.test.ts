@@ -56,7 +56,7 @@ describe('an object after its file is applied', () => {
     const file = declared(SECRET_KIND, 'web', SPEC);
     const copied = { ...file, object: { ...file.object, status: STATUS } };
     const object = appliedObject(copied, undefined, NOW);
-    expect(object).toMatchObject({ metadata: { generation: 1, creationTimestamp: '2027-01-01T00:00:00Z' } });
+    expect(object).toMatchObject({ metadata: { generation: 1, creationTimestamp: '2027-01-01T01:00:00Z' } });
     expect(object.status).toBeUndefined();
     expect(applied(undefined).metadata.uid).not.toBe(applied(undefined).metadata.uid);
   });
