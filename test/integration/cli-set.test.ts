@@ -90,6 +90,16 @@ describe('set', () => {
     expect((await set('password', [...withKey, '--context', 'a=b'])).stderr).not.toContain('includes');
   });
 
+  it('says that a patch without a context takes that of the resource that it changes', async () => {
+    tool.write('web.yaml', 'kind: KMSVaultSecret\nmetadata: {name: web}\nspec: {secrets: []}\n');
+    expect((await set('password', withKey)).stderr).toContain(
+      'the context of the resource that it changes, and was encrypted without one: give --context',
+    );
+    const given = await set('password', [...withKey, '--context', 'a=b']);
+    expect(given.stderr).not.toContain('encrypted without one');
+    expect(decrypted({ a: 'b' })).toBe(CANARY);
+  });
+
   it('takes key and context from the annotation and from .kms-vault.yaml', async () => {
     const { id } = kms.addKey();
     mkdirSync(tool.path('prod/web'), { recursive: true });

@@ -82,7 +82,7 @@ export class ValueEncryption {
     rule: CreationRule | undefined,
   ): NewContext {
     const effective = effectiveContext(resource, key);
-    const isFree = effective.from === 'includer' || effective.from === 'nobody';
+    const isFree = effective.from !== 'item' && effective.from !== 'resource';
     const wanted = context ?? (isFree ? rule?.context : undefined);
     if (wanted !== undefined && !sameContext(wanted, effective.context)) {
       const by = context === undefined ? ` (from ${rule?.file ?? ''})` : '';
@@ -93,6 +93,13 @@ export class ValueEncryption {
       this.console.warn(
         `${resource.title} has no secretContext, so ${key} is decrypted with the context of each resource that includes ` +
           'it, and was encrypted without one: give --context, unless none of them has a context',
+      );
+    }
+    if (effective.from === 'base') {
+      this.console.warn(
+        `${resource.title} has no path and no secretContext, as a patch for kustomize; ${key} is decrypted with the ` +
+          'context of the resource that it changes, and was encrypted without one: give --context, unless that ' +
+          'resource has no context',
       );
     }
     return { context: effective.context, isOfItem: false, text: contextText(effective) };

@@ -6,8 +6,11 @@ import { itemsIn, type ManifestResource, record } from '../files/manifest-resour
 /** The context that the operator decrypts an item with, and whose it is. */
 export interface EffectiveContext {
   readonly context: EncryptionContext;
-  /** `includer`: a partial without a context takes the one of each resource that includes it. */
-  readonly from: 'item' | 'resource' | 'includer' | 'nobody';
+  /**
+   * `includer`: a partial without a context takes the one of each resource that includes it. `base`: a patch for
+   * kustomize without a context takes the one of the resource that it changes.
+   */
+  readonly from: 'item' | 'resource' | 'includer' | 'base' | 'nobody';
 }
 
 const NO_CONTEXT: EncryptionContext = {};
@@ -18,9 +21,12 @@ export function effectiveContext(resource: ManifestResource, key: string): Effec
   const item = itemsIn(object).find((candidate) => record(candidate).key === key);
   const own = contextOf(record(item).secretContext);
   if (own !== undefined) return { context: own, from: 'item' };
-  const ofResource = contextOf(record(record(object).spec).secretContext);
+  const spec = record(record(object).spec);
+  const ofResource = contextOf(spec.secretContext);
   if (ofResource !== undefined) return { context: ofResource, from: 'resource' };
-  return { context: NO_CONTEXT, from: kind === PARTIAL_KIND ? 'includer' : 'nobody' };
+  if (kind === PARTIAL_KIND) return { context: NO_CONTEXT, from: 'includer' };
+  // Every whole resource has a path.
+  return { context: NO_CONTEXT, from: spec.path === undefined ? 'base' : 'nobody' };
 }
 
 /** `the context environment=prod of the resource`. */
@@ -32,6 +38,8 @@ export function contextText({ context, from }: EffectiveContext): string {
       return `the context ${pairsText(context)} of the resource`;
     case 'includer':
       return 'no context, as long as the resources that include the partial have none';
+    case 'base':
+      return 'no context, as long as the resource that the patch changes has none';
     case 'nobody':
       return 'no context';
   }
