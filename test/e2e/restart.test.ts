@@ -126,7 +126,9 @@ describe('the program', () => {
     await servers.inVault(await apply('before-the-end', 'value'), { a: 'value' });
     expect(await operator.stop()).toBe(0);
     const { open } = operator.lines.find((line) => line.msg === 'at the end') ?? {};
+    // Those of this turn of the event loop keep nothing open.
+    const lasting = (open as string[]).filter((handle) => handle !== 'Immediate');
     // Its output, and the servers for health and metrics, which answer until the end.
-    expect(open).toEqual(['PipeWrap', 'PipeWrap', 'TCPServerWrap', 'TCPServerWrap']);
+    expect(lasting).toEqual(['PipeWrap', 'PipeWrap', 'TCPServerWrap', 'TCPServerWrap']);
   });
 });
