@@ -104,7 +104,8 @@ export class SecretSync {
     );
     if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
-    const hasValues = trusted !== undefined || values.size > 0;
+    // Known content is no value: a resource that defines none does not own what it finds empty.
+    const hasValues = aggregate.keys.size > failures.length;
     if (!hasValues && !mayWriteWithoutValues(request, isOurs(request, this.memory))) {
       return blocked(findings, failures);
     }

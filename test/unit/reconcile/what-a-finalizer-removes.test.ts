@@ -97,6 +97,22 @@ describe('the removal of a v2 secret', () => {
   });
 });
 
+describe('a resource without values', () => {
+  it.each([1, 2, 3])(
+    'does not own the empty version of others that it finds, at its sync %d',
+    async (syncs) => {
+      fixture.vault.tamper(A, 'v2', theirs);
+      fixture.vault.tamper(A, 'v2', new Map());
+      fixture.secret('x', { path: A, secrets: [] }, { finalizers: [DELETE_FINALIZER] });
+      for (let sync = 0; sync < syncs; sync += 1) await fixture.reconcile('x');
+      expect(fixture.ready('x')?.reason).toBe('Synced');
+      await remove();
+      expect(fixture.values(A)).toEqual({});
+      expect(fixture.messages('SecretKept').join('\n')).toContain('no record that this resource wrote');
+    },
+  );
+});
+
 const PATHS = { v1: 'kv/a', v2: A } as const;
 const putOn = (engineVersion: 'v1' | 'v2', spec: object = {}): void => {
   const whole = { path: PATHS[engineVersion], kvSettings: { engineVersion }, secrets: [item('a', 'one')] };
