@@ -1,12 +1,19 @@
 import { buildInfo as build } from './build-info.js';
 import type { ServiceParts } from './cli/command-definition.js';
 import { Console } from './cli/console.js';
-import { runCommandLine } from './cli/program.js';
+import { runCommandLine, unforeseenText } from './cli/program.js';
 
 const { stdout, stderr, env: environment } = process;
 // Whether the SDK will support this version of Node next year is no matter of an author.
 environment.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 const console = new Console({ stdout, stderr, environment });
+
+for (const event of ['uncaughtException', 'unhandledRejection']) {
+  process.on(event, (error: unknown) => {
+    console.error(unforeseenText(error));
+    process.exit(1);
+  });
+}
 
 // What reads the output may end first, such as `head`.
 for (const stream of [stdout, stderr]) {

@@ -70,7 +70,7 @@ export class Console {
     const { stderr } = this.options;
     if (this.quiet || stderr.isTTY !== true) return;
     const width = Math.max(1, (stderr.columns ?? 80) - 1);
-    stderr.write(`\r\u001b[K${line.slice(0, width)}`);
+    stderr.write(`\r\u001b[K${shown(line).slice(0, width)}`);
     this.progressShown = true;
   }
 

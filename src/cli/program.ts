@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 
 import { OperatorError } from '../api/errors.js';
 import type { BuildInfo } from '../config/config.js';
+import { traceOf } from '../runtime/error-name.js';
 import { AuthorError } from './author-error.js';
 import type { CommandRun } from './command-definition.js';
 import { COMMANDS } from './commands/table.js';
@@ -47,9 +48,7 @@ export async function runCommandLine(argv: readonly string[], parts: ProgramPart
     if (error instanceof AuthorError || error instanceof OperatorError) {
       for (const line of error.message.split('\n')) console.error(line);
     } else {
-      console.error(
-        `unexpected: ${error instanceof Error ? (error.stack ?? error.message) : 'not an Error'}`,
-      );
+      console.error(unforeseenText(error));
     }
     return 1;
   }
@@ -73,23 +72,34 @@ export function createProgram({ build, ...run }: CommandRun & Pick<ProgramParts,
       console.quiet = true;
     });
   for (const define of COMMANDS) program.addCommand(define(run));
+  program.exitOverride().configureOutput({
+    writeOut: (text) => {
+      console.write(text);
+    },
+    writeErr: (text) => {
+      process.stderr.write(text);
+    },
+    outputError: (text, write) => {
+      write(withoutArguments(text));
+    },
+  });
   for (const command of program.commands) {
     command.copyInheritedSettings(program).helpOption('-h, --help', 'show this help');
   }
-  for (const command of [program, ...program.commands]) {
-    command.exitOverride().configureOutput({
-      writeOut: (text) => {
-        console.write(text);
-      },
-      writeErr: (text) => {
-        process.stderr.write(text);
-      },
-    });
-    if (command !== program)
-      command.helpOption('-h, --help', 'show this help').copyInheritedSettings(program);
+  for (const command of [program, ...program.commands])
     command.showHelpAfterError(`(see ${commandName(command)} --help)`);
-  }
   return program;
+}
+
+/** What is shown of an error that nobody expected: its message may hold a value. */
+export function unforeseenText(error: unknown): string {
+  const { name, frames } = traceOf(error);
+  return [`unexpected ${name}; nothing more was done`, ...frames].join('\n');
+}
+
+/** A mistyped `--from-literal=…` must not put the value into a log. */
+function withoutArguments(text: string): string {
+  return text.replace(/'(--?[^'=\s]+)=.*'/s, "'$1=…'");
 }
 
 /** The words that run a command. */

@@ -1,5 +1,6 @@
 import { printable } from '../api/printable.js';
 import type { Logger } from '../observability/logger.js';
+import { traceOf } from '../runtime/error-name.js';
 
 /**
  * Prevents a running process from exposing its memory or environment: SIGUSR1 opens no inspector, a process report
@@ -23,15 +24,8 @@ export function guardProcess(secretVariables: readonly string[]): void {
 /** Ends the process with exit code 1 on an unexpected error; its message may hold anything and is not logged. */
 export function exitOnUnforeseen(logger: Logger): void {
   const end = (error: unknown): void => {
-    const name = error instanceof Error ? error.name : typeof error;
-    const frames =
-      error instanceof Error
-        ? (error.stack ?? '').split('\n').filter((line) => line.startsWith('    at '))
-        : [];
-    logger.error('unexpected error; exiting', {
-      error: name,
-      at: frames.slice(0, 5).map((line) => line.trim()),
-    });
+    const { name, frames } = traceOf(error);
+    logger.error('unexpected error; exiting', { error: name, at: frames });
     process.exit(1);
   };
   process.on('uncaughtException', end);

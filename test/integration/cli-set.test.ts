@@ -239,4 +239,11 @@ describe('set', () => {
   it('says nothing with --quiet', async () => {
     expect(await set('x', [...withKey, '--quiet'])).toEqual({ code: 0, stdout: '', stderr: '' });
   });
+
+  it('repeats no value after a mistyped option', async () => {
+    const { code, stderr } = await tool.run(['set', 'web.yaml', 'x', `--from-literall=it's ${CANARY}`]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("unknown option '--from-literall=…'");
+    expect(stderr).not.toContain(CANARY);
+  });
 });
