@@ -25,6 +25,8 @@ export class FakeVault implements KvStore {
   refusal: VaultError | undefined;
   /** Called after every change, with the path. */
   onChange: (path: string) => void = () => undefined;
+  /** Called at every read. */
+  onRead: () => void = () => undefined;
   /** Called right before a v2 write is decided. */
   beforeWrite: () => void = () => undefined;
   private clock = 0;
@@ -141,6 +143,7 @@ export class FakeVault implements KvStore {
 
   private readable<T>(path: string, read: () => T): T {
     this.reads += 1;
+    this.onRead();
     if (this.notReplicated) throw new VaultError('forbidden', 'may not read yet', {}, undefined, 'soon');
     if (this.writeOnly.has(path)) throw new VaultError('forbidden', 'may not read');
     return read();
