@@ -1,4 +1,5 @@
 import { ENVIRONMENT_VARIABLES, type VariableGroup } from '../../src/config/environment-variables.js';
+import { fileVariables } from '../../src/config/file-variables.js';
 import type { FlagSpec } from '../../src/config/flags.js';
 import { operatorFlags } from '../../src/config/operator-config.js';
 import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
@@ -71,17 +72,20 @@ export function variableTables(): string {
 export function authMethodTables(): string {
   return [
     'The value of `--vault-authentication-method` selects one of these. How to set each up in Vault: ' +
-      '[vault.md](vault.md#logging-in).',
+      '[vault.md](vault.md#logging-in). A secret can be in a file instead of a variable: the name of the variable with ' +
+      '`_FILE` takes the path ([vault.md](vault.md#credentials-in-files)).',
     ...AUTH_METHODS.flatMap(({ name, description, variables }) => [
       `### ${code(name)}`,
       description,
       table(
         ['variable', 'default', 'meaning'],
-        variables.map(({ name: variable, default: value, required, secret, description }) => [
-          code(variable),
-          value === undefined ? (required === true ? 'required' : '') : code(value),
-          `${sentence(plain(description))}${secret === true ? ' Secret.' : ''}`,
-        ]),
+        [...variables, ...fileVariables(variables)].map(
+          ({ name: variable, default: value, required, secret, description }) => [
+            code(variable),
+            value === undefined ? (required === true ? 'required' : '') : code(value),
+            `${sentence(plain(description))}${secret === true ? ' Secret.' : ''}`,
+          ],
+        ),
       ),
     ]),
   ].join('\n\n');

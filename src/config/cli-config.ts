@@ -7,6 +7,7 @@ import type {
   VaultConfig,
 } from './config.js';
 import { FaultList } from './fault-list.js';
+import { fileVariables, filesInUse } from './file-variables.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
 import { allowedPaths } from './shared-flags.js';
 import { withoutStrayCharacters } from './stray-characters.js';
@@ -39,6 +40,8 @@ export interface CliVaultConfig {
   readonly vault: VaultConfig;
   /** `VAULT_TOKEN` */
   readonly token: string | undefined;
+  /** `VAULT_TOKEN_FILE` */
+  readonly tokenFile: string | undefined;
 }
 
 /**
@@ -52,11 +55,14 @@ export function cliVaultFrom(
   | { readonly config: CliVaultConfig; readonly warnings: readonly string[] }
   | { readonly faults: readonly string[] } {
   const faults = new FaultList();
-  const env = withoutStrayCharacters(environment, variables, faults);
+  const env = withoutStrayCharacters(environment, [...variables, ...fileVariables(variables)], faults);
   const vault = vaultFromEnvironment(env, faults);
   const { VAULT_TOKEN: token } = env;
+  // For Vault's command line an empty token is none.
+  const needed = variables.map((variable) => ({ ...variable, mayBeEmpty: false }));
+  const { VAULT_TOKEN: tokenFile } = filesInUse(env, needed, faults);
   if (faults.faults.length > 0) return { faults: faults.faults };
-  return { config: deepFreeze({ vault, token }), warnings: faults.warnings };
+  return { config: deepFreeze({ vault, token, tokenFile }), warnings: faults.warnings };
 }
 
 /** @returns the problems instead when a pattern is not valid; undefined patterns without the option. */

@@ -81,6 +81,8 @@ export interface VariableSpec {
   readonly together?: string;
   /** Never printed with the configuration. */
   readonly secret?: boolean;
+  /** Changes together with a secret, so that it may come from a file as well. */
+  readonly rotates?: true;
   /** Set and empty is a valid value; {@link description} says what it means. */
   readonly mayBeEmpty?: boolean;
   /** Sent as a header: blanks at both ends are left out. */
@@ -108,6 +110,8 @@ export interface AuthMethodSpec {
 export interface AuthConfig {
   readonly method: string;
   readonly values: Readonly<Record<string, string>>;
+  /** Files that hold values, by variable; read at each login. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface OperatorConfig {

@@ -24,29 +24,52 @@ export class FaultList {
     return text === undefined || text === '' ? fallback : this.take(name, parse(text), fallback);
   }
 
-  /** The values of an auth method's variables, with defaults; every missing one is reported. */
-  variables(env: Environment, specs: readonly VariableSpec[], method: string): Record<string, string> {
+  /**
+   * The values of an auth method's variables, with defaults; every missing one is reported.
+   *
+   * @param files those that are named instead of values, by variable.
+   */
+  variables(
+    env: Environment,
+    specs: readonly VariableSpec[],
+    method: string,
+    files: Readonly<Record<string, string>> = {},
+  ): Record<string, string> {
     const values: Record<string, string> = {};
     for (const spec of specs) {
+      if (files[spec.name] !== undefined) {
+        this.pair(env, spec, files);
+        continue;
+      }
       const given = env[spec.name];
       const value = (spec.mayBeEmpty === true ? given : nonEmpty(given)) ?? spec.default;
       if (value === undefined) {
         if (spec.required === true) {
           this.add(
-            `${spec.name} is missing: --vault-authentication-method=${method} needs it (${spec.description})`,
+            `${spec.name} is missing: --vault-authentication-method=${method} needs it (${spec.description})` +
+              (spec.secret === true ? `, or ${spec.name}_FILE` : ''),
           );
         }
         continue;
       }
-      if (spec.together !== undefined && nonEmpty(env[spec.together]) === undefined) {
-        this.add(`${spec.together} is missing: it belongs to ${spec.name}; set both or neither`);
-      }
+      this.pair(env, spec, files);
       const problem = value === '' ? undefined : spec.check?.(value);
       const isSaid = this.faults.some((fault) => fault.startsWith(`${spec.name} `));
       if (problem !== undefined && !isSaid) this.add(`${spec.name} ${problem}`);
       values[spec.name] = value;
     }
     return values;
+  }
+
+  /** Reports that the other half of a pair is missing. */
+  private pair(
+    env: Environment,
+    { name, together }: VariableSpec,
+    files: Readonly<Record<string, string>>,
+  ): void {
+    if (together === undefined || files[together] !== undefined || nonEmpty(env[together]) !== undefined)
+      return;
+    this.add(`${together} is missing: it belongs to ${name}; set both or neither`);
   }
 }
 

@@ -8,6 +8,7 @@ import type {
   VariableSpec,
 } from './config.js';
 import { FaultList, nonEmpty } from './fault-list.js';
+import { fileVariables, filesInUse } from './file-variables.js';
 import { faultText, type FlagSpec, helpText, parseFlags, versionText } from './flags.js';
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
@@ -110,7 +111,8 @@ export function parseOperatorCommand(
   for (const fault of flagFaults) faults.add(fault);
   const method = values['vault-authentication-method'] ?? '';
   const chosen = rules.authMethods.find(({ name }) => name === method);
-  const env = withoutStrayCharacters(environment, chosen?.variables ?? [], faults);
+  const ofMethod = chosen?.variables ?? [];
+  const env = withoutStrayCharacters(environment, [...ofMethod, ...fileVariables(ofMethod)], faults);
   const count = (name: string, minimum: number, maximum: number, fallback: number): number =>
     faults.take(`--${name}`, parseCount(values[name] ?? '', minimum, maximum), fallback);
   const shared = sharedConfig(values, rules, faults);
@@ -142,7 +144,7 @@ export function parseOperatorCommand(
     warnings: [
       ...faults.warnings,
       ...warningsOf(values['watch-namespace'], env),
-      ...lineBreakWarnings(chosen?.variables ?? [], env),
+      ...lineBreakWarnings(ofMethod, env),
     ],
   };
   return faults.faults.length > 0
@@ -162,7 +164,9 @@ function authConfig(
     faults.add(`--vault-authentication-method must be one of ${known}`);
     return { method: name, values: {} };
   }
-  return { method: name, values: faults.variables(env, method.variables, name) };
+  const files = filesInUse(env, method.variables, faults);
+  const values = faults.variables(env, method.variables, name, files);
+  return Object.keys(files).length === 0 ? { method: name, values } : { method: name, values, files };
 }
 
 function namespaces(text: string | undefined, faults: FaultList): readonly string[] | undefined {

@@ -1,6 +1,7 @@
 import type { Environment, VariableSpec } from './config.js';
 import { ENVIRONMENT_VARIABLES, type EnvironmentVariable } from './environment-variables.js';
 import type { FaultList } from './fault-list.js';
+import type { Parsed } from './values.js';
 
 const LINE_BREAK_AT_END = /\r?\n$/;
 
@@ -43,6 +44,17 @@ function textOf(value: string, { verbatim, trimmed }: Checked): string {
   if (verbatim === true) return value;
   const line = value.replace(LINE_BREAK_AT_END, '');
   return trimmed === true ? line.replace(/^[ \t]+|[ \t]+$/g, '') : line;
+}
+
+/**
+ * The value of a variable from the text of a file. A file usually ends with a line break, so that one is no part of any
+ * value; blanks at both ends are part of a verbatim one only.
+ */
+export function valueOfFile(text: string, variable: VariableSpec): Parsed<string> {
+  const value = variable.verbatim === true ? text.replace(LINE_BREAK_AT_END, '') : text.trim();
+  if (value === '') return variable.mayBeEmpty === true ? { value } : { problem: 'is empty' };
+  const problem = problemOf(value, variable) ?? variable.check?.(value);
+  return problem === undefined ? { value } : { problem };
 }
 
 /** The verbatim variables of an auth method whose value ends with a line break, usually by mistake. */

@@ -8,6 +8,7 @@ import { kubernetesMethod } from './auth/kubernetes.js';
 import { ldapMethod } from './auth/ldap.js';
 import { tokenMethod } from './auth/token.js';
 import { userpassMethod } from './auth/userpass.js';
+import { FileAuthenticator } from './file-authenticator.js';
 import { withLineBreakNamed } from './final-line-break.js';
 import type { AuthenticatorDeps, VaultAuthenticator, VaultAuthMethod } from './authenticator.js';
 
@@ -32,6 +33,7 @@ export class VaultAuthenticatorFactory {
   create(config: AuthConfig, deps: AuthenticatorDeps): VaultAuthenticator {
     const method = this.methods.find((candidate) => candidate.name === config.method);
     if (method === undefined) throw new Error(`unknown auth method ${config.method}`);
+    if (config.files !== undefined) return new FileAuthenticator(method, config, deps);
     return withLineBreakNamed(method.create(config.values, deps), method.variables, config.values);
   }
 }

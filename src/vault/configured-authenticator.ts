@@ -4,7 +4,7 @@ import type { AuthConfig, AwsConfig } from '../config/config.js';
 import type { AgentFactory } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
-import type { VaultAuthenticator, VaultToken } from './authenticator.js';
+import type { CredentialsInFiles, VaultAuthenticator, VaultToken } from './authenticator.js';
 import { VaultAuthenticatorFactory } from './authenticator-factory.js';
 import type { VaultRequests } from './vault-request.js';
 
@@ -14,6 +14,8 @@ export class ConfiguredAuthenticator implements VaultAuthenticator {
   private readonly authenticator: VaultAuthenticator;
   readonly locksOut?: boolean;
   readonly usesUp?: string;
+  readonly givesToken?: boolean;
+  readonly inFiles?: CredentialsInFiles;
 
   constructor(
     @inject(TOKENS.auth) auth: AuthConfig,
@@ -23,9 +25,11 @@ export class ConfiguredAuthenticator implements VaultAuthenticator {
     @inject(TOKENS.clock) clock: Clock,
   ) {
     this.authenticator = new VaultAuthenticatorFactory().create(auth, { client, aws, agents, clock });
-    const { locksOut, usesUp } = this.authenticator;
+    const { locksOut, usesUp, givesToken, inFiles } = this.authenticator;
     if (locksOut !== undefined) this.locksOut = locksOut;
     if (usesUp !== undefined) this.usesUp = usesUp;
+    if (givesToken !== undefined) this.givesToken = givesToken;
+    if (inFiles !== undefined) this.inFiles = inFiles;
   }
 
   async login(signal?: AbortSignal): Promise<VaultToken> {

@@ -76,6 +76,11 @@ export class LoginCooldown {
     return this.begin(waitMs, `not logged in to Vault: ${problem}`, cause.facts);
   }
 
+  /** The next attempt is made with other credentials; what was counted stays, because an account may be locked. */
+  end(): void {
+    this.cooldown = undefined;
+  }
+
   /** A token ended; if tokens keep ending right after the login, the next login waits. */
   died(ageMs: number): void {
     const waitMs = this.backoff.afterDeath(ageMs);

@@ -41,7 +41,8 @@ export class TokenApi {
     return {
       ttlSeconds: isEternal ? 0 : Math.max(1, ttl),
       renewable: data.get('renewable') === 'true',
-      ...(issued === undefined ? {} : { issued }),
+      // A part of the text would keep the whole answer in memory, which holds the token.
+      ...(issued === undefined ? {} : { issued: JSON.stringify(JSON.parse(issued)) }),
     };
   }
 

@@ -1,12 +1,15 @@
 import type { Logger } from '../observability/logger.js';
+import type { TokenApi } from './token-api.js';
 
 /** Counts who uses which token, so that one that was replaced can be revoked when no request uses it any more. */
 export class TokenUses {
   private readonly counts = new Map<string, number>();
   private readonly retired = new Set<string>();
 
+  /** @param ended at shutdown, which revokes what is left. */
   constructor(
-    private readonly revoke: (token: string) => Promise<void>,
+    private readonly tokens: Pick<TokenApi, 'revoke'>,
+    private readonly ended: AbortSignal,
     private readonly logger: Logger,
   ) {}
 
@@ -38,9 +41,10 @@ export class TokenUses {
 
   private async endOf(token: string): Promise<void> {
     try {
-      await this.revoke(token);
+      await this.tokens.revoke(token, this.ended);
     } catch {
-      this.logger.warn('could not revoke the replaced Vault token; it stays valid until it expires');
+      if (!this.ended.aborted)
+        this.logger.warn('could not revoke the replaced Vault token; it stays valid until it expires');
     }
     this.retired.delete(token);
   }

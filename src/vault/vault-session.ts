@@ -10,14 +10,15 @@ import type { Lifecycle } from '../runtime/lifecycle.js';
 import { SingleFlight } from '../runtime/single-flight.js';
 import { TOKENS } from '../tokens.js';
 import type { VaultAuthenticator } from './authenticator.js';
+import { CredentialWatch } from './credential-watch.js';
+import { DeniedRequests } from './denied-requests.js';
 import { TokenExpiryLog } from './token-expiry-log.js';
 import { LoginCooldown } from './login-cooldown.js';
-import { NewTokens, notKnownYet } from './new-token.js';
+import { NewTokens } from './new-token.js';
 import { SessionGauges } from './session-gauges.js';
 import { isOver, renewalSchedule, type Session, sessionOf } from './session-life.js';
 import { TokenApi } from './token-api.js';
 import { TokenUses } from './token-uses.js';
-import { saysTokenIsInvalid } from './vault-answers.js';
 import { VaultError } from './vault-error.js';
 import type { SessionRequests, VaultRequest, VaultRequests, VaultResponse } from './vault-request.js';
 
@@ -42,8 +43,6 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private readonly logins = new SingleFlight<Session>(() => {
     this.plan();
   });
-  /** Look-ups, by token. */
-  private readonly checks = new SingleFlight<Awaited<ReturnType<TokenApi['lookUp']>>>();
   private readonly alarm: Alarm;
   private readonly ended = sharedAbort();
   private readonly tokens: TokenApi;
@@ -52,6 +51,8 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   private readonly expiryLog: TokenExpiryLog;
   private readonly cooldown: LoginCooldown;
   private readonly newTokens: NewTokens;
+  private readonly denied: DeniedRequests;
+  private readonly credentials: CredentialWatch;
 
   constructor(
     @inject(TOKENS.vaultClient) private readonly client: VaultRequests,
@@ -70,15 +71,9 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     this.gauges = new SessionGauges(metrics, clock);
     this.alarm = new Alarm(clock);
     this.expiryLog = new TokenExpiryLog(logger);
-    this.uses = new TokenUses(async (token) => {
-      try {
-        await this.tokens.revoke(token, this.ended.signal);
-      } catch (error) {
-        // At shutdown it is revoked with the others.
-        if (!this.ended.signal.aborted) throw error;
-      }
-    }, logger);
-    const { locksOut = false, usesUp } = authenticator;
+    this.uses = new TokenUses(this.tokens, this.ended.signal, logger);
+    const { locksOut = false, usesUp, inFiles } = authenticator;
+    this.credentials = new CredentialWatch(inFiles, clock, logger);
     this.cooldown = new LoginCooldown({
       method,
       locksOut,
@@ -89,19 +84,22 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       ...(random === undefined ? {} : { random }),
     });
     this.newTokens = new NewTokens(clock, () => this.cooldown.patienceMs);
+    this.denied = new DeniedRequests(this.tokens, this.newTokens, this.ended.signal);
     onAbort(lifecycle?.stopping, () => {
       this.alarm.clear();
+      this.credentials.stop();
     });
   }
 
   /** Logs in and keeps the session; Vault may be down. Never throws. */
   start(): void {
     this.proceed();
+    this.credentials.start(this);
   }
 
   /** Why requests cannot be sent, or undefined. */
   problem(): string | undefined {
-    if (this.current !== undefined && !isOver(this.current, this.clock.monotonicMs())) return undefined;
+    if (this.isAlive) return undefined;
     return this.cooldown.error?.message ?? 'not logged in to Vault yet';
   }
 
@@ -117,30 +115,22 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     const answer = await this.send(session, request);
     if (answer.status !== 403) return answer;
     if (this.isStopping) throw STOPPED;
-    const { newTokens } = this;
-    const isNew = newTokens.isNew(session, answer);
-    if (isNew && newTokens.needsNoLookUp(session, answer)) return notKnownYet(answer, request.operation);
-    // Another request may have replaced the token while this one was in flight.
-    if (this.current?.token === session.token) {
-      if (!(await this.isDead(session, answer.text))) {
-        newTokens.accepted(session);
-        // The look-up may have found another token.
-        return newTokens.isNew(session, answer) ? notKnownYet(answer, request.operation, true) : answer;
-      }
-      if (isNew && newTokens.mayBeUnreplicated(session)) return notKnownYet(answer, request.operation);
-      this.discard(session);
+    const { operation } = request;
+    if (!(await this.isReplacedByFile(session))) {
+      const isCurrent = (): boolean => this.current?.token === session.token;
+      const judged = await this.denied.judge({ session, answer, operation }, isCurrent);
+      if (judged === 'dead') this.discard(session);
+      else if (judged !== 'replaced') return judged;
     }
     const fresh = await this.session();
-    const second = await this.send(fresh, request);
-    return second.status === 403 && newTokens.isNew(fresh, second)
-      ? notKnownYet(second, request.operation)
-      : second;
+    return this.denied.second({ session: fresh, answer: await this.send(fresh, request), operation });
   }
 
   /** Ends renewals and revokes the tokens of our own logins. Never throws. */
   async stop(signal?: AbortSignal): Promise<void> {
     this.ended.abort();
     this.alarm.clear();
+    this.credentials.stop();
     const { current } = this;
     this.current = undefined;
     this.gauges.clear();
@@ -149,6 +139,11 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (revoked.some(({ status }) => status === 'rejected')) {
       this.logger.warn('could not revoke the Vault token; it stays valid until it expires');
     }
+  }
+
+  /** There is a token that has not ended. */
+  get isAlive(): boolean {
+    return this.current !== undefined && !isOver(this.current, this.clock.monotonicMs());
   }
 
   private get isStopping(): boolean {
@@ -218,12 +213,29 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
   /** Does what is due. `cooldown` keeps, logs and counts failures. */
   private proceed(): void {
     const { current } = this;
-    const isAlive = current !== undefined && !isOver(current, this.clock.monotonicMs());
-    if (!isAlive) this.session().catch(() => undefined);
+    if (current === undefined || !this.isAlive) this.session().catch(() => undefined);
     else if (!this.renewing && this.clock.monotonicMs() >= this.renewAtMs) {
       void this.renewOrReplace(current);
     }
     this.plan();
+  }
+
+  /**
+   * Without a session, and where a file holds the token itself, changed credentials are used at once.
+   *
+   * @param areNew no login has tried them yet.
+   */
+  onCredentials(areNew: boolean): void {
+    if (this.isAlive && this.authenticator.givesToken !== true) return;
+    if (areNew) this.cooldown.end();
+    if (!this.cooldown.isActive) this.logIn().catch(() => undefined);
+  }
+
+  /** Whether the token in use has given way to one that its file holds since a moment ago. */
+  private async isReplacedByFile(session: Session): Promise<boolean> {
+    if (this.authenticator.givesToken !== true || !this.credentials.findsNew) return false;
+    await this.logIn().catch(() => undefined);
+    return this.isAlive && this.current?.token !== session.token;
   }
 
   private adopt(session: Session): Session {
@@ -267,16 +279,6 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
       }
       this.plan();
     }
-  }
-
-  /** Distinguishes an invalid token from a missing permission; one look-up for all callers. */
-  private async isDead(session: Session, answer: string): Promise<boolean> {
-    // Without the permission for a look-up, only the text of the 403 tells.
-    if (!session.mayLookUp) return saysTokenIsInvalid(answer);
-    const { token, ours } = session;
-    const seen = await this.checks.run(token, () => this.tokens.lookUp(token, this.ended.signal));
-    if (typeof seen === 'object' && !ours) this.newTokens.found({ token, ours, ...seen });
-    return seen === 'dead';
   }
 
   /** Drops a token that Vault does not accept any more. */

@@ -20,6 +20,30 @@ describe('plan', () => {
     expect(tool.printed).not.toContain('hvs.wrong');
   });
 
+  it('takes the token from the file of VAULT_TOKEN_FILE, and says what is wrong with it', async () => {
+    tool.write('web.yaml', secret('web', { a: { value: 'one' } }));
+    tool.write('token', `${reader}\n`, 0o600);
+    const run = async (env: Record<string, string>): Promise<{ code: number | null; stderr: string }> =>
+      await tool.run(['plan', '-f', 'web.yaml'], {
+        env: { VAULT_TOKEN: '', VAULT_TOKEN_FILE: 'token', ...env },
+      });
+    expect((await run({})).code).toBe(2);
+    const both = await run({ VAULT_TOKEN: reader });
+    expect(both.stderr).toContain('VAULT_TOKEN and VAULT_TOKEN_FILE are both set: set only one of them');
+    expect((await run({ VAULT_TOKEN_FILE: 'nowhere' })).stderr).toContain(
+      'VAULT_TOKEN_FILE: the file nowhere does not exist',
+    );
+    tool.write('token', '\n');
+    expect((await run({})).stderr).toContain('VAULT_TOKEN_FILE: the file token is empty');
+    tool.write('token', 'hvs.wrong');
+    const wrong = await run({});
+    expect(wrong).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the token of VAULT_TOKEN_FILE'),
+    });
+    expect(wrong.stderr).not.toContain('hvs.wrong');
+  });
+
   it('says when Vault or KMS cannot be asked', async () => {
     tool.write('web.yaml', secret('web', { a: { value: 'one' } }));
     const noVault = await tool.run(['plan', '-f', 'web.yaml'], {

@@ -91,32 +91,17 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
 
   it.each([
     ['auth-kubernetes', 'k8s', { VAULT_K8S_ROLE: OPERATOR }, []],
-    ['auth-token', 'token', { VAULT_TOKEN: 'from-a-secret' }, [`${OPERATOR}-token/token`]],
-    [
-      'auth-userpass',
-      'userpass',
-      { VAULT_USERNAME: 'from-a-secret', VAULT_PASSWORD: 'from-a-secret' },
-      [`${OPERATOR}-userpass/username`, `${OPERATOR}-userpass/password`],
-    ],
+    ['auth-token', 'token', {}, []],
+    ['auth-userpass', 'userpass', { VAULT_USERNAME: 'from-a-secret' }, [`${OPERATOR}-userpass/username`]],
     [
       'auth-approle, vault-ca',
       'approle',
-      { VAULT_APPROLE_ROLE_ID: 'from-a-secret', VAULT_APPROLE_SECRET_ID: 'from-a-secret' },
-      [`${OPERATOR}-approle/role-id`, `${OPERATOR}-approle/secret-id`],
+      { VAULT_APPROLE_ROLE_ID: 'from-a-secret' },
+      [`${OPERATOR}-approle/role-id`],
     ],
-    ['auth-github', 'github', { VAULT_GITHUB_TOKEN: 'from-a-secret' }, [`${OPERATOR}-github/token`]],
-    [
-      'auth-iam',
-      'iam',
-      { VAULT_IAM_ROLE: OPERATOR },
-      [`${OPERATOR}-iam/access-key-id optional`, `${OPERATOR}-iam/secret-access-key optional`],
-    ],
-    [
-      'auth-ldap',
-      'ldap',
-      { VAULT_LDAP_USERNAME: 'from-a-secret', VAULT_LDAP_PASSWORD: 'from-a-secret' },
-      [`${OPERATOR}-ldap/username`, `${OPERATOR}-ldap/password`],
-    ],
+    ['auth-github', 'github', {}, []],
+    ['auth-iam', 'iam', { VAULT_IAM_ROLE: OPERATOR }, []],
+    ['auth-ldap', 'ldap', { VAULT_LDAP_USERNAME: 'from-a-secret' }, [`${OPERATOR}-ldap/username`]],
     ['auth-jwt', 'jwt', { VAULT_JWT_ROLE: OPERATOR }, []],
     ['auth-cert', 'cert', { VAULT_CERT_ROLE: OPERATOR }, []],
   ])('logs in with %s by %s', (components, method, values, secrets) => {
@@ -130,6 +115,35 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
         ({ name, key, optional }) => `${String(name)}/${key}${optional === true ? ' optional' : ''}`,
       ),
     ).toEqual(secrets);
+  });
+
+  it.each([
+    ['auth-token', { VAULT_TOKEN: 'token' }, false],
+    ['auth-userpass', { VAULT_PASSWORD: 'password' }, false],
+    ['auth-approle', { VAULT_APPROLE_SECRET_ID: 'secret-id' }, false],
+    ['auth-github', { VAULT_GITHUB_TOKEN: 'token' }, false],
+    [
+      'auth-iam',
+      {
+        VAULT_IAM_AWS_ACCESS_KEY_ID: 'access-key-id',
+        VAULT_IAM_AWS_SECRET_ACCESS_KEY: 'secret-access-key',
+      },
+      true,
+    ],
+    ['auth-ldap', { VAULT_LDAP_PASSWORD: 'password' }, false],
+  ])('reads the secrets of %s from its Secret, mounted as a folder', (component, keys, optional) => {
+    const objects = objectsOf(`base with ${component}`);
+    const { pod } = deployment(objects, OPERATOR);
+    const [mount] = pod.containers[0]?.volumeMounts ?? [];
+    expect(mount?.subPath).toBeUndefined();
+    expect(operatorOf(objects).auth.files).toEqual(
+      Object.fromEntries(
+        Object.entries(keys).map(([name, key]) => [name, `${String(mount?.mountPath)}/${key}`]),
+      ),
+    );
+    const secretName = component.replace('auth', OPERATOR);
+    const secret = optional ? { secretName, optional } : { secretName };
+    expect(pod.volumes).toEqual([{ name: mount?.name, secret }]);
   });
 
   it.each([
@@ -234,9 +248,11 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
 
   it('mounts the authority of Vault as a folder, so that a new one is seen', () => {
     const { pod } = deployment(objectsOf('base with auth-approle, vault-ca'), OPERATOR);
-    expect(pod.volumes).toEqual([{ name: 'vault-ca', configMap: { name: 'vault-ca' } }]);
-    expect(pod.containers[0]?.volumeMounts).toEqual([
-      { name: 'vault-ca', mountPath: '/etc/vault-ca', readOnly: true },
-    ]);
+    expect(pod.volumes).toContainEqual({ name: 'vault-ca', configMap: { name: 'vault-ca' } });
+    expect(pod.containers[0]?.volumeMounts).toContainEqual({
+      name: 'vault-ca',
+      mountPath: '/etc/vault-ca',
+      readOnly: true,
+    });
   });
 });

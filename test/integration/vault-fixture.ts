@@ -27,6 +27,8 @@ export interface FixtureOptions {
   readonly method?: string;
   /** Variables of the method; its defaults are filled in. */
   readonly values?: Readonly<Record<string, string>>;
+  /** Files with values, by variable. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly clock?: Clock;
   /** Aborted when the operator stops. */
   readonly lifecycle?: Lifecycle;
@@ -63,7 +65,11 @@ export class VaultFixture {
     const container = root.createChildContainer();
     registerVault(container, {
       vault: config,
-      auth: { method, values: { ...defaultsOf(method), ...options.values } },
+      auth: {
+        method,
+        values: { ...defaultsOf(method), ...options.values },
+        ...(options.files === undefined ? {} : { files: options.files }),
+      },
       maxConcurrentReconciles: 10,
     });
     registerServices(container, [

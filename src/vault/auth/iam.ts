@@ -49,6 +49,7 @@ export const iamMethod: VaultAuthMethod = {
       description: 'an access key id; the default chain when absent',
       together: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',
       ascii: true,
+      rotates: true,
     },
     {
       name: 'VAULT_IAM_AWS_SECRET_ACCESS_KEY',

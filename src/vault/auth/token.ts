@@ -22,8 +22,9 @@ export const tokenMethod: VaultAuthMethod = {
   create: (values, { client }) => {
     const token = values.VAULT_TOKEN ?? '';
     const api = new TokenApi(client);
-    if (token === '') return { login: (signal) => agentsToken(api, signal) };
+    if (token === '') return { givesToken: true, login: (signal) => agentsToken(api, signal) };
     return {
+      givesToken: true,
       login: async (signal): Promise<VaultToken> => {
         const seen = await api.lookUp(token, signal);
         if (seen === 'dead') {

@@ -7,6 +7,7 @@ import { parseAllDocuments } from 'yaml';
 import { plainManifests } from '../../../scripts/manifests/rendering.js';
 import { ObjectSchemas } from '../../../scripts/manifests/object-schemas.js';
 import { ENVIRONMENT_VARIABLES } from '../../../src/config/environment-variables.js';
+import { fileVariables } from '../../../src/config/file-variables.js';
 import { operatorFlags } from '../../../src/config/operator-config.js';
 import { WEBHOOK_FLAGS } from '../../../src/config/webhook-config.js';
 import { commandTree } from '../../../scripts/reference/command-tables.js';
@@ -59,7 +60,10 @@ const COMMANDS = [
 const LOCAL = ['npm', 'node', 'git', 'cd', 'bash', 'sh'];
 const CAPABILITIES = ['create', 'read', 'update', 'delete', 'list', 'deny', 'sudo', 'patch'];
 const VARIABLES = new Set(
-  [...ENVIRONMENT_VARIABLES, ...AUTH_METHODS.flatMap(({ variables }) => variables)].map(({ name }) => name),
+  [
+    ...ENVIRONMENT_VARIABLES,
+    ...AUTH_METHODS.flatMap(({ variables }) => [...variables, ...fileVariables(variables)]),
+  ].map(({ name }) => name),
 );
 const TREE = commandTree();
 const OPTIONS = [TREE, ...TREE.commands].flatMap(({ options }) =>

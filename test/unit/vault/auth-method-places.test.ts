@@ -57,7 +57,11 @@ describe.each(AUTH_METHODS)('the auth method $name', ({ name, variables }) => {
     const required = variables.filter((variable) => variable.required === true);
     expect({
       component,
-      missing: required.filter((one) => !environment.includes(`name: ${one.name}\n`)).map((one) => one.name),
+      missing: required
+        .filter(
+          ({ name: one, secret }) => !environment.includes(`name: ${one}${secret === true ? '_FILE' : ''}\n`),
+        )
+        .map((one) => one.name),
     }).toEqual({ component: expect.stringMatching(/^auth-[a-z]+$/), missing: [] });
   });
 

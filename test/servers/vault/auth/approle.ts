@@ -80,6 +80,7 @@ export class AppRole extends AuthMount {
         return this.roleId(call, key);
       case 'secret-id':
       case 'custom-secret-id':
+        if (item === 'secret-id' && detail === 'destroy') return this.destroySecretId(call, key);
         if (detail !== '') throw unsupportedPath();
         return this.secretId(call, key, item);
       default:
@@ -141,6 +142,17 @@ export class AppRole extends AuthMount {
     const sent = textField(call, 'secret_id');
     if (item === 'custom-secret-id' && sent === '') throw badRequest('missing secret_id');
     return this.newSecretId(call, role, item === 'secret-id' ? randomUUID() : sent);
+  }
+
+  /** `pathRoleSecretIDDestroyUpdateDelete` in Vault's path_role.go. */
+  private destroySecretId(call: VaultCall, key: string): VaultAnswer {
+    if (!isWrite(call.operation) && call.operation !== 'delete') throw unsupportedOperation();
+    const secretId = textField(call, 'secret_id');
+    if (secretId === '') throw badRequest('missing secret_id');
+    const role = this.roles.get(key);
+    if (role === undefined) throw new BackendError(500, `role "${key}" does not exist`);
+    role.secretIds.delete(secretId);
+    return NO_CONTENT;
   }
 
   private newSecretId(call: VaultCall, role: Role, id: string): VaultAnswer {
