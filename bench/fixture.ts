@@ -197,10 +197,9 @@ export class BenchFixture {
         manifest['spec'].path as string,
       );
     const arrived = vault.tell('awaited', { name: manifest.metadata.name, edition });
-    const begun = performance.now();
-    await kube.apply(manifest);
-    await arrived;
-    return performance.now() - begun;
+    const begun = performance.timeOrigin + performance.now();
+    await kube.patch(manifest.kind, 'default', manifest.metadata.name, { spec: manifest['spec'] });
+    return (await arrived) - begun;
   }
 
   secret(

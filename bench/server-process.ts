@@ -40,8 +40,8 @@ export interface Commands {
   counts: { ask: null; answer: Counts };
   /** How many secrets of Vault hold values of an edition and no others. */
   holding: { ask: { readonly edition: string }; answer: number };
-  /** Answers when a secret of Vault holds an edition. */
-  awaited: { ask: { readonly name: string; readonly edition: string }; answer: null };
+  /** Waits for an edition, and answers when it arrived: milliseconds since 1970. */
+  awaited: { ask: { readonly name: string; readonly edition: string }; answer: number };
 }
 
 export type Command = keyof Commands;

@@ -20,6 +20,7 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ...folders('kustomize/components')
     .filter((name) => name.startsWith('auth-'))
     .map((name) => [name]),
+  ['crds'],
   ['auth-approle', 'vault-ca'],
   ['vault-ca', 'leader-election', 'network-policy'],
   ['leader-election', 'namespaced'],

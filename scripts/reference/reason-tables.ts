@@ -13,13 +13,14 @@ const RETRIED: Readonly<Record<Retry, string>> = {
 /** The reasons of the `Ready` condition in their order, those of failed keys, and the events. */
 export function reasonTables(): string {
   const reasons = READY_REASONS.map((reason) => {
-    const { meaning, actor, action, retry, alsoRetried } = REASONS[reason];
+    const { meaning, actor, action, retry, alsoRetried, progress } = REASONS[reason];
     const name =
       reason === 'Synced' ? code(reason) : `[${code(reason)}](runbooks.md#${reason.toLowerCase()})`;
     const retried = [RETRIED[retry], ...(alsoRetried === undefined ? [] : [alsoRetried])];
     return [
       name,
       isReady(reason) ? 'True' : 'False',
+      progress === 'none' ? '' : code(progress),
       meaning,
       actor === 'nobody' ? '' : `${capital(actor)}: ${lower(action)}`,
       isReady(reason) ? '' : retried.join('; '),
@@ -37,7 +38,10 @@ export function reasonTables(): string {
   ]);
   return [
     'When several reasons apply, `Ready` has the first one in this table, and the message names the others.',
-    table(['reason', 'Ready', 'meaning', 'who must act', 'tried again'], reasons),
+    table(['reason', 'Ready', 'kstatus', 'meaning', 'who must act', 'tried again'], reasons),
+    'The column kstatus names the condition that is True beside `Ready`. `Reconciling`: a change waits, and the operator ' +
+      'tries again soon. `Stalled`: only a person can help. Both are absent otherwise, never False. A key with wrong ' +
+      'input, which is not tried again, also makes `DecryptionFailed` stall.',
     '### Reasons of a failed key',
     '`status.failedKeys` has one of these for each key that `DecryptionFailed` counts. What to do: ' +
       '[runbooks.md](runbooks.md#decryptionfailed).',

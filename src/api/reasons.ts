@@ -4,6 +4,13 @@
  */
 export type Retry = 'soon' | 'resync' | 'never';
 
+/**
+ * The condition of kstatus that a resource has beside `Ready`. `Reconciling`: a change waits, and another attempt
+ * follows soon. `Stalled`: it cannot become ready until somebody changes this resource or what it names. `none`: there
+ * is nothing to report, or something else has to change, such as a policy or a partial, which may happen at any time.
+ */
+export type Progress = 'Reconciling' | 'Stalled' | 'none';
+
 /** Everything that follows from a reason of the `Ready` condition. */
 export interface ReasonPolicy {
   /** Status of the condition: everything that the resource describes is in Vault. */
@@ -17,6 +24,8 @@ export interface ReasonPolicy {
   readonly retry: Retry;
   /** Something else that makes the operator try again. */
   readonly alsoRetried?: string;
+  /** The condition of kstatus; a finding may know better. */
+  readonly progress: Progress;
   /** The Warning event that reports it: `own` has the name of the reason, `none` leaves it to other events. */
   readonly event: 'own' | 'none' | WarningOfItsOwn;
   readonly meaning: string;
@@ -75,6 +84,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'soon',
+    progress: 'Reconciling',
     event: 'DeletionFailed',
     meaning: 'The resource is being deleted, and its value could not be removed from Vault yet.',
     actor: 'an administrator',
@@ -85,6 +95,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'never',
+    progress: 'Stalled',
     event: 'own',
     meaning: 'The spec passes the schema of the CRD but is not valid.',
     actor: 'the author',
@@ -94,6 +105,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'never',
+    progress: 'Stalled',
     event: 'own',
     meaning: '`spec.path` is not a valid path of a K/V secret.',
     actor: 'the author',
@@ -103,6 +115,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'never',
+    progress: 'Stalled',
     event: 'own',
     meaning: '`spec.path` is outside `--allowed-vault-paths` for this namespace.',
     actor: 'the author or an administrator',
@@ -113,6 +126,7 @@ const POLICIES = {
     outage: false,
     retry: 'never',
     alsoRetried: 'when the older resource releases the path',
+    progress: 'Stalled',
     event: 'own',
     meaning: 'An older resource has the same path; only the older one is written.',
     actor: 'the author',
@@ -122,6 +136,7 @@ const POLICIES = {
     ready: false,
     outage: true,
     retry: 'soon',
+    progress: 'Reconciling',
     event: 'own',
     meaning: 'A change is pending because Vault does not answer, is sealed, or refused the login.',
     actor: 'an administrator',
@@ -131,6 +146,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'resync',
+    progress: 'none',
     event: 'own',
     meaning: 'Vault denies access to the path, or has no such mount; its answer is the same for both.',
     actor: 'an administrator',
@@ -140,6 +156,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'resync',
+    progress: 'Stalled',
     event: 'own',
     meaning: 'The path or `engineVersion` does not match the mount.',
     actor: 'the author or an administrator',
@@ -149,6 +166,7 @@ const POLICIES = {
     ready: false,
     outage: true,
     retry: 'soon',
+    progress: 'Reconciling',
     event: 'own',
     meaning: 'A change is pending because KMS does not answer, throttles, or gets no valid credentials.',
     actor: 'an administrator',
@@ -158,6 +176,7 @@ const POLICIES = {
     ready: false,
     outage: false,
     retry: 'resync',
+    progress: 'Stalled',
     event: 'own',
     meaning: '`casIndex` pins a version, and the current version in Vault is another one.',
     actor: 'the author',
@@ -168,6 +187,7 @@ const POLICIES = {
     outage: false,
     retry: 'never',
     alsoRetried: 'when the partial is created or changed',
+    progress: 'none',
     event: 'own',
     meaning:
       'A partial in `includeSecrets` is missing or invalid. The rest is written, and nothing is removed.',
@@ -180,6 +200,8 @@ const POLICIES = {
     // For a key that KMS will always refuse, the error says `never`.
     retry: 'resync',
     alsoRetried: 'a key with wrong input only when the resource changes',
+    // With a key that KMS will always refuse, the finding says `Stalled`.
+    progress: 'none',
     // Each key has an event: DecodingError or DecryptingError.
     event: 'none',
     meaning: 'Some keys cannot be decrypted. Vault keeps the value that it has for each of them.',
@@ -190,6 +212,7 @@ const POLICIES = {
     ready: true,
     outage: false,
     retry: 'never',
+    progress: 'none',
     event: 'own',
     meaning:
       'Everything is written, but a key is defined more than once. The message says which definition wins.',
@@ -200,6 +223,7 @@ const POLICIES = {
     ready: true,
     outage: false,
     retry: 'never',
+    progress: 'none',
     event: 'none',
     meaning: 'Vault holds what the resource describes.',
     actor: 'nobody',

@@ -6,6 +6,21 @@ import { type FailurePolicy, OperatorError } from '../api/errors.js';
  */
 export type KmsFailure = 'wrong-input' | 'administrator' | 'transient';
 
+/** The codes of wrong input, as `status.failedKeys` has them. */
+const WRONG_INPUT: ReadonlySet<string> = new Set([
+  'NotBase64',
+  'InvalidLength',
+  'InvalidCiphertext',
+  'IncorrectKey',
+  'ValidationError',
+  'NotUtf8',
+]);
+
+/** Whether a key that failed with this code fails until the resource changes. */
+export function isWrongInput(code: string): boolean {
+  return WRONG_INPUT.has(code);
+}
+
 /**
  * A transient failure that may pass soon. `throttled`: a quota is exhausted and the request was not processed.
  * `momentary`: the connection or KMS failed, without a sign that this continues.

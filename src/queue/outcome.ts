@@ -1,9 +1,11 @@
-import type { ReadyReason } from '../api/reasons.js';
+import type { Progress, ReadyReason } from '../api/reasons.js';
 
 /** One finding to report about a resource; the message holds names, never values. */
 export interface Finding {
   readonly reason: ReadyReason;
   readonly message: string;
+  /** Overrides that of the reason. */
+  readonly progress?: Progress;
 }
 
 /** How the reconcile of a key can end, and whether the queue retries it. */

@@ -1,5 +1,6 @@
+import type { OperatorError } from '../api/errors.js';
 import { listNames, printable } from '../api/printable.js';
-import { READY_REASONS, type ReadyReason } from '../api/reasons.js';
+import { type Progress, READY_REASONS, type ReadyReason, REASONS } from '../api/reasons.js';
 import type { Finding } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import type { Aggregate, KeyConflict } from './secret-aggregator.js';
@@ -20,12 +21,36 @@ export function mainReason(findings: readonly Finding[]): ReadyReason {
   return byImportance(findings)[0]?.reason ?? 'Synced';
 }
 
+/**
+ * The findings that decide the condition of kstatus, the most important first. What only a person can change is
+ * reported even if something that may pass is more important for `Ready`: the resource does not become ready without
+ * that person.
+ *
+ * @returns undefined when neither condition applies.
+ */
+export function progressOf(
+  findings: readonly Finding[],
+): { readonly type: Exclude<Progress, 'none'>; readonly findings: readonly Finding[] } | undefined {
+  for (const type of ['Stalled', 'Reconciling'] as const) {
+    const deciding = byImportance(findings).filter(
+      ({ reason, progress = REASONS[reason].progress }) => progress === type,
+    );
+    if (deciding.length > 0) return { type, findings: deciding };
+  }
+  return undefined;
+}
+
 /** The message of the condition, with the most important finding first. */
 export function joinMessages(findings: readonly Finding[]): string {
   return byImportance(findings)
     .map((finding) => finding.message)
     .join('; also: ')
     .slice(0, MESSAGE_LIMIT);
+}
+
+/** An error that is tried again soon is not one that waits for somebody, whatever its reason usually means. */
+export function findingOf({ reason, message, retry }: OperatorError): Finding {
+  return { reason, message, ...(retry === 'soon' ? { progress: 'Reconciling' } : {}) };
 }
 
 /** All problems of the inputs of a secret. */
@@ -80,7 +105,10 @@ function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {
   const texts = failures
     .slice(0, KEYS_IN_MESSAGE)
     .map(({ key, message }) => `key ${printable(key)}: ${message}`);
-  return [{ reason: 'DecryptionFailed', message: withRest(texts, failures.length) }];
+  const message = withRest(texts, failures.length);
+  // One key that KMS will always refuse is enough: whatever an administrator does, it needs its author.
+  const isStalled = failures.some(({ isFinal }) => isFinal);
+  return [{ reason: 'DecryptionFailed', message, ...(isStalled ? { progress: 'Stalled' } : {}) }];
 }
 
 function withRest(texts: readonly string[], total: number): string {

@@ -9,7 +9,7 @@ import { refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
-import { KmsError } from '../kms/kms-error.js';
+import { isWrongInput, KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
 import type { Priority, Requeue, RightOfWay } from '../queue/work-queue.js';
@@ -18,7 +18,7 @@ import { TOKENS } from '../tokens.js';
 import { type Announcer, conflictWarnings, warningsOf } from './announcer.js';
 import type { CacheView } from './cache-view.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
-import { findingsOf, mainReason } from './ready-findings.js';
+import { findingOf, findingsOf, mainReason } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
 import type { LostPaths } from './lost-paths.js';
@@ -197,7 +197,7 @@ export class SecretReconciler {
     const { generation, uid } = secret.metadata;
     const soon = error.retry === 'soon';
     this.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
-    const finding: Finding = { reason: error.reason, message: error.message };
+    const finding = findingOf(error);
     const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage is not a state of an unchanged resource; metrics and alerts report it.
     if (!(soon && unchanged && known.created)) {
@@ -227,7 +227,7 @@ export class SecretReconciler {
       key,
       code,
       message: `failed before with ${code}`,
-      isFinal: false,
+      isFinal: isWrongInput(code),
     }));
     const findings = findingsOf(aggregate, failures);
     await this.updateStatus(secret, (current) => ({

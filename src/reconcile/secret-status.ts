@@ -1,11 +1,11 @@
 import { isReady } from '../api/reasons.js';
-import type { Condition, KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
+import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import type { Finding } from '../queue/outcome.js';
-import { joinMessages, mainReason } from './ready-findings.js';
+import { type Reported, seconds, withConditions } from './conditions.js';
+import { joinMessages, mainReason, progressOf } from './ready-findings.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
 const FAILED_KEYS_SHOWN = 50;
-const READY = 'Ready';
 
 /** The status after a reconcile that reached Vault. */
 export function syncedStatus(
@@ -53,20 +53,28 @@ export function statusOf(
   syncedText = 'everything is in Vault',
 ): KMSVaultSecretStatus {
   const reason = mainReason(findings);
-  const generation = secret.metadata.generation;
-  const observed = generation === undefined ? {} : { observedGeneration: generation };
-  const status = isReady(reason) ? 'True' : 'False';
-  const before = (current?.conditions ?? []).find((condition) => condition.type === READY);
-  const ready: Condition = {
-    type: READY,
-    status,
-    reason,
-    message: findings.length === 0 ? syncedText : joinMessages(findings),
-    ...observed,
-    lastTransitionTime: before?.status === status ? before.lastTransitionTime : seconds(now),
+  const { generation } = secret.metadata;
+  const progress = progressOf(findings);
+  const reported: Reported = {
+    ready: {
+      status: isReady(reason) ? 'True' : 'False',
+      reason,
+      message: findings.length === 0 ? syncedText : joinMessages(findings),
+    },
+    progress:
+      progress === undefined
+        ? undefined
+        : {
+            type: progress.type,
+            reason: mainReason(progress.findings),
+            message: joinMessages(progress.findings),
+          },
   };
-  const others = (current?.conditions ?? []).filter((condition) => condition.type !== READY);
-  return { ...current, ...observed, conditions: [...others, ready] };
+  return {
+    ...current,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    conditions: withConditions(current?.conditions, reported, { generation, now }),
+  };
 }
 
 /** Synced of all. */
@@ -85,9 +93,4 @@ function failedKeys({ failures }: SyncResult): Pick<KMSVaultSecretStatus, 'faile
     failedKeys: failures.slice(0, FAILED_KEYS_SHOWN).map(({ key, code }) => ({ key, reason: code })),
     ...(failures.length > FAILED_KEYS_SHOWN ? { failedKeysCut: true } : {}),
   };
-}
-
-/** `metav1.Time` has whole seconds. */
-function seconds(date: Date): string {
-  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }

@@ -19,6 +19,7 @@ import { readIfAllowed } from './read-if-allowed.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
+import { SyncValues } from './sync-values.js';
 import { isTrulyEmpty, targetData } from './target-data.js';
 import type { UnseenOwners } from './unseen-owners.js';
 
@@ -52,17 +53,41 @@ export class SecretSync {
    *   and the next reconcile finds out.
    */
   async sync(request: SyncRequest, signal?: AbortSignal): Promise<SyncResult> {
-    const { path, engine } = request.place;
     await this.queue.giveWay(request.priority);
+    const values = new SyncValues(this.decryption, request, signal);
+    if (this.isSureToDecrypt(request)) values.begin();
+    try {
+      return await this.syncWith(values, request, signal);
+    } finally {
+      values.dispose();
+    }
+  }
+
+  /**
+   * Whether every key will be decrypted whatever Vault holds, so that this can begin before Vault answers: in the
+   * first attempt after an edit of a secret that this process has read and synced before.
+   */
+  private isSureToDecrypt({ secret, place, inputsHash, priority, known }: SyncRequest): boolean {
+    if (priority !== 'edit' || secret.spec.kvSettings.casIndex !== undefined) return false;
+    const { uid } = secret.metadata;
+    const fingerprint = this.memory.fingerprint(uid, place);
+    const before = [fingerprint, known, this.memory.lastSync(uid, place)?.inputs];
+    return fingerprint?.dataMac !== undefined && before.every((inputs) => inputs?.inputsHash !== inputsHash);
+  }
+
+  private async syncWith(
+    values: SyncValues,
+    request: SyncRequest,
+    signal?: AbortSignal,
+  ): Promise<SyncResult> {
+    const { path, engine } = request.place;
     const kv = await this.store.open(path, engine, signal);
     /** The version that a write with a lost answer would have created. */
     let racedFor: number | undefined;
-    // A lost race costs no second decryption: a quota slows work down, it does not start it over.
-    const decrypted = new Map<string, string>();
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
       if (reading === 'forbidden') return this.noted(request, await this.blind.sync(request, kv, signal));
-      const result = await this.attempt(request, kv, { firstReading: reading, decrypted }, signal);
+      const result = await this.attempt(request, kv, { firstReading: reading, values }, signal);
       if (result !== 'raced') return this.noted(request, this.withLostWrite(request, result, racedFor));
       racedFor = versionOf(reading) + 1;
     }
@@ -87,7 +112,7 @@ export class SecretSync {
   private async attempt(
     request: SyncRequest,
     kv: KvSecret,
-    { firstReading, decrypted }: { firstReading: KvReading; decrypted: Map<string, string> },
+    { firstReading, values: decrypting }: { firstReading: KvReading; values: SyncValues },
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, known } = request;
@@ -96,12 +121,10 @@ export class SecretSync {
     const trusted = this.trustedData(request, firstReading);
     const toDecrypt =
       trusted === undefined ? [...aggregate.keys.values()] : failedOf(aggregate, trusted.failedKeys);
-    const { values, failures, reading } = await this.decrypt(
-      request,
-      kv,
-      { firstReading, decrypted, toDecrypt },
-      signal,
-    );
+    const readAtMs = this.clock.monotonicMs();
+    const { values, failures, waited } = await decrypting.of(toDecrypt);
+    const ageMs = waited ? Infinity : this.clock.monotonicMs() - readAtMs;
+    const reading = await freshReading(kv, firstReading, ageMs, signal);
     if (trusted !== undefined && reading !== firstReading) return 'raced';
     const findings = findingsOf(aggregate, failures);
     // Known content is no value: a resource that defines none does not own what it finds empty.
@@ -127,30 +150,6 @@ export class SecretSync {
       this.rememberSynced(request, target, result);
     }
     return { ...result, findings: [...findings, ...result.findings] };
-  }
-
-  /** Also gives the reading of Vault afterwards: the same object if the secret is known to be unchanged. */
-  private async decrypt(
-    { secret, priority, guard, catchUp }: SyncRequest,
-    kv: KvSecret,
-    known: {
-      readonly firstReading: KvReading;
-      readonly decrypted: Map<string, string>;
-      readonly toDecrypt: readonly ResolvedKey[];
-    },
-    signal?: AbortSignal,
-  ): Promise<{ values: Map<string, string>; failures: readonly KeyFailure[]; reading: KvReading }> {
-    const { firstReading, decrypted, toDecrypt } = known;
-    const readAtMs = this.clock.monotonicMs();
-    const { values, failures, waited } = await this.decryption.decrypt(
-      { uid: secret.metadata.uid, priority, assertWanted: guard.assert, catchUp },
-      toDecrypt.filter(({ key }) => !decrypted.has(key)),
-      signal,
-    );
-    for (const [key, value] of values) decrypted.set(key, value);
-    const ageMs = waited ? Infinity : this.clock.monotonicMs() - readAtMs;
-    const reading = await freshReading(kv, firstReading, ageMs, signal);
-    return { values: pick(decrypted, toDecrypt), failures, reading };
   }
 
   /** Whether the place was already synced from exactly these inputs. */
@@ -266,15 +265,6 @@ async function freshReading(
   if (kv.engine !== 'v1' || ageMs <= MAX_READING_AGE_MS) return reading;
   const again = await kv.read(signal);
   return sameReading(again, reading) ? reading : again;
-}
-
-function pick(values: ReadonlyMap<string, string>, keys: readonly ResolvedKey[]): Map<string, string> {
-  return new Map(
-    keys.flatMap(({ key }) => {
-      const value = values.get(key);
-      return value === undefined ? [] : [[key, value] as const];
-    }),
-  );
 }
 
 function sameReading(a: KvReading, b: KvReading): boolean {

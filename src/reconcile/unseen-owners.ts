@@ -49,7 +49,8 @@ export class UnseenOwners {
     const message =
       `${place.path} may belong to an older resource in ${listNames(unseen)}, which cannot be listed yet; ` +
       'values that this resource did not write are not overwritten';
-    return { reason: 'PathConflict', message };
+    // Nobody need change this resource: it may be written as soon as the namespace can be listed.
+    return { reason: 'PathConflict', message, progress: 'none' };
   }
 
   /** A listed resource owned the place and its value is there, or it left the value to the next owner. */

@@ -21,14 +21,21 @@ export class FakeVault implements KvStore {
   readonly writeOnly = new Set<string>();
   /** Reads answer 403 for now: the permissions of the last login have not been replicated. */
   notReplicated = false;
+  /** Every path is refused with it, as by the check of its mount. */
+  refusal: VaultError | undefined;
   /** Called after every change, with the path. */
   onChange: (path: string) => void = () => undefined;
+  /** Called at every read. */
+  onRead: () => void = () => undefined;
   /** Called right before a v2 write is decided. */
   beforeWrite: () => void = () => undefined;
   private clock = 0;
 
   open(path: string, engine: EngineVersion): Promise<KvSecret> {
-    return this.answer(() => (engine === 'v1' ? this.secretV1(path) : this.secretV2(path)));
+    return this.answer(() => {
+      if (this.refusal !== undefined) throw this.refusal;
+      return engine === 'v1' ? this.secretV1(path) : this.secretV2(path);
+    });
   }
 
   mountIsGone(): Promise<boolean> {
@@ -136,6 +143,7 @@ export class FakeVault implements KvStore {
 
   private readable<T>(path: string, read: () => T): T {
     this.reads += 1;
+    this.onRead();
     if (this.notReplicated) throw new VaultError('forbidden', 'may not read yet', {}, undefined, 'soon');
     if (this.writeOnly.has(path)) throw new VaultError('forbidden', 'may not read');
     return read();
