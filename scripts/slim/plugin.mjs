@@ -8,6 +8,8 @@ const REPLACED = [
   { path: 'gaxios', by: 'gaxios' },
   { path: 'node-fetch', by: 'node-fetch' },
   { path: 'form-data', by: 'form-data' },
+  { path: 'http2', by: 'http2' },
+  { path: 'node:http2', by: 'http2' },
   { path: './fetch.js', importer: 'axios/lib/adapters/adapters.js', by: 'axios-fetch' },
 ];
 

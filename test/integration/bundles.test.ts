@@ -21,6 +21,10 @@ const WATCH_GLOBALS = `data:text/javascript,
   for (const name of ${JSON.stringify(LOADS_FETCH)})
     Object.defineProperty(globalThis, name, { configurable: true, get: () => console.log('looked at', name) });`;
 
+/** Prints the modules of Node that a start has loaded. */
+const LIST_LOADED =
+  'data:text/javascript,process.on("exit", () => console.log(process.moduleLoadList.join("\\n")))';
+
 describe.each(BUDGETS)('the bundle $bundle', ({ program, bundle, modules, bytes }) => {
   const { sources } = JSON.parse(readFileSync(`dist/${bundle}.js.map`, 'utf8')) as { sources: string[] };
 
@@ -41,6 +45,13 @@ describe.each(BUDGETS)('the bundle $bundle', ({ program, bundle, modules, bytes 
     );
     expect(printed).not.toContain('looked at');
     expect(printed).toContain('1.');
+  });
+
+  it("starts without loading Node's HTTP/2", () => {
+    const run = ['--import', LIST_LOADED, `dist/${program}.js`, '--version'];
+    const printed = execFileSync(process.execPath, run, { encoding: 'utf8' });
+    expect(printed).toContain('NativeModule fs');
+    expect(printed).not.toContain('NativeModule http2');
   });
 });
 
