@@ -47,6 +47,7 @@ const COMMANDS = [
   'export',
   'for',
   'git',
+  'helm',
   'jq',
   'kubectl',
   'kubectl-kms_vault',
@@ -55,6 +56,7 @@ const COMMANDS = [
   'openssl',
   'sh',
   'source',
+  'terraform',
   'vault',
 ];
 const LOCAL = ['npm', 'node', 'git', 'cd', 'bash', 'sh'];
@@ -82,6 +84,11 @@ const FOREIGN_FLAGS = new Set([
   'help',
   'version',
   'timeline',
+  'create-namespace',
+  'namespace',
+  'reset-then-reuse-values',
+  'reuse-values',
+  'take-ownership',
   'service-account-issuer',
 ]);
 

@@ -1,0 +1,46 @@
+{{- /* One line for each value that cannot mean what it says; empty when all is well. */ -}}
+{{- define "kms-vault-operator.problems" -}}
+{{- $v := .Values -}}
+{{- $webhook := $v.validatingWebhook -}}
+{{- if $v.watchNamespace }}
+watchNamespace: the Go operator ignored this value and watched all namespaces. To go on like that, set it to "". To watch only {{ $v.watchNamespace }}, set watchNamespaces to {{ splitList "," $v.watchNamespace | toJson }} and watchNamespace to "".
+{{- end }}
+{{- if eq (toString $v.tls.enable) "true" }}
+{{- if and $v.tls.secretName $v.tls.configMapName }}
+tls.configMapName: set either this or tls.secretName.
+{{- else if not (or $v.tls.secretName $v.tls.configMapName) }}
+tls.secretName: with tls.enable, set this or tls.configMapName.
+{{- end }}
+{{- end }}
+{{- if and (not $v.leaderElection.enabled) (not (kindIs "invalid" $v.replicas)) }}
+{{- if gt (int64 $v.replicas) 1 }}
+replicas: without leaderElection.enabled, {{ int64 $v.replicas }} replicas would all write to Vault. Set it to 1.
+{{- end }}
+{{- end }}
+{{- if and $webhook.sidecar (not $webhook.enabled) }}
+validatingWebhook.sidecar: set validatingWebhook.enabled too.
+{{- end }}
+{{- if and $webhook.enabled $webhook.certManager.injectSecret (ne $webhook.certManager.apiVersion "cert-manager.io/v1") }}
+validatingWebhook.certManager.apiVersion: no cert-manager since 1.6 serves {{ $webhook.certManager.apiVersion }}. Set it to cert-manager.io/v1.
+{{- end }}
+{{- range $path, $variables := dict "env" $v.env "aws.iamCredentialsSecrets" $v.aws.iamCredentialsSecrets "authMethodVariables" $v.authMethodVariables "validatingWebhook.env" $webhook.env }}
+{{- range $variables }}
+{{- if has .name (list "AWS_REGION" "VAULT_ADDR" "VAULT_SKIP_VERIFY" "VAULT_CACERT") }}
+{{ $path }}: {{ .name }} has a value of its own: {{ get (dict "AWS_REGION" "aws.region" "VAULT_ADDR" "vault.address" "VAULT_SKIP_VERIFY" "tls.enable" "VAULT_CACERT" "tls.secretName or tls.configMapName") .name }}.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- include "kms-vault-operator.repeated" (list "authMethodVariables, aws.iamCredentialsSecrets and env" (concat $v.authMethodVariables $v.aws.iamCredentialsSecrets $v.env)) }}
+{{- include "kms-vault-operator.repeated" (list "aws.iamCredentialsSecrets and validatingWebhook.env" (concat $v.aws.iamCredentialsSecrets $webhook.env)) }}
+{{- end -}}
+
+{{- /* (list WHERE VARIABLES): the API server keeps two variables of one name, and a later upgrade may remove both. */ -}}
+{{- define "kms-vault-operator.repeated" -}}
+{{- $seen := dict }}
+{{- range index . 1 }}
+{{- if hasKey $seen .name }}
+{{ index $ 0 }}: {{ .name }} is there twice.
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}
+{{- end -}}

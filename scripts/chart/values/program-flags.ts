@@ -1,0 +1,33 @@
+import type { FlagSpec } from '../../../src/config/flags.js';
+import type { Schema } from './value.js';
+
+/** Set by the chart itself: by other values, or because ports and mounts depend on them. */
+const OF_THE_CHART = new Set([
+  'enable-leader-election',
+  'health-addr',
+  'kubeconfig',
+  'leader-election-namespace',
+  'listen-addr',
+  'metrics-addr',
+  'sync-period-seconds',
+  'tls-cert-file',
+  'tls-key-file',
+  'vault-authentication-method',
+  'watch-namespace',
+]);
+
+/** The flags of a program that users set by the value `flags`. */
+export function freeFlags(specs: readonly FlagSpec[]): FlagSpec[] {
+  return specs.filter(({ name }) => !OF_THE_CHART.has(name));
+}
+
+/** The schema of a map of flags. */
+export function flagsSchema(specs: readonly FlagSpec[]): Schema {
+  const properties = Object.fromEntries(
+    freeFlags(specs).map(({ name, description }) => [
+      name,
+      { description, type: ['string', 'number', 'boolean', 'array', 'null'], items: { type: 'string' } },
+    ]),
+  );
+  return { type: ['object', 'null'], additionalProperties: false, properties };
+}

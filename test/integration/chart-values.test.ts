@@ -1,0 +1,177 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { hasHelm, renderChart } from '../../scripts/chart/golden.js';
+import { type KubernetesObject } from '../../scripts/manifests/kubernetes-object.js';
+import { parseObjects } from '../../scripts/manifests/rendering.js';
+import { deployment, OPERATOR, operatorOf, the, WEBHOOK, webhookOf } from '../unit/manifests/rendered.js';
+
+const withHelm = hasHelm() ? describe : describe.skip;
+type Values = Readonly<Record<string, unknown>>;
+
+function rendered(values: Values): readonly KubernetesObject[] {
+  const { status, stdout, stderr } = renderChart({ values });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return parseObjects(stdout).objects;
+}
+
+function refusal(values: Values): string {
+  const { status, stderr } = renderChart({ values });
+  expect(status).toBe(1);
+  return stderr;
+}
+
+withHelm('values of the chart (skipped where helm is not on the PATH)', () => {
+  it.each<[string, Values, RegExp]>([
+    ['an unknown value', { replica: 3 }, /additional properties 'replica' not allowed/],
+    [
+      'an unknown value below another',
+      { tls: { secret: 'x' } },
+      /'\/tls'.* additional properties 'secret' not allowed/,
+    ],
+    ['a wrong type', { replicas: 'two' }, /'\/replicas'.* got string, want (null or )?integer/],
+    [
+      'an unknown login',
+      { vaultAuthenticationMethod: 'kubernetes' },
+      /'\/vaultAuthenticationMethod'.*'token'.*'k8s'/,
+    ],
+    [
+      'an unknown flag',
+      { flags: { 'log-levle': 'debug' } },
+      /'\/flags'.* additional properties 'log-levle' not allowed/,
+    ],
+    [
+      'a flag that another value sets',
+      { flags: { 'watch-namespace': 'a' } },
+      /'\/flags'.* additional properties 'watch-namespace' not allowed/,
+    ],
+    [
+      'a flag of the operator for the webhook',
+      { validatingWebhook: { flags: { 'max-concurrent-reconciles': 1 } } },
+      /additional properties 'max-concurrent-reconciles' not allowed/,
+    ],
+    ['a variable without a name', { env: [{ value: 'x' }] }, /'\/env\/0'.* missing property 'name'/],
+    [
+      'a namespace that the Go operator ignored',
+      { watchNamespace: 'a,b' },
+      /watchNamespace: the Go operator ignored this value.* set watchNamespaces to \["a","b"\]/,
+    ],
+    [
+      'an authority without a source',
+      { tls: { enable: true } },
+      /tls\.secretName: with tls\.enable, set this or tls\.configMapName/,
+    ],
+    [
+      'an authority with two sources',
+      { tls: { enable: true, secretName: 'a', configMapName: 'b' } },
+      /tls\.configMapName: set either this or tls\.secretName/,
+    ],
+    [
+      'two writers',
+      { leaderElection: { enabled: false }, replicas: 2 },
+      /replicas: without leaderElection\.enabled, 2 replicas would all write to Vault/,
+    ],
+    [
+      'a sidecar without a webhook',
+      { validatingWebhook: { sidecar: true } },
+      /validatingWebhook\.sidecar: set validatingWebhook\.enabled too/,
+    ],
+    [
+      'an API version that is gone',
+      { validatingWebhook: { enabled: true, certManager: { apiVersion: 'cert-manager.io/v1alpha2' } } },
+      /certManager\.apiVersion: no cert-manager since 1\.6 serves cert-manager\.io\/v1alpha2\. Set it to cert-manager\.io\/v1/,
+    ],
+    [
+      'a variable with a value of its own',
+      { env: [{ name: 'VAULT_ADDR', value: 'x' }] },
+      /env: VAULT_ADDR has a value of its own: vault\.address/,
+    ],
+    [
+      'a variable twice',
+      { env: [{ name: 'A', value: 'x' }], aws: { iamCredentialsSecrets: [{ name: 'A', value: 'y' }] } },
+      /authMethodVariables, aws\.iamCredentialsSecrets and env: A is there twice/,
+    ],
+  ])('refuses %s and says what to do', (_, values, message) => {
+    expect(refusal(values)).toMatch(message);
+  });
+
+  it('puts the default of a value in its place where it is absent or null', () => {
+    const nulls = {
+      env: null,
+      flags: null,
+      aws: { iamCredentialsSecrets: null },
+      crds: null,
+      validatingWebhook: null,
+    };
+    expect(rendered(nulls)).toEqual(rendered({}));
+  });
+
+  it('names every problem at once', () => {
+    const message = refusal({
+      watchNamespace: 'a',
+      tls: { enable: true },
+      validatingWebhook: { sidecar: true },
+    });
+    for (const path of ['watchNamespace:', 'tls.secretName:', 'validatingWebhook.sidecar:'])
+      expect(message).toContain(path);
+  });
+
+  it('accepts global values of a chart that depends on it', () => {
+    expect(rendered({ global: { storageClass: 'fast' }, enabled: true }).length).toBeGreaterThan(5);
+  });
+
+  it('gives flags that both programs have to both, and those of the webhook take precedence', () => {
+    const objects = rendered({
+      flags: { 'log-level': 'debug', 'max-concurrent-reconciles': 10_000, 'shutdown-grace-seconds': 90 },
+      validatingWebhook: { enabled: true, flags: { 'log-level': 'warn' } },
+    });
+    const operator = operatorOf(objects);
+    expect([operator.log.level, operator.maxConcurrentReconciles, operator.shutdownGraceMs]).toEqual([
+      'debug',
+      10_000,
+      90_000,
+    ]);
+    const webhook = webhookOf(objects);
+    expect([webhook.log.level, webhook.shutdownGraceMs]).toEqual(['warn', 90_000]);
+    for (const name of [OPERATOR, WEBHOOK])
+      expect(deployment(objects, name).pod.terminationGracePeriodSeconds).toBe(105);
+  });
+
+  it('adds what users of clusters need to the pods', () => {
+    const objects = rendered({
+      image: { repository: 'registry.example.com/kms', digest: `sha256:${'a'.repeat(64)}` },
+      imagePullSecrets: [{ name: 'registry' }],
+      podLabels: { team: 'platform' },
+      podAnnotations: { 'iam.amazonaws.com/role': 'operator' },
+      nodeSelector: { disk: 'ssd' },
+      tolerations: [{ operator: 'Exists' }],
+      affinity: { nodeAffinity: {} },
+      priorityClassName: 'high',
+      env: [{ name: 'HTTPS_PROXY', value: 'http://proxy:3128' }],
+      volumes: [{ name: 'extra', emptyDir: {} }],
+      volumeMounts: [{ name: 'extra', mountPath: '/extra' }],
+      serviceAccount: { name: 'other', annotations: { a: 'b' } },
+    });
+    const { pod, labels, annotations } = deployment(objects, OPERATOR);
+    expect(pod).toMatchObject({
+      serviceAccountName: 'other',
+      imagePullSecrets: [{ name: 'registry' }],
+      nodeSelector: { disk: 'ssd' },
+      tolerations: [{ operator: 'Exists' }],
+      affinity: { nodeAffinity: {} },
+      priorityClassName: 'high',
+      volumes: [{ name: 'extra', emptyDir: {} }],
+    });
+    expect(pod.affinity).not.toHaveProperty('podAntiAffinity');
+    expect(pod.containers[0]).toMatchObject({
+      image: expect.stringMatching(/^registry\.example\.com\/kms:\d+\.\d+\.\d+@sha256:a{64}$/) as unknown,
+      volumeMounts: [{ name: 'extra', mountPath: '/extra' }],
+    });
+    expect(labels).toMatchObject({ app: OPERATOR, team: 'platform' });
+    expect(annotations).toMatchObject({ 'iam.amazonaws.com/role': 'operator' });
+    expect(the(objects, 'ServiceAccount', 'other').metadata.annotations).toEqual({ a: 'b' });
+    const { subjects } = the(objects, 'ClusterRoleBinding', OPERATOR) as unknown as {
+      subjects: { name: string }[];
+    };
+    expect(subjects.map(({ name }) => name)).toEqual(['other']);
+  });
+});
