@@ -145,8 +145,13 @@ export class KubeApi {
     });
   }
 
-  async send(method: string, path: string, body?: unknown): Promise<JsonAnswer> {
-    return await this.http.send(method, path, body);
+  async send(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<JsonAnswer> {
+    return await this.http.send(method, path, body, headers);
   }
 
   close(): void {

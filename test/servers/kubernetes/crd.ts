@@ -1,6 +1,6 @@
 import type { PrinterColumn, ResourceKind } from './kinds.js';
-import { isRecord, type KubeObject, recordAt, textAt, timestamp } from './objects.js';
-import type { SchemaProblem } from './schema.js';
+import { isRecord, type KubeObject, recordAt, sameJson, textAt, timestamp } from './objects.js';
+import { applyDefaults, type SchemaProblem } from './schema.js';
 import type { StatusCause } from './status-errors.js';
 import { validateColumns, validateStructural } from './structural-schema.js';
 
@@ -70,8 +70,28 @@ export function kindsOfCrd(crd: KubeObject): ResourceKind[] {
         custom: { crd: crd.metadata.name, schema: version.schema ?? {}, columns: version.columns },
         // Conversion strategy None: only the version's name differs.
         conversion: { toStored: toVersion, fromStored: toVersion },
+        decoded: decoderOf(version.schema ?? {}),
       };
     });
+}
+
+/**
+ * Gives stored objects as the real server decodes them: with the defaults of the schema of today, which an object that
+ * was stored before does not have (apiextensions-apiserver, pkg/apiserver/customresource_handler.go: the decoder of
+ * the storage has a defaulter).
+ */
+function decoderOf(schema: Record<string, unknown>): (stored: KubeObject) => KubeObject {
+  // Stored objects are immutable.
+  const decoded = new WeakMap<KubeObject, KubeObject>();
+  return (stored) => {
+    const known = decoded.get(stored);
+    if (known !== undefined) return known;
+    const filled = applyDefaults(schema, stored) as KubeObject;
+    const result = sameJson(filled, stored) ? stored : filled;
+    decoded.set(stored, result);
+    decoded.set(result, result);
+    return result;
+  };
 }
 
 /** The CRD with the defaults that the real server fills in. */

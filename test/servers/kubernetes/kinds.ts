@@ -40,6 +40,8 @@ export interface ResourceKind {
     readonly schema: Record<string, unknown>;
     readonly columns: readonly PrinterColumn[];
   };
+  /** A stored object as it is read: with the defaults of a CRD; absent for built-in kinds. */
+  readonly decoded?: (stored: KubeObject) => KubeObject;
   /** Converts between this version and the stored one; absent when they are the same. */
   readonly conversion?: {
     readonly toStored: (object: KubeObject) => KubeObject;

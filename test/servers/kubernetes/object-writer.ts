@@ -110,7 +110,7 @@ export class ObjectWriter {
   async patch(request: WriteRequest, contentType: string, body: string): Promise<KubeObject> {
     const { kind, name } = request;
     return await this.change(request, (old) => {
-      const patched = this.decode(request, applyPatch(shown(old, kind), contentType, body, kind));
+      const patched = this.decode(request, applyPatch(read(old, kind), contentType, body, kind));
       const version = patched.metadata.resourceVersion ?? '';
       if (version !== '' && version !== old.metadata.resourceVersion) throw conflict(kind, name);
       if (patched.metadata.name !== name) throw badRequest(nameMismatch(patched.metadata.name, name));
@@ -147,7 +147,7 @@ export class ObjectWriter {
       const asked = {
         operation: 'DELETE',
         ...admissionOf(request, name),
-        oldObject: shown(old, kind),
+        oldObject: read(old, kind),
       } as const;
       request.warnings.push(...(await this.admit(asked)));
       if (this.storage.get(kind.place, namespace, name) !== old) throw new StaleWrite(name);
@@ -159,14 +159,14 @@ export class ObjectWriter {
     const { kind, name } = request;
     return await retried(kind, name, async () => {
       const old = this.mustGet(request);
-      const object = this.merged(request, make(old), old);
+      const object = this.merged(request, make(old), kind.decoded?.(old) ?? old);
       this.validate(request, object, old);
       request.warnings.push(
         ...(await this.admit({
           operation: 'UPDATE',
           ...admissionOf(request, name),
           object: shown(object, kind),
-          oldObject: shown(old, kind),
+          oldObject: read(old, kind),
         })),
       );
       if (request.dryRun) return object;
@@ -276,8 +276,13 @@ export class ObjectWriter {
   }
 }
 
-/** A stored object as the version of `kind` shows it. */
-export function shown(object: KubeObject, kind: ResourceKind): KubeObject {
+/** A stored object as a client reads it. */
+export function read(stored: KubeObject, kind: ResourceKind): KubeObject {
+  return shown(kind.decoded?.(stored) ?? stored, kind);
+}
+
+/** An object as the version of `kind` shows it. */
+function shown(object: KubeObject, kind: ResourceKind): KubeObject {
   return kind.conversion === undefined ? object : kind.conversion.fromStored(object);
 }
 

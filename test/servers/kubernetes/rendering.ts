@@ -1,6 +1,6 @@
 import { apiVersionOf, type ResourceKind } from './kinds.js';
 import type { KubeObject } from './objects.js';
-import { shown } from './object-writer.js';
+import { read } from './object-writer.js';
 import { notAcceptable } from './status-errors.js';
 import { toTable } from './table.js';
 
@@ -32,7 +32,7 @@ export function negotiate(accept: string | undefined, includeObject: string | nu
 }
 
 export function renderObject(stored: KubeObject, kind: ResourceKind, rendering: Rendering): unknown {
-  const object = shown(stored, kind);
+  const object = read(stored, kind);
   if (rendering.as === 'table') {
     return toTable(kind.custom?.columns, [object], rendering.includeObject, {
       resourceVersion: object.metadata.resourceVersion ?? '',
@@ -47,7 +47,7 @@ export function renderList(
   rendering: Rendering,
   metadata: Record<string, unknown>,
 ): unknown {
-  const objects = stored.map((object) => shown(object, kind));
+  const objects = stored.map((object) => read(object, kind));
   if (rendering.as === 'table')
     return toTable(kind.custom?.columns, objects, rendering.includeObject, metadata);
   if (rendering.as === 'partial') {

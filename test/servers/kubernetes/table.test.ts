@@ -111,15 +111,19 @@ describe('toTable', () => {
   it('shows the columns of the shipped custom resource', () => {
     const crd = parse(readFileSync('manifests/crds/kmsvaultsecrets.yaml', 'utf8'));
     const columns = crd.spec.versions[0].additionalPrinterColumns as PrinterColumn[];
-    const ready = { type: 'Ready', status: 'False', reason: 'DecryptionFailed' };
+    const ready = { type: 'Ready', status: 'False', reason: 'DecryptionFailed', message: 'key a' };
     const one = object({
       spec: { path: 'secret/data/app', kvSettings: { engineVersion: 'v2' } },
-      status: { keys: '3/4', conditions: [{ type: 'Other', status: 'True', reason: 'No' }, ready] },
+      status: {
+        keys: '3/4',
+        vaultVersion: 2,
+        conditions: [{ type: 'Other', status: 'True', reason: 'No' }, ready],
+      },
     });
     const { rows } = table(columns, [one, object({})]);
     expect(rows.map(({ cells }) => cells)).toEqual([
-      ['a', 'secret/data/app', 'v2', 'False', 'DecryptionFailed', '3/4', '5s'],
-      ['a', null, null, null, null, null, '5s'],
+      ['a', 'secret/data/app', 'v2', 'False', 'DecryptionFailed', '3/4', 'key a', 2, null, '5s'],
+      ['a', null, null, null, null, null, null, null, null, '5s'],
     ]);
   });
 });
