@@ -1,3 +1,4 @@
+import { PARTIAL_REASONS } from '../../src/api/partial-reasons.js';
 import { EVENTS, isReady, READY_REASONS, REASONS, type Retry } from '../../src/api/reasons.js';
 import { readCiphertext } from '../../src/kms/ciphertext.js';
 import { KmsError } from '../../src/kms/kms-error.js';
@@ -42,6 +43,17 @@ export function reasonTables(): string {
     'The column kstatus names the condition that is True beside `Ready`. `Reconciling`: a change waits, and the operator ' +
       'tries again soon. `Stalled`: only a person can help. Both are absent otherwise, never False. A key with wrong ' +
       'input, which is not tried again, also makes `DecryptionFailed` stall.',
+    '### Reasons of a partial',
+    table(
+      ['reason', 'Ready', 'kstatus', 'meaning', 'who must act'],
+      Object.entries(PARTIAL_REASONS).map(([reason, { ready, progress, meaning, actor, action }]) => [
+        code(reason),
+        ready ? 'True' : 'False',
+        progress === 'none' ? '' : code(progress),
+        meaning,
+        actor === 'nobody' ? '' : `${capital(actor)}: ${lower(action)}`,
+      ]),
+    ),
     '### Reasons of a failed key',
     '`status.failedKeys` has one of these for each key that `DecryptionFailed` counts. What to do: ' +
       '[runbooks.md](runbooks.md#decryptionfailed).',

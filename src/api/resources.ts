@@ -86,6 +86,7 @@ export interface KMSVaultSecretStatus {
   created?: boolean;
   /** Where the value was written; the path that a finalizer may delete. */
   path?: string;
+  /** -1, the default of the CRD, as long as the operator has not processed the object. */
   observedGeneration?: number;
   /** Synced keys and all keys, such as `3/4`. */
   keys?: string;
@@ -110,6 +111,7 @@ export interface PartialKMSVaultSecretStatus {
   observedGeneration?: number;
   /** How many `KMSVaultSecret`s include this partial. */
   includedBy?: number;
+  conditions?: Condition[];
 }
 
 export interface KMSVaultSecret {

@@ -1,5 +1,6 @@
 import type { DependencyContainer } from 'tsyringe';
 
+import { ResourceGauges } from '../observability/resource-gauges.js';
 import { Announcer } from '../reconcile/announcer.js';
 import { BlindSync } from '../reconcile/blind-sync.js';
 import { ContentProof } from '../reconcile/content-proof.js';
@@ -9,6 +10,8 @@ import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
 import { KeyDecryption } from '../reconcile/key-decryption.js';
 import { KvWriter } from '../reconcile/kv-writer.js';
 import { PartialReconciler } from '../reconcile/partial-reconciler.js';
+import { PartialRequeue } from '../reconcile/partial-requeue.js';
+import { PartialReview } from '../reconcile/partial-review.js';
 import { LostPaths } from '../reconcile/lost-paths.js';
 import { PathClaims } from '../reconcile/path-claims.js';
 import { PathOwnership } from '../reconcile/path-ownership.js';
@@ -39,6 +42,7 @@ const SECRET_SERVICES: readonly Service[] = [
   [TOKENS.entitlement, Entitlement],
   [TOKENS.claims, PathClaims],
   [TOKENS.lostPaths, LostPaths],
+  [TOKENS.partialRequeue, PartialRequeue],
   [TOKENS.unseenOwners, UnseenOwners],
   [TOKENS.announcer, Announcer],
 ];
@@ -48,7 +52,9 @@ export function registerReconcile(container: DependencyContainer): void {
   registerSecretReconcile(container);
   registerServices(container, [
     [TOKENS.reconciler, Reconciler],
+    [TOKENS.resourceGauges, ResourceGauges],
     [TOKENS.partials, PartialReconciler],
+    [TOKENS.partialReview, PartialReview],
   ]);
 }
 

@@ -21,6 +21,7 @@ export class OperatorMetrics {
   readonly queueWait;
   readonly queueRetries;
   readonly resourceReady;
+  readonly resourceReason;
   readonly resources;
   readonly kmsRequests;
   readonly kmsRequestDuration;
@@ -78,6 +79,11 @@ export class OperatorMetrics {
       'namespace',
       'name',
     ]);
+    this.resourceReason = gauge(
+      'resource_reason',
+      'Always 1; one series per resource, whose label is the reason of its Ready condition.',
+      ['namespace', 'name', 'reason'],
+    );
     this.resources = gauge('resources', 'Known resources by kind.', ['kind']);
     this.kmsRequests = counter(
       'kms_requests_total',

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import { SECRET_KIND } from '../api/group.js';
+import type { PartialReason } from '../api/partial-reasons.js';
 import { listNames } from '../api/printable.js';
 import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
@@ -8,9 +9,12 @@ import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Requeue } from '../queue/work-queue.js';
+import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { Announcer } from './announcer.js';
 import { inputsHash } from './inputs-hash.js';
+import type { PartialReview } from './partial-review.js';
+import { partialStatus } from './partial-status.js';
 import { qualifiedName } from './path-ownership.js';
 import { placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
@@ -28,7 +32,9 @@ export class PartialReconciler {
     @inject(TOKENS.resources) private readonly client: ResourceClient,
     @inject(TOKENS.aggregator) private readonly aggregator: SecretAggregator,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
+    @inject(TOKENS.partialReview) private readonly review: PartialReview,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.queue) private readonly requeue: Requeue,
   ) {}
 
@@ -37,6 +43,12 @@ export class PartialReconciler {
     const { namespace, name } = partial.metadata;
     const includers = this.cache.includersOf(namespace, name);
     if (isWithdrawn(partial)) return await this.withdraw(partial, includers);
+    if (partial.metadata.deletionTimestamp !== undefined) {
+      const message =
+        'It is being deleted and counts as missing; another finalizer than that of the operator keeps it';
+      await this.report(partial, 'Withdrawing', message, includers.length);
+      return { result: 'synced' };
+    }
     const checked = checkPartialSpec(partial.spec);
     const problems = checked.ok ? [] : checked.problems.map(({ field, problem }) => `${field} ${problem}`);
     this.announcer.warnings(
@@ -45,13 +57,22 @@ export class PartialReconciler {
         ? []
         : [{ reason: 'InvalidSpec', message: listNames(problems, 5, checked.ok ? 0 : checked.total) }],
     );
-    const { generation } = partial.metadata;
-    await this.client.updateStatus(refOf(partial), (current) => ({
-      ...current,
-      includedBy: includers.length,
-      ...(generation === undefined ? {} : { observedGeneration: generation }),
-    }));
+    const found = await this.review.problemOf(partial, includers);
+    if (found === undefined) {
+      await this.report(partial, 'Valid', capital(includedBy(includers.length)), includers.length);
+    } else await this.report(partial, 'Invalid', found, includers.length);
     return { result: 'synced' };
+  }
+
+  private async report(
+    partial: PartialKMSVaultSecret,
+    reason: PartialReason,
+    message: string,
+    includers: number,
+  ): Promise<void> {
+    await this.client.updateStatus(refOf(partial), (current) =>
+      partialStatus(current, partial, { reason, message, includedBy: includers }, this.clock.now()),
+    );
   }
 
   private async withdraw(
@@ -66,7 +87,11 @@ export class PartialReconciler {
       if (state === 'unseen') this.requeue.add({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
       if (state === 'unseen' || state === 'pending') waiting = true;
     }
-    if (waiting) return { result: 'waiting' };
+    if (waiting) {
+      const message = `Its keys are being removed from Vault; it is ${includedBy(includers.length)}`;
+      await this.report(partial, 'Withdrawing', message, includers.length);
+      return { result: 'waiting' };
+    }
     if (blocked.length > 0) {
       const names = listNames(blocked.map(qualifiedName));
       const message = `Its keys stay in Vault at the paths of ${names}, which cannot be written now`;
@@ -77,6 +102,7 @@ export class PartialReconciler {
     const message =
       'the operator is not allowed to remove its finalizer: grant it patch on partialkmsvaultsecrets';
     this.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
+    await this.report(partial, 'Withdrawing', message, includers.length);
     return { result: 'waiting' };
   }
 
@@ -94,4 +120,13 @@ export class PartialReconciler {
     const current = inputsHash(place.path, checked.spec.kvSettings, aggregate);
     return last.inputs.inputsHash === current ? last.state : 'unseen';
   }
+}
+
+function includedBy(includers: number): string {
+  if (includers === 0) return 'included by no KMSVaultSecret';
+  return `included by ${String(includers)} KMSVaultSecret${includers === 1 ? '' : 's'}`;
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

@@ -2,13 +2,14 @@ import { inject, injectable } from 'tsyringe';
 
 import { PARTIAL_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
-import { isReady } from '../api/reasons.js';
+import { isReady, READY_REASONS } from '../api/reasons.js';
 import { keyString, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, Resource } from '../api/resources.js';
 import { KubeError } from '../kube/kube-error.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Logger } from '../observability/logger.js';
 import type { OperatorMetrics } from '../observability/operator-metrics.js';
+import type { ResourceGauges } from '../observability/resource-gauges.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
 import type { Priority } from '../queue/work-queue.js';
 import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js';
@@ -38,8 +39,9 @@ export class Reconciler {
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<
       OperatorMetrics,
-      'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'lastReconcile' | 'resourceReady'
+      'reconciles' | 'reconcileDuration' | 'reconcileErrors' | 'lastReconcile'
     >,
+    @inject(TOKENS.resourceGauges) private readonly gauges: ResourceGauges,
     @inject(TOKENS.logger) private readonly logger: Logger,
   ) {}
 
@@ -82,7 +84,7 @@ export class Reconciler {
 
   /** Another replica reports the state of the resources from now on. */
   endTerm(): void {
-    this.metrics.resourceReady.reset();
+    this.gauges.reset();
   }
 
   /** Drops memory and metrics of a resource that is gone. */
@@ -91,9 +93,7 @@ export class Reconciler {
     const uid = this.uids.get(id);
     this.uids.delete(id);
     if (uid !== undefined) this.forgetUid(uid);
-    if (key.kind !== PARTIAL_KIND) {
-      this.metrics.resourceReady.remove({ namespace: key.namespace, name: key.name });
-    }
+    if (key.kind !== PARTIAL_KIND) this.gauges.remove(key);
   }
 
   private forgetUid(uid: string): void {
@@ -134,9 +134,9 @@ export class Reconciler {
     if (resource.metadata.deletionTimestamp !== undefined) {
       const outcome = await this.finalizers.handle(resource, signal);
       if (outcome.findings !== undefined) {
-        const { namespace, name } = key;
-        this.metrics.reconcileErrors.inc({ reason: mainReason(outcome.findings) });
-        this.metrics.resourceReady.set({ namespace, name }, 0);
+        const reason = mainReason(outcome.findings);
+        this.metrics.reconcileErrors.inc({ reason });
+        this.gauges.set(key, { ready: false, reason });
       }
       return outcome;
     }
@@ -156,14 +156,13 @@ export class Reconciler {
     } else {
       logger.debug('synced', { namespace, name });
     }
-    // During an outage the condition stays as it is, and so does the gauge.
-    const condition = cache
-      .secret(namespace, name)
-      ?.status?.conditions?.find((candidate) => candidate.type === 'Ready');
+    const latest = cache.secret(namespace, name);
+    if (latest?.metadata.uid !== uid) return;
+    // During an outage the condition stays as it is, and so do the gauges. Its reason becomes a label, so it must be known.
+    const condition = latest.status?.conditions?.find(({ type }) => type === 'Ready');
+    const shown = READY_REASONS.find((known) => known === condition?.reason);
     const ready = condition === undefined ? isReady(reason) : condition.status === 'True';
-    if (cache.secret(namespace, name)?.metadata.uid === uid) {
-      metrics.resourceReady.set({ namespace, name }, ready ? 1 : 0);
-    }
+    this.gauges.set({ namespace, name }, { ready, reason: shown ?? reason });
   }
 
   /** The same name with another uid is another resource; the memory of the old one does not apply. */

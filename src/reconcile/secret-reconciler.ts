@@ -2,7 +2,6 @@ import { inject, injectable } from 'tsyringe';
 
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { OperatorError } from '../api/errors.js';
-import { PARTIAL_KIND } from '../api/group.js';
 import { listNames, printable } from '../api/printable.js';
 import { isOutage, isReady } from '../api/reasons.js';
 import { refOf } from '../api/resource-key.js';
@@ -12,7 +11,7 @@ import { parseVaultPath } from '../api/vault-path.js';
 import { isWrongInput, KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
-import type { Priority, Requeue, RightOfWay } from '../queue/work-queue.js';
+import type { Priority, RightOfWay } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { type Announcer, conflictWarnings, warningsOf } from './announcer.js';
@@ -25,7 +24,8 @@ import type { LostPaths } from './lost-paths.js';
 import { type PathClaims, readClaim } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
-import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
+import type { PartialRequeue } from './partial-requeue.js';
+import type { SecretAggregator } from './secret-aggregator.js';
 import { statusOf, keysColumn, syncedStatus } from './secret-status.js';
 import type { SecretSync } from './secret-sync.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -43,13 +43,13 @@ export class SecretReconciler {
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.claims) private readonly claims: PathClaims,
     @inject(TOKENS.lostPaths) private readonly lostPlaces: LostPaths,
+    @inject(TOKENS.partialRequeue) private readonly partials: PartialRequeue,
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
     @inject(TOKENS.clock) private readonly clock: Clock,
-    /** Also for enqueueing other resources that this reconcile concerns. */
-    @inject(TOKENS.queue) private readonly requeue: Requeue & RightOfWay,
+    @inject(TOKENS.queue) private readonly queue: RightOfWay,
   ) {}
 
   /**
@@ -94,7 +94,7 @@ export class SecretReconciler {
       if (signal?.aborted === true || isAbandoned(error)) return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
-      this.requeueWithdrawnPartials(secret);
+      this.partials.withdrawn(secret);
     }
   }
 
@@ -156,7 +156,7 @@ export class SecretReconciler {
     if (place !== undefined)
       this.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
     this.announcer.warnings(secret, warningsOf([refusal], []));
-    this.requeueWithdrawnPartials(secret);
+    this.partials.withdrawn(secret);
     await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.clock.now()));
     return outcomeOf([refusal]);
   }
@@ -180,11 +180,12 @@ export class SecretReconciler {
       ...warningsOf(result.findings, result.failures),
       ...conflictWarnings(place.path, rivals),
     ]);
-    await this.requeue.giveWay(request.priority);
+    await this.queue.giveWay(request.priority);
     await this.updateStatus(secret, (current) =>
       syncedStatus(current, request, result, clock.now(), memory.unreportedWrite(uid, place)),
     );
     memory.markReported(uid, place);
+    this.partials.found(request, result);
     return outcomeOf(result.findings);
   }
 
@@ -273,19 +274,6 @@ export class SecretReconciler {
     await this.client.updateStatus(refOf(secret), (current) =>
       desired(this.lostPlaces.withoutLost(secret, current)),
     );
-  }
-
-  /** A deleted partial waits until every includer has removed its keys from Vault. */
-  private requeueWithdrawnPartials(secret: KMSVaultSecret): void {
-    const { namespace } = secret.metadata;
-    const includes: unknown = secret.spec?.includeSecrets;
-    if (!Array.isArray(includes)) return;
-    for (const name of includes as readonly string[]) {
-      const partial = this.cache.partial(namespace, name);
-      if (partial !== undefined && isWithdrawn(partial)) {
-        this.requeue.add({ kind: PARTIAL_KIND, namespace, name }, 'edit');
-      }
-    }
   }
 }
 

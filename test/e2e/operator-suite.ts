@@ -4,6 +4,7 @@ import { eventually } from '../support/wait.js';
 import { type Access, E2eServers } from './servers.js';
 import { resourcesSuite } from './suite-resources.js';
 import type { SuiteRun } from './suite-run.js';
+import { statusSuite } from './suite-status.js';
 import { valuesSuite } from './suite-values.js';
 
 /** What the operator does for its users, with no more rights than the shipped roles give. */
@@ -21,6 +22,7 @@ export function operatorSuite(access: Access): void {
 
   valuesSuite(run);
   resourcesSuite(run);
+  statusSuite(run);
 
   describe('metrics', () => {
     it('show the session with Vault, the period and the last reconcile', async () => {

@@ -60,10 +60,16 @@ withKubectl('kubectl (skipped where it is not on the PATH)', () => {
       ['pinned', 'secret/data/team/pinned', 'v2', 'True', 'Synced', '1/1'],
       ['web', 'secret/data/web', 'v2', 'True', 'Synced', '4/4'],
     ]);
-    expect(await run('get', 'kmsvs', '-o', 'wide')).toContain('secret/data/web');
+    const wide = (await run('get', 'kmsvs', '-o', 'wide')).split('\n');
+    expect(wide[0]).toMatch(/KEYS +MESSAGE +VERSION +LAST-WRITE +AGE$/);
+    expect(wide.find((line) => line.startsWith('web '))).toMatch(/4 keys are in Vault +1 +\d+s +\d+s$/);
     await eventually('the partial shows its includers', async () =>
-      /shared\s+2\s/.test(await run('get', 'pkmsvs')),
+      /shared\s+True\s+Valid\s+2\s/.test(await run('get', 'pkmsvs')),
     );
+    expect(await run('get', 'pkmsvs', '-o', 'wide')).toContain('Included by 2 KMSVaultSecrets');
+    const both = await run('get', 'kms-vault', '-o', 'name');
+    expect(both).toContain('kmsvaultsecret.k8s.patoarvizu.dev/web');
+    expect(both).toContain('partialkmsvaultsecret.k8s.patoarvizu.dev/shared');
     expect(await run('explain', 'kmsvs.spec')).toContain('includeSecrets');
     expect(await run('explain', 'kmsvs.spec.kvSettings.casIndex')).toContain('the only version');
     await eventually('the event is shown', async () =>

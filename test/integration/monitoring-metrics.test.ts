@@ -121,6 +121,9 @@ describe('metrics of the running operator', () => {
       found.values(`kms_vault_operator_${name}`, labels)[0];
     expect(one('resource_ready', { namespace: 'default', name: 'good' })).toBe(1);
     expect(one('resource_ready', { namespace: 'default', name: 'bad' })).toBe(0);
+    expect(one('resource_reason', { name: 'good', reason: 'Synced' })).toBe(1);
+    expect(one('resource_reason', { name: 'bad', reason: 'DecryptionFailed' })).toBe(1);
+    expect(found.values('kms_vault_operator_resource_reason')).toHaveLength(2);
     expect(one('resources', { kind: 'KMSVaultSecret' })).toBe(2);
     expect(one('reconcile_errors_total', { reason: 'DecryptionFailed' })).toBeGreaterThan(0);
     expect(one('kms_requests_total', { operation: 'Decrypt', code: 'OK' })).toBeGreaterThan(0);
@@ -133,10 +136,12 @@ describe('metrics of the running operator', () => {
       one('last_reconcile_timestamp_seconds') ?? 0,
     );
     await fixture.kube.delete('KMSVaultSecret', 'default', 'bad');
-    await eventually(
-      'the gauge of what is gone goes',
-      async () => (await scraped()).values('kms_vault_operator_resource_ready').length === 1,
-    );
+    await eventually('the gauges of what is gone go', async () => {
+      const now = await scraped();
+      return ['resource_ready', 'resource_reason'].every(
+        (name) => now.values(`kms_vault_operator_${name}`).length === 1,
+      );
+    });
   }, 60_000);
 
   it('counts what waits for KMS even where no request can be sent, for lack of credentials', async () => {
@@ -200,6 +205,7 @@ describe('metrics of the running operator', () => {
     expect(found.values('kms_vault_operator_leader')).toEqual([0]);
     expect(found.values('kms_vault_operator_last_reconcile_timestamp_seconds')).toEqual([0]);
     expect(found.values('kms_vault_operator_resource_ready')).toEqual([]);
+    expect(found.values('kms_vault_operator_resource_reason')).toEqual([]);
   }, 60_000);
 });
 

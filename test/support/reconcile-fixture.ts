@@ -47,8 +47,12 @@ export class ReconcileFixture implements ResourceClient {
       },
     },
   };
+  /** The metrics of the process that runs now. */
+  registry = new Registry();
   statusPatches = 0;
   apiDown = false;
+  /** RBAC denies patches of statuses. */
+  statusForbidden = false;
   now = Date.parse('2026-01-01T00:00:00Z');
   private reconciler: Reconciler;
   private version = 0;
@@ -136,6 +140,13 @@ export class ReconcileFixture implements ResourceClient {
       ?.status?.conditions?.find((condition) => condition.type === 'Ready');
   }
 
+  /** Another client changes the reason of `Ready`. */
+  rewriteReady(name: string, reason: string): void {
+    const secret = this.cache.secret('default', name);
+    const conditions = (secret?.status?.conditions ?? []).map((one) => ({ ...one, reason }));
+    if (secret !== undefined) this.put({ ...secret, status: { ...secret.status, conditions } });
+  }
+
   /** The reasons of all events, in their order. */
   reasons(): string[] {
     return this.events.map(({ reason }) => reason);
@@ -164,6 +175,7 @@ export class ReconcileFixture implements ResourceClient {
     desired: (current: StatusOf[K] | undefined, resource: Resource) => StatusOf[K],
   ): Promise<PatchOutcome> {
     if (this.apiDown) return Promise.reject(new KubeError('PATCH failed', 503));
+    if (this.statusForbidden) return Promise.resolve({ outcome: 'forbidden' });
     const resource = this.find(object.kind, object.name);
     if (resource?.metadata.uid !== object.uid) return Promise.resolve({ outcome: 'gone' });
     const status = desired(resource.status, resource);
@@ -243,6 +255,7 @@ export class ReconcileFixture implements ResourceClient {
         this.requeued.set(keyString(key), { key, priority });
       },
     };
+    this.registry = new Registry();
     const container = root.createChildContainer();
     registerReconcile(container);
     registerValues(container, [
@@ -255,7 +268,7 @@ export class ReconcileFixture implements ResourceClient {
       [TOKENS.allowedPaths, this.allowedPaths],
       [TOKENS.queue, requeue],
       [TOKENS.events, recorder],
-      [TOKENS.metrics, new OperatorMetrics(new Registry())],
+      [TOKENS.metrics, new OperatorMetrics(this.registry)],
       [TOKENS.logger, this.logger],
       [TOKENS.clock, clock],
     ]);

@@ -18,7 +18,12 @@ interface Crd {
       readonly storage: boolean;
       readonly subresources: object;
       readonly schema: { readonly openAPIV3Schema: SchemaNode };
-      readonly additionalPrinterColumns: readonly { name: string; type: string; jsonPath: string }[];
+      readonly additionalPrinterColumns: readonly {
+        name: string;
+        type: string;
+        jsonPath: string;
+        priority?: number;
+      }[];
     }[];
   };
 }
@@ -105,6 +110,15 @@ describe.each(KINDS)('CRD of %s', (kind) => {
     });
   });
 
+  it('gives an object without a status one that is not current, and nothing to any other', () => {
+    const defaults = nodesOf(schemaOf(kind), '').flatMap(([at, node]) =>
+      node['default'] === undefined ? [] : [[at, node['default']]],
+    );
+    // On the status and not on its field: a status of the Go operator has no observedGeneration and must not get one.
+    expect(defaults).toEqual([['.status', { observedGeneration: -1 }]]);
+    expect(crd.spec.names).toMatchObject({ categories: ['kms-vault'] });
+  });
+
   it('describes every field', () => {
     // Of metadata a CRD may say nothing; the items of a list of names are described with the list.
     const silent = [`${kind}.metadata`, `${kind}.spec.includeSecrets[]`];
@@ -168,11 +182,14 @@ describe('rules of the CRDs', () => {
   });
 
   it.each<[Kind, string[]]>([
-    [SECRET_KIND, ['Path', 'Engine', 'Ready', 'Reason', 'Keys', 'Age']],
-    [PARTIAL_KIND, ['Included-By', 'Age']],
-  ])('show the columns of %s', (kind, names) => {
+    [
+      SECRET_KIND,
+      ['Path', 'Engine', 'Ready', 'Reason', 'Keys', 'Message*', 'Version*', 'Last-Write*', 'Age'],
+    ],
+    [PARTIAL_KIND, ['Ready', 'Reason', 'Included-By', 'Message*', 'Age']],
+  ])('show the columns of %s, those with * with -o wide only', (kind, names) => {
     const columns = crdOf(kind).spec.versions[0]?.additionalPrinterColumns ?? [];
-    expect(columns.map(({ name }) => name)).toEqual(names);
+    expect(columns.map(({ name, priority }) => name + (priority === 1 ? '*' : ''))).toEqual(names);
     const fields = nodesOf(schemaOf(kind), '').map(([at]) => at);
     const simple = columns.map(({ jsonPath }) => jsonPath).filter((path) => !path.includes('[?'));
     expect(simple.filter((path) => path !== '.metadata.creationTimestamp' && !fields.includes(path))).toEqual(

@@ -1,0 +1,51 @@
+import { inject, injectable } from 'tsyringe';
+
+import { PARTIAL_KIND } from '../api/group.js';
+import type { KMSVaultSecret } from '../api/resources.js';
+import { isWrongInput } from '../kms/kms-error.js';
+import type { ResourceCache } from '../kube/resource-store.js';
+import type { Requeue } from '../queue/work-queue.js';
+import { TOKENS } from '../tokens.js';
+import { isWithdrawn } from './secret-aggregator.js';
+import type { SyncRequest, SyncResult } from './sync-request.js';
+
+/** Enqueues partials after the sync of a resource that includes them. */
+@injectable()
+export class PartialRequeue {
+  constructor(
+    @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.queue) private readonly queue: Requeue,
+  ) {}
+
+  /** A deleted partial waits until every includer has removed its keys from Vault. */
+  withdrawn(secret: KMSVaultSecret): void {
+    const { namespace } = secret.metadata;
+    const includes: unknown = secret.spec?.includeSecrets;
+    if (!Array.isArray(includes)) return;
+    for (const name of includes as readonly string[]) {
+      const partial = this.cache.partial(namespace, name);
+      if (partial !== undefined && isWithdrawn(partial)) this.add(namespace, name);
+    }
+  }
+
+  /**
+   * A partial reports the wrong values that its includers find. Nothing is enqueued while they find the same again.
+   *
+   * @param request with the status before the sync.
+   */
+  found({ secret, aggregate, inputsHash }: SyncRequest, { failures }: SyncResult): void {
+    const { namespace } = secret.metadata;
+    const { failedKeys = [], inputsHash: reported } = secret.status ?? {};
+    const before = failedKeys.filter(({ reason }) => isWrongInput(reason)).map(({ key }) => key);
+    const now = failures.filter(({ isFinal }) => isFinal).map(({ key }) => key);
+    const all = new Set([...before, ...now]);
+    const asBefore = before.length === all.size && now.length === all.size;
+    if (asBefore && reported === inputsHash) return;
+    const names = new Set([...all].map((key) => aggregate.keys.get(key)?.partial));
+    for (const name of names) if (name !== undefined) this.add(namespace, name);
+  }
+
+  private add(namespace: string, name: string): void {
+    this.queue.add({ kind: PARTIAL_KIND, namespace, name }, 'edit');
+  }
+}
