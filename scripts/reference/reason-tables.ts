@@ -15,8 +15,7 @@ const RETRIED: Readonly<Record<Retry, string>> = {
 export function reasonTables(): string {
   const reasons = READY_REASONS.map((reason) => {
     const { meaning, actor, action, retry, alsoRetried, progress } = REASONS[reason];
-    const name =
-      reason === 'Synced' ? code(reason) : `[${code(reason)}](runbooks.md#${reason.toLowerCase()})`;
+    const name = reason === 'Synced' ? code(reason) : linked(reason);
     const retried = [RETRIED[retry], ...(alsoRetried === undefined ? [] : [alsoRetried])];
     return [
       name,
@@ -47,7 +46,7 @@ export function reasonTables(): string {
     table(
       ['reason', 'Ready', 'kstatus', 'meaning', 'who must act'],
       Object.entries(PARTIAL_REASONS).map(([reason, { ready, progress, meaning, actor, action }]) => [
-        code(reason),
+        ready ? code(reason) : linked(reason),
         ready ? 'True' : 'False',
         progress === 'none' ? '' : code(progress),
         meaning,
@@ -88,6 +87,10 @@ function failureOf(read: () => unknown): KmsError {
     if (error instanceof KmsError) return error;
   }
   throw new Error('a wrong ciphertext was accepted');
+}
+
+function linked(reason: string): string {
+  return `[${code(reason)}](runbooks.md#${reason.toLowerCase()})`;
 }
 
 function capital(text: string): string {

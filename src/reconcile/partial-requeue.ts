@@ -4,7 +4,7 @@ import { PARTIAL_KIND } from '../api/group.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import { isWrongInput } from '../kms/kms-error.js';
 import type { ResourceCache } from '../kube/resource-store.js';
-import type { Requeue } from '../queue/work-queue.js';
+import type { Priority, Requeue } from '../queue/work-queue.js';
 import { TOKENS } from '../tokens.js';
 import { isWithdrawn } from './secret-aggregator.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -24,7 +24,7 @@ export class PartialRequeue {
     if (!Array.isArray(includes)) return;
     for (const name of includes as readonly string[]) {
       const partial = this.cache.partial(namespace, name);
-      if (partial !== undefined && isWithdrawn(partial)) this.add(namespace, name);
+      if (partial !== undefined && isWithdrawn(partial)) this.add(namespace, name, 'edit');
     }
   }
 
@@ -42,10 +42,11 @@ export class PartialRequeue {
     const asBefore = before.length === all.size && now.length === all.size;
     if (asBefore && reported === inputsHash) return;
     const names = new Set([...all].map((key) => aggregate.keys.get(key)?.partial));
-    for (const name of names) if (name !== undefined) this.add(namespace, name);
+    // After an edit of a partial, all of its includers sync first, so that it reads their statuses once.
+    for (const name of names) if (name !== undefined) this.add(namespace, name, 'resync');
   }
 
-  private add(namespace: string, name: string): void {
-    this.queue.add({ kind: PARTIAL_KIND, namespace, name }, 'edit');
+  private add(namespace: string, name: string, priority: Priority): void {
+    this.queue.add({ kind: PARTIAL_KIND, namespace, name }, priority);
   }
 }

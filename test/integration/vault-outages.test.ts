@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
+import type { Json } from '../support/http-json.js';
+import { kstatusOf } from '../support/kstatus.js';
 import { eventually } from '../support/wait.js';
 import { apply, fixture, useOperator, v1, v2 } from './running-operator.js';
 
@@ -31,10 +33,17 @@ describe('an operator when Vault', () => {
       await down();
       await apply('changed', 'value-c2');
       await fixture.reason('changed', 'VaultUnavailable', 45_000);
-      expect((await fixture.get('unchanged')).status.conditions[0].status).toBe('True');
+      expect(kstatusOf(await fixture.get('unchanged'))).toBe('Current');
+      const { conditions } = (await fixture.get('changed')).status;
+      expect(conditions.map(({ type, status }: Json) => [type, status])).toEqual([
+        ['Ready', 'False'],
+        ['Reconciling', 'True'],
+      ]);
       await up();
       await fixture.inVault(path, { a: 'value-c2' }, 45_000);
       await fixture.reason('changed', 'Synced');
+      expect((await fixture.get('changed')).status.conditions).toHaveLength(1);
+      expect(kstatusOf(await fixture.get('changed'))).toBe('Current');
     },
     120_000,
   );

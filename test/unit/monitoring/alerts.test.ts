@@ -4,6 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 
 import { PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
+import { PARTIAL_REASONS } from '../../../src/api/partial-reasons.js';
 import { isReady, READY_REASONS } from '../../../src/api/reasons.js';
 import { KubeError } from '../../../src/kube/kube-error.js';
 import { KmsError } from '../../../src/kms/kms-error.js';
@@ -119,6 +120,13 @@ describe('runbooks', () => {
   it.each(READY_REASONS.filter((reason) => reason !== 'Synced'))('%s has a section', (reason) => {
     expect(sections.get(reason)?.length).toBeGreaterThan(100);
   });
+
+  it.each(Object.entries(PARTIAL_REASONS).filter(([, { ready }]) => !ready))(
+    '%s of a partial has a section',
+    (reason) => {
+      expect(sections.get(reason)?.length).toBeGreaterThan(100);
+    },
+  );
 
   it.each(alerts)('$alert says what to do and how to verify the recovery', ({ alert }) => {
     const section = sections.get(alert) ?? '';
