@@ -30,6 +30,8 @@ export const TOKENS = {
   tlsCertFile: Symbol('TlsCertFile'),
   tlsKeyFile: Symbol('TlsKeyFile'),
   onKmsError: Symbol('OnKmsError'),
+  /** Whether the origin of secrets is recorded in their custom metadata. */
+  provenance: Symbol('Provenance'),
   allowedPaths: Symbol('AllowedPaths'),
 
   // Limits with defaults: registered by tests only.
@@ -76,6 +78,7 @@ export const TOKENS = {
   aggregator: Symbol('SecretAggregator'),
   secretSync: Symbol('SecretSync'),
   blind: Symbol('BlindSync'),
+  metadataSync: Symbol('MetadataSync'),
   writer: Symbol('KvWriter'),
   decryption: Symbol('KeyDecryption'),
   memory: Symbol('SyncMemory'),

@@ -3,6 +3,7 @@ import type { SecretItem } from '../api/resources.js';
 import { definesValue, nonEmptyContext } from '../api/validation.js';
 import { isRecord } from './admission-review.js';
 import type { FindingSink } from './review-findings.js';
+import { warnOfMetadata } from './metadata-warnings.js';
 import type { SpecItems } from './spec-items.js';
 
 /** Warnings about what works but is probably a mistake; it stays allowed, because stored resources may have it. */
@@ -26,7 +27,9 @@ export function warnOf(
 }
 
 function warnOfSettings({ kvSettings }: Readonly<Record<string, unknown>>, warnings: FindingSink): void {
-  if (!isRecord(kvSettings) || kvSettings.engineVersion !== 'v1' || kvSettings.casIndex === undefined) return;
+  if (!isRecord(kvSettings)) return;
+  warnOfMetadata(kvSettings, warnings);
+  if (kvSettings.engineVersion !== 'v1' || kvSettings.casIndex === undefined) return;
   warnings.add('CasIndexIgnored', 'spec.kvSettings.casIndex is ignored with engineVersion v1; remove it', {
     field: 'spec.kvSettings.casIndex',
   });

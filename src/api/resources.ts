@@ -35,6 +35,21 @@ export interface KvSettings {
   engineVersion: EngineVersion;
   /** v2 only; ignored on v1. When absent, the operator tracks versions automatically. */
   casIndex?: number;
+  /** v2 only; ignored on v1. When absent, nothing of it is read or written. */
+  metadata?: MetadataSettings;
+  /** What a finalizer deletes on v2: all versions and the metadata (when absent), or only the current version. */
+  deletion?: 'all' | 'latest';
+}
+
+/** The desired metadata of a v2 secret; a field that is absent stays as it is in Vault. */
+export interface MetadataSettings {
+  /** 0: the mount decides. */
+  maxVersions?: number;
+  /** A duration as Vault takes it; `0s`: never. */
+  deleteVersionAfter?: string;
+  casRequired?: boolean;
+  /** The whole map: other keys are removed from Vault. */
+  customMetadata?: Record<string, string>;
 }
 
 export interface KMSVaultSecretSpec {

@@ -1,3 +1,4 @@
+import { checkMetadata } from './metadata-rules.js';
 import type {
   EncryptionContext,
   KMSVaultSecretSpec,
@@ -86,6 +87,7 @@ function checkKvSettings(check: SpecCheck, value: unknown): void {
   if (casIndex !== undefined && !(Number.isSafeInteger(casIndex) && (casIndex as number) >= 0)) {
     check.add('spec.kvSettings.casIndex', 'must be a whole number, 0 or more');
   }
+  checkMetadata(check, settings);
 }
 
 function checkItems(check: SpecCheck, root: Record<string, unknown>): void {

@@ -68,6 +68,7 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
     [TOKENS.maxConcurrentReconciles, config.maxConcurrentReconciles],
     [TOKENS.syncPeriodMs, config.syncPeriodMs],
     [TOKENS.watchNamespaces, config.watchNamespaces],
+    [TOKENS.provenance, config.provenance],
   ]);
   registerAll(container, TOKENS.resourceMemories, [TOKENS.resources, TOKENS.reconciler]);
   registerAll(container, TOKENS.readinessChecks, [TOKENS.freshness, TOKENS.vaultSession]);

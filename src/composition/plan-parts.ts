@@ -46,7 +46,7 @@ export function registerDryRun(container: DependencyContainer): void {
 export async function addPlan(
   container: DependencyContainer,
   foundations: { readonly environment: Record<string, string | undefined>; readonly console: Console },
-  { allowedVaultPaths, namespace, cluster }: PlanSettings,
+  { allowedVaultPaths, namespace, provenance = false, cluster }: PlanSettings,
 ): Promise<void> {
   const allowed = cliAllowedPaths(allowedVaultPaths, { patternProblem });
   if ('faults' in allowed) throw new AuthorError(allowed.faults.join('\n'));
@@ -66,5 +66,6 @@ export async function addPlan(
   registerValues(container, [
     [TOKENS.allowedPaths, AllowedPaths.of(allowed.patterns)],
     [TOKENS.planScope, scope],
+    [TOKENS.provenance, provenance],
   ]);
 }

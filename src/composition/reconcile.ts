@@ -12,6 +12,7 @@ import { KvWriter } from '../reconcile/kv-writer.js';
 import { PartialReconciler } from '../reconcile/partial-reconciler.js';
 import { PartialRequeue } from '../reconcile/partial-requeue.js';
 import { PartialReview } from '../reconcile/partial-review.js';
+import { MetadataSync } from '../reconcile/metadata-sync.js';
 import { LostPaths } from '../reconcile/lost-paths.js';
 import { PathClaims } from '../reconcile/path-claims.js';
 import { PathOwnership } from '../reconcile/path-ownership.js';
@@ -35,6 +36,7 @@ const SECRET_SERVICES: readonly Service[] = [
   [TOKENS.aggregator, SecretAggregator],
   [TOKENS.secretSync, SecretSync],
   [TOKENS.blind, BlindSync],
+  [TOKENS.metadataSync, MetadataSync],
   [TOKENS.writer, KvWriter],
   [TOKENS.decryption, KeyDecryption],
   [TOKENS.memory, SyncMemory],

@@ -129,6 +129,8 @@ export interface OperatorConfig {
   /** `undefined`: all namespaces. */
   readonly watchNamespaces: readonly string[] | undefined;
   readonly leaderElection: { readonly enabled: boolean; readonly namespace: string | undefined };
+  /** Record the origin of secrets in their custom metadata. */
+  readonly provenance: boolean;
   readonly maxConcurrentReconciles: number;
   readonly maxConcurrentKmsRequests: number;
   /** `undefined`: any K/V path. */

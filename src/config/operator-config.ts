@@ -68,6 +68,13 @@ const FLAGS: readonly FlagSpec[] = [
     default: '20',
     description: 'Maximum number of requests to KMS in flight.',
   },
+  {
+    name: 'provenance',
+    default: 'false',
+    boolean: true,
+    description:
+      'Record where K/V v2 secrets come from in their custom metadata: managed-by, resource (namespace/name) and generation.',
+  },
   ...SHARED_FLAGS,
 ];
 
@@ -139,6 +146,7 @@ export function parseOperatorCommand(
       enabled: values['enable-leader-election'] === 'true',
       namespace: leaseNamespace(values['leader-election-namespace'], faults),
     },
+    provenance: values.provenance === 'true',
     maxConcurrentReconciles: count('max-concurrent-reconciles', 1, MAX_CONCURRENCY, 10),
     maxConcurrentKmsRequests: count('max-concurrent-kms-requests', 1, MAX_CONCURRENCY, 20),
     warnings: [

@@ -10,6 +10,7 @@ import { findingsOf } from './ready-findings.js';
 import type { KeyDecryption } from './key-decryption.js';
 import { isOurs, lastVersion } from './known-state.js';
 import { blocked } from './kv-writer.js';
+import type { MetadataStep } from './metadata-sync.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import { isComplete, isTrulyEmpty } from './target-data.js';
@@ -36,7 +37,12 @@ export class BlindSync {
     @inject(TOKENS.metrics) private readonly metrics: Pick<OperatorMetrics, 'vaultWrites'>,
   ) {}
 
-  async sync(request: SyncRequest, kv: KvSecret, signal?: AbortSignal): Promise<SyncResult> {
+  async sync(
+    request: SyncRequest,
+    kv: KvSecret,
+    metadata: MetadataStep,
+    signal?: AbortSignal,
+  ): Promise<SyncResult> {
     const { aggregate, inputsHash, secret, place } = request;
     const { uid } = secret.metadata;
     const suspicion = this.memory.suspicionOf(uid, place);
@@ -62,7 +68,7 @@ export class BlindSync {
       return blocked([READ_NEEDED, ...findings], failures);
     }
     const changed = this.lastHash(request) !== inputsHash;
-    const version = await this.write(request, kv, values, signal);
+    const version = await this.write(request, kv, { target: values, metadata }, signal);
     this.memory.clearSuspicion(uid, place, suspicion);
     this.memory.remember(uid, place, {
       inputsHash,
@@ -96,7 +102,7 @@ export class BlindSync {
   private async write(
     request: SyncRequest,
     kv: KvSecret,
-    target: SecretData,
+    { target, metadata }: { readonly target: SecretData; readonly metadata: MetadataStep },
     signal?: AbortSignal,
   ): Promise<KvVersion | undefined> {
     const { aggregate, guard } = request;
@@ -107,6 +113,7 @@ export class BlindSync {
       return undefined;
     }
     await request.claim('unknown');
+    await metadata.prepare('unknown', signal);
     const cas = request.secret.spec.kvSettings.casIndex ?? lastVersion(request, this.memory)?.version ?? 0;
     try {
       const version = await kv.write(target, kv.engine === 'v2' ? cas : undefined, {

@@ -147,9 +147,20 @@ function keepAll(places: readonly Place[], why: string): DeletionPlan {
   return { kind: 'keep', why, kept: places.map((place) => ({ place, why })) };
 }
 
+/**
+ * Whether a finalizer deletes only the current version (`deletion: latest`). An unknown value, which a server without
+ * validation may have stored, deletes less rather than more.
+ */
+export function keepsHistory({ spec }: KMSVaultSecret, { engine }: Place): boolean {
+  const settings = (spec as { kvSettings?: { deletion?: unknown } | null } | undefined)?.kvSettings;
+  const deletion = settings?.deletion ?? 'all';
+  return engine === 'v2' && deletion !== 'all';
+}
+
 /** The `vault` command that deletes the value of a place. */
-export function manualDeleteCommand({ path, engine }: Place): string {
+export function manualDeleteCommand({ path, engine }: Place, onlyLatest = false): string {
   const name = engine === 'v2' ? path.replace('/data/', '/') : path;
   const quoted = /^[\w./-]+$/.test(name) ? name : `'${printable(name).replaceAll("'", String.raw`'\''`)}'`;
-  return engine === 'v2' ? `vault kv metadata delete ${quoted}` : `vault delete ${quoted}`;
+  if (engine === 'v1') return `vault delete ${quoted}`;
+  return onlyLatest ? `vault kv delete ${quoted}` : `vault kv metadata delete ${quoted}`;
 }

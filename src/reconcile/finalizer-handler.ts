@@ -16,6 +16,7 @@ import { VaultError, type VaultFailure } from '../vault/vault-error.js';
 import type { Announcer } from './announcer.js';
 import type { CacheView } from './cache-view.js';
 import {
+  keepsHistory,
   manualDeleteCommand,
   type DeletionPlanner,
   type DeletionPlan,
@@ -138,11 +139,7 @@ export class FinalizerHandler {
       return await this.releaseFinalizer(secret);
     }
     this.memory.noteDeleted(uid);
-    const message =
-      verdict.do === 'remove'
-        ? `Deleted ${place.path} from Vault`
-        : `${place.path} no longer exists in Vault`;
-    this.announcer.normal(secret, 'SecretDeleted', message);
+    this.announcer.normal(secret, 'SecretDeleted', removedText(secret, place, verdict.do === 'remove'));
     this.reportKept(secret, kept);
     return await this.releaseFinalizer(secret);
   }
@@ -154,13 +151,16 @@ export class FinalizerHandler {
   ): Promise<void> {
     let sent = false;
     try {
-      await kv.remove({
-        guard: () => {
+      const options = {
+        guard: (): void => {
           guard();
           sent = true;
         },
         signal,
-      });
+      };
+      const { secret, place } = removal;
+      if (keepsHistory(secret, place) && kv.removeLatest !== undefined) await kv.removeLatest(options);
+      else await kv.remove(options);
     } catch (error) {
       const refused = error instanceof VaultError && error.hadNoEffect;
       if (!(error instanceof SuccessorError)) await this.check.failed(removal, !sent || refused);
@@ -222,7 +222,7 @@ export class FinalizerHandler {
 
   private reportKept(secret: KMSVaultSecret, kept: readonly KeptPlace[]): void {
     for (const { place, why } of kept) {
-      const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${manualDeleteCommand(place)}`;
+      const message = `${printable(place.path)} stays in Vault: ${why}; to delete it by hand: ${manualDeleteCommand(place, keepsHistory(secret, place))}`;
       this.announcer.normal(secret, 'SecretKept', message);
     }
   }
@@ -244,6 +244,16 @@ export class FinalizerHandler {
       statusOf(current, latest as KMSVaultSecret, [{ reason: 'Deleting', message }], this.clock.now()),
     );
   }
+}
+
+function removedText(secret: KMSVaultSecret, place: Place, wasThere: boolean): string {
+  const { path } = place;
+  if (!keepsHistory(secret, place)) {
+    return wasThere ? `Deleted ${path} from Vault` : `${path} no longer exists in Vault`;
+  }
+  return wasThere
+    ? `Deleted the current version of ${path} from Vault; older versions and the metadata stay`
+    : `${path} has no current version in Vault any more`;
 }
 
 /** The outcome while the status reports `Deleting`. */

@@ -11,6 +11,7 @@ import { isOurs, lastVersion } from './known-state.js';
 import { decideKv2, versionOf } from './kv2-decision.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
+import type { MetadataStep } from './metadata-sync.js';
 import { isTrulyEmpty } from './target-data.js';
 
 interface Wanted {
@@ -23,6 +24,7 @@ interface Wanted {
   readonly claims: boolean;
   /** The inputs are those of the last sync, so any difference in Vault is drift. */
   readonly sameInputs: boolean;
+  readonly metadata: MetadataStep;
 }
 
 /** Writes the desired data if the rules of the engine require it. */
@@ -99,6 +101,7 @@ export class KvWriter {
     }
     if (casIndex !== undefined && !mayUseUpAVersion(request, failures)) return blocked([], failures);
     await request.claim(reading);
+    await wanted.metadata.prepare(reading, signal);
     const version = await this.checkAndSet(
       request,
       kv,

@@ -28,6 +28,14 @@ export interface Inputs {
   readonly inputsHash: string | undefined;
 }
 
+/** What is known about the metadata of a v2 secret. */
+export interface MetadataRecord {
+  /** Hash of the wanted metadata that Vault had, or was given, last. */
+  readonly wanted?: string;
+  /** When Vault denied the provenance (monotonic milliseconds). */
+  readonly deniedAtMs?: number;
+}
+
 /** A pinned version blocked these inputs in this state of Vault; no answer of KMS can change that. */
 export interface BlockedResult {
   readonly inputsHash: string;
@@ -49,6 +57,7 @@ export class PlaceRecord {
   lastSync?: { readonly inputs: Inputs; readonly state: SyncState };
   /** Another client may have written here; each suspicion is a separate object. */
   suspicion?: object;
+  metadata?: MetadataRecord;
   private blockedResult?: BlockedResult;
 
   constructor(readonly place: Place) {}

@@ -9,6 +9,7 @@ import type { ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvVersion } from '../vault/kv-store.js';
 import type { ContentProof } from './content-proof.js';
+import { keepsHistory } from './deletion-planner.js';
 import { knownState } from './known-state.js';
 import { isVersion } from './kv2-decision.js';
 import { claimedPlace, readClaim } from './path-claims.js';
@@ -41,6 +42,9 @@ export class RemovalCheck {
    * and after a removal whose answer was lost, the value is removed only if it equals what the resource describes;
    * without read permission nothing can show that, so it is kept.
    *
+   * Where only the current version is deleted (`deletion: latest`), that version itself must be the resource's own; a
+   * version that is deleted already is left alone.
+   *
    * @throws VaultError, KmsError, KubeError when this cannot be decided now.
    */
   async look(
@@ -50,15 +54,15 @@ export class RemovalCheck {
     signal?: AbortSignal,
   ): Promise<RemovalVerdict> {
     const reading = await readIfAllowed(kv, signal);
+    const onlyLatest = keepsHistory(secret, place);
     if (reading !== 'forbidden' && reading.state === 'absent') return { do: 'nothing' };
+    if (onlyLatest && reading !== 'forbidden' && reading.state === 'deleted') return { do: 'nothing' };
     const known = reading === 'forbidden' ? undefined : this.knownVersion(secret, place);
-    const changed =
-      known === undefined || reading === 'forbidden'
-        ? this.mayBeRemoved(secret, place)
-        : await mayBeCreatedAnew(kv, reading, known, signal);
+    const changed = await this.mayBeForeign({ secret, place, known, onlyLatest }, kv, reading, signal);
     if (changed && (reading === 'forbidden' || !(await this.proof.isOurs(secret, reading, signal)))) {
       const unread = reading === 'forbidden' ? ', and the token has no read permission to compare it' : '';
-      const why = `the value at ${place.path} may have been written by another client after this resource's value was removed${unread}`;
+      const when = onlyLatest ? '' : " after this resource's value was removed";
+      const why = `the value at ${place.path} may have been written by another client${when}${unread}`;
       return { do: 'keep', why };
     }
     this.memory.clearLostRemoval(secret.metadata.uid);
@@ -82,6 +86,25 @@ export class RemovalCheck {
   ): Promise<void> {
     if (!hadNoEffect) this.memory.noteLostRemoval(secret.metadata.uid, place);
     else if (marked) await this.withdraw(secret, place);
+  }
+
+  private async mayBeForeign(
+    removal: {
+      readonly secret: KMSVaultSecret;
+      readonly place: Place;
+      readonly known: KvVersion | undefined;
+      readonly onlyLatest: boolean;
+    },
+    kv: KvSecret,
+    reading: Exclude<KvReading, { state: 'absent' }> | 'forbidden',
+    signal?: AbortSignal,
+  ): Promise<boolean> {
+    const { secret, place, known, onlyLatest } = removal;
+    if (reading === 'forbidden') return this.mayBeRemoved(secret, place);
+    if (onlyLatest) return known === undefined || !isVersion(reading, known);
+    return known === undefined
+      ? this.mayBeRemoved(secret, place)
+      : await mayBeCreatedAnew(kv, reading, known, signal);
   }
 
   private knownVersion(secret: KMSVaultSecret, place: Place): KvVersion | undefined {

@@ -186,7 +186,8 @@ export class SecretReconciler {
     );
     memory.markReported(uid, place);
     this.partials.found(request, result);
-    return outcomeOf(result.findings);
+    const { findings, retrySoon } = result;
+    return retrySoon === undefined ? outcomeOf(findings) : { result: 'error', findings, ...retrySoon };
   }
 
   private async fail(

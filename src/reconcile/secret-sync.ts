@@ -6,15 +6,17 @@ import type { RightOfWay } from '../queue/work-queue.js';
 import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import type { KvReading, KvSecret, KvStore } from '../vault/kv-store.js';
-import { sameData, type SecretData } from '../vault/secret-data.js';
+import type { SecretData } from '../vault/secret-data.js';
 import { VaultError } from '../vault/vault-error.js';
 import type { BlindSync } from './blind-sync.js';
 import { findingsOf } from './ready-findings.js';
+import { freshReading } from './fresh-reading.js';
 import type { KeyDecryption } from './key-decryption.js';
 import type { KeyFailure } from './key-failure.js';
 import { isOurs } from './known-state.js';
 import { blocked, type KvWriter } from './kv-writer.js';
 import { isVersion, versionOf } from './kv2-decision.js';
+import type { MetadataStep, MetadataSync } from './metadata-sync.js';
 import { readIfAllowed } from './read-if-allowed.js';
 import type { Aggregate, ResolvedKey } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -25,8 +27,6 @@ import type { UnseenOwners } from './unseen-owners.js';
 
 /** Another client keeps writing the same secret: after this many lost races the backoff of the queue takes over. */
 const MAX_RACES = 5;
-/** A KMS quota can delay a decryption, and v1 has no check-and-set that detects changes meanwhile. */
-const MAX_READING_AGE_MS = 2_000;
 
 /**
  * Syncs one secret to Vault: reads once, compares, decrypts only what is not known to be equal, and writes only
@@ -39,6 +39,7 @@ export class SecretSync {
     @inject(TOKENS.decryption) private readonly decryption: KeyDecryption,
     @inject(TOKENS.blind) private readonly blind: BlindSync,
     @inject(TOKENS.writer) private readonly writer: KvWriter,
+    @inject(TOKENS.metadataSync) private readonly metadata: MetadataSync,
     @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.clock) private readonly clock: Clock,
@@ -84,11 +85,18 @@ export class SecretSync {
     const kv = await this.store.open(path, engine, signal);
     /** The version that a write with a lost answer would have created. */
     let racedFor: number | undefined;
+    const metadata = this.metadata.begin(request, kv);
     for (let race = 0; race < MAX_RACES; race += 1) {
       const reading = await readIfAllowed(kv, signal);
-      if (reading === 'forbidden') return this.noted(request, await this.blind.sync(request, kv, signal));
-      const result = await this.attempt(request, kv, { firstReading: reading, values }, signal);
-      if (result !== 'raced') return this.noted(request, this.withLostWrite(request, result, racedFor));
+      if (reading === 'forbidden') {
+        const result = await this.blind.sync(request, kv, metadata, signal);
+        return await metadata.finish('unknown', this.noted(request, result), signal);
+      }
+      const result = await this.attempt(request, kv, { firstReading: reading, values, metadata }, signal);
+      if (result !== 'raced') {
+        const noted = this.noted(request, this.withLostWrite(request, result, racedFor));
+        return await metadata.finish(reading, noted, signal);
+      }
       racedFor = versionOf(reading) + 1;
     }
     throw new VaultError('unavailable', 'another client keeps changing this secret; will retry later', {
@@ -112,7 +120,11 @@ export class SecretSync {
   private async attempt(
     request: SyncRequest,
     kv: KvSecret,
-    { firstReading, values: decrypting }: { firstReading: KvReading; values: SyncValues },
+    {
+      firstReading,
+      values: decrypting,
+      metadata,
+    }: { firstReading: KvReading; values: SyncValues; metadata: MetadataStep },
     signal?: AbortSignal,
   ): Promise<SyncResult | 'raced'> {
     const { aggregate, known } = request;
@@ -140,7 +152,7 @@ export class SecretSync {
     const vouched = trusted !== undefined && values.size === 0;
     const claims = hasValues || isOurs(request, this.memory);
     const sameInputs = this.hasSameInputs(request) && !known.failedKeys.some((key) => values.has(key));
-    const wanted = { reading, target, failures, vouched, claims, sameInputs };
+    const wanted = { reading, target, failures, vouched, claims, sameInputs, metadata };
     await this.queue.giveWay(request.priority);
     const result = await this.writer.write(request, kv, wanted, signal);
     if (result === 'raced') return 'raced';
@@ -253,22 +265,6 @@ function targetOf(
   return trusted === undefined
     ? targetData(aggregate, found.values, found.failures, found.reading)
     : new Map([...trusted, ...found.values]);
-}
-
-/** The same reading, or a new one for v1 after a long decryption; on v2 check-and-set tells. */
-async function freshReading(
-  kv: KvSecret,
-  reading: KvReading,
-  ageMs: number,
-  signal?: AbortSignal,
-): Promise<KvReading> {
-  if (kv.engine !== 'v1' || ageMs <= MAX_READING_AGE_MS) return reading;
-  const again = await kv.read(signal);
-  return sameReading(again, reading) ? reading : again;
-}
-
-function sameReading(a: KvReading, b: KvReading): boolean {
-  return a.state === 'live' && b.state === 'live' ? sameData(a.data, b.data) : a.state === b.state;
 }
 
 function failedOf(aggregate: Aggregate, failedKeys: readonly string[]): ResolvedKey[] {

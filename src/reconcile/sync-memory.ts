@@ -8,6 +8,7 @@ import {
   type BlockedResult,
   type Fingerprint,
   type Inputs,
+  type MetadataRecord,
   PlaceRecord,
   type SyncState,
 } from './place-record.js';
@@ -74,6 +75,14 @@ export class SyncMemory {
 
   rememberBlocked(uid: string, place: Place, result: Parameters<PlaceRecord['rememberBlocked']>[0]): void {
     this.at(uid, place).rememberBlocked(result);
+  }
+
+  metadata(uid: string, place: Place): MetadataRecord | undefined {
+    return this.known(uid, place)?.metadata;
+  }
+
+  noteMetadata(uid: string, place: Place, record: MetadataRecord): void {
+    this.at(uid, place).metadata = record;
   }
 
   /** The value of a place that cannot be read may be foreign: write it again. */

@@ -43,6 +43,8 @@ export interface SyncResult {
   readonly claims: boolean;
   /** Why a write happened, if one did. */
   readonly wrote?: 'update' | 'drift';
+  /** The data are in Vault, but the metadata must be tried again soon; a finding says why. */
+  readonly retrySoon?: { readonly afterMs?: number };
   /** A live version that the operator did not write and that was replaced. */
   readonly replacedVersion?: number;
 }

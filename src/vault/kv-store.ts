@@ -8,14 +8,37 @@ export interface KvVersion {
   readonly createdTime: string;
 }
 
+/** `custom_metadata` of a v2 secret. */
+export type CustomMetadata = ReadonlyMap<string, string>;
+
+/** The settings of a v2 secret that are independent of its versions. */
+export interface KvMetadata {
+  /** 0: the mount decides. */
+  readonly maxVersions: number;
+  /** 0: never. */
+  readonly deleteVersionAfterSeconds: number;
+  readonly casRequired: boolean;
+  readonly customMetadata: CustomMetadata;
+  /** `current_metadata_version`, for check-and-set; OpenBao only. */
+  readonly revision?: number;
+}
+
+/** What to change; `customMetadata` replaces the whole map. With `revision`, only if the metadata still has that one. */
+export type KvMetadataChange = Partial<KvMetadata>;
+
 /**
  * The secret at a path in Vault. `deleted` (v2 only): the current version is deleted or destroyed, which counts as
- * empty data at that version. `version` is absent on v1 only.
+ * empty data at that version. `version` is absent on v1 only. `customMetadata` is there if Vault answered with some.
  */
 export type KvReading =
   | { readonly state: 'absent' }
-  | { readonly state: 'live'; readonly data: SecretData; readonly version?: KvVersion }
-  | { readonly state: 'deleted'; readonly version: KvVersion };
+  | {
+      readonly state: 'live';
+      readonly data: SecretData;
+      readonly version?: KvVersion;
+      readonly customMetadata?: CustomMetadata;
+    }
+  | { readonly state: 'deleted'; readonly version: KvVersion; readonly customMetadata?: CustomMetadata };
 
 /**
  * Called right before every attempt of a request that changes something, including retries; if it throws, nothing is
@@ -54,6 +77,23 @@ export interface KvSecret {
    *   throws.
    */
   remove(options?: ChangeOptions): Promise<void>;
+  /**
+   * v2 only: deletes the current version, which can be undeleted; older versions and the metadata stay. As
+   * {@link remove} otherwise.
+   */
+  removeLatest?(options?: ChangeOptions): Promise<void>;
+  /**
+   * v2 only.
+   * @returns undefined when Vault has no metadata, and so no version, of this secret.
+   * @throws VaultError; `forbidden` when the token may not read the metadata.
+   */
+  readMetadata?(signal?: AbortSignal): Promise<KvMetadata | undefined>;
+  /**
+   * v2 only: changes only what is given; creates the metadata of a secret without versions.
+   * @throws VaultError; `rejected` when a revision is given and the metadata has another one by now. Whatever the guard
+   *   throws.
+   */
+  writeMetadata?(change: KvMetadataChange, options?: ChangeOptions): Promise<void>;
 }
 
 export interface KvStore {

@@ -1,5 +1,13 @@
 import { answerMembers, notFound, refusal } from './vault-answers.js';
-import type { ChangeOptions, KvReading, KvSecret, KvVersion } from './kv-store.js';
+import { metadataBody, parseCustomMetadata, parseMetadata } from './kv-metadata.js';
+import type {
+  ChangeOptions,
+  KvMetadata,
+  KvMetadataChange,
+  KvReading,
+  KvSecret,
+  KvVersion,
+} from './kv-store.js';
 import type { MountCheck } from './mount-check.js';
 import { parseSecretData, serializeSecretData } from './raw-json.js';
 import type { SecretData } from './secret-data.js';
@@ -80,19 +88,55 @@ export class KvV2Secret implements KvSecret {
     return versionOf(JSON.parse(written) as Metadata);
   }
 
-  async remove({ guard, signal }: ChangeOptions = {}): Promise<void> {
-    const { session, metadataPath, mount } = this.deps;
+  async remove(options: ChangeOptions = {}): Promise<void> {
+    await this.delete(this.deps.metadataPath, options);
+  }
+
+  async removeLatest(options: ChangeOptions = {}): Promise<void> {
+    await this.delete(this.deps.path, options);
+  }
+
+  async readMetadata(signal?: AbortSignal): Promise<KvMetadata | undefined> {
+    const { session, metadataPath: path, mount } = this.deps;
+    const answer = await session.request({ method: 'GET', path, operation: 'read', signal });
+    if (answer.status === 200) return parseMetadata(answer.text, path);
+    if (answer.status === 404 && notFound(answer.text) === 'secret') {
+      mount.requireCheck();
+      return undefined;
+    }
+    if (answer.status === 403) mount.requireCheck();
+    return this.fail(answer, 'read', path);
+  }
+
+  async writeMetadata(change: KvMetadataChange, { guard, signal }: ChangeOptions = {}): Promise<void> {
+    const { session, metadataPath: path, mount } = this.deps;
+    await mount.verify(signal);
+    const answer = await session.request({
+      method: 'POST',
+      path,
+      operation: 'write',
+      body: metadataBody(change),
+      mutates: true,
+      guard,
+      signal,
+    });
+    // 200 brings warnings, such as that the mount requires check-and-set whatever the secret says.
+    if (answer.status !== 200 && answer.status !== 204) this.fail(answer, 'write', path);
+  }
+
+  private async delete(path: string, { guard, signal }: ChangeOptions): Promise<void> {
+    const { session, mount } = this.deps;
     await mount.confirm(signal);
     const answer = await session.request({
       method: 'DELETE',
-      path: metadataPath,
+      path,
       operation: 'delete',
       mutates: true,
       guard,
       signal,
     });
     const gone = answer.status === 404 && notFound(answer.text) === 'secret';
-    if (answer.status !== 200 && answer.status !== 204 && !gone) this.fail(answer, 'delete', metadataPath);
+    if (answer.status !== 200 && answer.status !== 204 && !gone) this.fail(answer, 'delete', path);
   }
 
   /**
@@ -104,12 +148,16 @@ export class KvV2Secret implements KvSecret {
     const envelope = answerMembers(answerMembers(text, 'read', path).get('data') ?? 'null', 'read', path);
     const raw = envelope.get('data') ?? 'null';
     const metadata = envelope.get('metadata') ?? 'null';
-    answerMembers(metadata, 'read', path);
+    const raws = answerMembers(metadata, 'read', path);
+    const found = parseCustomMetadata(raws.get('custom_metadata') ?? 'null');
+    const custom = found === undefined || found.size === 0 ? {} : { customMetadata: found };
     const facts = JSON.parse(metadata) as Metadata;
     const version = versionOf(facts);
-    if (status === 404 || raw === 'null' || facts.destroyed === true) return { state: 'deleted', version };
+    if (status === 404 || raw === 'null' || facts.destroyed === true) {
+      return { state: 'deleted', version, ...custom };
+    }
     answerMembers(raw, 'read', path);
-    return { state: 'live', data: parseSecretData(raw), version };
+    return { state: 'live', data: parseSecretData(raw), version, ...custom };
   }
 
   private fail(answer: VaultResponse, operation: 'read' | 'write' | 'delete', path: string): never {

@@ -1,11 +1,26 @@
 import type { EngineVersion } from '../../src/api/resources.js';
-import type { KvReading, KvSecret, KvStore, KvVersion } from '../../src/vault/kv-store.js';
+import type {
+  KvMetadata,
+  KvMetadataChange,
+  KvReading,
+  KvSecret,
+  KvStore,
+  KvVersion,
+} from '../../src/vault/kv-store.js';
 import type { SecretData } from '../../src/vault/secret-data.js';
 import { VaultError } from '../../src/vault/vault-error.js';
 
 interface Stored {
   versions: { data: SecretData; created: string; gone: boolean }[];
+  metadata: KvMetadata;
 }
+
+const NO_METADATA: KvMetadata = {
+  maxVersions: 0,
+  deleteVersionAfterSeconds: 0,
+  casRequired: false,
+  customMetadata: new Map(),
+};
 
 /** Vault drops older ones (`max_versions`, 10 by default). */
 const MAX_VERSIONS = 10;
@@ -16,6 +31,10 @@ export class FakeVault implements KvStore {
   readonly v2 = new Map<string, Stored>();
   reads = 0;
   writes = 0;
+  metadataReads = 0;
+  metadataWrites = 0;
+  /** What a request for metadata is answered with instead. */
+  metadataFailure: VaultError | undefined;
   down = false;
   /** Paths that may be written but not read. */
   readonly writeOnly = new Set<string>();
@@ -51,6 +70,17 @@ export class FakeVault implements KvStore {
     if (engine === 'v1') return this.v1.get(path);
     const current = this.v2.get(path)?.versions.at(-1);
     return current?.gone === false ? current.data : undefined;
+  }
+
+  /** The metadata of a path, regardless of permissions; undefined when there are none. */
+  metadataOf(path: string): KvMetadata | undefined {
+    return this.v2.get(path)?.metadata;
+  }
+
+  /** Somebody else changes the metadata. */
+  tamperMetadata(path: string, change: KvMetadataChange): void {
+    const stored = this.stored(path);
+    stored.metadata = { ...stored.metadata, ...change };
   }
 
   /** Somebody else writes. */
@@ -109,9 +139,11 @@ export class FakeVault implements KvStore {
             const current = stored?.versions.at(-1);
             if (stored === undefined || current === undefined) return { state: 'absent' };
             const version: KvVersion = { version: stored.versions.length, createdTime: current.created };
+            const { customMetadata } = stored.metadata;
+            const custom = customMetadata.size === 0 ? {} : { customMetadata };
             return current.gone
-              ? { state: 'deleted', version }
-              : { state: 'live', data: current.data, version };
+              ? { state: 'deleted', version, ...custom }
+              : { state: 'live', data: current.data, version, ...custom };
           }),
         ),
       write: (data, cas, options) =>
@@ -131,14 +163,42 @@ export class FakeVault implements KvStore {
           options?.guard?.();
           this.changed(path, () => this.v2.delete(path));
         }),
+      removeLatest: (options) =>
+        this.answer(() => {
+          options?.guard?.();
+          const current = this.v2.get(path)?.versions.at(-1);
+          this.changed(path, () => {
+            if (current !== undefined) current.gone = true;
+          });
+        }),
+      readMetadata: () =>
+        this.answer(() => {
+          this.metadataReads += 1;
+          if (this.metadataFailure !== undefined) throw this.metadataFailure;
+          return this.v2.get(path)?.metadata;
+        }),
+      writeMetadata: (change, options) =>
+        this.answer(() => {
+          options?.guard?.();
+          if (this.metadataFailure !== undefined) throw this.metadataFailure;
+          this.metadataWrites += 1;
+          this.changed(path, () => {
+            this.tamperMetadata(path, change);
+          });
+        }),
     };
   }
 
+  private stored(path: string): Stored {
+    const stored = this.v2.get(path) ?? { versions: [], metadata: NO_METADATA };
+    this.v2.set(path, stored);
+    return stored;
+  }
+
   private append(path: string, data: SecretData): void {
-    const stored = this.v2.get(path) ?? { versions: [] };
+    const stored = this.stored(path);
     this.clock += 1;
     stored.versions.push({ data: new Map(data), created: `time-${String(this.clock)}`, gone: false });
-    this.v2.set(path, stored);
   }
 
   private readable<T>(path: string, read: () => T): T {

@@ -53,6 +53,8 @@ export class ReconcileFixture implements ResourceClient {
   apiDown = false;
   /** RBAC denies patches of statuses. */
   statusForbidden = false;
+  /** `--provenance`; takes effect with a restart. */
+  provenance = false;
   now = Date.parse('2026-01-01T00:00:00Z');
   private reconciler: Reconciler;
   private version = 0;
@@ -266,6 +268,7 @@ export class ReconcileFixture implements ResourceClient {
       [TOKENS.gate, openGate],
       [TOKENS.freshness, this.view],
       [TOKENS.allowedPaths, this.allowedPaths],
+      [TOKENS.provenance, this.provenance],
       [TOKENS.queue, requeue],
       [TOKENS.events, recorder],
       [TOKENS.metrics, new OperatorMetrics(this.registry)],

@@ -12,6 +12,7 @@ interface Options {
   readonly context?: string;
   readonly namespace?: string;
   readonly allowedVaultPaths?: string;
+  readonly provenance?: boolean;
 }
 
 export const planCommand: CommandDefinition = (run) =>
@@ -39,6 +40,7 @@ export const planCommand: CommandDefinition = (run) =>
       'namespace of resources without one; else that of the context with --cluster, else default',
     )
     .option('--allowed-vault-paths <patterns>', 'the flag of the operator, if it has it')
+    .option('--provenance', 'the flag of the operator, if it has it')
     .addHelpText(
       'after',
       examples(
@@ -50,6 +52,7 @@ export const planCommand: CommandDefinition = (run) =>
     )
     .action(async (options: Options, command: Command) => {
       const { filename: files, output, cluster, kubeconfig, context, namespace, allowedVaultPaths } = options;
+      const { provenance } = options;
       if (cluster !== true && (kubeconfig !== undefined || context !== undefined)) {
         command.error('error: --kubeconfig and --context belong to --cluster');
       }
@@ -57,6 +60,7 @@ export const planCommand: CommandDefinition = (run) =>
         plan: {
           ...(allowedVaultPaths === undefined ? {} : { allowedVaultPaths }),
           ...(namespace === undefined ? {} : { namespace }),
+          ...(provenance === undefined ? {} : { provenance }),
           ...(cluster === true
             ? {
                 cluster: {

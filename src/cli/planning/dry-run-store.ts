@@ -3,6 +3,7 @@ import { inject, injectable } from 'tsyringe';
 import type { EngineVersion } from '../../api/resources.js';
 import { TOKENS } from '../../tokens.js';
 import type { ChangeOptions, KvReading, KvSecret, KvStore, KvVersion } from '../../vault/kv-store.js';
+import { DryRunMetadata, type MetadataInVault } from './dry-run-metadata.js';
 import type { SecretData } from '../../vault/secret-data.js';
 import { VaultError } from '../../vault/vault-error.js';
 
@@ -11,6 +12,14 @@ export interface PlaceInVault {
   readonly before: KvReading;
   readonly after: KvReading;
   readonly written: boolean;
+  /** Undefined when nobody asked for its metadata. */
+  readonly metadata: MetadataInVault | undefined;
+}
+
+/** A path that a finalizer would remove: the whole secret, or only its current version. */
+export interface RemovedPlace {
+  readonly path: string;
+  readonly onlyLatest: boolean;
 }
 
 /** The creation time of a version that does not exist yet. */
@@ -24,6 +33,7 @@ const NOT_YET = 'planned';
 export class DryRunKvStore implements KvStore {
   private readonly reads = new Map<string, Promise<KvReading>>();
   private readonly seen = new Map<string, KvReading>();
+  private readonly metadata = new DryRunMetadata();
   private planned = new Map<string, KvReading>();
 
   constructor(@inject(TOKENS.callerKvStore) private readonly vault: KvStore) {}
@@ -32,12 +42,24 @@ export class DryRunKvStore implements KvStore {
     const real = await this.vault.open(path, engine, signal);
     return {
       engine,
-      read: async () => this.planned.get(path) ?? (await this.readOnce(path, real, signal)),
+      read: async () =>
+        this.metadata.shown(path, this.planned.get(path) ?? (await this.readOnce(path, real, signal))),
       write: async (data, cas, options) => await this.write(path, real, { data, cas }, options),
       remove: (options = {}) => {
         options.guard?.();
         this.planned.set(path, { state: 'absent' });
         return Promise.resolve();
+      },
+      removeLatest: async (options = {}) => {
+        const now = this.planned.get(path) ?? (await this.readOnce(path, real, signal));
+        options.guard?.();
+        if (now.state === 'live' && now.version !== undefined) {
+          this.planned.set(path, { state: 'deleted', version: now.version });
+        }
+      },
+      readMetadata: async () => await this.metadata.read(path, real, signal),
+      writeMetadata: async (change, options) => {
+        await this.metadata.write(path, real, change, options);
       },
       ...(real.createdTimeOf === undefined ? {} : { createdTimeOf: real.createdTimeOf.bind(real) }),
     };
@@ -56,21 +78,25 @@ export class DryRunKvStore implements KvStore {
     const before = this.seen.get(path);
     if (before === undefined) return undefined;
     const after = this.planned.get(path);
-    return { before, after: after ?? before, written: after !== undefined };
+    const metadata = this.metadata.at(path);
+    return { before, after: after ?? before, written: after !== undefined, metadata };
   }
 
   /** Runs what must leave no trace, and tells which paths it would have removed. */
   async aside<T>(
     work: () => Promise<T>,
-  ): Promise<{ readonly result: T; readonly removed: readonly string[] }> {
+  ): Promise<{ readonly result: T; readonly removed: readonly RemovedPlace[] }> {
     const before = this.planned;
     this.planned = new Map(before);
     try {
       const result = await work();
       const removed = [...this.planned].filter(
-        ([path, { state }]) => state === 'absent' && before.get(path)?.state !== 'absent',
+        ([path, { state }]) => state !== 'live' && before.get(path)?.state !== state,
       );
-      return { result, removed: removed.map(([path]) => path) };
+      return {
+        result,
+        removed: removed.map(([path, { state }]) => ({ path, onlyLatest: state === 'deleted' })),
+      };
     } finally {
       this.planned = before;
     }

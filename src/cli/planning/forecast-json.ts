@@ -11,8 +11,19 @@ export function planDocument(
   return {
     formatVersion: FORMAT_VERSION,
     resources: forecasts.map((forecast) => {
-      const { secret, action, path, engine, versions, keys, findings, conflict, notes, onDeletion } =
-        forecast;
+      const {
+        secret,
+        action,
+        path,
+        engine,
+        versions,
+        keys,
+        metadata,
+        findings,
+        conflict,
+        notes,
+        onDeletion,
+      } = forecast;
       const { namespace, name } = secret.metadata;
       return {
         kind: secret.kind,
@@ -24,6 +35,7 @@ export function planDocument(
         engine: engine ?? null,
         versions: versions ?? null,
         keys,
+        metadata: metadata ?? null,
         findings: findings.map(({ reason, message }) => ({ reason, message })),
         pathConflict: conflict ?? null,
         notes,

@@ -1,5 +1,6 @@
 import { printable } from '../../api/printable.js';
 import type { Colour } from '../console.js';
+import { metadataTexts } from './metadata-changes.js';
 import { changedKeys, type Forecast, type ForecastSource, hasChanges, hasErrors } from './forecast.js';
 
 type Paint = (colour: Colour, text: string) => string;
@@ -28,6 +29,9 @@ export function forecastLines(forecast: Forecast, source: ForecastSource, paint:
     `${paint('bold', printable(`KMSVaultSecret ${namespace}/${name}`, 600))} (${from}): ${ACTIONS[action]}`,
     ...placeLine(forecast),
     ...keyLines(forecast, paint),
+    ...metadataTexts(forecast.metadata).map(
+      (text) => `  ${paint('yellow', `~ metadata: ${printable(text, 300)}`)}`,
+    ),
     ...findings
       .filter(({ reason }) => reason !== 'DecryptionFailed')
       .map(({ reason, message }) => `  ${paint('red', '!')} ${reason}: ${message}`),
@@ -62,7 +66,7 @@ function keyLines(forecast: Forecast, paint: Paint): string[] {
       const stays = keepsValue ? 'Vault keeps the value that it has' : 'Vault has no value for it';
       return `${line('!', 'red')(key)}: cannot be decrypted (${reason}): ${message}; ${stays}`;
     }),
-    ...(hasChanges(forecast) && changedKeys(forecast) === 0
+    ...(hasChanges(forecast) && changedKeys(forecast) === 0 && makesVersion(forecast)
       ? ['  no key differs; it is written so that casIndex and the version stay in step']
       : []),
     ...(unchanged === 0 ? [] : [`  = ${count(unchanged, 'key')} unchanged`]),
@@ -72,6 +76,10 @@ function keyLines(forecast: Forecast, paint: Paint): string[] {
           `  = ${count(kept.length, 'key')} kept, without a definition: ${kept.map((key) => printable(key)).join(', ')}`,
         ]),
   ];
+}
+
+function makesVersion({ versions }: Forecast): boolean {
+  return versions === undefined || versions.before !== versions.after;
 }
 
 /** The last line. */

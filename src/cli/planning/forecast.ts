@@ -1,6 +1,7 @@
 import type { EngineVersion, KMSVaultSecret } from '../../api/resources.js';
 import { isReady, type ReadyReason } from '../../api/reasons.js';
 import type { KeyChanges } from './key-changes.js';
+import type { MetadataChanges } from './metadata-changes.js';
 
 /** Where a resource is declared; undefined: in the cluster only. */
 export type ForecastSource = { readonly file: string; readonly line: number } | undefined;
@@ -34,6 +35,8 @@ export interface Forecast {
   /** Of v2; 0: there is none. */
   readonly versions: { readonly before: number; readonly after: number } | undefined;
   readonly keys: KeyChanges;
+  /** Undefined when the metadata stay as they are. */
+  readonly metadata: MetadataChanges | undefined;
   readonly findings: readonly PlannedFinding[];
   /** Of a path that several resources name. */
   readonly conflict: { readonly owner: string; readonly others: readonly string[] } | undefined;

@@ -11,9 +11,10 @@ import type { SecretReconciler } from '../../reconcile/secret-reconciler.js';
 import type { Clock } from '../../runtime/clock.js';
 import { TOKENS } from '../../tokens.js';
 import type { DryRunEvents } from './dry-run-cluster.js';
-import type { DryRunKvStore, PlaceInVault } from './dry-run-store.js';
+import type { DryRunKvStore, PlaceInVault, RemovedPlace } from './dry-run-store.js';
 import { type Forecast, hasChanges, type OnDeletion, type PlannedAction } from './forecast.js';
 import { dataOf, type KeyChanges, keyChanges, NO_CHANGES, undecryptable } from './key-changes.js';
+import { metadataChanges } from './metadata-changes.js';
 import type { ObservedResult, ObservedSync } from './observed-sync.js';
 
 /** How many resources are looked at at the same time. */
@@ -93,9 +94,14 @@ export class Forecaster {
       engine: place?.engine,
       versions: place?.engine === 'v2' && inVault !== undefined ? versionsOf(inVault) : undefined,
       keys: keysOf(observed, inVault),
+      metadata: metadataChanges(inVault?.metadata),
       findings: outcome.findings ?? [],
       conflict: this.conflictOf(secret, place?.path),
-      notes: [...replacedNote(observed?.result?.replacedVersion), ...this.events.take(uid, 'PathChanged')],
+      notes: [
+        ...replacedNote(observed?.result?.replacedVersion),
+        ...this.events.take(uid, 'PathChanged'),
+        ...unreadableNote(inVault),
+      ],
     };
   }
 
@@ -111,17 +117,19 @@ export class Forecaster {
   private async deletion(secret: KMSVaultSecret): Promise<Forecast> {
     const place = placeOf(secret);
     const { removed, onDeletion, findings } = await this.handleDeletion(secret);
-    const [path] = removed;
+    const [{ path, onlyLatest } = { path: undefined, onlyLatest: false }] = removed;
     const inVault = path === undefined ? undefined : this.store.at(path);
     const before = inVault?.before;
+    const after = onlyLatest && before !== undefined ? versionOf(before) : 0;
     return {
       secret,
       action: findings.length > 0 ? 'error' : before === undefined ? 'none' : 'delete',
       path: path ?? place?.path,
       engine: place?.engine,
       versions:
-        before === undefined || place?.engine !== 'v2' ? undefined : { before: versionOf(before), after: 0 },
+        before === undefined || place?.engine !== 'v2' ? undefined : { before: versionOf(before), after },
       keys: { ...NO_CHANGES, removed: [...dataOf(before).keys()].sort() },
+      metadata: undefined,
       findings,
       conflict: undefined,
       notes: ['the resource is being deleted'],
@@ -150,7 +158,7 @@ export class Forecaster {
   }
 
   private async handleDeletion(secret: KMSVaultSecret): Promise<{
-    readonly removed: readonly string[];
+    readonly removed: readonly RemovedPlace[];
     readonly onDeletion: OnDeletion;
     readonly findings: Forecast['findings'];
   }> {
@@ -161,7 +169,7 @@ export class Forecaster {
     }
     const { result, removed } = await this.store.aside(() => this.finalizers.handle(secret));
     const findings = result.findings ?? [];
-    const [path] = removed;
+    const [gone] = removed;
     // The event speaks of the past, the plan of what would be.
     const kept = this.events
       .take(uid, 'SecretKept')
@@ -171,9 +179,15 @@ export class Forecaster {
       const detail = findings.map(({ message }) => message).join('; ');
       return { removed: [], findings, onDeletion: { value: 'unknown', detail } };
     }
-    return path === undefined
-      ? { removed, findings, onDeletion: { value: 'kept', detail: kept || 'there is nothing to delete' } }
-      : { removed, findings, onDeletion: { value: 'deleted', detail: path } };
+    if (gone === undefined) {
+      return {
+        removed,
+        findings,
+        onDeletion: { value: 'kept', detail: kept || 'there is nothing to delete' },
+      };
+    }
+    const detail = gone.onlyLatest ? `the current version of ${gone.path}` : gone.path;
+    return { removed, findings, onDeletion: { value: 'deleted', detail } };
   }
 }
 
@@ -186,7 +200,9 @@ function actionOf(
   if (observed === undefined) return 'blocked';
   if (observed.result === undefined) return isOfTheResource(outcome) ? 'blocked' : 'error';
   if (observed.result.state === 'blocked') return 'blocked';
-  if (inVault?.written !== true) return 'none';
+  if (inVault?.written !== true) {
+    return metadataChanges(inVault?.metadata) === undefined ? 'none' : 'update';
+  }
   if (inVault.after.state === 'absent') return 'delete';
   return inVault.before.state === 'absent' ? 'create' : 'update';
 }
@@ -207,6 +223,11 @@ function isOfTheResource({ findings = [] }: Outcome): boolean {
 
 function versionsOf({ before, after }: PlaceInVault): NonNullable<Forecast['versions']> {
   return { before: versionOf(before), after: versionOf(after) };
+}
+
+function unreadableNote(inVault: PlaceInVault | undefined): string[] {
+  if (inVault?.metadata?.before !== 'unreadable') return [];
+  return ['your token may not read the metadata, so changes of them are not shown'];
 }
 
 function replacedNote(version: number | undefined): string[] {

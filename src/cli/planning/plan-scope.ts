@@ -10,6 +10,8 @@ export interface PlanScope {
 export interface PlanSettings {
   readonly allowedVaultPaths?: string;
   readonly namespace?: string;
+  /** The operator has `--provenance`. */
+  readonly provenance?: boolean;
   /** Present with `--cluster`. */
   readonly cluster?: { readonly kubeconfig?: string; readonly context?: string };
 }

@@ -104,10 +104,11 @@ export function parseSeconds(value: unknown): number | undefined {
   if (typeof value === 'number') return Math.trunc(value);
   if (typeof value !== 'string') return undefined;
   if (/^-?\d+$/.test(value)) return Number(value);
+  if (/^\d+d$/.test(value)) return Number(value.slice(0, -1)) * 86_400;
   const sign = value.startsWith('-') ? -1 : 1;
   const text = value.replace(/^[-+]/, '');
-  const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
+  const units: Record<string, number> = { ms: 0.001, s: 1, m: 60, h: 3600 };
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join('') !== text) return undefined;
   const seconds = parts.reduce((sum, part) => sum + Number(part[1]) * (units[part[2] ?? ''] ?? 0), 0);
   return sign * Math.trunc(seconds);

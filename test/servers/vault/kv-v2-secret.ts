@@ -24,7 +24,9 @@ export interface StoredSecret {
   casRequired: boolean;
   maxVersions: number;
   deleteVersionAfterSeconds: number;
-  customMetadata: Readonly<Record<string, string>> | null;
+  customMetadata: ReadonlyMap<string, string> | null;
+  /** Counts the changes of the metadata; OpenBao only. */
+  metadataVersion: number;
 }
 
 export function newSecret(createdTime: string): StoredSecret {
@@ -38,6 +40,7 @@ export function newSecret(createdTime: string): StoredSecret {
     maxVersions: 0,
     deleteVersionAfterSeconds: 0,
     customMetadata: null,
+    metadataVersion: 0,
   };
 }
 
@@ -53,7 +56,7 @@ export function versionText(secret: StoredSecret, number: number): string {
   const version = secret.versions.get(number);
   return goJson({
     created_time: version?.createdTime ?? '',
-    custom_metadata: secret.customMetadata,
+    custom_metadata: customOf(secret),
     deletion_time: version?.deletionTime ?? '',
     destroyed: version?.destroyed ?? false,
     version: number,
@@ -68,14 +71,24 @@ export function metadataText(secret: StoredSecret): string {
   return goJson({
     cas_required: secret.casRequired,
     created_time: secret.createdTime,
+    current_metadata_version: secret.metadataVersion,
     current_version: secret.current,
-    custom_metadata: secret.customMetadata,
+    custom_metadata: customOf(secret),
     delete_version_after: goDuration(secret.deleteVersionAfterSeconds),
     max_versions: secret.maxVersions,
+    metadata_cas_required: false,
     oldest_version: secret.oldest,
     updated_time: secret.updatedTime,
     versions: Object.fromEntries(versions) as unknown,
   });
+}
+
+/** An object without a prototype: `__proto__` is a key like any other. */
+function customOf({ customMetadata }: StoredSecret): object | null {
+  if (customMetadata === null) return null;
+  const object = Object.create(null) as Record<string, string>;
+  for (const [key, value] of customMetadata) object[key] = value;
+  return object;
 }
 
 /** RFC 3339 with nanoseconds, as Vault writes times; never the same twice. */

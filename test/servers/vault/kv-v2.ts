@@ -1,4 +1,6 @@
-import { boolField, intField, mapField, objectField, secondsField } from './fields.js';
+import { boolField, intField, objectField, secondsField } from './fields.js';
+import { customMetadata } from './kv-v2-custom-metadata.js';
+import { KvV2Config } from './kv-v2-config.js';
 import {
   metadataText,
   newSecret,
@@ -29,6 +31,7 @@ export class KvV2 implements Mount {
   /** For tests: called synchronously after each change, with the operation. */
   onChange: ((call: VaultCall) => void) | undefined;
   private readonly times: Timestamps;
+  private readonly config = new KvV2Config();
 
   constructor(now: () => Date) {
     this.times = new Timestamps(now);
@@ -56,6 +59,7 @@ export class KvV2 implements Mount {
   private serve(call: VaultCall): VaultAnswer {
     const [verb = '', ...rest] = call.path.split('/');
     const name = rest.join('/');
+    if (call.path === 'config') return this.config.handle(call);
     if (!VERBS.includes(verb)) return invalidPath(call);
     if (rest.length === 0) {
       return wrongPath('Non-listing operations on the root of a K/V v2 mount are not supported.');
@@ -117,7 +121,7 @@ export class KvV2 implements Mount {
 
   private add(name: string, secret: StoredSecret, data: ReadonlyMap<string, string> | null): VaultAnswer {
     const number = secret.current + 1;
-    const deleteAfter = secret.deleteVersionAfterSeconds;
+    const deleteAfter = this.config.deleteAfter(secret.deleteVersionAfterSeconds);
     const createdTime =
       secret.current === 0 && !this.secrets.has(name) ? secret.createdTime : this.times.next();
     secret.versions.set(number, {
@@ -129,7 +133,8 @@ export class KvV2 implements Mount {
     });
     secret.current = number;
     secret.updatedTime = createdTime;
-    const keep = secret.maxVersions || DEFAULT_MAX_VERSIONS;
+    // The larger one counts (tried).
+    const keep = Math.max(secret.maxVersions, this.config.maxVersions) || DEFAULT_MAX_VERSIONS;
     for (const old of secret.versions.keys()) if (old <= number - keep) secret.versions.delete(old);
     if (number > keep) secret.oldest = number - keep + 1;
     this.secrets.set(name, secret);
@@ -139,7 +144,7 @@ export class KvV2 implements Mount {
   private checkAndSet(options: ReadonlyMap<string, string> | null | undefined, secret: StoredSecret): void {
     const raw = options?.get('cas');
     if (raw === undefined) {
-      if (secret.casRequired) {
+      if (secret.casRequired || this.config.casRequired) {
         throw badRequest('check-and-set parameter required for this call');
       }
       return;
@@ -161,25 +166,40 @@ export class KvV2 implements Mount {
         return { status: 200, data: metadataText(secret) };
       case 'create':
       case 'update':
-        this.changeMetadata(call, name, secret ?? newSecret(this.times.next()));
-        return NO_CONTENT;
+        return this.changeMetadata(call, name, secret ?? newSecret(this.times.next()));
       case 'delete':
         this.secrets.delete(name);
         return NO_CONTENT;
     }
   }
 
-  private changeMetadata(call: VaultCall, name: string, secret: StoredSecret): void {
+  private changeMetadata(call: VaultCall, name: string, secret: StoredSecret): VaultAnswer {
     const casRequired = boolField(call, 'cas_required');
     const maxVersions = intField(call, 'max_versions');
     const deleteAfter = secondsField(call, 'delete_version_after');
-    const custom = mapField(call, 'custom_metadata');
+    const custom = customMetadata(call);
+    const revision = intField(call, 'metadata_cas');
+    // Without any field nothing is created (tried).
+    if ([casRequired, maxVersions, deleteAfter, custom].every((field) => field === undefined))
+      return NO_CONTENT;
+    if (revision === undefined && this.config.metadataCasRequired) {
+      throw badRequest('metadata check-and-set parameter required for this call');
+    }
+    if (revision !== undefined && revision !== secret.metadataVersion) {
+      throw badRequest('metadata check-and-set parameter does not match the current version');
+    }
     if (casRequired !== undefined) secret.casRequired = casRequired;
-    if (maxVersions !== undefined) secret.maxVersions = Math.max(0, maxVersions);
+    // A uint32, which wraps around (tried).
+    if (maxVersions !== undefined) secret.maxVersions = Number(BigInt.asUintN(32, BigInt(maxVersions)));
     if (deleteAfter !== undefined) secret.deleteVersionAfterSeconds = deleteAfter;
-    if (custom !== undefined) secret.customMetadata = Object.fromEntries(custom);
+    if (custom !== undefined) secret.customMetadata = custom;
+    secret.metadataVersion += 1;
     if (this.secrets.has(name)) secret.updatedTime = this.times.next();
     this.secrets.set(name, secret);
+    if (casRequired !== false || !this.config.casRequired) return NO_CONTENT;
+    const warning =
+      '"cas_required" set to false, but is mandated by backend config. This value will be ignored.';
+    return { status: 200, warnings: [warning] };
   }
 
   private changeVersions(call: VaultCall, verb: string, name: string): VaultAnswer {

@@ -94,6 +94,25 @@ with cas 1 | POST {id}-v2/data/c | {"data":{"x":"1"},"options":{"cas":1}} | 200 
 with cas 2 | POST {id}-v2/data/c | {"data":{"x":"1"},"options":{"cas":2}} | 200 {"data":{"version":3,"custom_metadata":{"k":"v"}}}
 the oldest is pruned | GET {id}-v2/data/c?version=1 |  | 404 {"errors":[]}
 and metadata say so | GET {id}-v2/metadata/c |  | 200 {"data":{"oldest_version":2,"current_version":3}}
+metadata without a field | POST {id}-v2/metadata/d | {} | 204
+is not created | GET {id}-v2/metadata/d |  | 404 {"errors":[]}
+custom metadata | POST {id}-v2/metadata/d | {"custom_metadata":{"a":"1","b":2,"__proto__":"c"}} | 204
+are read | GET {id}-v2/metadata/d |  | 200 ~ "custom_metadata":{"__proto__":"c","a":"1","b":"2"}
+others are replaced as a whole | POST {id}-v2/metadata/d | {"custom_metadata":{"c":"3"}} | 204
+one is left | GET {id}-v2/metadata/d |  | 200 ~ "custom_metadata":{"c":"3"}
+another field leaves them | POST {id}-v2/metadata/d | {"max_versions":3,"delete_version_after":"7d"} | 204
+all are there | GET {id}-v2/metadata/d |  | 200 {"data":{"custom_metadata":{"c":"3"},"max_versions":3,"delete_version_after":"168h0m0s"}}
+an empty map | POST {id}-v2/metadata/d | {"custom_metadata":{}} | 204
+is null | GET {id}-v2/metadata/d |  | 200 {"data":{"custom_metadata":null}}
+an empty value | POST {id}-v2/metadata/d | {"custom_metadata":{"a":""}} | 400 {"errors":["1 error occurred:\n\t* custom_metadata validation failed: length of value for key \"a\" is 0 but must be 0 < len(value) <= 512\n\n"]}
+a control character | POST {id}-v2/metadata/d | {"custom_metadata":{"a":"x\n"}} | 400 {"errors":["1 error occurred:\n\t* custom_metadata validation failed: value for key \"a\" contains unprintable characters\n\n"]}
+parts of a second | POST {id}-v2/metadata/d | {"delete_version_after":"1500ms"} | 204
+are dropped | GET {id}-v2/metadata/d |  | 200 {"data":{"delete_version_after":"1s"}}
+days with hours | POST {id}-v2/metadata/d | {"delete_version_after":"1d12h"} | 400
+a negative duration | POST {id}-v2/metadata/d | {"delete_version_after":"-1s"} | 400 {"errors":["error converting input for field \"delete_version_after\": cannot provide negative value '-1'"]}
+versions beyond 32 bits | POST {id}-v2/metadata/d | {"max_versions":-1} | 204
+wrap around | GET {id}-v2/metadata/d |  | 200 {"data":{"max_versions":4294967295}}
+the config of the mount | GET {id}-v2/config |  | 200 {"data":{"cas_required":false,"max_versions":0,"delete_version_after":"0s"}}
 wrong duration | POST {id}-v2/metadata/c | {"delete_version_after":"abc"} | 400 {"errors":["error converting input for field \"delete_version_after\": time: invalid duration \"abc\""]}
 wrong boolean | POST {id}-v2/metadata/c | {"cas_required":"abc"} | 400 {"errors":["error converting input for field \"cas_required\": '' cannot parse value as 'bool': strconv.ParseBool: invalid syntax"]}
 wrong number | POST {id}-v2/metadata/c | {"max_versions":"abc"} | 400 {"errors":["error converting input for field \"max_versions\": '' cannot parse value as 'int': strconv.ParseInt: invalid syntax"]}

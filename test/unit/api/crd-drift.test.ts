@@ -161,12 +161,13 @@ describe('rules of the CRDs', () => {
     return Object.fromEntries(rules.filter(([, rule]) => Object.keys(rule).length > 0));
   }
 
-  // The rules of the Go operator, but for `secrets`, which need not be there any more.
+  // The rules of the Go operator, but for `secrets`, which need not be there any more, and for fields that it had not.
   it('hold a KMSVaultSecret to what the Go operator did', () => {
     expect(rulesOf(SECRET_KIND)).toEqual({
       spec: { required: ['kvSettings', 'path'] },
       'spec.kvSettings': { required: ['engineVersion'] },
       'spec.kvSettings.engineVersion': { enum: ['v1', 'v2'] },
+      'spec.kvSettings.deletion': { enum: ['all', 'latest'] },
       'spec.kvSettings.casIndex': { minimum: 0 },
       'spec.secrets': SECRETS['secrets'],
       'spec.secrets[]': SECRETS['secrets[]'],
@@ -277,6 +278,19 @@ describe('InterfaceReader', () => {
       fields: {
         engineVersion: { required: true, shape: { kind: 'enum', values: ['v1', 'v2'] } },
         casIndex: { required: false, shape: { kind: 'number' } },
+        deletion: { required: false, shape: { kind: 'enum', values: ['all', 'latest'] } },
+        metadata: {
+          required: false,
+          shape: {
+            kind: 'object',
+            fields: {
+              maxVersions: { required: false, shape: { kind: 'number' } },
+              deleteVersionAfter: { required: false, shape: text },
+              casRequired: { required: false, shape: { kind: 'boolean' } },
+              customMetadata: { required: false, shape: { kind: 'map', values: text } },
+            },
+          },
+        },
       },
     });
     expect(reader.read('SecretItem')).toEqual({

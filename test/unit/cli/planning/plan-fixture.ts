@@ -56,6 +56,8 @@ export async function planFor(
     [TOKENS.gate, readOnlyGate],
     [TOKENS.allowedPaths, AllowedPaths.any],
     [TOKENS.metrics, new NoMetrics()],
+    [TOKENS.provenance, fixture.provenance],
+    [TOKENS.logger, fixture.logger],
     [TOKENS.console, new Console({ stdout: stream, stderr: stream, environment: {} })],
     [TOKENS.clock, { now: () => new Date(NOW), monotonicMs: () => NOW, setTimer: () => () => undefined }],
   ]);
