@@ -33,6 +33,7 @@ export const TOKENS = {
   /** Whether the origin of secrets is recorded in their custom metadata. */
   provenance: Symbol('Provenance'),
   allowedPaths: Symbol('AllowedPaths'),
+  requiredContext: Symbol('RequiredContext'),
 
   // Limits with defaults: registered by tests only.
   random: Symbol('Random'),
@@ -88,6 +89,7 @@ export const TOKENS = {
   lostPaths: Symbol('LostPaths'),
   unseenOwners: Symbol('UnseenOwners'),
   announcer: Symbol('Announcer'),
+  contextViolations: Symbol('ContextViolations'),
   transport: Symbol('VaultTransport'),
   vaultClient: Symbol('VaultClient'),
   authenticator: Symbol('VaultAuthenticator'),

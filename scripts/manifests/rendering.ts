@@ -27,6 +27,8 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ['namespaced'],
   ['monitoring'],
   ['webhook'],
+  ['required-context'],
+  ['webhook', 'required-context'],
   ['webhook', 'cert-manager', 'network-policy', 'monitoring'],
   ['webhook-sidecar', 'cert-manager'],
   ['webhook-sidecar', 'leader-election', 'network-policy', 'cert-manager', 'monitoring', 'auth-approle'],

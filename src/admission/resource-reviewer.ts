@@ -1,7 +1,9 @@
 import { inject, injectable } from 'tsyringe';
 
 import { printable } from '../api/printable.js';
+import type { RequiredContext } from '../api/required-context.js';
 import type { Logger } from '../observability/logger.js';
+import type { WebhookMetrics } from '../observability/webhook-metrics.js';
 import { TOKENS } from '../tokens.js';
 import { type AdmissionAnswer, type AdmissionRequest, isRecord, titleOf } from './admission-review.js';
 import { asMessage, asWarnings, type ReviewFinding, ReviewFindings } from './review-findings.js';
@@ -17,6 +19,11 @@ export class ResourceReviewer {
     @inject(TOKENS.specReview) private readonly specs: SpecReview,
     @inject(TOKENS.onKmsError) private readonly onKmsError: 'deny' | 'allow',
     @inject(TOKENS.logger) private readonly logger: Logger,
+    @inject(TOKENS.requiredContext) private readonly required: Pick<RequiredContext, 'mode'>,
+    @inject(TOKENS.metrics)
+    private readonly metrics: {
+      readonly contextViolations: Pick<WebhookMetrics['contextViolations'], 'inc'>;
+    },
   ) {}
 
   /**
@@ -34,8 +41,12 @@ export class ResourceReviewer {
     const outages = new ReviewFindings();
     const { kind, namespace, object, oldObject } = request;
     const oldSpec = request.operation === 'UPDATE' ? oldObject?.spec : undefined;
-    const subject = { kind, namespace, spec: object?.spec, oldSpec };
-    await this.specs.review(subject, { problems, warnings, outages }, signal);
+    const subject = { kind, namespace, name: chosenName(object), spec: object?.spec, oldSpec };
+    const found = { problems, warnings, outages };
+    const { contextViolations } = await this.specs.review(subject, found, signal);
+    if (contextViolations > 0) {
+      this.metrics.contextViolations.inc({ mode: this.required.mode }, contextViolations);
+    }
     return this.decide(request, problems, outages, warnings);
   }
 
@@ -86,6 +97,14 @@ function needsReview({ operation, subresource, object, oldObject }: AdmissionReq
   const metadata = object?.metadata;
   if (isRecord(metadata) && typeof metadata.deletionTimestamp === 'string') return false;
   return oldObject === undefined || !sameJson(object?.spec, oldObject.spec);
+}
+
+/** With `generateName`, some servers choose the name after the review. */
+function chosenName(object: AdmissionRequest['object']): string | undefined {
+  const metadata = object?.metadata;
+  return isRecord(metadata) && typeof metadata.name === 'string' && metadata.name !== ''
+    ? metadata.name
+    : undefined;
 }
 
 function refusal(code: number, reason: string, message: string): Pick<AdmissionAnswer, 'allowed' | 'status'> {

@@ -50,6 +50,7 @@ export function itemsToCheck(spec: SpecItems, oldSpec: SpecItems = itemsOf(undef
   });
 }
 
-function decryptable({ items, ownContext }: SpecItems): ItemToCheck[] {
+/** All items that have a ciphertext to decrypt, each with its effective context. */
+export function decryptable({ items, ownContext }: SpecItems): ItemToCheck[] {
   return items.flatMap((item) => toCheck(item, ownContext) ?? []);
 }

@@ -194,6 +194,19 @@ const POLICIES = {
     actor: 'the author',
     action: 'Create or correct the partial, or remove its name.',
   },
+  ContextNotAllowed: {
+    ready: false,
+    outage: false,
+    retry: 'never',
+    alsoRetried: 'when the operator starts with other flags',
+    progress: 'Stalled',
+    event: 'own',
+    meaning:
+      'The encryption context of some ciphertexts lacks what `--required-context` or `--required-partial-context` ' +
+      'requires. They are not decrypted; Vault keeps the value that it has for each of these keys.',
+    actor: 'the author or an administrator',
+    action: 'Encrypt the values with the pairs in the message, or exempt the namespace.',
+  },
   DecryptionFailed: {
     ready: false,
     outage: false,

@@ -1,7 +1,6 @@
 import type { DependencyContainer } from 'tsyringe';
 
-import { AllowedPaths, patternProblem } from '../api/allowed-paths.js';
-import { AuthorError } from '../cli/author-error.js';
+import { policyOf } from '../cli/checking/policy.js';
 import type { Console } from '../cli/console.js';
 import { DryRunEvents, DryRunQueue, DryRunResources, DryRunView } from '../cli/planning/dry-run-cluster.js';
 import { DryRunKvStore } from '../cli/planning/dry-run-store.js';
@@ -10,7 +9,6 @@ import { ObservedSync } from '../cli/planning/observed-sync.js';
 import { Plan } from '../cli/planning/plan.js';
 import { PlannedCluster } from '../cli/planning/planned-cluster.js';
 import type { PlanScope, PlanSettings } from '../cli/planning/plan-scope.js';
-import { cliAllowedPaths } from '../config/cli-config.js';
 import { IndexedResourceCache } from '../kube/resource-cache.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
 import { TOKENS } from '../tokens.js';
@@ -46,10 +44,9 @@ export function registerDryRun(container: DependencyContainer): void {
 export async function addPlan(
   container: DependencyContainer,
   foundations: { readonly environment: Record<string, string | undefined>; readonly console: Console },
-  { allowedVaultPaths, namespace, provenance = false, cluster }: PlanSettings,
+  { policy, namespace, provenance = false, cluster }: PlanSettings,
 ): Promise<void> {
-  const allowed = cliAllowedPaths(allowedVaultPaths, { patternProblem });
-  if ('faults' in allowed) throw new AuthorError(allowed.faults.join('\n'));
+  const { allowedPaths, requiredContext } = policyOf(policy, foundations.console);
   registerCallerVault(container, foundations);
   registerDryRun(container);
   registerServices(container, [[TOKENS.plan, Plan]]);
@@ -64,7 +61,8 @@ export async function addPlan(
     isGiven: namespace !== undefined,
   };
   registerValues(container, [
-    [TOKENS.allowedPaths, AllowedPaths.of(allowed.patterns)],
+    [TOKENS.allowedPaths, allowedPaths],
+    [TOKENS.requiredContext, requiredContext],
     [TOKENS.planScope, scope],
     [TOKENS.provenance, provenance],
   ]);

@@ -4,6 +4,7 @@ import { ResourceGauges } from '../observability/resource-gauges.js';
 import { Announcer } from '../reconcile/announcer.js';
 import { BlindSync } from '../reconcile/blind-sync.js';
 import { ContentProof } from '../reconcile/content-proof.js';
+import { ContextViolations } from '../reconcile/context-violations.js';
 import { DeletionPlanner } from '../reconcile/deletion-planner.js';
 import { Entitlement } from '../reconcile/entitlement.js';
 import { FinalizerHandler } from '../reconcile/finalizer-handler.js';
@@ -47,6 +48,7 @@ const SECRET_SERVICES: readonly Service[] = [
   [TOKENS.partialRequeue, PartialRequeue],
   [TOKENS.unseenOwners, UnseenOwners],
   [TOKENS.announcer, Announcer],
+  [TOKENS.contextViolations, ContextViolations],
 ];
 
 /** Registers the services of `reconcile/`. */

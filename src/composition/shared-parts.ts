@@ -1,6 +1,7 @@
 import type { DependencyContainer } from 'tsyringe';
 
 import { AllowedPaths } from '../api/allowed-paths.js';
+import { RequiredContext } from '../api/required-context.js';
 import type { BuildInfo, OperatorConfig, WebhookConfig } from '../config/config.js';
 import { AwsKmsApi } from '../kms/kms-client.js';
 import { KmsConnection } from '../kms/kms-connection.js';
@@ -34,6 +35,7 @@ export function registerSharedParts(
     [TOKENS.network, config.network],
     [TOKENS.aws, config.aws],
     [TOKENS.allowedPaths, AllowedPaths.of(config.allowedVaultPaths)],
+    [TOKENS.requiredContext, RequiredContext.of(config.requiredContexts)],
     [TOKENS.maxConcurrentKmsRequests, config.maxConcurrentKmsRequests],
     [TOKENS.metricsAddress, config.metricsAddress],
     [TOKENS.shutdownGraceMs, config.shutdownGraceMs],

@@ -3,9 +3,11 @@ import type {
   ConfigRules,
   Environment,
   NetworkConfig,
+  RequiredContexts,
   VariableSpec,
   VaultConfig,
 } from './config.js';
+import { requiredContexts } from './context-flags.js';
 import { FaultList } from './fault-list.js';
 import { fileVariables, filesInUse } from './file-variables.js';
 import { awsFromEnvironment, networkFromEnvironment } from './network-environment.js';
@@ -65,12 +67,40 @@ export function cliVaultFrom(
   return { config: deepFreeze({ vault, token, tokenFile }), warnings: faults.warnings };
 }
 
-/** @returns the problems instead when a pattern is not valid; undefined patterns without the option. */
-export function cliAllowedPaths(
-  text: string | undefined,
+/** The flags of the programs that the author's tool takes as options, too. */
+export interface PolicyOptions {
+  readonly allowedVaultPaths?: string | undefined;
+  readonly requiredContext?: string | undefined;
+  readonly requiredPartialContext?: string | undefined;
+  readonly requiredContextMode?: string | undefined;
+  readonly requiredContextExempt?: string | undefined;
+}
+
+export interface CliPolicy {
+  /** Undefined without the option. */
+  readonly patterns: readonly string[] | undefined;
+  /** Undefined when no context is required. */
+  readonly contexts: RequiredContexts | undefined;
+  readonly warnings: readonly string[];
+}
+
+/** @returns the problems instead, one text each, when an option is not valid. */
+export function cliPolicy(
+  options: PolicyOptions,
   rules: Pick<ConfigRules, 'patternProblem'>,
-): { readonly patterns: readonly string[] | undefined } | { readonly faults: readonly string[] } {
+): CliPolicy | { readonly faults: readonly string[] } {
   const faults = new FaultList();
-  const patterns = allowedPaths(text, rules, faults);
-  return faults.faults.length > 0 ? { faults: faults.faults } : { patterns };
+  const patterns = allowedPaths(options.allowedVaultPaths, rules, faults);
+  const contexts = requiredContexts(
+    {
+      'required-context': options.requiredContext,
+      'required-partial-context': options.requiredPartialContext,
+      'required-context-mode': options.requiredContextMode,
+      'required-context-exempt': options.requiredContextExempt,
+    },
+    faults,
+  );
+  return faults.faults.length > 0
+    ? { faults: faults.faults }
+    : { patterns, contexts, warnings: faults.warnings };
 }

@@ -71,6 +71,20 @@ export interface VaultConfig {
   readonly disableRedirects: boolean;
 }
 
+/** A pair of an encryption context; the value may have placeholders. */
+export interface ContextPair {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Which pairs the encryption contexts of ciphertexts must have; see `api/required-context.ts`. */
+export interface RequiredContexts {
+  readonly mode: 'audit' | 'enforce';
+  readonly own: readonly ContextPair[];
+  readonly partial: readonly ContextPair[];
+  readonly exemptNamespaces: readonly string[];
+}
+
 /** An environment variable of an auth method; the only place where its name is written. */
 export interface VariableSpec {
   readonly name: string;
@@ -135,6 +149,8 @@ export interface OperatorConfig {
   readonly maxConcurrentKmsRequests: number;
   /** `undefined`: any K/V path. */
   readonly allowedVaultPaths: readonly string[] | undefined;
+  /** `undefined`: any encryption context. */
+  readonly requiredContexts: RequiredContexts | undefined;
   readonly shutdownGraceMs: number;
   /** Logged once at startup, such as the one about `WATCH_NAMESPACE`. */
   readonly warnings: readonly string[];
@@ -147,6 +163,7 @@ export interface WebhookConfig {
   readonly metricsAddress: ListenAddress | undefined;
   readonly onKmsError: 'deny' | 'allow';
   readonly allowedVaultPaths: readonly string[] | undefined;
+  readonly requiredContexts: RequiredContexts | undefined;
   readonly aws: AwsConfig;
   readonly network: NetworkConfig;
   readonly log: LogConfig;

@@ -13,7 +13,7 @@ import { faultText, type FlagSpec, helpText, parseFlags, versionText } from './f
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
 import { endsWithLineBreak, withoutStrayCharacters } from './stray-characters.js';
-import { deepFreeze, parseAddress, parseCount } from './values.js';
+import { deepFreeze, NAMESPACE_NAME, parseAddress, parseCount } from './values.js';
 import { vaultFromEnvironment } from './vault-environment.js';
 
 const PROGRAM = 'kms-vault-operator';
@@ -21,8 +21,6 @@ const PROGRAM = 'kms-vault-operator';
 const MAX_SYNC_PERIOD_SECONDS = 7 * 24 * 3_600;
 /** Each worker may hold a connection and a secret in memory; a larger number is a typing error. */
 const MAX_CONCURRENCY = 10_000;
-/** RFC 1123 label, which the API server requires for a namespace. */
-const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 const FLAGS: readonly FlagSpec[] = [
   {
@@ -183,7 +181,7 @@ function namespaces(text: string | undefined, faults: FaultList): readonly strin
     faults.add('--watch-namespace contains no namespace: list at least one, or omit the flag to watch all');
   }
   for (const name of names ?? []) {
-    if (!NAMESPACE.test(name))
+    if (!NAMESPACE_NAME.test(name))
       faults.add(`--watch-namespace: ${JSON.stringify(name)} is not a valid name of a namespace`);
   }
   return names === undefined ? undefined : [...new Set(names)];
@@ -191,7 +189,7 @@ function namespaces(text: string | undefined, faults: FaultList): readonly strin
 
 function leaseNamespace(text: string | undefined, faults: FaultList): string | undefined {
   const name = nonEmpty(text);
-  if (name !== undefined && !NAMESPACE.test(name)) {
+  if (name !== undefined && !NAMESPACE_NAME.test(name)) {
     faults.add('--leader-election-namespace must be a valid name of a namespace');
   }
   return name;

@@ -1,4 +1,5 @@
-import type { ConfigRules, LogConfig } from './config.js';
+import type { ConfigRules, LogConfig, RequiredContexts } from './config.js';
+import { CONTEXT_FLAGS, requiredContexts } from './context-flags.js';
 import type { FaultList } from './fault-list.js';
 import type { FlagSpec } from './flags.js';
 import { optionalList } from './network-environment.js';
@@ -16,6 +17,7 @@ export const SHARED_FLAGS: readonly FlagSpec[] = [
       'Comma-separated patterns with *, ** and {{namespace}}, matched against spec.path; ' +
       'resources with other paths are refused.',
   },
+  ...CONTEXT_FLAGS,
   { name: 'log-level', default: 'info', description: 'debug, info, warn or error.' },
   { name: 'log-format', default: 'json', description: 'json or text.' },
   {
@@ -31,7 +33,12 @@ export function sharedConfig(
   values: FlagValues,
   rules: Pick<ConfigRules, 'patternProblem'>,
   faults: FaultList,
-): { log: LogConfig; allowedVaultPaths: readonly string[] | undefined; shutdownGraceMs: number } {
+): {
+  log: LogConfig;
+  allowedVaultPaths: readonly string[] | undefined;
+  requiredContexts: RequiredContexts | undefined;
+  shutdownGraceMs: number;
+} {
   const level = parseChoice(values['log-level'] ?? '', ['debug', 'info', 'warn', 'error'] as const);
   const format = parseChoice(values['log-format'] ?? '', ['json', 'text'] as const);
   const grace = parseCount(values['shutdown-grace-seconds'] ?? '', 0, MAX_GRACE_SECONDS);
@@ -41,6 +48,7 @@ export function sharedConfig(
       format: faults.take('--log-format', format, 'json'),
     },
     allowedVaultPaths: allowedPaths(values['allowed-vault-paths'], rules, faults),
+    requiredContexts: requiredContexts(values, faults),
     shutdownGraceMs: faults.take('--shutdown-grace-seconds', grace, 30) * 1_000,
   };
 }

@@ -1,5 +1,8 @@
 import type { ListenAddress } from './config.js';
 
+/** RFC 1123 label, which the API server requires for a namespace. */
+export const NAMESPACE_NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 /** Either a parsed value or the problem of the text. Problems do not quote the text. */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 

@@ -54,4 +54,9 @@ export class KmsError extends OperatorError {
   get isFinal(): boolean {
     return this.retry === 'never';
   }
+
+  /** The caller gave up: nothing is known about the input. */
+  get isAbandoned(): boolean {
+    return this.code === 'Abandoned';
+  }
 }

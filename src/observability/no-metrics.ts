@@ -4,6 +4,7 @@ export class NoMetrics {
   readonly kmsRequestDuration = NOTHING;
   readonly kmsRequestsAvoided = NOTHING;
   readonly kmsThrottled = NOTHING;
+  readonly contextViolations = NOTHING;
   readonly vaultRequests = NOTHING;
   readonly vaultRequestDuration = NOTHING;
   readonly vaultWrites = NOTHING;

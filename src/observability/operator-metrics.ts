@@ -27,6 +27,7 @@ export class OperatorMetrics {
   readonly kmsRequestDuration;
   readonly kmsRequestsAvoided;
   readonly kmsThrottled;
+  readonly contextViolations;
   readonly vaultRequests;
   readonly vaultRequestDuration;
   readonly vaultWrites;
@@ -97,6 +98,12 @@ export class OperatorMetrics {
       ['why'],
     );
     this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.');
+    this.contextViolations = counter(
+      'context_violations_total',
+      'Ciphertexts without the required encryption context, by mode: audit or enforce. Each is counted when the ' +
+        'operator first sees it at a resource.',
+      ['mode'],
+    );
     this.vaultRequests = counter(
       'vault_requests_total',
       'Requests to Vault by result: the HTTP status, or the code of a network error.',

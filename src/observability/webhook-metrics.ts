@@ -17,6 +17,7 @@ export class WebhookMetrics {
   readonly kmsRequestDuration;
   readonly kmsRequestsAvoided;
   readonly kmsThrottled;
+  readonly contextViolations;
   readonly certificateExpiry;
   readonly certificateReloads;
   readonly buildInfo;
@@ -54,6 +55,11 @@ export class WebhookMetrics {
       ['why'],
     );
     this.kmsThrottled = counter('kms_throttled_total', 'Requests that KMS throttled.', []);
+    this.contextViolations = counter(
+      'context_violations_total',
+      'Ciphertexts without the required encryption context in admission reviews, by mode: audit or enforce.',
+      ['mode'],
+    );
     this.certificateExpiry = gauge(
       'certificate_expiry_timestamp_seconds',
       'Unix time when the serving certificate expires; 0 before one is loaded.',

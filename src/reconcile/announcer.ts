@@ -2,6 +2,7 @@ import { inject, injectable } from 'tsyringe';
 
 import { listNames, printable } from '../api/printable.js';
 import { type NormalEventReason, type WarningEventReason, warningOf } from '../api/reasons.js';
+import { CONTEXT_NOT_ALLOWED } from '../api/required-context.js';
 import type { KMSVaultSecret, Resource } from '../api/resources.js';
 import type { EventRecorder } from '../kube/event-recorder.js';
 import type { Finding } from '../queue/outcome.js';
@@ -71,7 +72,9 @@ export function warningsOf(findings: readonly Finding[], failures: readonly KeyF
     const event = warningOf(reason);
     if (event !== undefined) warnings.push({ reason: event, message });
   }
-  for (const { key, code, message } of failures.slice(0, KEY_EVENTS)) {
+  // One event reports all keys whose context is not allowed.
+  const failed = failures.filter(({ code }) => code !== CONTEXT_NOT_ALLOWED);
+  for (const { key, code, message } of failed.slice(0, KEY_EVENTS)) {
     const [reason, verb] =
       code === 'NotBase64'
         ? (['DecodingError', 'decoding'] as const)

@@ -1,5 +1,6 @@
 import { inject, injectable } from 'tsyringe';
 
+import { CONTEXT_NOT_ALLOWED } from '../api/required-context.js';
 import type { EncryptionContext } from '../api/resources.js';
 import type { DecryptRequest, Decryptor } from '../kms/decryptor.js';
 import { KmsError } from '../kms/kms-error.js';
@@ -10,7 +11,7 @@ import type { WriteGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import { textOf } from '../vault/secret-data.js';
 import type { KeyFailure } from './key-failure.js';
-import type { ResolvedKey } from './secret-aggregator.js';
+import type { ResolvedKey } from './resolved-key.js';
 import type { SyncMemory } from './sync-memory.js';
 
 export interface DecryptedKeys {
@@ -64,6 +65,10 @@ export class KeyDecryption {
     let cause: Error | undefined;
     await Promise.all(
       keys.map(async (key) => {
+        if (key.value.kind === 'refused') {
+          failures.push(refusalOf(key.key, key.value.problem));
+          return;
+        }
         try {
           const plaintext = await this.one(owner, key, giveUp.signal);
           owner.assertWanted?.();
@@ -100,7 +105,7 @@ export class KeyDecryption {
   private async one(owner: DecryptionFor, key: ResolvedKey, signal: AbortSignal): Promise<string> {
     const { value } = key;
     const { uid, priority } = owner;
-    if (value.kind === 'empty') return '';
+    if (value.kind !== 'encrypted') return '';
     const known = this.memory.badInput(uid, key);
     if (known !== undefined) {
       this.metrics.kmsRequestsAvoided.inc({ why: 'known_bad_input' });
@@ -128,4 +133,9 @@ export class KeyDecryption {
       return await this.decryptor.decrypt({ ...request, context: fallbackContext }, signal);
     }
   }
+}
+
+/** Only another ciphertext, another context or another flag of the operator helps. */
+function refusalOf(key: string, problem: string): KeyFailure {
+  return { key, code: CONTEXT_NOT_ALLOWED, message: problem, isFinal: true };
 }

@@ -1,7 +1,8 @@
 import type { OperatorError } from '../api/errors.js';
 import { listNames, printable } from '../api/printable.js';
-import { type Progress, READY_REASONS, type ReadyReason, REASONS } from '../api/reasons.js';
-import type { Finding } from '../queue/outcome.js';
+import { isReady, type Progress, READY_REASONS, type ReadyReason, REASONS } from '../api/reasons.js';
+import { CONTEXT_NOT_ALLOWED } from '../api/required-context.js';
+import type { Finding, Outcome } from '../queue/outcome.js';
 import type { KeyFailure } from './key-failure.js';
 import type { Aggregate, KeyConflict } from './secret-aggregator.js';
 
@@ -38,6 +39,11 @@ export function progressOf(
     if (deciding.length > 0) return { type, findings: deciding };
   }
   return undefined;
+}
+
+/** For a reconcile that is not retried before the next resync. */
+export function outcomeOf(findings: readonly Finding[]): Outcome {
+  return { result: isReady(mainReason(findings)) ? 'synced' : 'blocked', findings };
 }
 
 /** The message of the condition, with the most important finding first. */
@@ -101,14 +107,41 @@ function conflictFindings(conflicts: readonly KeyConflict[], total: number): Fin
 }
 
 function decryptionFindings(failures: readonly KeyFailure[]): Finding[] {
-  if (failures.length === 0) return [];
+  const refused = failures.filter(({ code }) => code === CONTEXT_NOT_ALLOWED);
+  const failed = failures.filter(({ code }) => code !== CONTEXT_NOT_ALLOWED);
+  return [
+    ...(refused.length === 0
+      ? []
+      : [{ reason: CONTEXT_NOT_ALLOWED, message: keyMessages(refused) } as const]),
+    ...(failed.length === 0
+      ? []
+      : [
+          {
+            reason: 'DecryptionFailed',
+            message: keyMessages(failed),
+            ...stalledIf(failed.some(({ isFinal }) => isFinal)),
+          } as const,
+        ]),
+  ];
+}
+
+function keyMessages(failures: readonly Pick<KeyFailure, 'key' | 'message'>[]): string {
   const texts = failures
     .slice(0, KEYS_IN_MESSAGE)
     .map(({ key, message }) => `key ${printable(key)}: ${message}`);
-  const message = withRest(texts, failures.length);
-  // One key that KMS will always refuse is enough: whatever an administrator does, it needs its author.
-  const isStalled = failures.some(({ isFinal }) => isFinal);
-  return [{ reason: 'DecryptionFailed', message, ...(isStalled ? { progress: 'Stalled' } : {}) }];
+  return withRest(texts, failures.length);
+}
+
+/** One key that KMS will always refuse is enough: whatever an administrator does, it needs its author. */
+function stalledIf(isStalled: boolean): Pick<Finding, 'progress'> {
+  return isStalled ? { progress: 'Stalled' } : {};
+}
+
+/** What the mode `audit` reports without refusing anything; undefined when there is nothing. */
+export function auditMessage(problems: ReadonlyMap<string, string>): string | undefined {
+  if (problems.size === 0) return undefined;
+  const found = [...problems].map(([key, message]) => ({ key, message }));
+  return `${keyMessages(found)}; synced all the same, because --required-context-mode is audit`;
 }
 
 function withRest(texts: readonly string[], total: number): string {

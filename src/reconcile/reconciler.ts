@@ -15,6 +15,7 @@ import type { Priority } from '../queue/work-queue.js';
 import { StaleCacheError, WriteGateClosedError } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import type { Announcer } from './announcer.js';
+import type { ContextViolations } from './context-violations.js';
 import type { FinalizerHandler } from './finalizer-handler.js';
 import { mainReason } from './ready-findings.js';
 import type { PartialReconciler } from './partial-reconciler.js';
@@ -36,6 +37,7 @@ export class Reconciler {
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.contextViolations) private readonly violations: ContextViolations,
     @inject(TOKENS.metrics)
     private readonly metrics: Pick<
       OperatorMetrics,
@@ -99,6 +101,7 @@ export class Reconciler {
   private forgetUid(uid: string): void {
     this.memory.forget(uid);
     this.announcer.forget(uid);
+    this.violations.forget(uid);
   }
 
   private resourceOf({ kind, namespace, name }: ResourceKey): Resource | undefined {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { valueIdentity } from './inputs-hash.js';
-import type { ResolvedKey } from './secret-aggregator.js';
+import type { ResolvedKey } from './resolved-key.js';
 
 /** Why an input was refused. */
 export interface Refusal {
@@ -29,6 +29,7 @@ export class RefusedInputs {
   }
 }
 
-function digestOf(key: ResolvedKey): string {
+/** Names an input without holding it. */
+export function digestOf(key: ResolvedKey): string {
   return createHash('sha256').update(valueIdentity(key)).digest('base64');
 }

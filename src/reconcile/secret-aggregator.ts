@@ -8,25 +8,13 @@ import type {
   PartialKMSVaultSecret,
   SecretItem,
 } from '../api/resources.js';
+import type { RequiredContext } from '../api/required-context.js';
 import { checkPartialSpec, definesValue, nonEmptyContext } from '../api/validation.js';
+import { parseVaultPath } from '../api/vault-path.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import { TOKENS } from '../tokens.js';
-
-/** One key of the desired secret and the source of its value. */
-export interface ResolvedKey {
-  readonly key: string;
-  /** Name of the partial; undefined for an item of the resource itself. */
-  readonly partial: string | undefined;
-  readonly value:
-    | { readonly kind: 'empty' }
-    | {
-        readonly kind: 'encrypted';
-        readonly encryptedSecret: string;
-        readonly context: EncryptionContext;
-        /** Tried once if `context` gives an invalid ciphertext; the Go operator used only this one. */
-        readonly fallbackContext?: EncryptionContext;
-      };
-}
+import { JudgedContexts } from './judged-contexts.js';
+import type { ResolvedKey } from './resolved-key.js';
 
 /** The same key from two sources; the value of the loser is not used. */
 export interface KeyConflict {
@@ -54,6 +42,8 @@ export interface Aggregate {
   readonly withoutValue: ReadonlySet<string>;
   /** Keys of partials that are being deleted with our finalizer: removed, whatever else is kept. */
   readonly withdrawn: ReadonlySet<string>;
+  /** From key to what its encryption context lacks; whether such keys are refused depends on the mode. */
+  readonly contextProblems: ReadonlyMap<string, string>;
 }
 
 /** More are only counted: a resource can include hundreds of partials with thousands of keys each. */
@@ -71,6 +61,7 @@ export class SecretAggregator {
   constructor(
     @inject(TOKENS.cache) private readonly cache: ResourceCache,
     @inject(TOKENS.resources) private readonly client: Pick<ResourceClient, 'fetch'>,
+    @inject(TOKENS.requiredContext) private readonly required: RequiredContext,
   ) {}
 
   /**
@@ -106,7 +97,17 @@ export class SecretAggregator {
       // Some servers store `null` for an empty list.
       merge.add({ partial: name, items: checked.spec.secrets ?? [], ownContext: checked.spec.secretContext });
     }
-    return merge.result();
+    return merge.result(this.judge(secret));
+  }
+
+  private judge({ metadata, spec }: KMSVaultSecret): JudgedContexts {
+    const { namespace, name } = metadata;
+    const parsed = parseVaultPath(spec.path);
+    const path = parsed.ok ? parsed.path : spec.path;
+    return new JudgedContexts(this.required.mode, {
+      own: this.required.ofSecret({ namespace, name, path }),
+      partial: this.required.ofPartial({ namespace }),
+    });
   }
 
   /** The cache may not have a partial that was just created, so "missing" is confirmed with a live read. */
@@ -171,10 +172,12 @@ class Merge {
     for (const item of items) this.withdrawn.add(item.key);
   }
 
-  result(): Aggregate {
+  result(judged: JudgedContexts): Aggregate {
+    const keys = judged.apply(this.keys);
     const defined = (key: string): boolean => this.keys.has(key);
     return {
-      keys: this.keys,
+      keys,
+      contextProblems: judged.problems,
       conflicts: this.conflicts,
       conflictsTotal: this.conflictsTotal,
       unusableIncludes: this.unusable,

@@ -3,7 +3,7 @@ import { inject, injectable } from 'tsyringe';
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { OperatorError } from '../api/errors.js';
 import { listNames, printable } from '../api/printable.js';
-import { isOutage, isReady } from '../api/reasons.js';
+import { isOutage } from '../api/reasons.js';
 import { refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec } from '../api/validation.js';
@@ -16,8 +16,9 @@ import type { Clock } from '../runtime/clock.js';
 import { TOKENS } from '../tokens.js';
 import { type Announcer, conflictWarnings, warningsOf } from './announcer.js';
 import type { CacheView } from './cache-view.js';
+import type { ContextViolations } from './context-violations.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
-import { findingOf, findingsOf, mainReason } from './ready-findings.js';
+import { findingOf, findingsOf, outcomeOf } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
 import { knownState, statusPlace } from './known-state.js';
 import type { LostPaths } from './lost-paths.js';
@@ -48,6 +49,7 @@ export class SecretReconciler {
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
+    @inject(TOKENS.contextViolations) private readonly violations: ContextViolations,
     @inject(TOKENS.clock) private readonly clock: Clock,
     @inject(TOKENS.queue) private readonly queue: RightOfWay,
   ) {}
@@ -79,6 +81,7 @@ export class SecretReconciler {
       },
     };
     this.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
+    this.violations.note(secret, aggregate, request.inputsHash);
     try {
       const result = await this.attempt(request, guard, signal);
       // What was written belongs to the current owner of the place, which writes its own value.
@@ -91,7 +94,8 @@ export class SecretReconciler {
       }
       if (!(error instanceof OperatorError)) throw error;
       // Cancelled by the shutdown, which is not a state of the resource.
-      if (signal?.aborted === true || isAbandoned(error)) return { result: 'abandoned' };
+      if (signal?.aborted === true || (error instanceof KmsError && error.isAbandoned))
+        return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
       this.partials.withdrawn(secret);
@@ -176,10 +180,7 @@ export class SecretReconciler {
       const wroteAt = wrote === undefined ? {} : { wroteAt: clock.now() };
       memory.recordHeld(uid, { place, ...(version === undefined ? {} : { version }), ...wroteAt });
     }
-    this.announcer.warnings(secret, [
-      ...warningsOf(result.findings, result.failures),
-      ...conflictWarnings(place.path, rivals),
-    ]);
+    this.warn(request, result, rivals);
     await this.queue.giveWay(request.priority);
     await this.updateStatus(secret, (current) =>
       syncedStatus(current, request, result, clock.now(), memory.unreportedWrite(uid, place)),
@@ -203,10 +204,7 @@ export class SecretReconciler {
     const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
     // An outage is not a state of an unchanged resource; metrics and alerts report it.
     if (!(soon && unchanged && known.created)) {
-      this.announcer.warnings(secret, [
-        ...warningsOf([finding], []),
-        ...conflictWarnings(place.path, rivals),
-      ]);
+      this.warn(request, { findings: [finding], failures: [] }, rivals);
       await this.updateStatus(secret, (current) => ({
         ...statusOf(current, secret, [finding], this.clock.now()),
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
@@ -236,6 +234,18 @@ export class SecretReconciler {
       ...statusOf(current, secret, findings, this.clock.now(), 'nothing has changed since the last sync'),
       keys: keysColumn(aggregate.keys.size - known.failedKeys.length, request),
     }));
+  }
+
+  private warn(
+    { secret, place, aggregate }: SyncRequest,
+    { findings, failures }: Pick<SyncResult, 'findings' | 'failures'>,
+    rivals: readonly KMSVaultSecret[],
+  ): void {
+    this.announcer.warnings(secret, [
+      ...warningsOf(findings, failures),
+      ...this.violations.warnings(aggregate),
+      ...conflictWarnings(place.path, rivals),
+    ]);
   }
 
   private announceWrite({ secret, place, known }: SyncRequest, result: SyncResult): void {
@@ -276,13 +286,4 @@ export class SecretReconciler {
       desired(this.lostPlaces.withoutLost(secret, current)),
     );
   }
-}
-
-/** For a reconcile that is not retried before the next resync. */
-function outcomeOf(findings: readonly Finding[]): Outcome {
-  return { result: isReady(mainReason(findings)) ? 'synced' : 'blocked', findings };
-}
-
-function isAbandoned(error: OperatorError): boolean {
-  return error instanceof KmsError && error.code === 'Abandoned';
 }

@@ -13,7 +13,7 @@ import {
   type SyncState,
 } from './place-record.js';
 import { type Refusal, RefusedInputs } from './refused-inputs.js';
-import type { ResolvedKey } from './secret-aggregator.js';
+import type { ResolvedKey } from './resolved-key.js';
 
 /** Where the value of a resource is, according to what this process wrote or found equal. */
 export interface HeldValue {

@@ -1,6 +1,6 @@
 import { LinkedAbort } from '../runtime/linked-abort.js';
 import type { DecryptedKeys, KeyDecryption } from './key-decryption.js';
-import type { ResolvedKey } from './secret-aggregator.js';
+import type { ResolvedKey } from './resolved-key.js';
 import type { SyncRequest } from './sync-request.js';
 
 /** The values of one sync. Each key is decrypted once, however many races a write loses. */

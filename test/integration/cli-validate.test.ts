@@ -76,6 +76,23 @@ describe('validate', () => {
     expect(kms.requests.count(() => true)).toBe(0);
   });
 
+  it('judges encryption contexts by the flags of the webhook', async () => {
+    tool.write('web.yaml', web({ password: sealed(CANARY) }));
+    const validate = (...flags: string[]): ReturnType<typeof tool.run> =>
+      tool.run(['validate', '--no-kms', '-n', 'shop', ...flags, 'web.yaml']);
+    const pairs = ['--required-context', 'app={{name}},namespace={{namespace}}'];
+    const refused = await validate(...pairs);
+    expect(refused).toMatchObject({ code: 1 });
+    expect(refused.stdout).toMatch(
+      /^web\.yaml:10:5: error: key "password": its encryption context lacks namespace=shop, required by /,
+    );
+    const audited = await validate(...pairs, '--required-context-mode=audit');
+    expect(audited).toMatchObject({ code: 0 });
+    expect(audited.stdout).toContain('warning: key "password": its encryption context lacks namespace=shop');
+    expect(await validate(...pairs, '--required-context-exempt=shop')).toMatchObject({ code: 0, stdout: '' });
+    expect(await validate('--required-context', 'a={{b}}')).toMatchObject({ code: 1, stdout: '' });
+  });
+
   it('says that KMS is not there, and ends with 1', async () => {
     tool.write('web.yaml', web({ a: sealed(CANARY), b: sealed(CANARY) }));
     kms.faults.inject({ matches: () => true, action: { kind: 'answer', status: 500, body: '{}' } });

@@ -3,6 +3,7 @@ import { container as root } from 'tsyringe';
 
 import { AllowedPaths } from '../../src/api/allowed-paths.js';
 import { API_VERSION, DELETE_FINALIZER, type Kind, PARTIAL_KIND, SECRET_KIND } from '../../src/api/group.js';
+import { RequiredContext } from '../../src/api/required-context.js';
 import { keyOf, keyString, type ResourceKey, type ResourceRef } from '../../src/api/resource-key.js';
 import type {
   KMSVaultSecret,
@@ -58,6 +59,10 @@ export class ReconcileFixture implements ResourceClient {
   now = Date.parse('2026-01-01T00:00:00Z');
   private reconciler: Reconciler;
   private version = 0;
+
+  /** Takes effect at the next {@link restart}. */
+  requiredContext = RequiredContext.none;
+  metrics!: OperatorMetrics;
 
   constructor(private readonly allowedPaths: AllowedPaths = AllowedPaths.any) {
     this.reconciler = this.build();
@@ -258,6 +263,7 @@ export class ReconcileFixture implements ResourceClient {
       },
     };
     this.registry = new Registry();
+    this.metrics = new OperatorMetrics(this.registry);
     const container = root.createChildContainer();
     registerReconcile(container);
     registerValues(container, [
@@ -269,9 +275,10 @@ export class ReconcileFixture implements ResourceClient {
       [TOKENS.freshness, this.view],
       [TOKENS.allowedPaths, this.allowedPaths],
       [TOKENS.provenance, this.provenance],
+      [TOKENS.requiredContext, this.requiredContext],
       [TOKENS.queue, requeue],
       [TOKENS.events, recorder],
-      [TOKENS.metrics, new OperatorMetrics(this.registry)],
+      [TOKENS.metrics, this.metrics],
       [TOKENS.logger, this.logger],
       [TOKENS.clock, clock],
     ]);

@@ -1,4 +1,5 @@
 import { AllowedPaths } from '../../src/api/allowed-paths.js';
+import { RequiredContext } from '../../src/api/required-context.js';
 import { DELETE_FINALIZER, SECRET_KIND } from '../../src/api/group.js';
 import type { ReadyReason } from '../../src/api/reasons.js';
 import type { KMSVaultSecret, KMSVaultSecretSpec } from '../../src/api/resources.js';
@@ -87,6 +88,20 @@ const SCENES: readonly (readonly [state: string, reason: ReadyReason | undefined
     reconciled({ secrets: [item('a', WRONG_CONTEXT), item('b'), item('c')] }, ({ kms }) =>
       kms.denied.add('value of b'),
     ),
+  ],
+  [
+    'a ciphertext of another namespace',
+    'ContextNotAllowed',
+    reconciled({ secrets: [item('a')] }, (fixture) => {
+      const own = [{ name: 'namespace', value: '{{namespace}}' }];
+      fixture.requiredContext = RequiredContext.of({
+        mode: 'enforce',
+        own,
+        partial: own,
+        exemptNamespaces: [],
+      });
+      fixture.restart();
+    }),
   ],
   ['a missing include', 'IncludeNotFound', reconciled({ secrets: [item('a')], includeSecrets: ['missing'] })],
   [

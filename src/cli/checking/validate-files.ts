@@ -4,9 +4,8 @@ import { inject, injectable } from 'tsyringe';
 
 import { SpecReview } from '../../admission/spec-review.js';
 import { VaultPathRules } from '../../admission/vault-path-rules.js';
-import { AllowedPaths, patternProblem } from '../../api/allowed-paths.js';
 import { SECRET_KIND } from '../../api/group.js';
-import { cliAllowedPaths } from '../../config/cli-config.js';
+import type { PolicyOptions } from '../../config/cli-config.js';
 import type { KeyApi } from '../../kms/key-api.js';
 import type { PlaintextInspector } from '../../kms/plaintext-inspector.js';
 import { sharedAbort } from '../../runtime/abort.js';
@@ -22,6 +21,7 @@ import { CiphertextCheck, noInspector } from './ciphertext-check.js';
 import { reviewPatch } from './patch-review.js';
 import { PlacedFindings } from './placed-findings.js';
 import { suspectPlaintexts } from './plaintext-suspicion.js';
+import { policyOf } from './policy.js';
 import { type CheckReport, countOf, type Problem } from './problem.js';
 import { type ReportFormat, reportLines, uncheckedText } from './problem-formats.js';
 
@@ -32,8 +32,8 @@ export interface ValidateRequest {
   readonly kms: boolean;
   /** A key that nobody may decrypt with. */
   readonly sinkKey?: string | undefined;
-  /** As the webhook's flag. */
-  readonly allowedVaultPaths?: string | undefined;
+  /** As the webhook's flags. */
+  readonly policy: PolicyOptions;
   /** Of resources that name none. */
   readonly namespace: string;
   readonly refusePlaintext: boolean;
@@ -82,7 +82,8 @@ export class ValidateFiles {
     if (!request.kms && request.sinkKey !== undefined)
       throw new AuthorError('give only one of --no-kms and --sink-key');
     const items = new CiphertextCheck(this.inspectorFor(request), this.maxConcurrentKmsRequests);
-    const specs = new SpecReview(items, new VaultPathRules(allowedPathsOf(request)));
+    const { allowedPaths, requiredContext } = policyOf(request.policy, this.console);
+    const specs = new SpecReview(items, new VaultPathRules(allowedPaths), requiredContext);
     const paths = await manifestPaths(request.paths);
     const patches = await patchFiles(paths);
     const problems: Problem[][] = [];
@@ -168,16 +169,11 @@ export class ValidateFiles {
     if (isPatch) await reviewPatch(object, items, found, signal);
     else {
       const { spec } = record(object);
-      await specs.review({ kind, namespace: resource.namespace ?? namespace, spec }, found, signal);
+      const subject = { kind, namespace: resource.namespace ?? namespace, name: resource.name, spec };
+      await specs.review(subject, found, signal);
     }
     problems.sort((a, b) => a.line - b.line || a.column - b.column);
   }
-}
-
-function allowedPathsOf({ allowedVaultPaths }: ValidateRequest): AllowedPaths {
-  const parsed = cliAllowedPaths(allowedVaultPaths, { patternProblem });
-  if ('faults' in parsed) throw new AuthorError(parsed.faults.join('\n'));
-  return AllowedPaths.of(parsed.patterns);
 }
 
 function counted(count: number, what: string): string {

@@ -24,6 +24,20 @@ export function resourceOption(): Option {
   );
 }
 
+/** The flags of the operator and the webhook that decide what a resource may do. */
+export function policyOptions(): Option[] {
+  return [
+    new Option(
+      '--allowed-vault-paths <patterns>',
+      'the value of the same flag of the operator and the webhook',
+    ),
+    new Option('--required-context <pairs>', 'as above; name=value,…'),
+    new Option('--required-partial-context <pairs>', 'as above; name=value,…'),
+    new Option('--required-context-mode <mode>', 'as above; audit or enforce'),
+    new Option('--required-context-exempt <namespaces>', 'as above; namespace,…'),
+  ];
+}
+
 function addPair(text: string, before: EncryptionContext | undefined): EncryptionContext {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('It must be name=value.');

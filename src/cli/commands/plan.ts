@@ -1,22 +1,23 @@
 import { Command, Option } from 'commander';
 
+import type { PolicyOptions } from '../../config/cli-config.js';
 import { TOKENS } from '../../tokens.js';
 import { type CommandDefinition, examples } from '../command-definition.js';
+import { policyOptions } from './options.js';
 import type { Plan } from '../planning/plan.js';
 
-interface Options {
+interface Options extends PolicyOptions {
   readonly filename: readonly string[];
   readonly output: 'text' | 'json';
   readonly cluster?: boolean;
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
-  readonly allowedVaultPaths?: string;
   readonly provenance?: boolean;
 }
 
-export const planCommand: CommandDefinition = (run) =>
-  new Command('plan')
+export const planCommand: CommandDefinition = (run) => {
+  const planning = new Command('plan')
     .summary('show what would be written to Vault, key by key, without values')
     .description(
       'Shows what the operator would write to Vault for the resources in files: + added, ~ changed, - removed, ' +
@@ -39,7 +40,6 @@ export const planCommand: CommandDefinition = (run) =>
       '-n, --namespace <name>',
       'namespace of resources without one; else that of the context with --cluster, else default',
     )
-    .option('--allowed-vault-paths <patterns>', 'the flag of the operator, if it has it')
     .option('--provenance', 'the flag of the operator, if it has it')
     .addHelpText(
       'after',
@@ -51,14 +51,14 @@ export const planCommand: CommandDefinition = (run) =>
       ),
     )
     .action(async (options: Options, command: Command) => {
-      const { filename: files, output, cluster, kubeconfig, context, namespace, allowedVaultPaths } = options;
-      const { provenance } = options;
+      const { filename: files, output, cluster, kubeconfig, context, namespace, ...others } = options;
+      const { provenance, ...policy } = others;
       if (cluster !== true && (kubeconfig !== undefined || context !== undefined)) {
         command.error('error: --kubeconfig and --context belong to --cluster');
       }
       const plan = await run.service<Plan>(TOKENS.plan, {
         plan: {
-          ...(allowedVaultPaths === undefined ? {} : { allowedVaultPaths }),
+          policy,
           ...(namespace === undefined ? {} : { namespace }),
           ...(provenance === undefined ? {} : { provenance }),
           ...(cluster === true
@@ -73,3 +73,6 @@ export const planCommand: CommandDefinition = (run) =>
       });
       run.exitWith(await plan.run({ files, output }));
     });
+  for (const option of policyOptions()) planning.addOption(option);
+  return planning;
+};

@@ -1,21 +1,22 @@
 import { Command, Option } from 'commander';
 
+import type { PolicyOptions } from '../../config/cli-config.js';
 import { TOKENS } from '../../tokens.js';
 import { REPORT_FORMATS, type ReportFormat } from '../checking/problem-formats.js';
 import type { ValidateFiles } from '../checking/validate-files.js';
 import { type CommandDefinition, examples } from '../command-definition.js';
+import { policyOptions } from './options.js';
 
-interface Options {
+interface Options extends PolicyOptions {
   readonly output: ReportFormat;
   readonly kms: boolean;
   readonly sinkKey?: string;
-  readonly allowedVaultPaths?: string;
   readonly namespace: string;
   readonly refusePlaintext?: boolean;
 }
 
-export const validateCommand: CommandDefinition = (run) =>
-  new Command('validate')
+export const validateCommand: CommandDefinition = (run) => {
+  const command = new Command('validate')
     .summary('check files as the webhook would')
     .description(
       'Checks every KMSVaultSecret and PartialKMSVaultSecret as the webhook does, and prints one line per problem. ' +
@@ -30,7 +31,6 @@ export const validateCommand: CommandDefinition = (run) =>
       '--sink-key <id>',
       'ask KMS by ReEncrypt to this key, which nobody may decrypt with, instead of Decrypt',
     )
-    .option('--allowed-vault-paths <patterns>', 'the value of the same flag of the webhook')
     .option('-n, --namespace <name>', 'namespace of resources that name none', 'default')
     .option('--refuse-plaintext', 'refuse items that look as if nobody encrypted them')
     .addHelpText(
@@ -40,10 +40,15 @@ export const validateCommand: CommandDefinition = (run) =>
         'kubectl kms-vault validate --no-kms deploy/',
         'kubectl kms-vault validate --sink-key alias/sink -o github deploy/',
         "kubectl kms-vault validate --allowed-vault-paths 'secret/data/{{namespace}}/**' -n team deploy/",
+        "kubectl kms-vault validate --required-context 'namespace={{namespace}}' -n team deploy/",
       ),
     )
     .action(async (paths: string[], options: Options) => {
-      const { output: format, refusePlaintext = false, ...rest } = options;
-      const command = await run.service<ValidateFiles>(TOKENS.validateFiles);
-      if (!(await command.run({ paths, format, refusePlaintext, ...rest }))) run.exitWith(1);
+      const { output: format, refusePlaintext = false, kms, sinkKey, namespace, ...policy } = options;
+      const files = await run.service<ValidateFiles>(TOKENS.validateFiles);
+      const request = { paths, format, refusePlaintext, kms, sinkKey, namespace, policy };
+      if (!(await files.run(request))) run.exitWith(1);
     });
+  for (const option of policyOptions()) command.addOption(option);
+  return command;
+};

@@ -1,4 +1,5 @@
 import { printable } from '../../api/printable.js';
+import { CONTEXT_NOT_ALLOWED } from '../../api/required-context.js';
 import type { Colour } from '../console.js';
 import { metadataTexts } from './metadata-changes.js';
 import { changedKeys, type Forecast, type ForecastSource, hasChanges, hasErrors } from './forecast.js';
@@ -33,7 +34,7 @@ export function forecastLines(forecast: Forecast, source: ForecastSource, paint:
       (text) => `  ${paint('yellow', `~ metadata: ${printable(text, 300)}`)}`,
     ),
     ...findings
-      .filter(({ reason }) => reason !== 'DecryptionFailed')
+      .filter(({ reason }) => reason !== 'DecryptionFailed' && reason !== CONTEXT_NOT_ALLOWED)
       .map(({ reason, message }) => `  ${paint('red', '!')} ${reason}: ${message}`),
     ...(conflict === undefined
       ? []
@@ -64,7 +65,8 @@ function keyLines(forecast: Forecast, paint: Paint): string[] {
     ...removed.map(line('-', 'red')),
     ...undecryptable.map(({ key, reason, message, keepsValue }) => {
       const stays = keepsValue ? 'Vault keeps the value that it has' : 'Vault has no value for it';
-      return `${line('!', 'red')(key)}: cannot be decrypted (${reason}): ${message}; ${stays}`;
+      const why = reason === CONTEXT_NOT_ALLOWED ? 'is not decrypted' : 'cannot be decrypted';
+      return `${line('!', 'red')(key)}: ${why} (${reason}): ${message}; ${stays}`;
     }),
     ...(hasChanges(forecast) && changedKeys(forecast) === 0 && makesVersion(forecast)
       ? ['  no key differs; it is written so that casIndex and the version stay in step']

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import { DELETE_FINALIZER } from '../../api/group.js';
+import { CONTEXT_NOT_ALLOWED } from '../../api/required-context.js';
 import type { KMSVaultSecret } from '../../api/resources.js';
 import type { IndexedResourceCache } from '../../kube/resource-cache.js';
 import type { FinalizerHandler } from '../../reconcile/finalizer-handler.js';
@@ -101,8 +102,17 @@ export class Forecaster {
         ...replacedNote(observed?.result?.replacedVersion),
         ...this.events.take(uid, 'PathChanged'),
         ...unreadableNote(inVault),
+        ...this.auditNotes(uid, outcome),
       ],
     };
+  }
+
+  /** In the mode `audit` only an event tells; otherwise a finding does. */
+  private auditNotes(uid: string, { findings = [] }: Outcome): readonly string[] {
+    const events = this.events.take(uid, CONTEXT_NOT_ALLOWED);
+    return findings.some(({ reason }) => reason === CONTEXT_NOT_ALLOWED)
+      ? []
+      : events.map((message) => `${CONTEXT_NOT_ALLOWED}: ${message}`);
   }
 
   private conflictOf(secret: KMSVaultSecret, path: string | undefined): Forecast['conflict'] {

@@ -1,3 +1,5 @@
+import type { PolicyOptions } from '../../config/cli-config.js';
+
 /** What the options of `plan` say about the resources. */
 export interface PlanScope {
   /** Of resources without one. */
@@ -8,7 +10,7 @@ export interface PlanScope {
 
 /** The options of `plan` that its services are made from. */
 export interface PlanSettings {
-  readonly allowedVaultPaths?: string;
+  readonly policy: PolicyOptions;
   readonly namespace?: string;
   /** The operator has `--provenance`. */
   readonly provenance?: boolean;

@@ -86,7 +86,7 @@ async function planContainer(): Promise<DependencyContainer> {
   const environment = { AWS_REGION: 'eu-west-1', VAULT_TOKEN: 'token' };
   const container = cliContainer();
   const console = new Console({ stdout, stderr, environment });
-  await addPlan(container, { environment, console }, { cluster: { kubeconfig } });
+  await addPlan(container, { environment, console }, { policy: {}, cluster: { kubeconfig } });
   rmSync(folder, { recursive: true });
   return container;
 }

@@ -19,6 +19,7 @@ const EXPECTED: Readonly<Record<string, readonly [KStatus, string | undefined]>>
   'a key with wrong input': ['Failed', 'Stalled: DecryptionFailed'],
   'a key that an administrator denies': ['InProgress', undefined],
   'a key with wrong input and one that an administrator denies': ['Failed', 'Stalled: DecryptionFailed'],
+  'a ciphertext of another namespace': ['Failed', 'Stalled: ContextNotAllowed'],
   'a missing include': ['InProgress', undefined],
   'a missing include and a key with wrong input': ['Failed', 'Stalled: DecryptionFailed'],
   'a pinned version that has passed': ['Failed', 'Stalled: CasIndexStale'],

@@ -9,6 +9,8 @@ import { ResourceReviewer } from '../../../../src/admission/resource-reviewer.js
 import { SpecReview } from '../../../../src/admission/spec-review.js';
 import { VaultPathRules } from '../../../../src/admission/vault-path-rules.js';
 import { AllowedPaths } from '../../../../src/api/allowed-paths.js';
+import { RequiredContext } from '../../../../src/api/required-context.js';
+import { NoMetrics } from '../../../../src/observability/no-metrics.js';
 import type { Kind } from '../../../../src/api/group.js';
 import type { Problem } from '../../../../src/cli/checking/problem.js';
 import { ValidateFiles, type ValidateRequest } from '../../../../src/cli/checking/validate-files.js';
@@ -81,6 +83,7 @@ async function validate(
     kms: true,
     namespace: 'default',
     refusePlaintext: false,
+    policy: {},
     ...request,
   });
   return { ok, problems: (JSON.parse(stdout) as { problems: Problem[] }).problems, stderr };
@@ -154,11 +157,16 @@ const SPECS: readonly (readonly [string, Kind, unknown])[] = [
   ['a partial with what is no base64', 'PartialKMSVaultSecret', { secrets: [item('a', 'no')] }],
 ];
 
+const BOUND = [{ name: 'of', value: 'web' }];
+const AUDIT = { requiredPartialContext: 'of=web', requiredContextMode: 'audit' };
+
 describe('the verdict on a file', () => {
   it.each(SPECS)("is the webhook's, for %s", async (_what, kind, spec) => {
-    const specs = new SpecReview(new ItemCheck(inspector, 5), new VaultPathRules(AllowedPaths.of(PATTERNS)));
+    const required = RequiredContext.of({ mode: 'audit', own: BOUND, partial: BOUND, exemptNamespaces: [] });
+    const paths = new VaultPathRules(AllowedPaths.of(PATTERNS));
+    const specs = new SpecReview(new ItemCheck(inspector, 5), paths, required);
     const object = resource(kind, spec);
-    const answer = await new ResourceReviewer(specs, 'deny', silentLogger).review(
+    const answer = await new ResourceReviewer(specs, 'deny', silentLogger, required, new NoMetrics()).review(
       {
         version: 'admission.k8s.io/v1',
         uid: 'uid',
@@ -175,7 +183,7 @@ describe('the verdict on a file', () => {
     );
     const { ok, problems } = await validate(
       { 'web.json': JSON.stringify(object) },
-      { allowedVaultPaths: PATTERNS.join(',') },
+      { policy: { allowedVaultPaths: PATTERNS.join(','), requiredContext: 'of={{name}}', ...AUDIT } },
     );
     expect(ok).toBe(answer.allowed);
     const said = [answer.status?.message ?? '', ...answer.warnings].join('\n');
@@ -303,6 +311,8 @@ describe('what is checked', () => {
 
   it('refuses options that contradict each other, and patterns that are not valid', async () => {
     await expect(validate({ 'a.yaml': '' }, { kms: false, sinkKey: 'x' })).rejects.toThrow('only one of');
-    await expect(validate({}, { allowedVaultPaths: 'sys/**' })).rejects.toThrow('--allowed-vault-paths');
+    await expect(validate({}, { policy: { allowedVaultPaths: 'sys/**' } })).rejects.toThrow(
+      '--allowed-vault-paths',
+    );
   });
 });

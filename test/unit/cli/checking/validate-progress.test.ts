@@ -35,6 +35,7 @@ async function shown(isTTY: boolean, quiet: boolean): Promise<string> {
     kms: true,
     namespace: 'default',
     refusePlaintext: false,
+    policy: {},
   });
   return stderr;
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import { SECRET_KIND } from '../../../../src/api/group.js';
+import { RequiredContext } from '../../../../src/api/required-context.js';
 import type { EngineVersion } from '../../../../src/api/resources.js';
 import type { Forecast } from '../../../../src/cli/planning/forecast.js';
 import { mainReason } from '../../../../src/reconcile/ready-findings.js';
@@ -143,6 +144,18 @@ async function checkDeletion(
   }
 }
 
+const policy = fc.constantFrom(undefined, undefined, 'audit' as const, 'enforce' as const);
+
+/** Starts a process with other flags. */
+function obey(fixture: ReconcileFixture, mode: 'audit' | 'enforce' | undefined): void {
+  const before = fixture.requiredContext;
+  const pairs = [{ name: 'of', value: '{{namespace}}' }];
+  fixture.requiredContext = RequiredContext.of(
+    mode === undefined ? undefined : { mode, own: pairs, partial: pairs, exemptNamespaces: [] },
+  );
+  if (fixture.requiredContext !== before) fixture.restart();
+}
+
 describe('the plan for any files, any cluster and any Vault', () => {
   it('forecasts what the operator then does', async () => {
     let planned = 0;
@@ -160,10 +173,13 @@ describe('the plan for any files, any cluster and any Vault', () => {
         edits,
         fc.boolean(),
         fc.constantFrom(...SECRETS),
-        async (history, changes, restart, deleted) => {
+        fc.tuple(policy, policy),
+        async (history, changes, restart, deleted, [before, now]) => {
           const fixture = new ReconcileFixture();
           fixture.kms.denied.add('denied');
+          obey(fixture, before);
           for (const one of history) await apply(fixture, one);
+          obey(fixture, now);
           await check(fixture, changes, restart, deleted);
           planned += 1;
         },

@@ -55,6 +55,8 @@ export async function planFor(
     [TOKENS.decryptor, fixture.kms],
     [TOKENS.gate, readOnlyGate],
     [TOKENS.allowedPaths, AllowedPaths.any],
+    [TOKENS.requiredContext, fixture.requiredContext],
+    [TOKENS.logger, fixture.logger],
     [TOKENS.metrics, new NoMetrics()],
     [TOKENS.provenance, fixture.provenance],
     [TOKENS.logger, fixture.logger],

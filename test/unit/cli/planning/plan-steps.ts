@@ -25,7 +25,7 @@ function homeOf(name: string): (typeof PLACES)[number] {
 interface Item {
   readonly key: string;
   readonly value: string;
-  readonly kind: 'good' | 'bad' | 'empty' | 'none';
+  readonly kind: 'good' | 'bound' | 'bad' | 'empty' | 'none';
 }
 
 export interface SecretEdit {
@@ -58,7 +58,7 @@ const key = fc.constantFrom('k1', 'k2', 'k3', '__proto__');
 const item: fc.Arbitrary<Item> = fc.record({
   key,
   value: fc.constantFrom('one', 'two', 'denied'),
-  kind: fc.constantFrom('good', 'good', 'good', 'bad', 'empty', 'none'),
+  kind: fc.constantFrom('good', 'good', 'bound', 'bad', 'empty', 'none'),
 });
 const items = fc.uniqueArray(item, { maxLength: 4, selector: (one) => one.key });
 const place = fc.constantFrom(...PLACES);
@@ -119,10 +119,15 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'restart' as const }) },
 );
 
+const BOUND = { of: 'default' };
+
 function itemsOf(list: readonly Item[]): SecretItem[] {
   return list.map(({ key: name, value, kind }) => {
     if (kind === 'empty') return { key: name, emptySecret: true };
     if (kind === 'none') return { key: name };
+    if (kind === 'bound') {
+      return { key: name, encryptedSecret: FakeKms.encrypt(value, BOUND), secretContext: BOUND };
+    }
     return { key: name, encryptedSecret: FakeKms.encrypt(value, kind === 'bad' ? { wrong: 'context' } : {}) };
   });
 }
