@@ -108,6 +108,9 @@ export const TOKENS = {
   gate: Symbol('WriteGate'),
   /** Not registered without leader election. */
   elector: Symbol('LeaseElector'),
+  /** Reviews who may read the metrics, on standbys too. */
+  reviewClient: Symbol('ReviewClient'),
+  accessReviewer: Symbol('AccessReviewer'),
   /** Writes the lease while the write gate is closed. */
   leaseClient: Symbol('LeaseClient'),
 

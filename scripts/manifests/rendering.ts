@@ -26,6 +26,8 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ['leader-election', 'namespaced'],
   ['namespaced'],
   ['monitoring'],
+  ['metrics-secure'],
+  ['monitoring', 'metrics-secure', 'network-policy', 'leader-election'],
   ['webhook'],
   ['required-context'],
   ['webhook', 'required-context'],

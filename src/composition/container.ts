@@ -10,7 +10,7 @@ import { type KubeConfig, leaseNamespace } from '../kube/kubeconfig.js';
 import { LeaseElector } from '../kube/lease-elector.js';
 import { IndexedResourceCache } from '../kube/resource-cache.js';
 import { ApiResourceClient } from '../kube/resource-client.js';
-import { HealthEndpoint, MetricsEndpoint } from '../observability/endpoints.js';
+import { HealthEndpoint } from '../observability/endpoints.js';
 import { OperatorMetrics } from '../observability/operator-metrics.js';
 import { OperatorProgram } from '../program/operator-program.js';
 import { OperatorWork } from '../program/operator-work.js';
@@ -21,6 +21,7 @@ import { openGate } from '../runtime/write-gate.js';
 import { TOKENS } from '../tokens.js';
 import { Freshness } from '../watch/freshness.js';
 import { SecretOperator } from '../watch/secret-operator.js';
+import { registerMetrics } from './metrics.js';
 import { registerReconcile } from './reconcile.js';
 import { registerAll, registerServices, registerValues, type Service } from './registration.js';
 import { registerSharedParts } from './shared-parts.js';
@@ -79,10 +80,10 @@ export function createOperatorContainer({ config, kubeConfig, build }: Foundatio
 /** Services that flags switch on and off. */
 function registerOptionalParts(
   container: DependencyContainer,
-  { leaderElection, metricsAddress, healthAddress }: OperatorConfig,
+  { leaderElection, metricsAddress, metricsTls, healthAddress }: OperatorConfig,
   kubeConfig: KubeConfig,
 ): void {
-  if (metricsAddress !== undefined) registerServices(container, [[TOKENS.metricsEndpoint, MetricsEndpoint]]);
+  if (metricsAddress !== undefined) registerMetrics(container, metricsTls);
   if (healthAddress !== undefined) registerServices(container, [[TOKENS.healthEndpoint, HealthEndpoint]]);
   if (!leaderElection.enabled) {
     registerValues(container, [[TOKENS.gate, openGate]]);

@@ -15,6 +15,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** PEM files for `/metrics` over TLS. */
+export interface MetricsTlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
 /** Network settings that KMS, STS, Vault and the API server share. */
 export interface NetworkConfig {
   readonly httpsProxy?: string;
@@ -135,6 +141,8 @@ export interface OperatorConfig {
   readonly network: NetworkConfig;
   readonly log: LogConfig;
   readonly metricsAddress: ListenAddress | undefined;
+  /** `undefined`: plain HTTP for everybody. */
+  readonly metricsTls: MetricsTlsConfig | undefined;
   readonly healthAddress: ListenAddress | undefined;
   /** 0: only on changes. */
   readonly syncPeriodMs: number;

@@ -10,6 +10,7 @@ import type {
 import { FaultList, nonEmpty } from './fault-list.js';
 import { fileVariables, filesInUse } from './file-variables.js';
 import { faultText, type FlagSpec, helpText, parseFlags, versionText } from './flags.js';
+import { METRICS_ACCESS_FLAGS, metricsTls } from './metrics-access.js';
 import { awsFromEnvironment, networkFromEnvironment, optionalList } from './network-environment.js';
 import { SHARED_FLAGS, sharedConfig } from './shared-flags.js';
 import { endsWithLineBreak, withoutStrayCharacters } from './stray-characters.js';
@@ -29,6 +30,7 @@ const FLAGS: readonly FlagSpec[] = [
     description: 'Maximum time between two syncs of a resource; 0: sync only on changes.',
   },
   { name: 'metrics-addr', default: ':8080', description: 'Address that serves /metrics; 0 disables it.' },
+  ...METRICS_ACCESS_FLAGS,
   {
     name: 'kubeconfig',
     defaultText: 'KUBECONFIG, the service account in a pod, ~/.kube/config',
@@ -136,6 +138,7 @@ export function parseOperatorCommand(
       parseAddress(values['metrics-addr'] ?? '', true),
       undefined,
     ),
+    metricsTls: metricsTls(values, faults),
     healthAddress: faults.take('--health-addr', parseAddress(values['health-addr'] ?? '', true), undefined),
     syncPeriodMs: count('sync-period-seconds', 0, MAX_SYNC_PERIOD_SECONDS, 120) * 1_000,
     kubeconfig: nonEmpty(values.kubeconfig),

@@ -41,6 +41,8 @@ export class OperatorMetrics {
   readonly leader;
   readonly leaderTransitions;
   readonly leaderLastRenewal;
+  readonly certificateExpiry;
+  readonly certificateReloads;
   readonly buildInfo;
 
   constructor(
@@ -147,6 +149,15 @@ export class OperatorMetrics {
     this.leaderLastRenewal = gauge(
       'leader_last_renewal_timestamp_seconds',
       'Unix time when this replica last acquired or renewed the lease; 0 if it never did.',
+    );
+    this.certificateExpiry = gauge(
+      'certificate_expiry_timestamp_seconds',
+      'Unix time when the certificate of --metrics-secure expires; 0 without one.',
+    );
+    this.certificateReloads = counter(
+      'certificate_reloads_total',
+      'Reloads of changed certificate files of --metrics-secure by result: success or failure.',
+      ['result'],
     );
     this.buildInfo = gauge('build_info', 'Always 1; the labels name the build.', ['version', 'commit']);
     if (build !== undefined) this.buildInfo.set({ version: build.version, commit: build.commit }, 1);

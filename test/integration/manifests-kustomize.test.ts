@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { beforeAll, describe, expect, it } from '@jest/globals';
 
 import { objectFaults } from '../../scripts/manifests/check.js';
@@ -7,6 +9,7 @@ import {
   COMBINATIONS,
   hasKubectl,
   overlayNames,
+  parseObjects,
   plainManifests,
   renderCombination,
   renderEverything,
@@ -67,7 +70,10 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
     });
 
     it('grants nothing beyond the shipped roles', () => {
-      const shipped = plainManifests().flatMap(({ objects }) => objects);
+      const reviews = name.includes('metrics-secure')
+        ? parseObjects(readFileSync('kustomize/components/metrics-secure/access.yaml', 'utf8')).objects
+        : [];
+      const shipped = [...plainManifests().flatMap(({ objects }) => objects), ...reviews];
       for (const role of objectsOf(name).filter(({ kind }) => kind === 'Role' || kind === 'ClusterRole')) {
         expect(role['rules']).toEqual(the(shipped, role.kind, role.metadata.name)['rules']);
       }
@@ -184,6 +190,42 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
       ['tls.crt', 'tls.key'].map((key) => `${String(mount?.mountPath)}/${key}`),
     );
     expect(pod.volumes).toEqual([{ name: mount?.name, secret: { secretName: 'kms-vault-operator-cert' } }]);
+  });
+
+  it('protects the metrics with a certificate that is mounted as a folder, and lets Prometheus in', () => {
+    const objects = objectsOf('base with monitoring, metrics-secure, network-policy, leader-election');
+    const { pod } = deployment(objects, OPERATOR);
+    const [mount] = pod.containers[0]?.volumeMounts ?? [];
+    expect(mount?.subPath).toBeUndefined();
+    expect(operatorOf(objects).metricsTls).toEqual({
+      certFile: `${String(mount?.mountPath)}/tls.crt`,
+      keyFile: `${String(mount?.mountPath)}/tls.key`,
+    });
+    const secret = { secretName: `${OPERATOR}-metrics-tls` };
+    expect(pod.volumes).toEqual([{ name: mount?.name, secret }]);
+    expect(the(objects, 'ServiceMonitor', OPERATOR)['spec']).toMatchObject({
+      endpoints: [
+        {
+          port: 'http-metrics',
+          scheme: 'https',
+          bearerTokenFile: '/var/run/secrets/kubernetes.io/serviceaccount/token',
+          tlsConfig: {
+            ca: { secret: { name: secret.secretName, key: 'ca.crt' } },
+            serverName: `${OPERATOR}-metrics`,
+          },
+        },
+      ],
+    });
+    const ofWebhook = the(objects, 'ServiceMonitor', `${OPERATOR}-webhook`)['spec'];
+    expect(JSON.stringify(ofWebhook)).not.toContain('scheme');
+    expect(the(objects, 'ClusterRole', `${OPERATOR}-metrics-auth`)['rules']).toEqual([
+      { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+      { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+    ]);
+    expect(the(objects, 'ClusterRole', `${OPERATOR}-metrics-reader`)['rules']).toEqual([
+      { nonResourceURLs: ['/metrics'], verbs: ['get'] },
+    ]);
+    expect(JSON.stringify(objectsOf('kustomize/base'))).not.toContain('tokenreviews');
   });
 
   it('refuses two methods of login', async () => {

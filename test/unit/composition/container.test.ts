@@ -47,7 +47,14 @@ function kubeConfig(): KubeConfig {
   return config;
 }
 
-const EVERYTHING = ['--enable-leader-election', '--leader-election-namespace=vault', '--watch-namespace=a'];
+const EVERYTHING = [
+  '--enable-leader-election',
+  '--leader-election-namespace=vault',
+  '--watch-namespace=a',
+  '--metrics-secure',
+  '--metrics-tls-cert-file=tls.crt',
+  '--metrics-tls-key-file=tls.key',
+];
 
 function operatorContainer(...flags: readonly string[]): DependencyContainer {
   return createOperatorContainer({ config: configOf(...flags), kubeConfig: kubeConfig(), build });
