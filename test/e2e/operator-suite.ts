@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { eventually } from '../support/wait.js';
 import { type Access, E2eServers } from './servers.js';
+import { metadataSuite } from './suite-metadata.js';
 import { resourcesSuite } from './suite-resources.js';
 import type { SuiteRun } from './suite-run.js';
 import { statusSuite } from './suite-status.js';
@@ -21,6 +22,7 @@ export function operatorSuite(access: Access): void {
   }, 60_000);
 
   valuesSuite(run);
+  metadataSuite(run);
   resourcesSuite(run);
   statusSuite(run);
 

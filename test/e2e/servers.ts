@@ -268,6 +268,8 @@ export class E2eServers {
       rule(`${this.v1}/*`, 'create', 'read', 'update', 'delete'),
       rule(`${this.v2}/data/*`, 'create', 'read', 'update'),
       rule(`${this.v2}/metadata/*`, 'delete'),
+      rule(`${this.v2}/data/described`, 'create', 'read', 'update', 'delete'),
+      rule(`${this.v2}/metadata/described`, 'create', 'read', 'update', 'delete'),
       rule(`${this.v1}/forbidden`, 'deny'),
       rule(`${this.v1}/write-only/*`, 'create', 'update'),
       rule(`${this.v2}/data/write-only/*`, 'create', 'update'),

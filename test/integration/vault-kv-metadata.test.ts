@@ -35,7 +35,9 @@ describe('the metadata of a K/V v2 secret', () => {
     const kv = await fixture.store.open('kv2/data/raced', 'v2');
     await kv.writeMetadata?.({ maxVersions: 3 });
     await admin.write('kv2/metadata/raced', { custom_metadata: { theirs: '1' } });
-    const failure = await failureOf(kv.writeMetadata?.({ customMetadata: new Map(), revision: 1 }) ?? Promise.resolve());
+    const failure = await failureOf(
+      kv.writeMetadata?.({ customMetadata: new Map(), revision: 1 }) ?? Promise.resolve(),
+    );
     expect(failure).toMatchObject({ failure: 'rejected' });
     expect((await kv.readMetadata?.())?.customMetadata).toEqual(new Map([['theirs', '1']]));
   });
@@ -50,7 +52,9 @@ describe('the metadata of a K/V v2 secret', () => {
   });
 
   it('need permissions of their own, and the error names their path', async () => {
-    const narrow = await fixtureWithPolicy('path "kv2/data/*" { capabilities = ["create", "read", "update"] }');
+    const narrow = await fixtureWithPolicy(
+      'path "kv2/data/*" { capabilities = ["create", "read", "update"] }',
+    );
     const kv = await narrow.store.open('kv2/data/own', 'v2');
     await kv.write(data({ a: '1' }), 0);
     tokensAge();
@@ -68,8 +72,11 @@ describe('the metadata of a K/V v2 secret', () => {
     await kv.writeMetadata?.({ customMetadata: new Map([['team', 'web']]) });
     await kv.removeLatest?.();
     expect(await kv.read()).toMatchObject({ state: 'deleted', version: second });
-    const { data: metadata } = await admin.read('kv2/metadata/latest');
-    expect(metadata).toMatchObject({ custom_metadata: { team: 'web' }, versions: { 1: { deletion_time: '' } } });
+    const metadata = await admin.read('kv2/metadata/latest');
+    expect(metadata).toMatchObject({
+      custom_metadata: { team: 'web' },
+      versions: { 1: { deletion_time: '' } },
+    });
     await kv.removeLatest?.();
   });
 });

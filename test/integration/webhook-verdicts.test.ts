@@ -105,6 +105,37 @@ describe('the webhook, asked about a new resource', () => {
     if (!allowed) expect(answer.status.message).toContain('spec.path');
   });
 
+  it.each([
+    [
+      { ...V1, metadata: { maxVersions: 2 }, deletion: 'latest' },
+      [
+        'spec.kvSettings.deletion: latest has no effect with engineVersion v1, which has no versions: the finalizer deletes the value',
+        'spec.kvSettings.metadata is ignored with engineVersion v1; remove it',
+      ],
+    ],
+    [
+      { ...V2, metadata: { deleteVersionAfter: '1h', customMetadata: { resource: 'x' } } },
+      [
+        'Vault deletes the current version after spec.kvSettings.metadata.deleteVersionAfter; the operator then writes a new version at the next sync',
+        'an operator with --provenance sets resource of spec.kvSettings.metadata.customMetadata itself',
+      ],
+    ],
+    [{ ...V2, metadata: { maxVersions: 5, deleteVersionAfter: '0s' }, deletion: 'latest' }, undefined],
+  ])('warns about settings %j', async (kvSettings, warnings) => {
+    const path = kvSettings.engineVersion === 'v1' ? 'kv/app' : 'secret/data/app';
+    const answer = await fixture.create({ path, kvSettings, secrets: [{ key: 'a', emptySecret: true }] });
+    expect(answer.allowed).toBe(true);
+    expect(answer.warnings).toEqual(warnings);
+  });
+
+  it('refuses metadata that Vault would refuse', async () => {
+    const kvSettings = { ...V2, metadata: { customMetadata: { team: '' } } };
+    const spec = { path: 'secret/data/app', kvSettings, secrets: [{ key: 'a', emptySecret: true }] };
+    const { allowed, status } = await fixture.create(spec);
+    expect(allowed).toBe(false);
+    expect(status.message).toContain('the value of key "team" is empty');
+  });
+
   it('allows doubtful items with a warning', async () => {
     const spec = {
       path: 'kv/app',

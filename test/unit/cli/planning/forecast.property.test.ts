@@ -5,7 +5,10 @@ import { SECRET_KIND } from '../../../../src/api/group.js';
 import { RequiredContext } from '../../../../src/api/required-context.js';
 import type { EngineVersion } from '../../../../src/api/resources.js';
 import type { Forecast } from '../../../../src/cli/planning/forecast.js';
+import { goDuration } from '../../../../src/api/vault-duration.js';
 import { mainReason } from '../../../../src/reconcile/ready-findings.js';
+import { NO_METADATA } from '../../../../src/reconcile/wanted-metadata.js';
+import type { KvMetadata } from '../../../../src/vault/kv-store.js';
 import type { SecretData } from '../../../../src/vault/secret-data.js';
 import { ReconcileFixture } from '../../../support/reconcile-fixture.js';
 import { type PlanOfFixture, planFor } from './plan-fixture.js';
@@ -25,6 +28,7 @@ import {
 interface Held {
   readonly data: SecretData | undefined;
   readonly version: number;
+  readonly metadata: KvMetadata | undefined;
 }
 
 const engineAt = (path: string): EngineVersion => (path.startsWith('kv/') ? 'v1' : 'v2');
@@ -38,6 +42,7 @@ function held(fixture: ReconcileFixture): ReadonlyMap<string, Held> {
         {
           data: data === undefined ? undefined : new Map(data),
           version: fixture.vault.v2.get(path)?.versions.length ?? 0,
+          metadata: fixture.vault.metadataOf(path),
         },
       ];
     }),
@@ -55,8 +60,33 @@ function difference(before: Held | undefined, after: Held | undefined): Record<s
   };
 }
 
+function metadataDifference(before: Held | undefined, after: Held | undefined): object {
+  const [was, is] = [before?.metadata ?? NO_METADATA, after?.metadata ?? NO_METADATA];
+  const different = <T>(a: T, b: T, name: string): object =>
+    a === b ? {} : { [name]: { before: a, after: b } };
+  const custom = {
+    added: [...is.customMetadata.keys()].filter((key) => !was.customMetadata.has(key)).sort(),
+    changed: [...is.customMetadata.keys()]
+      .filter(
+        (key) => was.customMetadata.has(key) && was.customMetadata.get(key) !== is.customMetadata.get(key),
+      )
+      .sort(),
+    removed: [...was.customMetadata.keys()].filter((key) => !is.customMetadata.has(key)).sort(),
+  };
+  return {
+    ...different(was.maxVersions, is.maxVersions, 'maxVersions'),
+    ...different(
+      goDuration(was.deleteVersionAfterSeconds),
+      goDuration(is.deleteVersionAfterSeconds),
+      'deleteVersionAfter',
+    ),
+    ...different(was.casRequired, is.casRequired, 'casRequired'),
+    ...(Object.values(custom).every((names) => names.length === 0) ? {} : { customMetadata: custom }),
+  };
+}
+
 function expectKeys(
-  { action, keys, path = '', versions, secret }: Forecast,
+  { action, keys, metadata, path = '', versions, secret }: Forecast,
   before: Held | undefined,
   after: Held | undefined,
 ): void {
@@ -66,8 +96,18 @@ function expectKeys(
   if (versions !== undefined && action !== 'delete') {
     expect({ what, before: before?.version, after: after?.version }).toEqual({ what, ...versions });
   }
+  if (action !== 'delete') {
+    expect({ what, metadata: metadata ?? {} }).toEqual({ what, metadata: metadataDifference(before, after) });
+  }
   if (action === 'none' || action === 'blocked')
     expect({ what, held: after }).toEqual({ what, held: before });
+}
+
+/** What a deletion took: the whole secret, or only its current version. */
+function isGoneAt({ data, version }: Held, now: Held | undefined): 'all' | 'latest' | undefined {
+  if (now?.data !== undefined) return undefined;
+  if (now?.version === 0) return data !== undefined || version > 0 ? 'all' : undefined;
+  return data === undefined ? undefined : 'latest';
 }
 
 async function check(
@@ -115,10 +155,7 @@ async function check(
     const { secret, action, keys } = forecast;
     const was = held(fixture);
     await fixture.reconcile(secret.metadata.name, 'edit');
-    const gone = [...was].filter(([path, { data, version }]) => {
-      const now = held(fixture).get(path);
-      return (data !== undefined || version > 0) && now?.data === undefined && now?.version === 0;
-    });
+    const gone = [...was].filter(([path, one]) => isGoneAt(one, held(fixture).get(path)) !== undefined);
     expect({ action, gone: gone.length }).toEqual({ action, gone: action === 'delete' ? 1 : 0 });
     if (action === 'delete') expect(keys.removed).toEqual([...(gone[0]?.[1].data?.keys() ?? [])].sort());
   }
@@ -136,11 +173,14 @@ async function checkDeletion(
   fixture.delete(SECRET_KIND, name);
   await fixture.reconcile(name, 'edit');
   const { value, detail } = forecast.onDeletion;
-  for (const [path, { data, version }] of before) {
-    const now = held(fixture).get(path);
-    const isGone = now?.data === undefined && now?.version === 0 && (data !== undefined || version > 0);
-    const isMeant = value === 'deleted' && detail === path && (data !== undefined || version > 0);
-    expect({ name, path, isGone }).toEqual({ name, path, isGone: isMeant });
+  for (const [path, one] of before) {
+    const gone = isGoneAt(one, held(fixture).get(path));
+    const details: Record<string, string> = { all: path, latest: `the current version of ${path}` };
+    const meant =
+      value !== 'deleted'
+        ? undefined
+        : Object.keys(details).find((how) => details[how] === detail && (one.data ?? one.version) !== 0);
+    expect({ name, path, gone }).toEqual({ name, path, gone: meant });
   }
 }
 
@@ -174,8 +214,11 @@ describe('the plan for any files, any cluster and any Vault', () => {
         fc.boolean(),
         fc.constantFrom(...SECRETS),
         fc.tuple(policy, policy),
-        async (history, changes, restart, deleted, [before, now]) => {
+        fc.boolean(),
+        async (history, changes, restart, deleted, [before, now], provenance) => {
           const fixture = new ReconcileFixture();
+          fixture.provenance = provenance;
+          fixture.restart();
           fixture.kms.denied.add('denied');
           obey(fixture, before);
           for (const one of history) await apply(fixture, one);

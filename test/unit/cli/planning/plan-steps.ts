@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 
 import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../../src/api/group.js';
-import type { EngineVersion, KMSVaultSecretSpec, SecretItem } from '../../../../src/api/resources.js';
+import type {
+  EngineVersion,
+  KMSVaultSecretSpec,
+  MetadataSettings,
+  SecretItem,
+} from '../../../../src/api/resources.js';
 import type { DeclaredResource } from '../../../../src/cli/planning/declared-resources.js';
 import { FakeKms } from '../../../support/fake-kms.js';
 import type { ReconcileFixture } from '../../../support/reconcile-fixture.js';
@@ -33,6 +38,8 @@ export interface SecretEdit {
   readonly name: string;
   readonly place: (typeof PLACES)[number];
   readonly casIndex: number | undefined;
+  readonly metadata: MetadataSettings | undefined;
+  readonly deletion: 'all' | 'latest' | undefined;
   readonly items: readonly Item[];
   readonly includes: readonly string[];
   readonly finalizer: boolean;
@@ -50,6 +57,7 @@ export type Step =
   | PartialEdit
   | { readonly do: 'delete'; readonly name: string }
   | { readonly do: 'tamper'; readonly place: (typeof PLACES)[number]; readonly keys: readonly string[] }
+  | { readonly do: 'tamper-metadata'; readonly path: string; readonly maxVersions: number }
   | { readonly do: 'lose'; readonly path: string; readonly how: 'version' | 'everything' }
   | { readonly do: 'reconcile'; readonly name: string }
   | { readonly do: 'restart' };
@@ -62,6 +70,18 @@ const item: fc.Arbitrary<Item> = fc.record({
 });
 const items = fc.uniqueArray(item, { maxLength: 4, selector: (one) => one.key });
 const place = fc.constantFrom(...PLACES);
+const metadata: fc.Arbitrary<MetadataSettings> = fc.record(
+  {
+    maxVersions: fc.nat(2),
+    deleteVersionAfter: fc.constantFrom('0s', '1h', '60m'),
+    casRequired: fc.boolean(),
+    customMetadata: fc.dictionary(
+      fc.constantFrom('team', 'resource', '__proto__'),
+      fc.constantFrom('x', 'y'),
+    ),
+  },
+  { requiredKeys: [] },
+);
 export const secretEdit: fc.Arbitrary<SecretEdit> = fc
   .record({
     do: fc.constant('secret' as const),
@@ -69,6 +89,8 @@ export const secretEdit: fc.Arbitrary<SecretEdit> = fc
     /** Most stay where they are, so that there is a history. */
     elsewhere: fc.option(place, { nil: undefined, freq: 3 }),
     casIndex: fc.option(fc.nat(3), { nil: undefined, freq: 2 }),
+    metadata: fc.option(metadata, { nil: undefined }),
+    deletion: fc.constantFrom(undefined, 'all' as const, 'latest' as const),
     items: fc.oneof({ weight: 3, arbitrary: items }, { weight: 1, arbitrary: fc.constant([]) }),
     includes: fc.oneof(
       { weight: 1, arbitrary: fc.constant([]) },
@@ -99,6 +121,14 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       do: fc.constant('tamper' as const),
       place,
       keys: fc.uniqueArray(key, { minLength: 1 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('tamper-metadata' as const),
+      path: fc.constantFrom('secret/data/one', 'secret/data/two'),
+      maxVersions: fc.nat(2),
     }),
   },
   {
@@ -135,12 +165,19 @@ function itemsOf(list: readonly Item[]): SecretItem[] {
 function specOf({
   place: { path, engine },
   casIndex,
+  metadata: settings,
+  deletion,
   items: list,
   includes,
 }: SecretEdit): KMSVaultSecretSpec {
   return {
     path,
-    kvSettings: { engineVersion: engine, ...(casIndex === undefined ? {} : { casIndex }) },
+    kvSettings: {
+      engineVersion: engine,
+      ...(casIndex === undefined ? {} : { casIndex }),
+      ...(settings === undefined ? {} : { metadata: settings }),
+      ...(deletion === undefined ? {} : { deletion }),
+    },
     secrets: itemsOf(list),
     includeSecrets: [...includes],
   };
@@ -173,6 +210,9 @@ export async function apply(fixture: ReconcileFixture, one: Step): Promise<void>
       fixture.vault.tamper(path, engine, new Map(one.keys.map((name) => [name, '12345678901234567890'])));
       return;
     }
+    case 'tamper-metadata':
+      fixture.vault.tamperMetadata(one.path, { maxVersions: one.maxVersions });
+      return;
     case 'lose':
       fixture.vault.lose(one.path, one.how);
       return;
