@@ -30,6 +30,7 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ['monitoring', 'metrics-secure', 'network-policy', 'leader-election'],
   ['webhook'],
   ['required-context'],
+  ['admission-policy'],
   ['webhook', 'required-context'],
   ['webhook', 'cert-manager', 'network-policy', 'monitoring'],
   ['webhook-sidecar', 'cert-manager'],
