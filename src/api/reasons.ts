@@ -59,6 +59,12 @@ export const EVENTS = {
     type: 'Normal',
     meaning: '`spec.path` changed; the old value stays at the path that the message names.',
   },
+  Suspended: {
+    type: 'Normal',
+    meaning:
+      '`spec.suspend` is true: nothing is read from or written to Vault and KMS until the resource is resumed.',
+  },
+  Resumed: { type: 'Normal', meaning: '`spec.suspend` is not true any more; the resource is synced again.' },
   DecodingError: { type: 'Warning', meaning: 'A key is not base64.' },
   DecryptingError: { type: 'Warning', meaning: 'A key cannot be decrypted; the message says why.' },
   ExistingValueReplaced: {

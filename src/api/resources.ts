@@ -60,6 +60,8 @@ export interface KMSVaultSecretSpec {
   secretContext?: EncryptionContext;
   /** Names of partials of the same namespace. */
   includeSecrets?: string[];
+  /** When true, nothing is read from or written to Vault and KMS for this resource. */
+  suspend?: boolean;
 }
 
 export interface PartialKMSVaultSecretSpec {
@@ -115,6 +117,8 @@ export interface KMSVaultSecretStatus {
   inputsHash?: string;
   /** RFC 3339; changes only with a write. */
   lastWriteTime?: string;
+  /** The value of the annotation that asked for the last full sync; see `reconcile-request.ts`. */
+  lastHandledReconcileAt?: string;
   /** Set before the first write to a path, until `created` and `path` report it. */
   claim?: ClaimedPath;
   conditions?: Condition[];
@@ -127,6 +131,8 @@ export interface PartialKMSVaultSecretStatus {
   /** How many `KMSVaultSecret`s include this partial. */
   includedBy?: number;
   conditions?: Condition[];
+  /** The value of the annotation that asked for the last full sync of its includers. */
+  lastHandledReconcileAt?: string;
 }
 
 export interface KMSVaultSecret {

@@ -37,6 +37,7 @@ export function checkSecretSpec(spec: unknown): Checked<KMSVaultSecretSpec> {
     checkKvSettings(check, root.kvSettings);
     checkItems(check, root);
     check.uniqueStrings('spec.includeSecrets', root.includeSecrets);
+    check.optionalBoolean('spec.suspend', root.suspend ?? undefined);
   }
   return check.result(spec as KMSVaultSecretSpec);
 }
@@ -77,6 +78,11 @@ export function definesValue(item: SecretItem): boolean {
   return item.emptySecret === true || (item.encryptedSecret ?? '') !== '';
 }
 
+/** Whether the author has suspended the resource, even if the rest of its spec is not valid. */
+export function isSuspended(spec: unknown): boolean {
+  return (spec as { suspend?: unknown } | null | undefined)?.suspend === true;
+}
+
 function checkKvSettings(check: SpecCheck, value: unknown): void {
   const settings = check.record('spec.kvSettings', value);
   if (settings === undefined) return;
@@ -112,9 +118,7 @@ function checkItem(check: SpecCheck, index: number, item: unknown): Record<strin
   check.string(itemField(index, 'key'), fields.key);
   check.optionalString(itemField(index, 'encryptedSecret'), fields.encryptedSecret);
   check.context(itemField(index, 'secretContext'), fields.secretContext);
-  if (fields.emptySecret !== undefined && typeof fields.emptySecret !== 'boolean') {
-    check.add(itemField(index, 'emptySecret'), 'must be true or false');
-  }
+  check.optionalBoolean(itemField(index, 'emptySecret'), fields.emptySecret);
   return fields;
 }
 
@@ -149,6 +153,10 @@ class SpecCheck {
 
   optionalString(field: FieldName, value: unknown): void {
     if (value !== undefined) this.string(field, value);
+  }
+
+  optionalBoolean(field: FieldName, value: unknown): void {
+    if (value !== undefined && typeof value !== 'boolean') this.add(field, 'must be true or false');
   }
 
   context(field: FieldName, value: unknown): void {

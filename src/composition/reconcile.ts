@@ -22,8 +22,11 @@ import { RemovalCheck } from '../reconcile/removal-check.js';
 import { SecretAggregator } from '../reconcile/secret-aggregator.js';
 import { SecretReconciler } from '../reconcile/secret-reconciler.js';
 import { SecretSync } from '../reconcile/secret-sync.js';
+import { Suspension } from '../reconcile/suspension.js';
 import { SyncMemory } from '../reconcile/sync-memory.js';
+import { SyncNow } from '../reconcile/sync-now.js';
 import { UnseenOwners } from '../reconcile/unseen-owners.js';
+import { WriteReport } from '../reconcile/write-report.js';
 import { TOKENS } from '../tokens.js';
 import { registerServices, type Service } from './registration.js';
 
@@ -46,6 +49,9 @@ const SECRET_SERVICES: readonly Service[] = [
   [TOKENS.claims, PathClaims],
   [TOKENS.lostPaths, LostPaths],
   [TOKENS.partialRequeue, PartialRequeue],
+  [TOKENS.suspension, Suspension],
+  [TOKENS.syncNow, SyncNow],
+  [TOKENS.writeReport, WriteReport],
   [TOKENS.unseenOwners, UnseenOwners],
   [TOKENS.announcer, Announcer],
   [TOKENS.contextViolations, ContextViolations],

@@ -20,6 +20,8 @@ export const RESULTS = {
   waiting: { retry: true },
   /** Somebody must act; tried again at the next resync. */
   blocked: { retry: false },
+  /** `spec.suspend` is true. */
+  suspended: { retry: false },
   error: { retry: true },
   /** Another resource owns the path now. */
   superseded: { retry: false },

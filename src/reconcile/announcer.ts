@@ -28,6 +28,8 @@ export interface Warning {
 export class Announcer {
   /** From uid to its current warnings: reason and message, and when each was last recorded (monotonic milliseconds). */
   private readonly standing = new Map<string, ReadonlyMap<string, number>>();
+  /** From uid to the event that announced its present state. */
+  private readonly begun = new Map<string, NormalEventReason>();
 
   constructor(
     @inject(TOKENS.events) private readonly events: EventRecorder,
@@ -36,6 +38,19 @@ export class Announcer {
 
   normal(resource: Resource, reason: NormalEventReason, message: string): void {
     this.events.normal(resource, reason, message);
+  }
+
+  /** Records the beginning of a state that {@link ends} ends; once, however often it is called. */
+  begins(resource: Resource, reason: NormalEventReason, message: string): void {
+    const { uid } = resource.metadata;
+    if (this.begun.get(uid) === reason) return;
+    this.begun.set(uid, reason);
+    this.events.normal(resource, reason, message);
+  }
+
+  /** @returns whether a state that this process has announced ends. */
+  ends(uid: string): boolean {
+    return this.begun.delete(uid);
   }
 
   /** Records a warning about something that happened, not about a state. */
@@ -62,6 +77,7 @@ export class Announcer {
 
   forget(uid: string): void {
     this.standing.delete(uid);
+    this.begun.delete(uid);
   }
 }
 

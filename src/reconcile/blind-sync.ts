@@ -26,7 +26,7 @@ const READ_NEEDED: Finding = {
 /**
  * Syncs a path that the token may write but not read. Nothing can be compared or kept, so only a complete secret
  * is written: on v1 once per change and once per period, on v2 once per change, with check-and-set against the last
- * known version.
+ * known version; on both also when somebody asks for a sync.
  */
 @injectable()
 export class BlindSync {
@@ -87,7 +87,7 @@ export class BlindSync {
   }
 
   private isDue(request: SyncRequest, kv: KvSecret): boolean {
-    if (this.lastHash(request) !== request.inputsHash) return true;
+    if (request.asked.size > 0 || this.lastHash(request) !== request.inputsHash) return true;
     return kv.engine === 'v1' && request.priority === 'resync';
   }
 

@@ -3,6 +3,7 @@ import { inject, injectable } from 'tsyringe';
 import type { AllowedPaths } from '../api/allowed-paths.js';
 import { keyOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
+import { isSuspended } from '../api/validation.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Requeue } from '../queue/work-queue.js';
 import type { FreshWork } from '../runtime/write-gate.js';
@@ -11,7 +12,7 @@ import type { PathOwnership } from './path-ownership.js';
 import { type Place, placeOf, samePlace } from './place.js';
 import type { SyncMemory } from './sync-memory.js';
 
-/** According to the cache, the resource is no longer entitled to write its path. */
+/** According to the cache, the resource is no longer entitled to write its path, or is suspended. */
 export class SupersededError extends Error {
   constructor() {
     super('the resource is no longer entitled to write its path');
@@ -65,7 +66,12 @@ export class Entitlement {
   ) {}
 
   guard(secret: KMSVaultSecret, place: Place, work: FreshWork): WriteGuard {
-    return new WriteGuard(() => this.isEntitled(secret, place), work);
+    return new WriteGuard(() => !this.isSuspended(secret) && this.isEntitled(secret, place), work);
+  }
+
+  /** Its author has suspended it meanwhile. It keeps its path. */
+  isSuspended({ metadata: { namespace, name } }: KMSVaultSecret): boolean {
+    return isSuspended(this.cache.secret(namespace, name)?.spec);
   }
 
   /** The resource exists, is not being deleted, names this place, may use it, and owns its path. */

@@ -5,6 +5,7 @@ import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
 import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret } from '../api/resources.js';
+import { isSuspended } from '../api/validation.js';
 import { KmsError } from '../kms/kms-error.js';
 import type { ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
@@ -22,11 +23,12 @@ import {
   type DeletionPlan,
   type KeptPlace,
 } from './deletion-planner.js';
-import type { Entitlement } from './entitlement.js';
+import { type Entitlement, SupersededError } from './entitlement.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import type { Place } from './place.js';
 import type { RemovalCheck, RemovalVerdict } from './removal-check.js';
 import { statusOf } from './secret-status.js';
+import type { Suspension } from './suspension.js';
 import type { SyncMemory } from './sync-memory.js';
 import type { UnseenOwners } from './unseen-owners.js';
 
@@ -64,6 +66,7 @@ export class FinalizerHandler {
     @inject(TOKENS.ownership) private readonly ownership: PathOwnership,
     @inject(TOKENS.entitlement) private readonly entitlement: Entitlement,
     @inject(TOKENS.unseenOwners) private readonly unseenOwners: UnseenOwners,
+    @inject(TOKENS.suspension) private readonly suspension: Suspension,
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
@@ -85,6 +88,8 @@ export class FinalizerHandler {
       return { result: 'deleted' };
     }
     if (fresh.metadata.deletionTimestamp === undefined) return { result: 'deleted' };
+    if (isSuspended(fresh.spec)) return await this.suspension.holdDeletion(fresh);
+    await this.suspension.end(fresh);
     if (this.memory.wasDeleted(fresh.metadata.uid)) return await this.releaseFinalizer(fresh);
     let plan: DeletionPlan;
     try {
@@ -108,6 +113,7 @@ export class FinalizerHandler {
     let verdict: RemovalVerdict;
     const guard = (): void => {
       work.assertFresh();
+      if (this.entitlement.isSuspended(secret)) throw new SupersededError();
       const successor = this.ownership.liveAt(place.path).find(({ metadata }) => metadata.uid !== uid);
       if (successor !== undefined) throw new SuccessorError(successor);
       begun = true;
@@ -126,6 +132,7 @@ export class FinalizerHandler {
         const why = `${heir} has the same path, ${place.path}, and takes it over`;
         return await this.release(secret, why, kept);
       }
+      if (error instanceof SupersededError) return await this.suspension.holdDeletion(secret);
       if (error instanceof KmsError) return await this.retryPlanning(secret, error);
       if (!(error instanceof VaultError)) throw error;
       return await this.notRemoved(secret, place.path, kept, error, signal);

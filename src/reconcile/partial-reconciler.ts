@@ -1,11 +1,11 @@
 import { inject, injectable } from 'tsyringe';
 
-import { SECRET_KIND } from '../api/group.js';
+import { DELETE_FINALIZER, SECRET_KIND } from '../api/group.js';
 import type { PartialReason } from '../api/partial-reasons.js';
 import { listNames } from '../api/printable.js';
 import { keyOf, refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
-import { checkPartialSpec, checkSecretSpec } from '../api/validation.js';
+import { checkPartialSpec, checkSecretSpec, isSuspended } from '../api/validation.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Outcome } from '../queue/outcome.js';
 import type { Requeue } from '../queue/work-queue.js';
@@ -20,6 +20,7 @@ import { placeOf } from './place.js';
 import { isWithdrawn, type SecretAggregator } from './secret-aggregator.js';
 import type { SyncState } from './place-record.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { SyncNow } from './sync-now.js';
 
 /**
  * Reconciles a `PartialKMSVaultSecret`: its status and its deletion. A partial is never written on its own; with
@@ -31,6 +32,7 @@ export class PartialReconciler {
     @inject(TOKENS.cache) private readonly cache: ResourceCache,
     @inject(TOKENS.resources) private readonly client: ResourceClient,
     @inject(TOKENS.aggregator) private readonly aggregator: SecretAggregator,
+    @inject(TOKENS.syncNow) private readonly syncNow: SyncNow,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
     @inject(TOKENS.partialReview) private readonly review: PartialReview,
     @inject(TOKENS.announcer) private readonly announcer: Announcer,
@@ -57,11 +59,34 @@ export class PartialReconciler {
         ? []
         : [{ reason: 'InvalidSpec', message: listNames(problems, 5, checked.ok ? 0 : checked.total) }],
     );
+    const waitsFor = this.unsynced(partial, includers);
     const found = await this.review.problemOf(partial, includers);
     if (found === undefined) {
       await this.report(partial, 'Valid', capital(includedBy(includers.length)), includers.length);
     } else await this.report(partial, 'Invalid', found, includers.length);
-    return { result: 'synced' };
+    // Not an edit: that would end the backoff of an includer that waits for Vault or KMS.
+    for (const includer of waitsFor) this.requeue.add(keyOf(includer), 'resync');
+    return { result: waitsFor.length > 0 ? 'waiting' : 'synced' };
+  }
+
+  /**
+   * Includers that still have to answer the request of the partial for a sync. Those that are suspended or being
+   * deleted do not sync.
+   */
+  private unsynced(
+    partial: PartialKMSVaultSecret,
+    includers: readonly KMSVaultSecret[],
+  ): readonly KMSVaultSecret[] {
+    const value = this.syncNow.pending(partial);
+    if (value === undefined) return [];
+    const missing = includers.filter(
+      (includer) =>
+        includer.metadata.deletionTimestamp === undefined &&
+        !isSuspended(includer.spec) &&
+        !this.syncNow.hasAnswered(includer, partial, value),
+    );
+    if (missing.length === 0) this.syncNow.answerPartial(partial, value);
+    return missing;
   }
 
   private async report(
@@ -70,9 +95,11 @@ export class PartialReconciler {
     message: string,
     includers: number,
   ): Promise<void> {
-    await this.client.updateStatus(refOf(partial), (current) =>
-      partialStatus(current, partial, { reason, message, includedBy: includers }, this.clock.now()),
-    );
+    const handled = this.syncNow.lastAnswered(partial.metadata.uid);
+    await this.client.updateStatus(refOf(partial), (current) => ({
+      ...partialStatus(current, partial, { reason, message, includedBy: includers }, this.clock.now()),
+      ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
+    }));
   }
 
   private async withdraw(
@@ -80,10 +107,12 @@ export class PartialReconciler {
     includers: readonly KMSVaultSecret[],
   ): Promise<Outcome> {
     const blocked: KMSVaultSecret[] = [];
+    const suspended: KMSVaultSecret[] = [];
     let waiting = false;
     for (const includer of includers) {
       const state = await this.stateOf(includer);
       if (state === 'blocked') blocked.push(includer);
+      if (state === 'suspended') suspended.push(includer);
       if (state === 'unseen') this.requeue.add({ ...keyOf(includer), kind: SECRET_KIND }, 'edit');
       if (state === 'unseen' || state === 'pending') waiting = true;
     }
@@ -91,6 +120,15 @@ export class PartialReconciler {
       const message = `Its keys are being removed from Vault; it is ${includedBy(includers.length)}`;
       await this.report(partial, 'Withdrawing', message, includers.length);
       return { result: 'waiting' };
+    }
+    if (suspended.length > 0) {
+      const names = listNames(suspended.map(qualifiedName));
+      const message =
+        `Its keys stay in Vault at the paths of ${names}, where spec.suspend is true; it stays until they are resumed, ` +
+        `or until its finalizer ${DELETE_FINALIZER} is removed`;
+      this.announcer.warnings(partial, [{ reason: 'DeletionFailed', message }]);
+      await this.report(partial, 'Withdrawing', message, includers.length);
+      return { result: 'suspended' };
     }
     if (blocked.length > 0) {
       const names = listNames(blocked.map(qualifiedName));
@@ -107,9 +145,10 @@ export class PartialReconciler {
   }
 
   /** The state of an includer with its current inputs, without the keys of this partial. */
-  private async stateOf(includer: KMSVaultSecret): Promise<SyncState | 'unseen'> {
+  private async stateOf(includer: KMSVaultSecret): Promise<SyncState | 'unseen' | 'suspended'> {
     const { uid, generation, deletionTimestamp } = includer.metadata;
     if (deletionTimestamp !== undefined) return 'blocked';
+    if (isSuspended(includer.spec)) return mayHaveWritten(includer) ? 'suspended' : 'synced';
     const checked = checkSecretSpec(includer.spec);
     const place = placeOf(includer);
     if (!checked.ok || place === undefined) return 'blocked';
@@ -129,4 +168,8 @@ function includedBy(includers: number): string {
 
 function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function mayHaveWritten({ status }: KMSVaultSecret): boolean {
+  return status?.created === true || status?.claim !== undefined;
 }

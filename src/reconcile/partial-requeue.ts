@@ -3,10 +3,12 @@ import { inject, injectable } from 'tsyringe';
 import { PARTIAL_KIND } from '../api/group.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import { isWrongInput } from '../kms/kms-error.js';
+import { includesOf } from '../kube/resource-cache.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Priority, Requeue } from '../queue/work-queue.js';
 import { TOKENS } from '../tokens.js';
 import { isWithdrawn } from './secret-aggregator.js';
+import type { SyncNow } from './sync-now.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 
 /** Enqueues partials after the sync of a resource that includes them. */
@@ -14,17 +16,21 @@ import type { SyncRequest, SyncResult } from './sync-request.js';
 export class PartialRequeue {
   constructor(
     @inject(TOKENS.cache) private readonly cache: ResourceCache,
+    @inject(TOKENS.syncNow) private readonly syncNow: SyncNow,
     @inject(TOKENS.queue) private readonly queue: Requeue,
   ) {}
 
-  /** A deleted partial waits until every includer has removed its keys from Vault. */
-  withdrawn(secret: KMSVaultSecret): void {
+  /**
+   * A deleted partial waits until every includer has removed its keys from Vault, one with a request for a sync until
+   * every includer has answered it. The spec of the secret may be malformed.
+   */
+  waiting(secret: KMSVaultSecret): void {
     const { namespace } = secret.metadata;
-    const includes: unknown = secret.spec?.includeSecrets;
-    if (!Array.isArray(includes)) return;
-    for (const name of includes as readonly string[]) {
+    for (const name of includesOf(secret)) {
       const partial = this.cache.partial(namespace, name);
-      if (partial !== undefined && isWithdrawn(partial)) this.add(namespace, name, 'edit');
+      if (partial === undefined) continue;
+      const isWaiting = isWithdrawn(partial) || this.syncNow.pending(partial) !== undefined;
+      if (isWaiting) this.add(namespace, name, 'edit');
     }
   }
 

@@ -2,7 +2,7 @@ import { inject, injectable } from 'tsyringe';
 
 import { PARTIAL_KIND } from '../api/group.js';
 import { printable } from '../api/printable.js';
-import { isReady, READY_REASONS } from '../api/reasons.js';
+import { isReady, READY_REASONS, type ReadyReason } from '../api/reasons.js';
 import { keyString, type ResourceKey } from '../api/resource-key.js';
 import type { KMSVaultSecret, Resource } from '../api/resources.js';
 import { KubeError } from '../kube/kube-error.js';
@@ -136,6 +136,7 @@ export class Reconciler {
     }
     if (resource.metadata.deletionTimestamp !== undefined) {
       const outcome = await this.finalizers.handle(resource, signal);
+      if (outcome.result === 'suspended') this.show(resource);
       if (outcome.findings !== undefined) {
         const reason = mainReason(outcome.findings);
         this.metrics.reconcileErrors.inc({ reason });
@@ -145,12 +146,13 @@ export class Reconciler {
     }
     const outcome = await this.secrets.reconcile(resource, priority, signal);
     if (outcome.findings !== undefined) this.account(resource, outcome.findings);
+    if (outcome.result === 'suspended') this.show(resource);
     return outcome;
   }
 
   private account(secret: KMSVaultSecret, findings: readonly Finding[]): void {
-    const { metrics, logger, cache } = this;
-    const { namespace, name, uid } = secret.metadata;
+    const { metrics, logger } = this;
+    const { namespace, name } = secret.metadata;
     const reason = mainReason(findings);
     if (!isReady(reason)) {
       metrics.reconcileErrors.inc({ reason });
@@ -159,13 +161,24 @@ export class Reconciler {
     } else {
       logger.debug('synced', { namespace, name });
     }
-    const latest = cache.secret(namespace, name);
+    this.show(secret, reason);
+  }
+
+  /**
+   * Sets the gauges of a resource to what its status says: during an outage and while it is suspended, the condition
+   * stays as it is, and so do they.
+   *
+   * @param reached for a resource without a condition.
+   */
+  private show({ metadata: { namespace, name, uid } }: KMSVaultSecret, reached?: ReadyReason): void {
+    const latest = this.cache.secret(namespace, name);
     if (latest?.metadata.uid !== uid) return;
-    // During an outage the condition stays as it is, and so do the gauges. Its reason becomes a label, so it must be known.
     const condition = latest.status?.conditions?.find(({ type }) => type === 'Ready');
-    const shown = READY_REASONS.find((known) => known === condition?.reason);
+    // It becomes a label, so it must be known.
+    const reason = READY_REASONS.find((known) => known === condition?.reason) ?? reached;
+    if (reason === undefined) return;
     const ready = condition === undefined ? isReady(reason) : condition.status === 'True';
-    this.gauges.set({ namespace, name }, { ready, reason: shown ?? reason });
+    this.gauges.set({ namespace, name }, { ready, reason });
   }
 
   /** The same name with another uid is another resource; the memory of the old one does not apply. */

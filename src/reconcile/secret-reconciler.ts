@@ -6,7 +6,7 @@ import { listNames, printable } from '../api/printable.js';
 import { isOutage } from '../api/reasons.js';
 import { refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
-import { checkSecretSpec } from '../api/validation.js';
+import { checkSecretSpec, isSuspended } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
 import { isWrongInput, KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
@@ -20,17 +20,20 @@ import type { ContextViolations } from './context-violations.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import { findingOf, findingsOf, outcomeOf } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
-import { knownState, statusPlace } from './known-state.js';
+import { knownState } from './known-state.js';
 import type { LostPaths } from './lost-paths.js';
-import { type PathClaims, readClaim } from './path-claims.js';
+import type { PathClaims } from './path-claims.js';
 import { type PathOwnership, qualifiedName } from './path-ownership.js';
 import { type Place, placeOf } from './place.js';
 import type { PartialRequeue } from './partial-requeue.js';
 import type { SecretAggregator } from './secret-aggregator.js';
 import { statusOf, keysColumn, syncedStatus } from './secret-status.js';
 import type { SecretSync } from './secret-sync.js';
+import type { Suspension } from './suspension.js';
 import type { SyncMemory } from './sync-memory.js';
+import type { AskedSyncs, SyncNow } from './sync-now.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
+import type { WriteReport } from './write-report.js';
 
 /** Reconciles one live `KMSVaultSecret` and reports the result in its status. */
 @injectable()
@@ -45,6 +48,9 @@ export class SecretReconciler {
     @inject(TOKENS.claims) private readonly claims: PathClaims,
     @inject(TOKENS.lostPaths) private readonly lostPlaces: LostPaths,
     @inject(TOKENS.partialRequeue) private readonly partials: PartialRequeue,
+    @inject(TOKENS.suspension) private readonly suspension: Suspension,
+    @inject(TOKENS.syncNow) private readonly syncNow: SyncNow,
+    @inject(TOKENS.writeReport) private readonly writes: WriteReport,
     @inject(TOKENS.freshness) private readonly view: CacheView,
     @inject(TOKENS.allowedPaths) private readonly allowedPaths: AllowedPaths,
     @inject(TOKENS.memory) private readonly memory: SyncMemory,
@@ -60,9 +66,12 @@ export class SecretReconciler {
    */
   async reconcile(secret: KMSVaultSecret, priority: Priority, signal?: AbortSignal): Promise<Outcome> {
     const work = this.view.begin(secret.metadata.namespace);
+    if (isSuspended(secret.spec)) return await this.suspension.hold(secret);
+    await this.suspension.end(secret);
     this.lostPlaces.release(secret);
+    const asked = this.syncNow.asked(secret);
     const evaluated = this.evaluate(secret);
-    if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal);
+    if ('refusal' in evaluated) return await this.refuse(secret, evaluated.refusal, asked);
     const { place, rivals } = evaluated;
     const aggregate = await this.aggregator.aggregate(secret);
     const guard = this.entitlement.guard(secret, place, work);
@@ -72,6 +81,7 @@ export class SecretReconciler {
       aggregate,
       inputsHash: inputsHash(place.path, secret.spec.kvSettings, aggregate),
       priority,
+      asked,
       known: knownState(secret, place, this.memory),
       guard,
       catchUp: (waiting) => work.catchUp(() => this.isUnchanged(request), waiting),
@@ -80,7 +90,8 @@ export class SecretReconciler {
         await this.claims.before(request, reading);
       },
     };
-    this.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
+    if (asked.size > 0) this.memory.forgetBadInputs(secret.metadata.uid);
+    else this.memory.keepBadInputs(secret.metadata.uid, aggregate.keys.values());
     this.violations.note(secret, aggregate, request.inputsHash);
     try {
       const result = await this.attempt(request, guard, signal);
@@ -98,7 +109,7 @@ export class SecretReconciler {
         return { result: 'abandoned' };
       return await this.fail(request, error, rivals);
     } finally {
-      this.partials.withdrawn(secret);
+      this.partials.waiting(secret);
     }
   }
 
@@ -154,13 +165,14 @@ export class SecretReconciler {
     return { place: { path, engine: secret.spec.kvSettings.engineVersion }, rivals: others };
   }
 
-  private async refuse(secret: KMSVaultSecret, refusal: Finding): Promise<Outcome> {
+  private async refuse(secret: KMSVaultSecret, refusal: Finding, asked: AskedSyncs): Promise<Outcome> {
     const { generation, uid } = secret.metadata;
     const place = placeOf(secret);
     if (place !== undefined)
       this.memory.recordSync(uid, place, { generation, inputsHash: undefined }, 'blocked');
+    this.syncNow.answer(secret, asked);
     this.announcer.warnings(secret, warningsOf([refusal], []));
-    this.partials.withdrawn(secret);
+    this.partials.waiting(secret);
     await this.updateStatus(secret, (current) => statusOf(current, secret, [refusal], this.clock.now()));
     return outcomeOf([refusal]);
   }
@@ -174,7 +186,8 @@ export class SecretReconciler {
     const { generation, uid } = secret.metadata;
     const { memory, clock } = this;
     memory.recordSync(uid, place, { generation, inputsHash: request.inputsHash }, result.state);
-    this.announceWrite(request, result);
+    this.syncNow.answer(secret, request.asked);
+    this.writes.announce(request, result);
     if (result.claims) {
       const { version, wrote } = result;
       const wroteAt = wrote === undefined ? {} : { wroteAt: clock.now() };
@@ -202,6 +215,8 @@ export class SecretReconciler {
     this.memory.recordSync(uid, place, { generation, inputsHash: hash }, soon ? 'pending' : 'blocked');
     const finding = findingOf(error);
     const unchanged = (this.memory.fingerprint(uid, place)?.inputsHash ?? known.inputsHash) === hash;
+    // The request for a sync waits as long as the outage lasts.
+    if (!soon) this.syncNow.answer(secret, request.asked);
     // An outage is not a state of an unchanged resource; metrics and alerts report it.
     if (!(soon && unchanged && known.created)) {
       this.warn(request, { findings: [finding], failures: [] }, rivals);
@@ -210,6 +225,8 @@ export class SecretReconciler {
         ...(unchanged && current?.keys !== undefined ? {} : { keys: keysColumn(0, request) }),
       }));
     } else {
+      // Somebody waits for the sync.
+      if (request.asked.size > 0) this.announcer.warnings(secret, warningsOf([finding], []));
       await this.reportNothingPending(request);
     }
     if (!soon) return outcomeOf([finding]);
@@ -248,42 +265,14 @@ export class SecretReconciler {
     ]);
   }
 
-  private announceWrite({ secret, place, known }: SyncRequest, result: SyncResult): void {
-    const { announcer, memory, claims } = this;
-    const { path } = place;
-    const name = printable(secret.metadata.name);
-    if (result.replacedVersion !== undefined) {
-      const message =
-        `Replaced version ${String(result.replacedVersion)} at ${path}, which this resource had not written; ` +
-        'it stays in the version history';
-      this.announcer.once(secret, 'ExistingValueReplaced', message);
-    }
-    if (result.wrote !== undefined && !known.created) {
-      announcer.normal(secret, 'SecretCreated', `Wrote secret ${name} to ${path}`);
-    } else if (result.wrote === 'drift') {
-      announcer.normal(
-        secret,
-        'DriftRepaired',
-        `Restored ${path}, which another client had changed in Vault`,
-      );
-    } else if (result.wrote === 'update') {
-      announcer.normal(secret, 'SecretUpdated', `Updated secret ${name} at ${path}`);
-    }
-    if (!result.claims) return;
-    const before = (memory.held(secret.metadata.uid)?.place ?? statusPlace(secret))?.path;
-    if (before !== undefined && before !== path) {
-      const message = `The path changed to ${path}; the value at ${printable(before)} stays in Vault`;
-      announcer.normal(secret, 'PathChanged', message);
-    }
-    claims.reportAbandonedClaim(secret, place, readClaim(secret.status?.claim));
-  }
-
   private async updateStatus(
     secret: KMSVaultSecret,
     desired: (current: KMSVaultSecretStatus | undefined) => KMSVaultSecretStatus,
   ): Promise<void> {
-    await this.client.updateStatus(refOf(secret), (current) =>
-      desired(this.lostPlaces.withoutLost(secret, current)),
-    );
+    const handled = this.syncNow.lastAnswered(secret.metadata.uid);
+    await this.client.updateStatus(refOf(secret), (current) => ({
+      ...desired(this.lostPlaces.withoutLost(secret, current)),
+      ...(handled === undefined ? {} : { lastHandledReconcileAt: handled }),
+    }));
   }
 }

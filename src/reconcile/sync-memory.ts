@@ -33,6 +33,8 @@ interface Entry {
   lostRemoval?: Place;
   /** The value is deleted, but the finalizer is not removed yet. */
   deleted?: boolean;
+  /** The requests for a full sync that this resource answered, by the uid of the resource with the annotation. */
+  answered?: ReadonlyMap<string, string>;
   readonly refused: RefusedInputs;
 }
 
@@ -205,6 +207,21 @@ export class SyncMemory {
     this.entries.get(uid)?.refused.keep(keys);
   }
 
+  forgetBadInputs(uid: string): void {
+    this.entries.get(uid)?.refused.keep([]);
+  }
+
+  answered(uid: string, by: string): string | undefined {
+    return this.entries.get(uid)?.answered?.get(by);
+  }
+
+  /** @param keep uids whose requests concern the resource; others are dropped. */
+  noteAnswered(uid: string, answered: ReadonlyMap<string, string>, keep: readonly string[]): void {
+    const entry = this.entry(uid);
+    const all = [...(entry.answered ?? []), ...answered];
+    entry.answered = new Map(all.filter(([by]) => keep.includes(by)));
+  }
+
   /**
    * Drops what cannot be checked against Vault or the status: another replica may have written since. What is
    * compared with a reading of Vault stays valid, and so does what a place held when it was claimed; whether the
@@ -215,6 +232,7 @@ export class SyncMemory {
       delete entry.held;
       delete entry.deleted;
       delete entry.claimStands;
+      delete entry.answered;
       if (entry.at !== undefined) entry.at = entry.at.verifiable();
     }
   }

@@ -8,6 +8,7 @@ import type { KnownState } from './known-state.js';
 import type { Place } from './place.js';
 import type { Aggregate } from './secret-aggregator.js';
 import type { SyncState } from './place-record.js';
+import type { AskedSyncs } from './sync-now.js';
 
 /** One validated and aggregated resource to sync. */
 export interface SyncRequest {
@@ -16,6 +17,8 @@ export interface SyncRequest {
   readonly aggregate: Aggregate;
   readonly inputsHash: string;
   readonly priority: Priority;
+  /** Requests for a full sync: with one, everything is decrypted, whatever is known already. */
+  readonly asked: AskedSyncs;
   /** What the status tells about this place; empty if it is about another place. */
   readonly known: KnownState;
   /** Checked right before each attempt of a write. */

@@ -170,7 +170,7 @@ export class SecretOperator extends ListWatchOperator {
   private shown(resource: Resource): void {
     const key = keyOf(resource);
     const before = this.observations.get(keyString(key));
-    const after = observationOf(resource);
+    const after = observationOf(resource, before);
     this.observations.set(keyString(key), after);
     this.cache.apply(resource);
     if (before !== undefined && !differs(before, after)) return;

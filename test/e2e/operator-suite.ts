@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/wait.js';
 import { type Access, E2eServers } from './servers.js';
 import { metadataSuite } from './suite-metadata.js';
+import { controlSuite } from './suite-control.js';
 import { resourcesSuite } from './suite-resources.js';
 import type { SuiteRun } from './suite-run.js';
 import { statusSuite } from './suite-status.js';
@@ -25,6 +26,7 @@ export function operatorSuite(access: Access): void {
   metadataSuite(run);
   resourcesSuite(run);
   statusSuite(run);
+  controlSuite(run);
 
   describe('metrics', () => {
     it('show the session with Vault, the period and the last reconcile', async () => {

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -33,6 +33,21 @@ async function run(...parameters: readonly string[]): Promise<string> {
   });
 }
 
+/** Lines of the guide that match. */
+function guideLines(pattern: RegExp): string[] {
+  return readFileSync('docs/guide.md', 'utf8')
+    .split('\n')
+    .filter(
+      (line) => line.startsWith('kubectl ') && pattern.test(line) && /sync|reconcile|suspend/i.test(line),
+    );
+}
+
+/** A line of a document, as a shell takes it. */
+async function runLine(line: string): Promise<void> {
+  const words = [...line.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ''));
+  await run(...words.slice(1));
+}
+
 withKubectl('kubectl (skipped where it is not on the PATH)', () => {
   beforeAll(async () => {
     fixture = await OperatorFixture.prepare();
@@ -46,6 +61,26 @@ withKubectl('kubectl (skipped where it is not on the PATH)', () => {
   afterAll(async () => {
     await fixture.close();
     rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('asks for a sync, suspends and resumes with the lines of the guide', async () => {
+    await run('apply', '-f', 'manifests/samples/shared.yaml', '-f', 'manifests/samples/billing.yaml');
+    await run('wait', '--for=condition=Ready', 'kmsvs', 'billing', '--timeout=30s');
+    const lines = guideLines(/annotate kmsvs web|wait kmsvs web|patch kmsvs web/).map((line) =>
+      line.replace('-n shop', '-n default').replace('web', 'billing'),
+    );
+    expect(lines).toHaveLength(5);
+    for (const line of lines) {
+      await runLine(line);
+      if (line.includes('"suspend":true')) {
+        await run('wait', 'kmsvs', 'billing', '--for=condition=Suspended', '--timeout=30s');
+      }
+    }
+    await eventually(
+      'it is resumed',
+      async () => !(await run('get', 'kmsvs', 'billing', '-o', 'json')).includes('"type": "Suspended"'),
+    );
+    await run('delete', '-f', 'manifests/samples/billing.yaml', '-f', 'manifests/samples/shared.yaml');
   });
 
   it('applies, waits for, shows, explains, describes and deletes the samples', async () => {

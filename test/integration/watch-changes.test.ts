@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../src/api/group.js';
+import { DELETE_FINALIZER, PARTIAL_KIND, RECONCILE_AT_ANNOTATION, SECRET_KIND } from '../../src/api/group.js';
 import { closeAll } from '../support/closing.js';
 import { until } from './watch-recording.js';
 import { settled, spec, startApi, startSynced } from './watch-secret-fixture.js';
@@ -27,6 +27,40 @@ describe('changes that SecretOperator sees', () => {
     expect(await settled(api, queue)).toEqual([]);
     expect(cache.secret('team', 'app')?.metadata.resourceVersion).toBe(after.metadata.resourceVersion);
     expect(cache.secret('team', 'app')?.status).toEqual(status);
+  });
+
+  it('queue each new value of the annotation reconcile-at, and nothing when it goes or comes back', async () => {
+    const api = await startApi();
+    const { metadata: before } = api.put(SECRET_KIND, 'team', 'app', spec('secret/app', 'shared'));
+    const { metadata: partial } = api.put(PARTIAL_KIND, 'team', 'shared', {});
+    const { queue } = await startSynced(api);
+    const put = (value?: string): void => {
+      const annotations = {
+        other: String(value),
+        ...(value === undefined ? {} : { [RECONCILE_AT_ANNOTATION]: value }),
+      };
+      api.put(SECRET_KIND, 'team', 'app', spec('secret/app', 'shared'), {
+        generation: before.generation,
+        annotations,
+      });
+    };
+    put('one');
+    expect(await settled(api, queue)).toEqual(['edit KMSVaultSecret/team/app']);
+    queue.added.length = 0;
+    put();
+    put('one');
+    expect(await settled(api, queue)).toEqual([]);
+    queue.added.length = 0;
+    put('two');
+    expect(await settled(api, queue)).toEqual(['edit KMSVaultSecret/team/app']);
+    queue.added.length = 0;
+    // On a partial, it concerns everything that includes it.
+    const annotations = { [RECONCILE_AT_ANNOTATION]: 'now' };
+    api.put(PARTIAL_KIND, 'team', 'shared', {}, { generation: partial.generation, annotations });
+    expect((await settled(api, queue)).sort()).toEqual([
+      'edit KMSVaultSecret/team/app',
+      'edit PartialKMSVaultSecret/team/shared',
+    ]);
   });
 
   it('do not queue a status change where the server counts no generations, but queue a spec change', async () => {

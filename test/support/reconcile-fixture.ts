@@ -133,6 +133,16 @@ export class ReconcileFixture implements ResourceClient {
       });
   }
 
+  /** As `kubectl annotate --overwrite`, or without a value as `kubectl annotate` with a minus: the spec does not change. */
+  annotate(kind: Kind, name: string, annotation: string, value?: string): void {
+    const resource = this.find(kind, name);
+    if (resource === undefined) return;
+    const { [annotation]: before, ...others } = resource.metadata.annotations ?? {};
+    void before;
+    const annotations = value === undefined ? others : { ...others, [annotation]: value };
+    this.put({ ...resource, metadata: { ...resource.metadata, annotations } } as Resource);
+  }
+
   find(kind: Kind, name: string): Resource | undefined {
     return kind === SECRET_KIND ? this.cache.secret('default', name) : this.cache.partial('default', name);
   }
@@ -239,6 +249,7 @@ export class ReconcileFixture implements ResourceClient {
         generation: (before?.metadata.generation ?? 0) + 1,
         creationTimestamp:
           before?.metadata.creationTimestamp ?? new Date(this.now + this.version * 1_000).toISOString(),
+        ...(before?.metadata.annotations === undefined ? {} : { annotations: before.metadata.annotations }),
         ...(before?.metadata.finalizers === undefined ? {} : { finalizers: before.metadata.finalizers }),
         ...metadata,
       },

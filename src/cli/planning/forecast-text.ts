@@ -12,12 +12,14 @@ const ACTIONS: Readonly<Record<Forecast['action'], string>> = {
   delete: 'will be deleted from Vault',
   none: 'no changes',
   blocked: 'will not be written',
+  suspended: 'suspended, nothing is written',
   error: 'cannot be told',
 };
 
 const DELETIONS: Readonly<Record<Forecast['onDeletion']['value'], (detail: string) => string>> = {
   deleted: (detail) => `deletes ${detail} from Vault`,
   kept: (detail) => `the value stays in Vault: ${detail}`,
+  waits: (detail) => `waits: ${detail}`,
   unknown: (detail) => `cannot be told: ${detail}`,
 };
 

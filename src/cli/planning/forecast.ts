@@ -14,16 +14,17 @@ export interface PlannedFinding {
 
 /** What deleting the resource would do to its value. */
 export interface OnDeletion {
-  readonly value: 'deleted' | 'kept' | 'unknown';
-  /** What is deleted, or why the value stays. */
+  readonly value: 'deleted' | 'kept' | 'waits' | 'unknown';
+  /** What is deleted, or why the value stays or the deletion waits. */
   readonly detail: string;
 }
 
 /**
  * `create`, `update`, `delete`: what is written to Vault; `none`: Vault is as it should be, as far as keys can be
- * decrypted; `blocked`: nothing is written until somebody acts; `error`: it cannot be told.
+ * decrypted; `blocked`: nothing is written until somebody acts; `suspended`: nothing is read or written because of
+ * `spec.suspend`; `error`: it cannot be told.
  */
-export type PlannedAction = 'create' | 'update' | 'delete' | 'none' | 'blocked' | 'error';
+export type PlannedAction = 'create' | 'update' | 'delete' | 'none' | 'blocked' | 'suspended' | 'error';
 
 /** What the operator would do for one resource; holds no value. */
 export interface Forecast {

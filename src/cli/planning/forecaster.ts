@@ -126,14 +126,14 @@ export class Forecaster {
   /** A resource that is being deleted already. */
   private async deletion(secret: KMSVaultSecret): Promise<Forecast> {
     const place = placeOf(secret);
-    const { removed, onDeletion, findings } = await this.handleDeletion(secret);
+    const { removed, onDeletion, findings, isSuspended } = await this.handleDeletion(secret);
     const [{ path, onlyLatest } = { path: undefined, onlyLatest: false }] = removed;
     const inVault = path === undefined ? undefined : this.store.at(path);
     const before = inVault?.before;
     const after = onlyLatest && before !== undefined ? versionOf(before) : 0;
     return {
       secret,
-      action: findings.length > 0 ? 'error' : before === undefined ? 'none' : 'delete',
+      action: isSuspended === true ? 'suspended' : actionOnDeletion(findings, before),
       path: path ?? place?.path,
       engine: place?.engine,
       versions:
@@ -171,6 +171,7 @@ export class Forecaster {
     readonly removed: readonly RemovedPlace[];
     readonly onDeletion: OnDeletion;
     readonly findings: Forecast['findings'];
+    readonly isSuspended?: boolean;
   }> {
     const { uid, finalizers = [] } = secret.metadata;
     if (!finalizers.includes(DELETE_FINALIZER)) {
@@ -179,6 +180,10 @@ export class Forecaster {
     }
     const { result, removed } = await this.store.aside(() => this.finalizers.handle(secret));
     const findings = result.findings ?? [];
+    if (result.result === 'suspended') {
+      const detail = 'spec.suspend is true; the value and the resource stay until it is false or absent';
+      return { removed: [], findings, onDeletion: { value: 'waits', detail }, isSuspended: true };
+    }
     const [gone] = removed;
     // The event speaks of the past, the plan of what would be.
     const kept = this.events
@@ -206,6 +211,7 @@ function actionOf(
   observed: ObservedResult | undefined,
   inVault: PlaceInVault | undefined,
 ): PlannedAction {
+  if (outcome.result === 'suspended') return 'suspended';
   if (outcome.result !== 'synced' && outcome.result !== 'blocked') return 'error';
   if (observed === undefined) return 'blocked';
   if (observed.result === undefined) return isOfTheResource(outcome) ? 'blocked' : 'error';
@@ -224,6 +230,14 @@ function keysOf(observed: ObservedResult | undefined, inVault: PlaceInVault | un
   }
   const { keys } = observed.request.aggregate;
   return keyChanges(inVault, failures, (key) => keys.has(key));
+}
+
+function actionOnDeletion(
+  findings: Forecast['findings'],
+  before: PlaceInVault['before'] | undefined,
+): PlannedAction {
+  if (findings.length > 0) return 'error';
+  return before === undefined ? 'none' : 'delete';
 }
 
 /** Vault's answer does not depend on the token. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 
-import { DELETE_FINALIZER, PARTIAL_KIND, SECRET_KIND } from '../../../src/api/group.js';
+import {
+  DELETE_FINALIZER,
+  PARTIAL_KIND,
+  RECONCILE_AT_ANNOTATION,
+  SECRET_KIND,
+} from '../../../src/api/group.js';
 import type { SecretItem } from '../../../src/api/resources.js';
 import { FakeKms } from '../../support/fake-kms.js';
 import type { ReconcileFixture } from '../../support/reconcile-fixture.js';
@@ -25,7 +30,9 @@ export type Command =
       readonly includes: readonly string[];
       readonly casIndex: number;
       readonly finalizer: boolean;
+      readonly suspend: boolean;
     }
+  | { readonly do: 'ask'; readonly name: string; readonly value: string }
   | {
       readonly do: 'partial';
       readonly name: string;
@@ -57,6 +64,15 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       includes: fc.uniqueArray(fc.constantFrom(...PARTIALS)),
       casIndex: fc.nat(3),
       finalizer: fc.boolean(),
+      suspend: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('ask' as const),
+      name: fc.constantFrom(...NAMES, ...PARTIALS),
+      value: fc.constantFrom('1', '2'),
     }),
   },
   {
@@ -141,11 +157,20 @@ export async function apply(fixture: ReconcileFixture, step: Command): Promise<v
           kvSettings: step.name === 'pinned' ? { engineVersion, casIndex: step.casIndex } : { engineVersion },
           secrets: toItems(step.items),
           includeSecrets: [...step.includes],
+          suspend: step.suspend,
         },
         finalizers(step.finalizer),
       );
       return;
     }
+    case 'ask':
+      fixture.annotate(
+        PARTIALS.includes(step.name) ? PARTIAL_KIND : SECRET_KIND,
+        step.name,
+        RECONCILE_AT_ANNOTATION,
+        step.value,
+      );
+      return;
     case 'partial':
       if (fixture.cache.partial('default', step.name)?.metadata.deletionTimestamp !== undefined) return;
       fixture.partial(step.name, { secrets: toItems(step.items) }, finalizers(step.finalizer));

@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 
-import { DELETE_FINALIZER } from '../../../src/api/group.js';
+import { DELETE_FINALIZER, RECONCILE_AT_ANNOTATION } from '../../../src/api/group.js';
 import type { KMSVaultSecret, SecretItem } from '../../../src/api/resources.js';
 import type { ReconcileFixture } from '../../support/reconcile-fixture.js';
 
@@ -71,6 +71,7 @@ export function watchWrites(fixture: ReconcileFixture): void {
     if (one === undefined) throw new Error(`a path that no resource names was changed: ${path}`);
     const secret = fixture.cache.secret('default', one);
     if (secret === undefined) throw new Error(`${path} was changed although nobody wants it`);
+    if (secret.spec.suspend === true) throw new Error(`${path} was changed although it is suspended`);
     const after = look(one);
     if (secret.metadata.deletionTimestamp === undefined) {
       const { wanted, missing } = desiredOf(fixture, secret);
@@ -92,6 +93,10 @@ export function watchWrites(fixture: ReconcileFixture): void {
 export function expectDesired(fixture: ReconcileFixture, one: Name): void {
   const secret = fixture.cache.secret('default', one);
   if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return;
+  const types = secret.status?.conditions?.map(({ type }) => type) ?? [];
+  expect(types.includes('Suspended')).toBe(secret.spec.suspend === true);
+  if (secret.spec.suspend === true) return;
+  expect(secret.status?.lastHandledReconcileAt).toBe(secret.metadata.annotations?.[RECONCILE_AT_ANNOTATION]);
   if (fixture.ready(one)?.reason === 'CasIndexStale') {
     expect(one).toBe('pinned');
     return;

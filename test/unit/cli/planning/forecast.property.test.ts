@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { SECRET_KIND } from '../../../../src/api/group.js';
+import { DELETE_FINALIZER, SECRET_KIND } from '../../../../src/api/group.js';
 import { RequiredContext } from '../../../../src/api/required-context.js';
 import type { EngineVersion } from '../../../../src/api/resources.js';
 import type { Forecast } from '../../../../src/cli/planning/forecast.js';
@@ -133,6 +133,12 @@ async function check(
   const after = held(fixture);
   for (const forecast of live) {
     const { path = '', findings, secret } = forecast;
+    expect(forecast.action === 'suspended').toBe(secret.spec.suspend === true);
+    if (forecast.action === 'suspended') {
+      // What is at the path is what its other resources, which it may have, are planned to make of it.
+      expect([findings, forecast.versions]).toEqual([[], undefined]);
+      continue;
+    }
     // The owner of the path accounts for it.
     if (findings.some(({ reason }) => reason === 'PathConflict')) {
       expect(forecast.action).toBe('blocked');
@@ -155,6 +161,7 @@ async function check(
     const { secret, action, keys } = forecast;
     const was = held(fixture);
     await fixture.reconcile(secret.metadata.name, 'edit');
+    expect(action === 'suspended').toBe(secret.spec.suspend === true);
     const gone = [...was].filter(([path, one]) => isGoneAt(one, held(fixture).get(path)) !== undefined);
     expect({ action, gone: gone.length }).toEqual({ action, gone: action === 'delete' ? 1 : 0 });
     if (action === 'delete') expect(keys.removed).toEqual([...(gone[0]?.[1].data?.keys() ?? [])].sort());
@@ -173,6 +180,8 @@ async function checkDeletion(
   fixture.delete(SECRET_KIND, name);
   await fixture.reconcile(name, 'edit');
   const { value, detail } = forecast.onDeletion;
+  const hasFinalizer = forecast.secret.metadata.finalizers?.includes(DELETE_FINALIZER) === true;
+  expect(value === 'waits').toBe(hasFinalizer && forecast.secret.spec.suspend === true);
   for (const [path, one] of before) {
     const gone = isGoneAt(one, held(fixture).get(path));
     const details: Record<string, string> = { all: path, latest: `the current version of ${path}` };

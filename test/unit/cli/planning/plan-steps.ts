@@ -43,6 +43,7 @@ export interface SecretEdit {
   readonly items: readonly Item[];
   readonly includes: readonly string[];
   readonly finalizer: boolean;
+  readonly suspend: boolean;
 }
 
 export interface PartialEdit {
@@ -97,6 +98,7 @@ export const secretEdit: fc.Arbitrary<SecretEdit> = fc
       { weight: 1, arbitrary: fc.uniqueArray(fc.constantFrom(...PARTIALS, 'nowhere')) },
     ),
     finalizer: fc.boolean(),
+    suspend: fc.constantFrom(false, false, false, false, true),
   })
   .map(({ elsewhere, ...edit }) => ({ ...edit, place: elsewhere ?? homeOf(edit.name) }));
 export const partialEdit: fc.Arbitrary<PartialEdit> = fc.record({
@@ -169,6 +171,7 @@ function specOf({
   deletion,
   items: list,
   includes,
+  suspend,
 }: SecretEdit): KMSVaultSecretSpec {
   return {
     path,
@@ -180,6 +183,7 @@ function specOf({
     },
     secrets: itemsOf(list),
     includeSecrets: [...includes],
+    suspend,
   };
 }
 
