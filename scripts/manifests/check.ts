@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
+
 import { substitutionFaults } from './flux-substitution.js';
 import { nameOf, workloadOf } from './kubernetes-object.js';
 import { mountedFileFaults } from './mounted-files.js';
 import { ObjectSchemas } from './object-schemas.js';
 import { restrictedV2Faults } from './openshift-scc.js';
 import { restrictedFaults } from './pod-security.js';
+import { labelFaults } from './recommended-labels.js';
 import { hasKubectl, plainManifests, type Rendering, renderEverything } from './rendering.js';
 import { wiringFaults } from './wiring.js';
 
@@ -54,7 +57,10 @@ export function objectFaults({ name, objects, faults }: Rendering, schemas: Obje
       own.push(...mountedFileFaults(workload.pod));
     }
     own.push(...substitutionFaults(object));
+    own.push(...labelFaults(object, version));
     found.push(...own.map((fault) => `${name}: ${nameOf(object)}: ${fault}`));
   }
   return found;
 }
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { readonly version: string };
