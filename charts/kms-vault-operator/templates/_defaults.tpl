@@ -119,6 +119,10 @@ validatingWebhook:
 {{- define "kms-vault-operator.flagsOfWebhook" -}}
 - on-kms-error
 - allowed-vault-paths
+- required-context
+- required-partial-context
+- required-context-mode
+- required-context-exempt
 - log-level
 - log-format
 - shutdown-grace-seconds
