@@ -231,10 +231,10 @@ export class VaultSession implements SessionRequests, ReadinessCheck {
     if (!this.cooldown.isActive) this.logIn().catch(() => undefined);
   }
 
-  /** Whether the token in use has given way to one that its file holds since a moment ago. */
+  /** Whether the token has given way to one that its file holds since a moment ago, which may be in the middle of it. */
   private async isReplacedByFile(session: Session): Promise<boolean> {
-    if (this.authenticator.givesToken !== true || !this.credentials.findsNew) return false;
-    await this.logIn().catch(() => undefined);
+    if (this.authenticator.givesToken !== true) return false;
+    if (this.credentials.findsNew || this.isLoggingIn) await this.logIn().catch(() => undefined);
     return this.isAlive && this.current?.token !== session.token;
   }
 

@@ -10,6 +10,8 @@ class FakeFiles extends FakeAuthenticator implements CredentialsInFiles {
   readonly variables = ['VAULT_TOKEN_FILE'];
   readonly inFiles = this;
   content: string | undefined = 'first';
+  /** Logins end after it. */
+  held: Promise<void> | undefined;
   private tried: string | undefined;
   private used: string | undefined;
 
@@ -27,6 +29,7 @@ class FakeFiles extends FakeAuthenticator implements CredentialsInFiles {
     const { content } = this;
     if (content === undefined) throw new VaultError('unavailable', 'VAULT_TOKEN_FILE: no file');
     this.tried = content;
+    await this.held;
     const token = await super.login();
     this.used = content;
     return this.givesToken ? { ...token, token: content, ours: false } : token;
@@ -73,6 +76,23 @@ describe('a session with a token from a file', () => {
     expect(tokensOf('read')).toEqual(['first', 'first', 'second']);
     expect(tokensOf('token_lookup')).toEqual([]);
     expect(session.problem()).toBeUndefined();
+  });
+
+  it('repeats a request with the new one where the change came while the request was under way', async () => {
+    const session = await fixture.started();
+    await session.request(READ);
+    let release = (): void => undefined;
+    files.held = new Promise((resolve) => (release = resolve));
+    files.content = 'second';
+    fixture.vault.dead.add('first');
+    await fixture.clock.advance(2_000);
+    expect(files.look()).toMatchObject({ areTried: true, areInUse: false });
+    const answers = Promise.all([session.request(READ), session.request(READ)]);
+    await settled();
+    release();
+    expect((await answers).map(({ status }) => status)).toEqual([200, 200]);
+    expect(files.logins).toBe(2);
+    expect(tokensOf('token_lookup')).toEqual([]);
   });
 
   it('keeps the old token while the new one is refused or cannot be checked, and tries again', async () => {
