@@ -42,6 +42,16 @@ one of our own | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"sid"
 right | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 200 {"auth":{"policies":["default","{id}-p"],"metadata":{"role_name":"r1"},"lease_duration":600,"renewable":true,"token_type":"service","orphan":true}}
 second use | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 200
 used up | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"sid"} | 400 {"errors":["invalid role or secret ID"]}
+one more | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"gone"} | 200
+destroy | POST auth/{id}-ar/role/R1/secret-id/destroy | {"secret_id":"gone"} | 204
+destroyed | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"gone"} | 400 {"errors":["invalid role or secret ID"]}
+another | POST auth/{id}-ar/role/r1/custom-secret-id | {"secret_id":"gone"} | 200
+destroy by DELETE | DELETE auth/{id}-ar/role/r1/secret-id/destroy?secret_id=gone | | 204
+destroyed too | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"gone"} | 400 {"errors":["invalid role or secret ID"]}
+destroy what is not there | POST auth/{id}-ar/role/r1/secret-id/destroy | {"secret_id":"gone"} | 204
+destroy nothing | POST auth/{id}-ar/role/r1/secret-id/destroy | {} | 400 {"errors":["missing secret_id"]}
+destroy of no role | POST auth/{id}-ar/role/Zz/secret-id/destroy | {"secret_id":"gone"} | 500 {"errors":["1 error occurred:\n\t* role \"Zz\" does not exist\n\n"]}
+read what destroys | GET auth/{id}-ar/role/r1/secret-id/destroy | | 405
 wrong secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid","secret_id":"nope"} | 400 {"errors":["invalid role or secret ID"]}
 wrong role id | POST@nobody auth/{id}-ar/login | {"role_id":"nope","secret_id":"sid"} | 400 {"errors":["invalid role or secret ID"]}
 no secret id | POST@nobody auth/{id}-ar/login | {"role_id":"{id}-rid"} | 400 {"errors":["missing secret_id"]}

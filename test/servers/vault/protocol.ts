@@ -93,8 +93,19 @@ export interface BodyRules {
   readonly maxJsonStrings: number | undefined;
 }
 
+/** The fields of a request: a DELETE has them in its query (`buildLogicalRequestNoAuth` in Vault's http/logical.go). */
+export function fieldsOf(
+  operation: Operation,
+  query: URLSearchParams,
+  body: string,
+  rules: BodyRules,
+): ReadonlyMap<string, string> {
+  if (operation === 'delete') return new Map([...query].map(([name, value]) => [name, goJson(value)]));
+  return parseBody(operation === 'update' ? body : '', rules);
+}
+
 /** The members of a body: a JSON object, a form, or nothing. */
-export function parseBody(text: string, rules: BodyRules): ReadonlyMap<string, string> {
+function parseBody(text: string, rules: BodyRules): ReadonlyMap<string, string> {
   if (text === '') return new Map();
   if (/^application\/x-www-form-urlencoded\b/.test(rules.contentType) && !/^\s*[{[]/.test(text)) {
     return new Map([...new URLSearchParams(text)].map(([name, value]) => [name, goJson(value)]));

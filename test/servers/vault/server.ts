@@ -9,7 +9,7 @@ import { type Lag, VaultCore } from './core.js';
 import { KvV1 } from './kv-v1.js';
 import { KvV2 } from './kv-v2.js';
 import type { Mount } from './mounts.js';
-import { badRequest, envelope, type Operation, parseBody, type VaultAnswer, VaultFault } from './protocol.js';
+import { badRequest, envelope, fieldsOf, type Operation, type VaultAnswer, VaultFault } from './protocol.js';
 import { goJson } from './raw-json.js';
 import type { TokenStore } from './tokens.js';
 
@@ -218,12 +218,11 @@ export class LoopbackVault {
     if (Buffer.byteLength(seen.body) > MAX_BODY_BYTES) {
       throw new VaultFault(413, ['http: request body too large']);
     }
-    const hasBody = operation === 'update';
     const rules = {
       contentType: header(request, 'content-type'),
       maxJsonStrings: this.options.maxJsonStrings,
     };
-    const body = parseBody(hasBody ? seen.body : '', rules);
+    const body = fieldsOf(operation, query, seen.body, rules);
     const clientCertificates = clientCertificatesOf(request.socket);
     const token = tokenOf(request);
     return await this.core.handle({ operation, path, query, body, namespace, token, clientCertificates });

@@ -1,8 +1,11 @@
 import type { AuthContext } from './auth/auth-methods.js';
+import { boolField } from './fields.js';
 import type { Mount } from './mounts.js';
 import type { Namespaces, VaultNamespace } from './namespaces.js';
 import {
   badRequest,
+  isWrite,
+  NO_CONTENT,
   unsupportedOperation,
   unsupportedPath,
   type VaultAnswer,
@@ -38,7 +41,7 @@ export class SystemBackend implements Mount {
   }
 
   needsSudo(path: string): boolean {
-    return path.startsWith('auth/');
+    return path.startsWith('auth/') || path.startsWith('leases/revoke-prefix/');
   }
 
   wipe(): void {
@@ -56,6 +59,9 @@ export class SystemBackend implements Mount {
         return this.namespaces(call, name.replace(/\/+$/, ''));
       case 'internal':
         return this.internal(call, name);
+      case 'leases':
+        if (rest[0] !== 'revoke-prefix' || rest.length === 1) throw unsupportedPath();
+        return this.revokePrefix(call, rest.slice(1).join('/'));
       case 'policies':
         if (rest[0] !== 'acl') throw unsupportedPath();
         return handlePolicies(call, this.namespace, rest.slice(1).join('/'));
@@ -70,6 +76,13 @@ export class SystemBackend implements Mount {
       return handleUiMounts(call, this.namespace, name.slice('ui/mounts/'.length));
     }
     throw unsupportedPath();
+  }
+
+  /** `handleRevokePrefixCommon` in Vault's logical_system.go; of leases only those of tokens are here. */
+  private revokePrefix(call: VaultCall, prefix: string): VaultAnswer {
+    if (!isWrite(call.operation)) throw unsupportedOperation();
+    this.deps.context.tokens.revokePrefix(this.namespace.path, prefix.replace(/\/+$/, ''));
+    return boolField(call, 'sync') === false ? { status: 202 } : NO_CONTENT;
   }
 
   private namespaces(call: VaultCall, name: string): VaultAnswer {

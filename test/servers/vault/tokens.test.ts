@@ -163,6 +163,28 @@ describe('the lifetime of a token', () => {
     expect(await Promise.all(['mother', 'child', 'orphan'].map(alive))).toEqual([403, 403, 200]);
   });
 
+  it('ends below a prefix of leases, by whole segments', async () => {
+    const mount = `auth/${target.id}-up`;
+    await target.must('POST', `sys/${mount}`, { type: 'userpass' });
+    for (const user of ['a', 'ab']) {
+      await target.must('POST', `${mount}/users/${user}`, { password: 'p' });
+      const { auth } = await target.must('POST', `${mount}/login/${user}`, { password: 'p' }, 'nobody');
+      target.tokens.set(user, auth.client_token);
+    }
+    const alive = async (who: string): Promise<number> =>
+      (await target.send('GET', 'auth/token/lookup-self', '', { who })).status;
+    const revoke = async (prefix: string, body: object = {}, who = 'root'): Promise<number> =>
+      (await target.send('POST', `sys/leases/revoke-prefix/${prefix}`, body, { who })).status;
+    expect(await revoke(`${mount}/login/a`, {}, 'ab')).toBe(403);
+    expect(await revoke(`${mount}/login/a`)).toBe(204);
+    expect(await Promise.all(['a', 'ab'].map(alive))).toEqual([403, 200]);
+    expect(await revoke(`${mount}/login`)).toBe(204);
+    expect(await alive('ab')).toBe(403);
+    expect(await revoke('no/such/lease', { sync: false })).toBe(202);
+    await target.must('DELETE', `sys/${mount}`);
+    for (const user of ['a', 'ab']) target.tokens.delete(user);
+  });
+
   it('expires', async () => {
     await target.addToken('short', 'path "{id}-v2/data/ro" { capabilities = ["read"] }', { ttl: '1s' });
     const read = async (): Promise<number> =>

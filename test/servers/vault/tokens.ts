@@ -134,6 +134,14 @@ export class TokenStore {
     for (const child of [...this.tokens.values()]) if (child.parent === id) this.revoke(child.id);
   }
 
+  /** Those whose lease is below a path: a lease is named after the path of the login. */
+  revokePrefix(namespace: string, prefix: string): void {
+    for (const token of [...this.tokens.values()]) {
+      const isBelow = `${token.path}/`.startsWith(`${prefix}/`);
+      if (token.namespace === namespace && token.type === 'service' && isBelow) this.revoke(token.id);
+    }
+  }
+
   revokeNamespace(namespace: string): void {
     for (const token of [...this.tokens.values()]) {
       if (token.namespace.startsWith(namespace)) this.revoke(token.id);

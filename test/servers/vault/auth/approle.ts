@@ -80,7 +80,7 @@ export class AppRole extends AuthMount {
         return this.roleId(call, key);
       case 'secret-id':
       case 'custom-secret-id':
-        if (item === 'secret-id' && detail === 'destroy') return this.destroySecretId(call, key);
+        if (item === 'secret-id' && detail === 'destroy') return this.destroySecretId(call, name);
         if (detail !== '') throw unsupportedPath();
         return this.secretId(call, key, item);
       default:
@@ -145,12 +145,12 @@ export class AppRole extends AuthMount {
   }
 
   /** `pathRoleSecretIDDestroyUpdateDelete` in Vault's path_role.go. */
-  private destroySecretId(call: VaultCall, key: string): VaultAnswer {
+  private destroySecretId(call: VaultCall, name: string): VaultAnswer {
     if (!isWrite(call.operation) && call.operation !== 'delete') throw unsupportedOperation();
     const secretId = textField(call, 'secret_id');
     if (secretId === '') throw badRequest('missing secret_id');
-    const role = this.roles.get(key);
-    if (role === undefined) throw new BackendError(500, `role "${key}" does not exist`);
+    const role = this.roles.get(name.toLowerCase());
+    if (role === undefined) throw new BackendError(500, `role "${name}" does not exist`);
     role.secretIds.delete(secretId);
     return NO_CONTENT;
   }
