@@ -153,7 +153,7 @@ export class E2eServers {
         AWS_ENDPOINT_URL_KMS: kms.endpoint,
         KUBECONFIG: this.operatorKubeconfig,
         VAULT_ADDR: vault.address,
-        VAULT_TOKEN: this.operatorToken,
+        ...('VAULT_TOKEN_FILE' in env ? {} : { VAULT_TOKEN: this.operatorToken }),
         ...(vault.caFile === undefined ? {} : { VAULT_CACERT: vault.caFile }),
         ...(vault.namespace === undefined ? {} : { VAULT_NAMESPACE: vault.namespace }),
         ...env,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
@@ -34,8 +34,9 @@ async function useCertificate(): Promise<string> {
   return cert;
 }
 
-async function start(): Promise<void> {
+async function start(...flags: readonly string[]): Promise<void> {
   await fixture.start([
+    ...flags,
     '--metrics-addr=127.0.0.1:0',
     '--health-addr=127.0.0.1:0',
     '--metrics-secure',
@@ -48,7 +49,18 @@ async function start(): Promise<void> {
 
 async function ask(
   authorization: string | undefined,
-  { path = '/metrics', method = 'GET' }: { readonly path?: string; readonly method?: string } = {},
+  {
+    path = '/metrics',
+    method = 'GET',
+    host = 'kms-vault-operator-metrics',
+    agent = false,
+  }: {
+    readonly path?: string;
+    readonly method?: string;
+    /** What the header says. */
+    readonly host?: string;
+    readonly agent?: Agent | false;
+  } = {},
 ): Promise<Answer> {
   const sent = request({
     port,
@@ -57,8 +69,8 @@ async function ask(
     ca: authority.cert,
     path,
     method,
-    agent: false,
-    headers: authorization === undefined ? {} : { authorization },
+    agent,
+    headers: { host, ...(authorization === undefined ? {} : { authorization }) },
   });
   sent.end();
   const [response] = (await once(sent, 'response')) as [
@@ -77,7 +89,7 @@ const reviews = (): readonly string[] =>
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'metrics-secure-'));
   authority = await TestAuthority.create();
-  fixture = await OperatorFixture.prepare();
+  fixture = await OperatorFixture.prepare({ leaderElection: true });
   const { kube } = fixture;
   await kube.applyAll(manifestsIn('kustomize/components/metrics-secure/access.yaml'));
   for (const name of ['prometheus', 'stranger'])
@@ -150,15 +162,71 @@ describe('--metrics-secure', () => {
     expect((await fetch(`http://${String(health?.facts?.['addr'])}/healthz`)).status).toBe(200);
   });
 
+  it('looks at the token of each request, also where a connection is kept, and not at the host', async () => {
+    await start();
+    const sockets = new Set<unknown>();
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    agent.on('free', (socket: unknown) => sockets.add(socket));
+    const statuses: number[] = [];
+    for (const token of [reader, stranger, 'other', reader])
+      statuses.push((await ask(`Bearer ${token}`, { agent })).status);
+    statuses.push((await ask(undefined, { agent })).status);
+    statuses.push((await ask(`Bearer ${reader}`, { agent, host: 'another.example.com' })).status);
+    agent.destroy();
+    expect(statuses).toEqual([200, 403, 401, 200, 401, 200]);
+    expect(sockets.size).toBe(1);
+  });
+
+  it('refuses plain HTTP and old TLS on its port, and serves on', async () => {
+    await start();
+    await expect(fetch(`http://127.0.0.1:${String(port)}/metrics`)).rejects.toThrow();
+    const old = connect({ port, host: '127.0.0.1', ca: authority.cert, maxVersion: 'TLSv1.1' });
+    await expect(once(old, 'secureConnect')).rejects.toThrow();
+    expect(await ask(`Bearer ${reader}`)).toMatchObject({ status: 200 });
+  });
+
+  it('is served by a standby, too', async () => {
+    const spec = { holderIdentity: 'another', leaseDurationSeconds: 3600, leaseTransitions: 1 };
+    await fixture.kube.apply({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: '39a50047.patoarvizu.dev', namespace: 'vault' },
+      spec: { ...spec, renewTime: new Date().toISOString().replace('Z', '000Z') },
+    });
+    await start('--enable-leader-election', '--leader-election-namespace=vault');
+    const { status, body } = await ask(`Bearer ${reader}`);
+    expect(status).toBe(200);
+    expect(body).toMatch(/^kms_vault_operator_leader 0$/m);
+    expect(await ask(`Bearer ${stranger}`)).toMatchObject({ status: 403 });
+    await fixture.stop();
+    await fixture.kube.delete('Lease', 'vault', '39a50047.patoarvizu.dev');
+  });
+
+  it('answers 503 while the API server is down, but not to those whom it knows, and recovers', async () => {
+    await start();
+    expect(await ask(`Bearer ${reader}`)).toMatchObject({ status: 200 });
+    fixture.servers.kubernetes.faults.inject({
+      matches: ({ url }) => url.includes('reviews'),
+      action: { kind: 'reset' },
+    });
+    expect(await ask(`Bearer ${stranger}`)).toMatchObject({ status: 503 });
+    expect(await ask(`Bearer ${reader}`)).toMatchObject({ status: 200 });
+    fixture.servers.kubernetes.faults.clear();
+    expect(await ask(`Bearer ${stranger}`)).toMatchObject({ status: 403 });
+  });
+
   it('answers 503 while the API server cannot say, logs it once, and recovers', async () => {
     await start();
+    const before = fixture.logger.entries.length;
     fixture.servers.kubernetes.faults.inject({
       matches: ({ url }) => url.includes('tokenreviews'),
       action: { kind: 'answer', status: 403, body: '{}' },
     });
     for (let turn = 0; turn < 3; turn += 1)
       expect(await ask(`Bearer ${reader}`)).toMatchObject({ status: 503 });
-    const said = fixture.logger.entries.filter(({ message }) => message.includes('who may read the metrics'));
+    const said = fixture.logger.entries
+      .slice(before)
+      .filter(({ message }) => message.includes('who may read the metrics'));
     expect(said).toHaveLength(1);
     expect(JSON.stringify(said)).toContain('needs to create tokenreviews and subjectaccessreviews');
     fixture.servers.kubernetes.faults.clear();

@@ -36,7 +36,7 @@ export class OperatorFixture {
 
   /** @param options.crds instead of the shipped ones; an empty list applies none. */
   static async prepare(
-    options: { crds?: readonly Manifest[]; role?: Manifest } = {},
+    options: { crds?: readonly Manifest[]; role?: Manifest; leaderElection?: boolean } = {},
   ): Promise<OperatorFixture> {
     const servers = await startLoopbackFixture();
     Object.assign(process.env, servers.awsEnvironment);
