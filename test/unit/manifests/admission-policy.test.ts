@@ -205,11 +205,11 @@ describe('the policy of required contexts', () => {
   const item = fc.record(
     {
       key: fc.constantFrom('a', 'b', 'c'),
-      encryptedSecret: fc.constantFrom('', 'AQ=='),
-      emptySecret: fc.boolean(),
+      encryptedSecret: fc.constantFrom('', 'AQ==', 'AQ==', 'AQ=='),
+      emptySecret: fc.constantFrom(true, false, false, false),
       secretContext: context,
     },
-    { requiredKeys: ['key'] },
+    { requiredKeys: ['key', 'encryptedSecret'] },
   );
   const withoutUndefined = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
@@ -219,7 +219,7 @@ describe('the policy of required contexts', () => {
       fc.property(
         fc.constantFrom(SECRET_KIND, PARTIAL_KIND),
         context,
-        fc.array(item, { maxLength: 3 }),
+        fc.array(item, { minLength: 1, maxLength: 3 }),
         (kind, secretContext, secrets) => {
           const path = kind === SECRET_KIND ? { path: '/kv//{{name}}' } : {};
           const spec = withoutUndefined({ ...path, secretContext, secrets });
@@ -241,7 +241,7 @@ describe('the policy of required contexts', () => {
       ),
       { numRuns: 500 },
     );
-    expect(refusals).toBeGreaterThan(50);
+    expect(refusals).toBeGreaterThan(20);
   });
 
   it('names a key and the pairs', () => {
