@@ -14,7 +14,7 @@ beforeEach(() => {
   fixture = new ReconcileFixture();
 });
 
-function require(mode: 'audit' | 'enforce' | 'off', exemptNamespaces: readonly string[] = []): void {
+function startWith(mode: 'audit' | 'enforce' | 'off', exemptNamespaces: readonly string[] = []): void {
   const partial = [{ name: 'namespace', value: '{{namespace}}' }];
   const own = [...partial, { name: 'name', value: '{{name}}' }];
   fixture.requiredContext =
@@ -41,7 +41,7 @@ describe('a ciphertext without the required context', () => {
     async (engineVersion) => {
       const path = pathFor(engineVersion);
       fixture.vault.tamper(path, engineVersion, new Map([['stolen', '12345678901234567890']]));
-      require('enforce');
+      startWith('enforce');
       const secrets = with2(bound('a', 'one', OF_X), bound('stolen', 'theirs', FOREIGN));
       fixture.secret('x', { path, kvSettings: { engineVersion }, secrets });
       await fixture.reconcile('x');
@@ -63,7 +63,7 @@ describe('a ciphertext without the required context', () => {
   );
 
   it('is shown before what KMS rejects, which the message tells as well', async () => {
-    require('enforce');
+    startWith('enforce');
     const wrong = { ...item('wrong', 'x', { no: 'way' }), secretContext: OF_X };
     fixture.secret('x', { secrets: with2(bound('stolen', 'theirs', FOREIGN), wrong) });
     await fixture.reconcile('x');
@@ -75,7 +75,7 @@ describe('a ciphertext without the required context', () => {
   });
 
   it('writes nothing when it is all that there is, and asks KMS nothing', async () => {
-    require('enforce');
+    startWith('enforce');
     fixture.secret('x', { secrets: [bound('stolen', 'theirs', FOREIGN)] as never });
     await fixture.reconcile('x');
     expect([fixture.kms.asked, fixture.vault.writes]).toEqual([0, 0]);
@@ -83,7 +83,7 @@ describe('a ciphertext without the required context', () => {
   });
 
   it('is judged by the context that counts: of the item, else of its resource', async () => {
-    require('enforce');
+    startWith('enforce');
     fixture.secret('x', {
       secretContext: OF_X,
       secrets: [
@@ -98,7 +98,7 @@ describe('a ciphertext without the required context', () => {
   });
 
   it('takes part in a pinned version, like wrong input', async () => {
-    require('enforce');
+    startWith('enforce');
     fixture.secret('x', {
       kvSettings: { engineVersion: 'v2', casIndex: 0 },
       secrets: with2(bound('a', 'one', OF_X), bound('stolen', 'theirs', FOREIGN)),
@@ -108,7 +108,7 @@ describe('a ciphertext without the required context', () => {
   });
 
   it('is allowed in an exempt namespace', async () => {
-    require('enforce', ['default']);
+    startWith('enforce', ['default']);
     fixture.secret('x', { secrets: [bound('stolen', 'theirs', FOREIGN)] as never });
     await fixture.reconcile('x');
     expect(fixture.ready('x')?.reason).toBe('Synced');
@@ -118,7 +118,7 @@ describe('a ciphertext without the required context', () => {
 
 describe('an included item', () => {
   it('needs the pairs of partials only, from itself, its partial or the including resource', async () => {
-    require('enforce');
+    startWith('enforce');
     fixture.partial('own', { secretContext: NAMESPACE, secrets: [item('own', '1', NAMESPACE)] });
     fixture.partial('item', { secrets: [bound('item', '2', NAMESPACE)] as never });
     fixture.partial('includer', { secrets: [item('includer', '3', OF_X)] });
@@ -137,7 +137,7 @@ describe('an included item', () => {
     fixture.secret('x', { secretContext: { theirs: '1' }, includeSecrets: ['shared'] });
     await fixture.reconcile('x');
     expect(fixture.values('secret/data/x')).toEqual({ a: 'one' });
-    require('enforce');
+    startWith('enforce');
     const { asked } = fixture.kms;
     await fixture.reconcile('x');
     expect(fixture.kms.asked).toBe(asked + 1);
@@ -155,7 +155,7 @@ describe('a change of the flags', () => {
     fixture.secret('x', { secrets: with2(bound('a', 'one', OF_X), bound('stolen', 'theirs', FOREIGN)) });
     await fixture.reconcile('x');
     const { writes } = fixture.vault;
-    require('enforce');
+    startWith('enforce');
     await fixture.reconcile('x');
     expect(fixture.ready('x')?.reason).toBe('ContextNotAllowed');
     expect(fixture.values('secret/data/x')).toEqual({ a: 'one', stolen: 'theirs' });
@@ -167,7 +167,7 @@ describe('a change of the flags', () => {
     expect(fixture.kms.asked).toBe(asked);
     expect(fixture.ready('x')?.reason).toBe('ContextNotAllowed');
 
-    require('off');
+    startWith('off');
     await fixture.reconcile('x');
     expect(fixture.ready('x')?.reason).toBe('Synced');
     expect(fixture.vault.writes).toBe(writes);
@@ -176,7 +176,7 @@ describe('a change of the flags', () => {
   it('repairs no drift of a key that is refused now', async () => {
     fixture.secret('x', { secrets: with2(bound('a', 'one', OF_X), bound('stolen', 'theirs', FOREIGN)) });
     await fixture.reconcile('x');
-    require('enforce');
+    startWith('enforce');
     await fixture.reconcile('x');
     const changed = [
       ['a', '"drift"'],
@@ -191,7 +191,7 @@ describe('a change of the flags', () => {
     fixture.secret('x', { secrets: [bound('a', 'one', OF_X)] as never });
     await fixture.reconcile('x');
     const { asked } = fixture.kms;
-    require('enforce');
+    startWith('enforce');
     await fixture.reconcile('x');
     expect(fixture.kms.asked).toBe(asked);
   });
@@ -202,7 +202,7 @@ describe('the mode audit', () => {
     fixture.secret('x', { secrets: with2(bound('a', 'one', OF_X), bound('stolen', 'theirs', FOREIGN)) });
     await fixture.reconcile('x');
     const { asked } = fixture.kms;
-    require('audit');
+    startWith('audit');
     await fixture.reconcile('x');
     await fixture.reconcile('x');
     expect(fixture.kms.asked).toBe(asked);
@@ -217,7 +217,7 @@ describe('context_violations_total', () => {
   it.each(['audit', 'enforce'] as const)(
     'counts each ciphertext once in the mode %s, not at every resync',
     async (mode) => {
-      require(mode);
+      startWith(mode);
       const before = [bound('a', 'one', FOREIGN), bound('b', 'two', FOREIGN)] as never;
       fixture.secret('x', { secrets: before });
       for (let time = 0; time < 3; time += 1) await fixture.reconcile('x');
