@@ -28,6 +28,11 @@ export const COMBINATIONS: readonly (readonly string[])[] = [
   ['monitoring'],
   ['metrics-secure'],
   ['monitoring', 'metrics-secure', 'network-policy', 'leader-election'],
+  ['monitoring', 'metrics-secure', 'metrics-secure/cert-manager'],
+  [
+    ...['webhook', 'leader-election', 'network-policy', 'monitoring', 'cert-manager'],
+    ...['metrics-secure', 'metrics-secure/cert-manager'],
+  ],
   ['webhook'],
   ['required-context'],
   ['admission-policy'],

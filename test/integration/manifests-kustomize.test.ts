@@ -228,6 +228,23 @@ withKubectl('kustomize (skipped where kubectl is not on the PATH)', () => {
     expect(JSON.stringify(objectsOf('kustomize/base'))).not.toContain('tokenreviews');
   });
 
+  it('has the certificate of the metrics from cert-manager, for the name that Prometheus verifies', () => {
+    const objects = objectsOf('base with monitoring, metrics-secure, metrics-secure/cert-manager');
+    const { secretName, dnsNames } = the(objects, 'Certificate', `${OPERATOR}-metrics-tls`)['spec'] as {
+      secretName: string;
+      dnsNames: string[];
+    };
+    const { pod } = deployment(objects, OPERATOR);
+    expect(pod.volumes).toEqual([{ name: 'metrics-tls', secret: { secretName } }]);
+    const { tlsConfig } = (
+      the(objects, 'ServiceMonitor', OPERATOR)['spec'] as {
+        endpoints: [{ tlsConfig: { ca: { secret: { name: string } }; serverName: string } }];
+      }
+    ).endpoints[0];
+    expect(tlsConfig.ca.secret.name).toBe(secretName);
+    expect(dnsNames).toContain(tlsConfig.serverName);
+  });
+
   it('refuses two methods of login', async () => {
     const { objects, faults } = await renderCombination(['auth-token', 'auth-approle']);
     expect(objects).toEqual([]);

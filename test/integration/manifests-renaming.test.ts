@@ -13,11 +13,12 @@ import {
   renderKustomization,
 } from '../../scripts/manifests/rendering.js';
 import { wiringFaults } from '../../scripts/manifests/wiring.js';
-import { OPERATOR, the, WEBHOOK } from '../unit/manifests/rendered.js';
+import { deployment, OPERATOR, the, WEBHOOK } from '../unit/manifests/rendered.js';
 
 const withKubectl = hasKubectl() ? describe : describe.skip;
 const RENAMING = { namePrefix: 'blue-', nameSuffix: '-two', namespace: 'elsewhere' };
 const NAMES = 'kustomize/components/cert-manager/names';
+const METRICS_NAMES = 'kustomize/components/metrics-secure/cert-manager/names';
 
 function renamed(name: string): string {
   return `blue-${name}-two`;
@@ -53,6 +54,28 @@ function expectCertificate(objects: readonly KubernetesObject[], namespace = 'el
   expect(configuration['webhooks']).toMatchObject([
     { clientConfig: { service: { namespace, name: service } } },
   ]);
+}
+
+/** Prometheus verifies the certificate that the operator serves. */
+function expectMetricsCertificate(objects: readonly KubernetesObject[], namespace = 'elsewhere'): void {
+  const service = renamed(`${OPERATOR}-metrics`);
+  const secretName = renamed(`${OPERATOR}-metrics-tls`);
+  the(objects, 'Service', service);
+  expect(the(objects, 'Certificate', secretName)['spec']).toMatchObject({
+    commonName: service,
+    secretName,
+    issuerRef: { name: service },
+    dnsNames: ['', `.${namespace}`, `.${namespace}.svc`, `.${namespace}.svc.cluster.local`].map(
+      (end) => `${service}${end}`,
+    ),
+  });
+  expect(deployment(objects, renamed(OPERATOR)).pod.volumes).toContainEqual({
+    name: 'metrics-tls',
+    secret: { secretName },
+  });
+  expect(the(objects, 'ServiceMonitor', renamed(OPERATOR))['spec']).toMatchObject({
+    endpoints: [{ tlsConfig: { ca: { secret: { name: secretName } }, serverName: service } }],
+  });
 }
 
 withKubectl('names that an overlay changes (skipped where kubectl is not on the PATH)', () => {
@@ -97,6 +120,36 @@ withKubectl('names that an overlay changes (skipped where kubectl is not on the 
       expectCertificate(objects);
     },
   );
+
+  it('are followed by the certificate of the metrics, alone, with that of the webhook, and in a namespace', async () => {
+    const alone = ['monitoring', 'metrics-secure', 'metrics-secure/cert-manager'];
+    const render = async (
+      components: readonly string[],
+      names: readonly string[],
+      renaming: object = RENAMING,
+    ): Promise<readonly KubernetesObject[]> => {
+      const { objects, faults } = await renderKustomization({
+        ...renaming,
+        resources: ['../../kustomize/base'],
+        components: components.map((name) => `../../kustomize/components/${name}`),
+        transformers: names.map((name) => `../../${name}`),
+      });
+      expect(faults).toEqual([]);
+      expect(wiringFaults(objects)).toEqual([]);
+      return objects;
+    };
+    expectMetricsCertificate(await render(alone, [METRICS_NAMES]));
+    const both = await render(['webhook', ...alone, 'cert-manager'], [METRICS_NAMES, NAMES]);
+    expectMetricsCertificate(both);
+    expectCertificate(both);
+    const [first = '', second = '', third = ''] = alone;
+    const { namePrefix, nameSuffix } = RENAMING;
+    const moved = await render([first, second, '../overlays/dev/namespace', third], [METRICS_NAMES], {
+      namePrefix,
+      nameSuffix,
+    });
+    expectMetricsCertificate(moved, 'vault-dev');
+  });
 
   it('need no transformer where no certificate is made', async () => {
     const components = ['leader-election', 'webhook', 'network-policy', 'monitoring', 'auth-kubernetes'];
