@@ -178,10 +178,59 @@ const SCENES: readonly (readonly [state: string, reason: ReadyReason | undefined
   ],
 ];
 
+/** With `spec.suspend`; their reason is the one of `Ready` when they were suspended. */
+const SUSPENDED: typeof SCENES = [
+  [
+    'suspended, and written',
+    'Synced',
+    async (fixture) => {
+      await reconciled({ secrets: [item('a')] })(fixture);
+      await reconciled({ secrets: [item('a')], suspend: true })(fixture);
+    },
+  ],
+  ['suspended before it was written', undefined, reconciled({ secrets: [item('a')], suspend: true })],
+  [
+    'suspended with a change',
+    'Synced',
+    async (fixture) => {
+      await reconciled({ secrets: [item('a')] })(fixture);
+      await reconciled({ secrets: [item('a'), item('b')], suspend: true })(fixture);
+    },
+  ],
+  [
+    'suspended with an invalid path',
+    'InvalidPath',
+    async (fixture) => {
+      await reconciled({ path: 'sys/policies/acl/root' })(fixture);
+      await reconciled({ path: 'sys/policies/acl/root', suspend: true })(fixture);
+    },
+  ],
+  [
+    'deleted while it is suspended',
+    'Synced',
+    async (fixture) => {
+      fixture.secret(NAME, { secrets: [item('a')] }, { finalizers: [DELETE_FINALIZER] });
+      await fixture.reconcile(NAME);
+      await reconciled({ secrets: [item('a')], suspend: true })(fixture);
+      fixture.delete(SECRET_KIND, NAME);
+      await fixture.reconcile(NAME, 'edit');
+    },
+  ],
+];
+
 /** Objects of every reason. The operator's own code writes their statuses, so they cannot drift from it. */
 export async function recordedSecrets(): Promise<RecordedSecret[]> {
+  return await recordedOf(SCENES);
+}
+
+/** Suspended objects, as {@link recordedSecrets}. */
+export async function recordedSuspensions(): Promise<RecordedSecret[]> {
+  return await recordedOf(SUSPENDED);
+}
+
+async function recordedOf(scenes: typeof SCENES): Promise<RecordedSecret[]> {
   return await Promise.all(
-    SCENES.map(async ([state, reason, scene]) => {
+    scenes.map(async ([state, reason, scene]) => {
       const fixture = new ReconcileFixture(AllowedPaths.of(['secret/**', 'kv/**', 'sys/**']));
       await scene(fixture);
       const object = fixture.cache.secret('default', NAME);
