@@ -61,6 +61,22 @@ export const CHART_CASES: readonly ChartCase[] = [
     values: { ...BASE, ...MONITORING },
     onlyKustomize: { 'ServiceMonitor kms-vault-operator-webhook': NO_WEBHOOK },
   },
+  {
+    name: 'metrics-secure',
+    kustomize: { components: ['monitoring', 'metrics-secure'] },
+    values: { ...BASE, ...MONITORING, metrics: { secure: true } },
+    onlyKustomize: { 'ServiceMonitor kms-vault-operator-webhook': NO_WEBHOOK },
+  },
+  {
+    name: 'required-context',
+    kustomize: { components: ['webhook', 'required-context'] },
+    values: { ...BASE, ...WEBHOOK, flags: { 'required-context': 'namespace={{namespace}}' } },
+  },
+  {
+    name: 'admission-policy',
+    kustomize: { components: ['admission-policy'] },
+    values: { ...BASE, admissionPolicy: { enabled: true } },
+  },
   { name: 'webhook', kustomize: { components: ['webhook'] }, values: { ...BASE, ...WEBHOOK } },
   {
     name: 'cert-manager',

@@ -34,7 +34,6 @@ export function chartMetadata(version: string): string {
     type: 'application',
     version,
     appVersion: version,
-    kubeVersion: '>=1.26.0-0',
     home: REPOSITORY,
     sources: [REPOSITORY],
     keywords: ['aws', 'gitops', 'kms', 'operator', 'secrets', 'vault'],

@@ -49,6 +49,8 @@ function normal(object: KubernetesObject): unknown {
   const copy = structuredClone(object) as unknown as { metadata: { annotations?: Fields; labels?: Fields } };
   withoutKey(copy.metadata, 'annotations', 'helm.sh/resource-policy');
   return JSON.parse(JSON.stringify(copy), (key, value: unknown) => {
+    // For the API server, null is absent.
+    if (value === null) return undefined;
     if (key === 'args' && Array.isArray(value)) return [...(value as string[])].sort();
     if (BY_NAME.has(key) && Array.isArray(value)) return byName(value as { name: string }[]);
     if (key === 'labels' && typeof value === 'object' && value !== null) {

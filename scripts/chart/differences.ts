@@ -44,7 +44,7 @@ function addInto(found: Member, value: unknown, when: string): void {
       if (one === undefined) tree.members.push(member(fromJs(inner), { key, when: [when] }));
       else addInto(one, inner, when);
     }
-  } else {
+  } else if (!found.when.includes(when)) {
     found.value = { type: 'choice', when, then: fromJs(value), otherwise: tree };
     if (found.when.length > 0) found.when.push(when);
   }
@@ -53,7 +53,7 @@ function addInto(found: Member, value: unknown, when: string): void {
 function addItem(members: Member[], item: unknown, when: string): void {
   const equal = members.find((one) => isItem(one.value, item) && same(toJs(one.value), item));
   if (equal === undefined) members.push(member(fromJs(item), { when: [when] }));
-  else if (equal.when.length > 0) equal.when.push(when);
+  else if (equal.when.length > 0 && !equal.when.includes(when)) equal.when.push(when);
 }
 
 function changeMember(found: Member, before: unknown, after: unknown, when: string): void {
@@ -89,12 +89,21 @@ function applyToList(tree: Tree, before: readonly unknown[], after: readonly unk
 /** By which items of two lists are the same one: the name, or all of it. */
 function identity(item: unknown): string {
   const name = isFields(item) ? item['name'] : undefined;
-  return typeof name === 'string' ? `name ${name}` : JSON.stringify(item);
+  return typeof name === 'string' ? `name ${name}` : canonical(item);
+}
+
+/** JSON with the keys in order: those of a file and of kustomize's output differ. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    isFields(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([one], [other]) => (one < other ? -1 : 1)))
+      : inner,
+  );
 }
 
 function isItem(tree: Tree, item: unknown): boolean {
   const name = nameOf(tree);
-  return identity(item) === (typeof name === 'string' ? `name ${name}` : JSON.stringify(toJs(tree)));
+  return identity(item) === (typeof name === 'string' ? `name ${name}` : canonical(toJs(tree)));
 }
 
 /** The plain value; what depends on a condition counts as the base has it. */

@@ -14,6 +14,9 @@ export interface Feature {
   readonly with: readonly string[];
 }
 
+/** Components that only set flags, which the value `flags` can do. */
+const BY_FLAGS = ['required-context'];
+
 /** Component `auth-<name>`; the condition compares with this name. */
 function login(name: string): Feature {
   return { condition: `eq $f.login "${name}"`, without: [], with: [`auth-${name}`] };
@@ -35,13 +38,16 @@ export function features(components: readonly string[]): Feature[] {
     { condition: '$f.certManager', without: ['webhook'], with: ['webhook', 'cert-manager'] },
     { condition: '$f.networkPolicy', without: [], with: ['network-policy'] },
     { condition: '$f.monitoring', without: [], with: ['monitoring'] },
+    { condition: '$f.metricsSecure', without: [], with: ['metrics-secure'] },
+    { condition: '$f.metricsSecure', without: ['monitoring'], with: ['monitoring', 'metrics-secure'] },
+    { condition: '$f.admissionPolicy', without: [], with: ['admission-policy'] },
   ];
 }
 
 /** The objects of the base and of every feature, each part under its condition. */
 export async function chartObjects(components: readonly string[]): Promise<ChartObject[]> {
   const list = features(components);
-  const known = new Set(list.flatMap((feature) => feature.with));
+  const known = new Set([...BY_FLAGS, ...list.flatMap((feature) => feature.with)]);
   const forgotten = components.filter((name) => !known.has(name));
   if (forgotten.length > 0)
     throw new Error(`no feature of the chart for the components ${forgotten.join(', ')}`);
@@ -74,7 +80,8 @@ function apply(
     const found = find(object);
     if (old !== undefined && found !== undefined) applyDifference(found.tree, old, object, condition);
     else if (found === undefined) objects.push(sources.objectOf(object, { when: [condition], unless: [] }));
-    else if (found.when.length > 0) found.when.push(condition);
+    else if (old === undefined && found.when.length > 0 && !found.when.includes(condition))
+      found.when.push(condition);
   }
   for (const object of before.filter((one) => !after.some(isOf(one)))) find(object)?.unless.push(condition);
 }

@@ -41,6 +41,41 @@ export function serviceMonitorRules({ kind, name, tree }: ChartObject): void {
   );
 }
 
+/** The authority of the protected metrics. */
+export function secureMetricsRules({ tree }: ChartObject): void {
+  const secret = at(tree, 'spec', 'endpoints', 0, 'tlsConfig', 'ca', 'secret', 'name');
+  if (secret !== undefined) secret.value = text('{{ $v.metrics.secretName | quote }}');
+}
+
+/** The admission policy on contexts does what the flags of the programs say. */
+export function requiredContextRules({ kind, tree }: ChartObject): void {
+  const of = (flag: string): string => `include "kms-vault-operator.flagText" (list $v.flags "${flag}")`;
+  if (kind === 'ConfigMap') {
+    for (const one of map(tree, 'data').members)
+      one.value = text(
+        one.key === 'required-partial-context'
+          ? '{{ include "kms-vault-operator.partialContext" $ | quote }}'
+          : `{{ ${of(one.key ?? '')} | quote }}`,
+      );
+  }
+  if (kind !== 'ValidatingAdmissionPolicyBinding') return;
+  const actions = at(tree, 'spec', 'validationActions');
+  if (actions !== undefined)
+    actions.value = text(
+      `{{ if eq (${of('required-context-mode')}) "audit" }}[Warn, Audit]{{ else }}[Deny]{{ end }}`,
+    );
+  const exempt = map(tree, 'spec', 'matchResources', 'namespaceSelector', 'matchExpressions', 0, 'values');
+  exempt.members.push(
+    lines(
+      `{{- range ${of('required-context-exempt')} | splitList "," }}`,
+      '{{- with trim . }}',
+      '- {{ . | quote }}',
+      '{{- end }}',
+      '{{- end }}',
+    ),
+  );
+}
+
 export function networkPolicyRules({ name, tree }: ChartObject): void {
   if (name !== OPERATOR) return;
   addTo(map(tree, 'spec'), 'ingress', 'list', '$v.networkPolicy.extraIngress');

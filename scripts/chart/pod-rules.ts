@@ -26,6 +26,14 @@ export function podRules({ name, tree }: ChartObject): void {
   );
   addTo(required(template, 'metadata'), 'labels', 'map', `${values}.podLabels`);
 
+  const rolling = at(spec, 'strategy', 'rollingUpdate');
+  const [when] = rolling?.when ?? [];
+  if (rolling !== undefined && when !== undefined) {
+    // Absent is not enough where the API server has put in a default: server-side apply would leave that as it is.
+    rolling.value = { type: 'choice', when, then: rolling.value, otherwise: { type: 'leaf', value: null } };
+    rolling.when = [];
+  }
+
   const grace = at(pod, 'terminationGracePeriodSeconds');
   if (grace !== undefined) {
     const flags = isOperator ? '$v.flags' : '(merge dict $v.validatingWebhook.flags $v.flags)';
@@ -87,8 +95,7 @@ function containerRules(container: Tree): void {
       inner: resources.value,
     };
   const lifecycle = field(container, 'lifecycle');
-  if (lifecycle !== undefined)
-    lifecycle.when.push('semverCompare ">=1.30-0" $.Capabilities.KubeVersion.Version');
+  if (lifecycle !== undefined) lifecycle.when.push('include "kms-vault-operator.canSleep" $');
 
   const env = ensure(container, 'env', 'list');
   if (env.type === 'list') for (const { value } of env.members) variableRules(value);
@@ -200,6 +207,8 @@ function volumeRules(pod: Tree): void {
         '  name: {{ $v.tls.configMapName | quote }}',
         '{{- end }}',
       );
+    } else if (nameOf(value) === 'metrics-tls') {
+      set(secret, /./, '{{ $v.metrics.secretName | quote }}');
     } else if (nameOf(value) === 'tls') {
       const own =
         '(ternary "kms-vault-validating-webhook" $v.validatingWebhook.tls.secretName $f.certManager)';

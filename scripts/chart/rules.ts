@@ -2,6 +2,8 @@ import type { ChartObject } from './chart-object.js';
 import {
   certificateRules,
   networkPolicyRules,
+  requiredContextRules,
+  secureMetricsRules,
   serviceMonitorRules,
   webhookConfigurationRules,
 } from './object-rules.js';
@@ -11,6 +13,7 @@ import { at, baseValue, ensure, field, lines, member, type Member, text, type Tr
 const OPERATOR = 'kms-vault-operator';
 const WEBHOOK = 'kms-vault-validating-webhook';
 const NAMESPACE = 'vault';
+const DASHBOARD = `${OPERATOR}-dashboard`;
 
 /** Puts the values of the chart into the objects. */
 export function applyRules(objects: readonly ChartObject[]): void {
@@ -24,10 +27,12 @@ export function applyRules(objects: readonly ChartObject[]): void {
     if (object.kind === 'Deployment') podRules(object);
     if (object.kind === 'Certificate') certificateRules(object);
     if (object.kind === 'ServiceMonitor' || object.kind === 'PrometheusRule') serviceMonitorRules(object);
+    if (object.kind === 'ServiceMonitor') secureMetricsRules(object);
+    if (object.name === `${OPERATOR}-required-context`) requiredContextRules(object);
     if (object.kind === 'NetworkPolicy') networkPolicyRules(object);
     if (object.kind === 'ValidatingWebhookConfiguration') webhookConfigurationRules(object);
     conditionRules(object);
-    if (object.kind === 'ConfigMap') dashboardRule(object);
+    if (object.name === DASHBOARD) dashboardRule(object);
   }
 }
 
@@ -104,7 +109,7 @@ function conditionRules(object: ChartObject): void {
   if (name === `${OPERATOR}-webhook` && kind === 'ServiceMonitor') object.when = ['$f.webhookMonitoring'];
   if (kind === 'NetworkPolicy' && name === WEBHOOK) only('$f.webhook');
   if (kind === 'PrometheusRule') only('$v.prometheusMonitoring.rules.enable');
-  if (kind === 'ConfigMap') only('$v.prometheusMonitoring.dashboard.enable');
+  if (name === DASHBOARD) only('$v.prometheusMonitoring.dashboard.enable');
   if (kind === 'PodDisruptionBudget') only('$v.podDisruptionBudget.enabled');
   if (kind === 'ServiceAccount')
     only(name === OPERATOR ? '$v.serviceAccount.create' : '$v.validatingWebhook.serviceAccount.create');

@@ -57,7 +57,7 @@ export function fromJs(value: unknown): Tree {
 export function fromDocument(document: Document): { tree: Tree; comment: readonly string[] } {
   const before = document.contents?.commentBefore ?? undefined;
   const comment = [...commentLines(document.commentBefore), ...commentLines(before)];
-  return { tree: fromNode(document.contents), comment };
+  return { tree: fromNode(document.contents, true), comment };
 }
 
 /** @param isItem whose comment is printed before it, and not in it */

@@ -105,6 +105,28 @@ withHelm('values of the chart (skipped where helm is not on the PATH)', () => {
     expect(rendered(nulls)).toEqual(rendered({}));
   });
 
+  it('gives the admission policy the contexts, the mode and the exemptions of the flags', () => {
+    const objects = rendered({
+      admissionPolicy: { enabled: true },
+      flags: {
+        'required-context': ['namespace={{namespace}}', 'name={{name}}', 'team=a'],
+        'required-context-mode': 'audit',
+        'required-context-exempt': 'infra,other',
+      },
+    });
+    const name = 'kms-vault-operator-required-context';
+    expect(the(objects, 'ConfigMap', name)['data']).toEqual({
+      'required-context': 'namespace={{namespace}},name={{name}},team=a',
+      'required-partial-context': 'namespace={{namespace}},team=a',
+    });
+    expect(the(objects, 'ValidatingAdmissionPolicyBinding', name)['spec']).toMatchObject({
+      validationActions: ['Warn', 'Audit'],
+      matchResources: {
+        namespaceSelector: { matchExpressions: [{ values: ['kube-system', 'infra', 'other'] }] },
+      },
+    });
+  });
+
   it('names every problem at once', () => {
     const message = refusal({
       watchNamespace: 'a',

@@ -138,6 +138,9 @@ describe('permissions', () => {
     expect(writing.sort()).toEqual([
       'codeql.yml analyze: security-events',
       'release.yml announce: contents',
+      'release.yml chart: id-token',
+      'release.yml chart: packages',
+      'release.yml index: contents',
       'release.yml publish: id-token',
     ]);
   });
@@ -218,7 +221,30 @@ describe('release.yml', () => {
       .join('\n');
     for (const file of ['tool/kubectl-kms_vault', 'tool/*.tar.gz', 'tool/*.sha256', 'tool/kms-vault.yaml'])
       expect(published).toContain(file);
-    expect(workflow('release.yml').jobs['announce']?.needs).toEqual(['publish', 'tool']);
+    expect(workflow('release.yml').jobs['announce']?.needs).toEqual(['publish', 'tool', 'chart']);
+  });
+
+  it('pushes the chart beside the images, not over them, signs what it pushed, and adds it to the Helm repository', () => {
+    const { env = {}, jobs } = workflow('release.yml');
+    const scriptOf = (job: string): string =>
+      steps('release.yml', job)
+        .map((step) => step.run ?? '')
+        .join('\n');
+    expect(jobs['chart']?.needs).toContain('publish');
+    expect(env['IMAGE']).not.toContain(env['CHARTS']);
+    const order = ['helm package', 'helm push', 'cosign sign', 'cosign verify', 'helm template'].map(
+      (command) => scriptOf('chart').indexOf(command),
+    );
+    expect(order).not.toContain(-1);
+    expect(order).toEqual([...order].sort((one, other) => one - other));
+    expect(scriptOf('chart')).toContain('cosign sign --yes "$CHARTS/kms-vault-operator@$digest"');
+    expect(readFileSync('charts/kms-vault-operator/README.md', 'utf8')).toContain(
+      `oci://${env['CHARTS'] ?? ''}/kms-vault-operator --version ${version}`,
+    );
+    expect(scriptOf('announce')).toContain('chart/*.tgz');
+    // A package that is not there yet must not be in the index.
+    expect(jobs['index']?.needs).toBe('announce');
+    expect(scriptOf('index')).toContain('node scripts/chart-index.mjs chart/*.tgz');
   });
 
   it('signs what it tags before the tag, and verifies it as SECURITY.md tells users to', () => {

@@ -68,6 +68,11 @@ prometheusMonitoring:
     enable: true
   dashboard:
     enable: true
+metrics:
+  secure: false
+  secretName: kms-vault-operator-metrics-tls
+admissionPolicy:
+  enabled: false
 networkPolicy:
   enabled: false
   extraIngress: []

@@ -53,6 +53,8 @@ certManager: {{ $certManager }}
 ownAuthority: {{ and $certManager (empty $v.validatingWebhook.certManager.issuerRef.name) }}
 networkPolicy: {{ $v.networkPolicy.enabled }}
 monitoring: {{ $monitoring }}
+metricsSecure: {{ $v.metrics.secure }}
+admissionPolicy: {{ $v.admissionPolicy.enabled }}
 webhookMonitoring: {{ and $webhook (or $v.global.prometheusMonitoring.enable $v.validatingWebhook.prometheusMonitoring.enable) }}
 {{- end -}}
 
@@ -69,6 +71,11 @@ webhookMonitoring: {{ and $webhook (or $v.global.prometheusMonitoring.enable $v.
 {{- $root.Values.image.repository }}:{{ $version }}{{ with $root.Values.image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
 
+{{- /* Pods can sleep before they stop since Kubernetes 1.30. Not every server has a version that can be compared. */ -}}
+{{- define "kms-vault-operator.canSleep" -}}
+{{- if ge (regexFind "^[0-9]+" (toString .Capabilities.KubeVersion.Minor) | int) 30 }}true{{ end -}}
+{{- end -}}
+
 {{- /* (list NAME VALUE): a flag as the programs read it; empty when the value is null */ -}}
 {{- define "kms-vault-operator.flag" -}}
 {{- $name := index . 0 -}}
@@ -77,6 +84,25 @@ webhookMonitoring: {{ and $webhook (or $v.global.prometheusMonitoring.enable $v.
 {{- else if kindIs "slice" $value }}{{ printf "--%s=%s" $name (join "," $value) -}}
 {{- else if kindIs "float64" $value }}{{ printf "--%s=%s" $name (int64 $value | toString) -}}
 {{- else }}{{ printf "--%s=%s" $name (toString $value) }}{{ end -}}
+{{- end -}}
+
+{{- /* (list FLAGS NAME): the text of a flag, empty when it is not set */ -}}
+{{- define "kms-vault-operator.flagText" -}}
+{{- $value := get (index . 0) (index . 1) -}}
+{{- if kindIs "slice" $value }}{{ join "," $value }}{{ else if not (kindIs "invalid" $value) }}{{ $value }}{{ end -}}
+{{- end -}}
+
+{{- /* As the programs derive it: the pairs of required-context that say nothing of the name and the path. */ -}}
+{{- define "kms-vault-operator.partialContext" -}}
+{{- if hasKey .Values.flags "required-partial-context" }}
+{{- include "kms-vault-operator.flagText" (list .Values.flags "required-partial-context") }}
+{{- else }}
+{{- $pairs := list }}
+{{- range include "kms-vault-operator.flagText" (list .Values.flags "required-context") | splitList "," }}
+{{- if not (regexMatch "[{][{](name|path)[}][}]" .) }}{{ $pairs = append $pairs . }}{{ end }}
+{{- end }}
+{{- join "," $pairs }}
+{{- end }}
 {{- end -}}
 
 {{- define "kms-vault-operator.operatorFlags" -}}

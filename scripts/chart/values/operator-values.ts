@@ -211,6 +211,34 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
       ],
     },
     {
+      heading: 'Protected metrics',
+      values: [
+        flag(
+          'metrics.secure',
+          'Serve the metrics of the operator over TLS, to accounts that the API server allows to get `/metrics`. Bind the ' +
+            'ClusterRole `kms-vault-operator-metrics-reader` to that of Prometheus.',
+          false,
+        ),
+        string(
+          'metrics.secretName',
+          'Secret with the certificate (`tls.crt`, `tls.key`, and `ca.crt` for Prometheus), such as one of cert-manager for ' +
+            '`kms-vault-operator-metrics`.',
+          'kms-vault-operator-metrics-tls',
+        ),
+      ],
+    },
+    {
+      heading: 'Admission policies',
+      values: [
+        flag(
+          'admissionPolicy.enabled',
+          'Rules that the API server checks by itself, also while the webhook is down: paths, includes, and the required ' +
+            'contexts of `flags`. Needs Kubernetes 1.30.',
+          false,
+        ),
+      ],
+    },
+    {
       heading: 'Network policies',
       values: [
         flag('networkPolicy.enabled', 'Allow only the traffic that the pods need.', false),

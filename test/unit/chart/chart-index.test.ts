@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+
+import type { Json } from '../../support/http-json.js';
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+const REPOSITORY = 'https://github.com/patoarvizu/kms-vault-operator';
+let folder: string;
+let index: string;
+
+function add(name: string, content = 'a chart'): { status: number | null; stderr: string } {
+  const file = join(folder, name);
+  writeFileSync(file, content);
+  return spawnSync(process.execPath, ['scripts/chart-index.mjs', file, index], {
+    encoding: 'utf8',
+    env: { ...process.env, COMMIT_TIMESTAMP: '1700000000' },
+  });
+}
+
+function entries(): Json[] {
+  return parse(readFileSync(index, 'utf8')).entries['kms-vault-operator'];
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'chart-index-'));
+  index = join(folder, 'index.yaml');
+  copyFileSync('docs/index.yaml', index);
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('docs/index.yaml', () => {
+  const GO_VERSIONS = [
+    '0.4.0',
+    '0.3.6',
+    '0.3.5',
+    '0.3.4',
+    '0.3.3',
+    '0.3.2',
+    '0.3.1',
+    '0.3.0',
+    '0.2.1',
+    '0.2.0',
+  ];
+
+  it('has every chart of the Go operator, at a URL that does not depend on this folder', () => {
+    const old = entries().filter((entry) => GO_VERSIONS.includes(entry.version));
+    expect(old.map((entry) => entry.version)).toEqual(GO_VERSIONS);
+    for (const { version: of, digest, urls } of old) {
+      expect(digest).toMatch(/^[0-9a-f]{64}$/);
+      expect(urls).toEqual([
+        `https://raw.githubusercontent.com/patoarvizu/kms-vault-operator/v0.17.0/docs/kms-vault-operator-${String(of)}.tgz`,
+      ]);
+    }
+  });
+
+  it('gets the chart of a release first, once however often it is added', () => {
+    const before = entries().filter((entry) => entry.version !== version);
+    const name = `kms-vault-operator-${version}.tgz`;
+    for (const content of ['a chart', 'made again'])
+      expect(add(name, content)).toMatchObject({ status: 0, stderr: '' });
+    const [entry, ...others] = entries();
+    expect(others).toEqual(before);
+    expect(entry).toMatchObject({
+      apiVersion: 'v2',
+      version,
+      appVersion: version,
+      created: '2023-11-14T22:13:20.000Z',
+      digest: createHash('sha256').update('made again').digest('hex'),
+      urls: [`${REPOSITORY}/releases/download/v${version}/${name}`],
+    });
+    expect(readFileSync(index, 'utf8')).toMatch(/^# The Helm repository /);
+  });
+
+  it('gets no package of another version', () => {
+    const before = readFileSync(index, 'utf8');
+    expect(add('kms-vault-operator-0.0.1.tgz')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('is not the package') as unknown,
+    });
+    expect(readFileSync(index, 'utf8')).toBe(before);
+  });
+});
