@@ -156,7 +156,7 @@ describe('blocks', () => {
   );
 
   it('have a language, and shell blocks say what they need', () => {
-    const languages = ['sh', 'yaml', 'json', 'hcl', 'promql', 'text', 'ts', 'mermaid'];
+    const languages = ['terraform', 'sh', 'yaml', 'json', 'hcl', 'promql', 'text', 'ts', 'mermaid'];
     const unknown = blocks.filter(
       ({ language, mark }) => !languages.includes(language) || (language === 'sh' && !(mark in MARKS)),
     );
