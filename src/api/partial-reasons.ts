@@ -18,7 +18,7 @@ const POLICIES = {
     ready: false,
     progress: 'Stalled',
     meaning:
-      'The spec is not valid, or KMS will always refuse some of its values. Vault keeps the values that it has for these keys.',
+      'The spec is not valid, KMS will always refuse some of its values, or their encryption context is not allowed. Vault keeps the values that it has for these keys.',
     actor: 'the author',
     action: 'Correct the fields or values that the message names.',
   },

@@ -2,11 +2,11 @@ import { inject, injectable } from 'tsyringe';
 
 import { PARTIAL_KIND } from '../api/group.js';
 import type { KMSVaultSecret } from '../api/resources.js';
-import { isWrongInput } from '../kms/kms-error.js';
 import { includesOf } from '../kube/resource-cache.js';
 import type { ResourceCache } from '../kube/resource-store.js';
 import type { Priority, Requeue } from '../queue/work-queue.js';
 import { TOKENS } from '../tokens.js';
+import { isFinalCode } from './key-failure.js';
 import { isWithdrawn } from './secret-aggregator.js';
 import type { SyncNow } from './sync-now.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
@@ -42,7 +42,7 @@ export class PartialRequeue {
   found({ secret, aggregate, inputsHash }: SyncRequest, { failures }: SyncResult): void {
     const { namespace } = secret.metadata;
     const { failedKeys = [], inputsHash: reported } = secret.status ?? {};
-    const before = failedKeys.filter(({ reason }) => isWrongInput(reason)).map(({ key }) => key);
+    const before = failedKeys.filter(({ reason }) => isFinalCode(reason)).map(({ key }) => key);
     const now = failures.filter(({ isFinal }) => isFinal).map(({ key }) => key);
     const all = new Set([...before, ...now]);
     const asBefore = before.length === all.size && now.length === all.size;

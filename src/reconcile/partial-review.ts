@@ -4,9 +4,10 @@ import { listNames, printable } from '../api/printable.js';
 import type { KMSVaultSecret, PartialKMSVaultSecret } from '../api/resources.js';
 import { checkPartialSpec, checkSecretSpec, definesValue } from '../api/validation.js';
 import { readCiphertext } from '../kms/ciphertext.js';
-import { isWrongInput, KmsError } from '../kms/kms-error.js';
+import { KmsError } from '../kms/kms-error.js';
 import { TOKENS } from '../tokens.js';
 import { inputsHash } from './inputs-hash.js';
+import { isFinalCode } from './key-failure.js';
 import { placeOf } from './place.js';
 import type { Aggregate, SecretAggregator } from './secret-aggregator.js';
 import type { SyncMemory } from './sync-memory.js';
@@ -53,14 +54,14 @@ export class PartialReview {
     return wrong.size === 0 ? undefined : listed(texts, wrong.size);
   }
 
-  /** The keys of the partial that KMS will always refuse to the resources that include it. */
+  /** The keys of the partial that fail at the resources that include it, whatever an administrator of KMS does. */
   private async foundBy(
     partial: string,
     includers: readonly KMSVaultSecret[],
   ): Promise<Map<string, { code: string; names: Set<string> }>> {
     const found = new Map<string, { code: string; names: Set<string> }>();
     for (const includer of includers) {
-      const failed = (includer.status?.failedKeys ?? []).filter(({ reason }) => isWrongInput(reason));
+      const failed = (includer.status?.failedKeys ?? []).filter(({ reason }) => isFinalCode(reason));
       const aggregate = failed.length === 0 ? undefined : await this.currentAggregate(includer);
       if (aggregate === undefined) continue;
       for (const { key, reason } of failed) {

@@ -8,7 +8,7 @@ import { refOf } from '../api/resource-key.js';
 import type { KMSVaultSecret, KMSVaultSecretStatus } from '../api/resources.js';
 import { checkSecretSpec, isSuspended } from '../api/validation.js';
 import { parseVaultPath } from '../api/vault-path.js';
-import { isWrongInput, KmsError } from '../kms/kms-error.js';
+import { KmsError } from '../kms/kms-error.js';
 import type { ResourceCache, ResourceClient } from '../kube/resource-store.js';
 import type { Finding, Outcome } from '../queue/outcome.js';
 import type { Priority, RightOfWay } from '../queue/work-queue.js';
@@ -20,6 +20,7 @@ import type { ContextViolations } from './context-violations.js';
 import { type Entitlement, SupersededError, type WriteGuard } from './entitlement.js';
 import { findingOf, findingsOf, outcomeOf } from './ready-findings.js';
 import { inputsHash } from './inputs-hash.js';
+import { isFinalCode } from './key-failure.js';
 import { knownState } from './known-state.js';
 import type { LostPaths } from './lost-paths.js';
 import type { PathClaims } from './path-claims.js';
@@ -244,7 +245,7 @@ export class SecretReconciler {
       key,
       code,
       message: `failed before with ${code}`,
-      isFinal: isWrongInput(code),
+      isFinal: isFinalCode(code),
     }));
     const findings = findingsOf(aggregate, failures);
     await this.updateStatus(secret, (current) => ({

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import { PARTIAL_KIND } from '../../../src/api/group.js';
 import { RequiredContext } from '../../../src/api/required-context.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 import { ENGINES, item, pathFor } from './items.js';
@@ -227,4 +228,34 @@ describe('context_violations_total', () => {
       expect(await violations()).toEqual([{ labels: { mode }, value: 3 }]);
     },
   );
+});
+
+describe('a partial with a ciphertext that is refused', () => {
+  const partialReady = (): unknown =>
+    fixture.cache.partial('default', 'shared')?.status?.conditions?.find(({ type }) => type === 'Ready');
+
+  /** Syncs the includer, and the partial if that asked for it. */
+  async function synced(): Promise<boolean> {
+    fixture.requeued.clear();
+    await fixture.reconcile('x', 'edit');
+    const isQueued = [...fixture.requeued.values()].some(({ key }) => key.name === 'shared');
+    if (isQueued) await fixture.reconcile('shared', 'resync', PARTIAL_KIND);
+    return isQueued;
+  }
+
+  it('is Invalid until it is allowed, and is not asked again while the includer finds the same', async () => {
+    startWith('enforce');
+    fixture.partial('shared', { secretContext: FOREIGN, secrets: [item('a', 'one', FOREIGN)] });
+    fixture.secret('x', { secrets: [bound('b', 'two', OF_X)] as never, includeSecrets: ['shared'] });
+    expect(await synced()).toBe(true);
+    expect(partialReady()).toMatchObject({
+      status: 'False',
+      reason: 'Invalid',
+      message: 'key a: ContextNotAllowed in x',
+    });
+    expect(await synced()).toBe(false);
+    startWith('enforce', ['default']);
+    expect(await synced()).toBe(true);
+    expect(partialReady()).toMatchObject({ status: 'True', reason: 'Valid' });
+  });
 });
