@@ -96,7 +96,18 @@ function needsReview({ operation, subresource, object, oldObject }: AdmissionReq
   if (operation !== 'UPDATE') return false;
   const metadata = object?.metadata;
   if (isRecord(metadata) && typeof metadata.deletionTimestamp === 'string') return false;
-  return oldObject === undefined || !sameJson(object?.spec, oldObject.spec);
+  return (
+    oldObject === undefined || !sameJson(withoutSuspension(object?.spec), withoutSuspension(oldObject.spec))
+  );
+}
+
+/**
+ * Whoever suspends or resumes a stored resource changes nothing of what is judged, and must not have to mend it first.
+ */
+function withoutSuspension(spec: unknown): unknown {
+  if (!isRecord(spec) || typeof spec.suspend !== 'boolean') return spec;
+  const { suspend: _, ...rest } = spec;
+  return rest;
 }
 
 /** With `generateName`, some servers choose the name after the review. */

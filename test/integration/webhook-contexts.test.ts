@@ -99,6 +99,21 @@ describe('the webhook with required contexts', () => {
     },
   );
 
+  it('lets a stored resource be suspended and resumed, which nobody has to mend first', async () => {
+    await restart();
+    const stored = spec(FOREIGN);
+    const [resumed, suspended] = [false, true].map((suspend) => ({ ...stored, suspend }));
+    for (const [before, after] of [
+      [stored, suspended],
+      [suspended, resumed],
+      [resumed, stored],
+    ] as const) {
+      expect(await fixture.review(updateOf(before, after))).toMatchObject({ allowed: true });
+    }
+    const moved = { ...suspended, path: 'kv/elsewhere' };
+    expect(await fixture.review(updateOf(stored, moved))).toMatchObject({ allowed: false });
+  });
+
   it('judges a name that the server has not chosen yet by the other pairs', async () => {
     await restart();
     const request = createOf(spec({ ...OWN, name: 'anything' }));
