@@ -29,6 +29,9 @@ export function metricsTls(
   faults: FaultList,
 ): MetricsTlsConfig | undefined {
   const isSecure = values['metrics-secure'] === 'true';
+  if (isSecure && values['metrics-addr'] === '0') {
+    faults.warnings.push(`${SECURE} has no effect with --metrics-addr=0, which switches the metrics off`);
+  }
   const file = (name: string): string => {
     const value = nonEmpty(values[name]);
     if (isSecure && value === undefined) faults.add(`--${name} is missing: ${SECURE} needs it`);

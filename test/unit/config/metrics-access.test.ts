@@ -28,6 +28,14 @@ describe('--metrics-secure', () => {
     });
   });
 
+  it('is said to have no effect where there are no metrics', () => {
+    expect(parse('--metrics-secure', ...FILES, '--metrics-addr=0')).toMatchObject({
+      config: {
+        warnings: ['--metrics-secure has no effect with --metrics-addr=0, which switches the metrics off'],
+      },
+    });
+  });
+
   it('is not implied by a file, which would be ignored without it', () => {
     expect(parse(FILES[0] ?? '')).toMatchObject({
       exitCode: 2,
