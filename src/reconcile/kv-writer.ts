@@ -13,6 +13,7 @@ import type { SyncMemory } from './sync-memory.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
 import type { MetadataStep } from './metadata-sync.js';
 import { isTrulyEmpty } from './target-data.js';
+import { versionsExpire } from './wanted-metadata.js';
 
 interface Wanted {
   readonly reading: KvReading;
@@ -110,7 +111,9 @@ export class KvWriter {
     );
     if (version === 'raced') return 'raced';
     this.metrics.vaultWrites.inc({ engine: 'v2' });
-    return written(wanted, {
+    // What Vault deletes because the resource asks for it is nobody's change.
+    const isExpired = reading.state === 'deleted' && versionsExpire(secret);
+    return written(isExpired ? { ...wanted, sameInputs: false } : wanted, {
       ...(version === undefined ? {} : { version }),
       ...(decision.replaces === undefined ? {} : { replacedVersion: decision.replaces }),
     });

@@ -45,6 +45,11 @@ export function wantedMetadata(secret: KMSVaultSecret, withProvenance: boolean):
   return { fromSpec, ...fields, provenance: withProvenance ? provenanceOf(secret) : new Map() };
 }
 
+/** Whether Vault deletes each version after some time, because the resource asks for it. */
+export function versionsExpire({ spec }: KMSVaultSecret): boolean {
+  return (vaultSeconds(spec.kvSettings.metadata?.deleteVersionAfter ?? '') ?? 0) > 0;
+}
+
 /** Whether it contains what acts at the time of a write of data. */
 export function actsOnWrites(wanted: WantedMetadata): boolean {
   const { maxVersions, deleteVersionAfterSeconds, casRequired } = wanted;

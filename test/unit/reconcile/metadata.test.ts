@@ -153,6 +153,21 @@ describe('spec.kvSettings.metadata', () => {
     expect(atWrite).toBe(4);
   });
 
+  it('explains a version that has expired by the resource, and no other one', async () => {
+    put({ deleteVersionAfter: '1h' });
+    await fixture.reconcile('x', 'edit');
+    fixture.vault.lose(PATH, 'version');
+    await fixture.reconcile('x');
+    expect(fixture.values(PATH)).toEqual({ a: 'one' });
+    expect(fixture.messages('DriftRepaired')).toEqual([]);
+    expect(fixture.messages('SecretUpdated')).toEqual([`Updated secret x at ${PATH}`]);
+    put({ deleteVersionAfter: '0s' });
+    await fixture.reconcile('x', 'edit');
+    fixture.vault.lose(PATH, 'version');
+    await fixture.reconcile('x');
+    expect(fixture.messages('DriftRepaired')).toHaveLength(1);
+  });
+
   it('is not written on v1', async () => {
     fixture.secret('x', {
       path: 'kv/x',
