@@ -171,8 +171,8 @@ export class MetadataSync {
     }
   }
 
-  private isDenied({ secret, place }: SyncRequest, wanted: WantedMetadata): boolean {
-    if (wanted.fromSpec) return false;
+  private isDenied({ secret, place, asked }: SyncRequest, wanted: WantedMetadata): boolean {
+    if (wanted.fromSpec || asked.size > 0) return false;
     const deniedAtMs = this.memory.metadata(secret.metadata.uid, place)?.deniedAtMs;
     return deniedAtMs !== undefined && this.clock.monotonicMs() - deniedAtMs < DENIED_FOR_MS;
   }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import { RECONCILE_AT_ANNOTATION, SECRET_KIND } from '../../../src/api/group.js';
 import { VaultError } from '../../../src/vault/vault-error.js';
 import { ReconcileFixture } from '../../support/reconcile-fixture.js';
 import { item } from './items.js';
@@ -75,6 +76,18 @@ describe('--provenance', () => {
     fixture.vault.metadataFailure = undefined;
     fixture.now += 3_600_001;
     await fixture.reconcile('x');
+    expect(custom()).toEqual(ORIGIN);
+  });
+
+  it('is asked for at once by a full sync', async () => {
+    fixture.vault.metadataFailure = new VaultError('forbidden', 'Vault does not allow this token to read it');
+    put();
+    await fixture.reconcile('x');
+    fixture.vault.metadataFailure = undefined;
+    await fixture.reconcile('x');
+    expect(custom()).toEqual({});
+    fixture.annotate(SECRET_KIND, 'x', RECONCILE_AT_ANNOTATION, 'now');
+    await fixture.reconcile('x', 'edit');
     expect(custom()).toEqual(ORIGIN);
   });
 });
