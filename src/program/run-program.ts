@@ -7,6 +7,7 @@ import type { OnEndSignal } from '../early-signals.js';
 import type { Logger } from '../observability/logger.js';
 import { mayRunCredentialProcess } from '../runtime/credential-process.js';
 import { StartupError } from '../runtime/startup-error.js';
+import { limitHeapGrowth } from './heap-growth.js';
 import { exitOnUnforeseen, guardProcess, logNodeWarnings } from './process-guard.js';
 
 export type RemovedSecrets = ReturnType<typeof secretsOfOtherPrograms>;
@@ -60,6 +61,7 @@ async function start<C>(
   config: C,
   { variables = [], onEndSignal, create }: ProgramOptions<C>,
 ): Promise<void> {
+  limitHeapGrowth();
   const removed = secretsOfOtherPrograms(process.env);
   const keepProxies = mayRunCredentialProcess(process.env);
   guardProcess(secretVariables(process.env, variables, { keepProxies }));
