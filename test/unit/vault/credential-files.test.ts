@@ -86,9 +86,7 @@ describe('the value in a file', () => {
     const files = filesOf(variable, content);
     const message = `${variable.name}_FILE: the file ${path('file')} ${problem}`;
     expect(() => files.take()).toThrow(message);
-    expect(() => files.take()).toThrow(
-      expect.objectContaining({ failure: 'unavailable' }),
-    );
+    expect(() => files.take()).toThrow(expect.objectContaining({ failure: 'unavailable' }));
     expect(files.look()).toEqual({ id: undefined, problem: message, areTried: false, areInUse: false });
     expect(message).not.toContain('5ecret');
   });
