@@ -261,7 +261,7 @@ describe('credentials in files', () => {
     [
       'a rewrite in place, in pieces',
       function* (file, text) {
-        for (let end = 0; end < text.length; end += 7) {
+        for (let end = 0; end < text.length; end += 2) {
           writeFileSync(file, text.slice(0, end));
           yield;
         }
