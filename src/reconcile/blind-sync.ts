@@ -26,7 +26,7 @@ const READ_NEEDED: Finding = {
 /**
  * Syncs a path that the token may write but not read. Nothing can be compared or kept, so only a complete secret
  * is written: on v1 once per change and once per period, on v2 once per change, with check-and-set against the last
- * known version; on both also when somebody asks for a sync.
+ * known version; on both also when somebody asks for a sync, unless `casIndex` pins the version.
  */
 @injectable()
 export class BlindSync {
@@ -87,8 +87,10 @@ export class BlindSync {
   }
 
   private isDue(request: SyncRequest, kv: KvSecret): boolean {
-    if (request.asked.size > 0 || this.lastHash(request) !== request.inputsHash) return true;
-    return kv.engine === 'v1' && request.priority === 'resync';
+    if (this.lastHash(request) !== request.inputsHash) return true;
+    if (kv.engine === 'v1') return request.asked.size > 0 || request.priority === 'resync';
+    // The first write has used up the version that `casIndex` pins, so Vault would refuse another one.
+    return request.asked.size > 0 && request.secret.spec.kvSettings.casIndex === undefined;
   }
 
   /** On v1 a restart counts as a change: the value in Vault is not known. */

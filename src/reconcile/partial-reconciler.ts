@@ -148,7 +148,7 @@ export class PartialReconciler {
   private async stateOf(includer: KMSVaultSecret): Promise<SyncState | 'unseen' | 'suspended'> {
     const { uid, generation, deletionTimestamp } = includer.metadata;
     if (deletionTimestamp !== undefined) return 'blocked';
-    if (isSuspended(includer.spec)) return mayHaveWritten(includer) ? 'suspended' : 'synced';
+    if (isSuspended(includer.spec)) return this.mayHaveWritten(includer) ? 'suspended' : 'synced';
     const checked = checkSecretSpec(includer.spec);
     const place = placeOf(includer);
     if (!checked.ok || place === undefined) return 'blocked';
@@ -159,6 +159,13 @@ export class PartialReconciler {
     const current = inputsHash(place.path, checked.spec.kvSettings, aggregate);
     return last.inputs.inputsHash === current ? last.state : 'unseen';
   }
+
+  /** Memory knows of a write that could not be reported. */
+  private mayHaveWritten({ metadata: { uid }, status }: KMSVaultSecret): boolean {
+    const { memory } = this;
+    const isReported = status?.created === true || status?.claim !== undefined;
+    return isReported || memory.held(uid) !== undefined || memory.claim(uid) !== undefined;
+  }
 }
 
 function includedBy(includers: number): string {
@@ -168,8 +175,4 @@ function includedBy(includers: number): string {
 
 function capital(text: string): string {
   return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
-
-function mayHaveWritten({ status }: KMSVaultSecret): boolean {
-  return status?.created === true || status?.claim !== undefined;
 }

@@ -1,6 +1,7 @@
 import { inject, injectable } from 'tsyringe';
 
 import { PARTIAL_KIND } from '../api/group.js';
+import type { PartialReason } from '../api/partial-reasons.js';
 import type { KMSVaultSecret } from '../api/resources.js';
 import { includesOf } from '../kube/resource-cache.js';
 import type { ResourceCache } from '../kube/resource-store.js';
@@ -10,6 +11,9 @@ import { isFinalCode } from './key-failure.js';
 import { isWithdrawn } from './secret-aggregator.js';
 import type { SyncNow } from './sync-now.js';
 import type { SyncRequest, SyncResult } from './sync-request.js';
+
+/** A reason is a string in a stored status; the type finds this place when the reason is renamed. */
+const INVALID: PartialReason = 'Invalid';
 
 /** Enqueues partials after the sync of a resource that includes them. */
 @injectable()
@@ -48,8 +52,19 @@ export class PartialRequeue {
     const asBefore = before.length === all.size && now.length === all.size;
     if (asBefore && reported === inputsHash) return;
     const names = new Set([...all].map((key) => aggregate.keys.get(key)?.partial));
+    // Another source may define the key now.
+    if (before.length > 0) for (const name of this.invalidIncludes(secret)) names.add(name);
     // After an edit of a partial, all of its includers sync first, so that it reads their statuses once.
     for (const name of names) if (name !== undefined) this.add(namespace, name, 'resync');
+  }
+
+  private invalidIncludes(secret: KMSVaultSecret): readonly string[] {
+    const { namespace } = secret.metadata;
+    return includesOf(secret).filter((name) =>
+      this.cache
+        .partial(namespace, name)
+        ?.status?.conditions?.some(({ type, reason }) => type === 'Ready' && reason === INVALID),
+    );
   }
 
   private add(namespace: string, name: string, priority: Priority): void {

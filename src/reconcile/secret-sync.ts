@@ -145,7 +145,7 @@ export class SecretSync {
     if (!hasValues && !mayWriteWithoutValues(request, isOurs(request, this.memory))) {
       return blocked(findings, failures);
     }
-    if (trusted !== undefined) this.countAvoided(aggregate, toDecrypt.length, trusted.why);
+    this.countAvoided(aggregate, toDecrypt.length, trusted);
     const target = targetOf(trusted?.data, aggregate, { values, failures, reading });
     // The value in Vault may have changed during the decryption.
     const unseenOwner = this.unseenOwners.finding(request, reading, target);
@@ -239,7 +239,9 @@ export class SecretSync {
     return undefined;
   }
 
-  private countAvoided(aggregate: Aggregate, tried: number, why: string): void {
+  private countAvoided(aggregate: Aggregate, tried: number, trusted?: { readonly why: string }): void {
+    if (trusted === undefined) return;
+    const { why } = trusted;
     const encrypted = [...aggregate.keys.values()].filter((key) => key.value.kind === 'encrypted').length;
     if (encrypted > tried) this.metrics.kmsRequestsAvoided.inc({ why }, encrypted - tried);
   }

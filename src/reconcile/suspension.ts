@@ -34,7 +34,6 @@ export class Suspension {
 
   /** @throws KubeError when the API server cannot be reached. */
   async hold(secret: KMSVaultSecret): Promise<Outcome> {
-    this.lostPlaces.release(secret);
     await this.report(secret, HELD);
     this.partials.waiting(secret);
     return { result: 'suspended' };
@@ -71,6 +70,8 @@ export class Suspension {
 
   private async report(secret: KMSVaultSecret, message: string): Promise<void> {
     const { generation } = secret.metadata;
+    // Also while a deletion waits: after it is resumed, the finalizer must not delete what another resource has written.
+    this.lostPlaces.release(secret);
     const hash = await this.hashOf(secret);
     // The condition says that an earlier process has recorded the event.
     if (!saysSuspended(secret.status)) this.announcer.begins(secret, 'Suspended', HELD);

@@ -35,23 +35,42 @@ interface Request {
   readonly params?: Json;
 }
 
+const ENV = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
+// One of the extended string functions that the API server adds (cel-go, ext/strings.go).
+ENV.registerFunction('string.replace(string, string): string', (all: string, from: string, to: string) =>
+  all.replaceAll(from, () => to),
+);
+
+const POLICIES = new Map<string, Policy>();
+/** Compiled once: a property evaluates each of them hundreds of times. */
+const EXPRESSIONS = new Map<string, ReturnType<Environment['parse']>>();
+
+function policyOf(file: string): Policy {
+  const known = POLICIES.get(file);
+  if (known !== undefined) return known;
+  const text = readFileSync(`kustomize/components/admission-policy/${file}.yaml`, 'utf8');
+  const [document] = parseAllDocuments(text);
+  const { spec } = document?.toJS() as { readonly spec: Policy };
+  POLICIES.set(file, spec);
+  return spec;
+}
+
+function compiled(expression: string): ReturnType<Environment['parse']> {
+  const parsed = EXPRESSIONS.get(expression) ?? ENV.parse(expression);
+  EXPRESSIONS.set(expression, parsed);
+  return parsed;
+}
+
 /** As the API server evaluates it: the messages of the validations that fail; undefined when a condition leaves it out. */
 function evaluate(
   file: string,
   { object, oldObject, kind = SECRET_KIND, params = {} }: Request,
 ): string[] | undefined {
-  const text = readFileSync(`kustomize/components/admission-policy/${file}.yaml`, 'utf8');
-  const [document] = parseAllDocuments(text);
-  const { spec } = document?.toJS() as { readonly spec: Policy };
-  const env = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
-  // One of the extended string functions that the API server adds (cel-go, ext/strings.go).
-  env.registerFunction('string.replace(string, string): string', (all: string, from: string, to: string) =>
-    all.replaceAll(from, () => to),
-  );
+  const spec = policyOf(file);
   const variables: Record<string, unknown> = {};
   const request = { operation: oldObject === undefined ? 'CREATE' : 'UPDATE', kind: { kind } };
   const context = { object, oldObject: oldObject ?? null, request, params, variables };
-  const run = (expression: string): unknown => env.evaluate(expression, context);
+  const run = (expression: string): unknown => compiled(expression)(context);
   if (!spec.matchConditions.every(({ expression }) => run(expression) === true)) return undefined;
   for (const { name, expression } of spec.variables ?? []) variables[name] = run(expression);
   return spec.validations
@@ -172,6 +191,13 @@ describe('the policy of paths', () => {
     expect(evaluate('paths', { object: secretAt('sys/y', 'v1'), oldObject: stored })).toHaveLength(1);
     const going = resource({ path: 'sys/z' }, { deletionTimestamp: '2026-01-01T00:00:00Z' });
     expect(evaluate('paths', { object: going, oldObject: stored })).toBeUndefined();
+    // Without a schema, an object can have no spec.
+    const bare = { metadata: { name: 'web', namespace: 'shop' } };
+    for (const file of ['paths', 'required-context', 'warnings']) {
+      expect(evaluate(file, { object: bare, oldObject: bare })).toBeUndefined();
+    }
+    expect(evaluate('paths', { object: bare, oldObject: stored })).not.toEqual([]);
+    expect(evaluate('paths', { object: bare, oldObject: stored })).toBeDefined();
   });
 });
 

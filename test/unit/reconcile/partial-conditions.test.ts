@@ -2,6 +2,7 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { DELETE_FINALIZER, PARTIAL_KIND } from '../../../src/api/group.js';
 import { PARTIAL_REASONS } from '../../../src/api/partial-reasons.js';
+import { RequiredContext } from '../../../src/api/required-context.js';
 import type { Condition, PartialKMSVaultSecret } from '../../../src/api/resources.js';
 import { type KStatus, kstatusOf } from '../../support/kstatus.js';
 import { type RecordedPartial, recordedPartials } from '../../support/recorded-partials.js';
@@ -113,6 +114,34 @@ describe('a partial and what its includers find', () => {
     await fixture.reconcile('shared', 'edit', PARTIAL_KIND);
     expect(await synced()).toBe(true);
     expect(ready()).toMatchObject({ reason: 'Invalid', observedGeneration: 2 });
+  });
+
+  it('says Valid once another partial defines the value that was refused', async () => {
+    fixture.partial('shared', { secrets: [bad('b')] });
+    fixture.secret('app', { includeSecrets: ['shared'] });
+    await synced();
+    expect(ready()?.reason).toBe('Invalid');
+    fixture.partial('later', { secrets: [item('b', 'two')] });
+    fixture.secret('app', { includeSecrets: ['shared', 'later'] });
+    expect(await synced()).toBe(true);
+    expect(ready()?.reason).toBe('Valid');
+    expect(await synced()).toBe(false);
+  });
+
+  it('says Invalid if the context of a value is not allowed, and is asked once', async () => {
+    const partial = [{ name: 'namespace', value: '{{namespace}}' }];
+    fixture.requiredContext = RequiredContext.of({
+      mode: 'enforce',
+      own: [],
+      partial,
+      exemptNamespaces: [],
+    });
+    fixture.restart();
+    fixture.partial('shared', { secrets: [item('b', 'one')] });
+    fixture.secret('app', { includeSecrets: ['shared'], secrets: [item('a', 'one')] });
+    expect(await synced()).toBe(true);
+    expect(ready()).toMatchObject({ reason: 'Invalid', message: 'key b: ContextNotAllowed in app' });
+    expect(await synced()).toBe(false);
   });
 
   it('is not asked again while the includer finds the same, and costs no patch', async () => {

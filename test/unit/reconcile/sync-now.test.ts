@@ -107,6 +107,16 @@ describe('a new value of the annotation reconcile-at', () => {
     expect(handled()).toBe('now');
   });
 
+  it('leaves a pinned version that is written alone where the token may not read', async () => {
+    fixture.vault.writeOnly.add('secret/data/x');
+    fixture.secret('x', { kvSettings: { engineVersion: 'v2', casIndex: 0 }, secrets: [item('a', 'one')] });
+    await fixture.reconcile('x', 'edit');
+    ask('now');
+    await fixture.reconcile('x', 'edit');
+    expect(fixture.ready('x')).toMatchObject({ status: 'True', reason: 'Synced' });
+    expect(handled()).toBe('now');
+  });
+
   it.each(ENGINES)('writes again where the token may not read, on %s', async (engineVersion) => {
     const path = pathFor(engineVersion);
     fixture.vault.writeOnly.add(path);
