@@ -6,6 +6,8 @@ export interface JsonAnswer {
   readonly text: string;
   /** Undefined when the text is not JSON. */
   readonly json: Json;
+  /** The texts of the `Warning` headers of the Kubernetes API. */
+  readonly warnings: readonly string[];
 }
 
 /** Any JSON; tests look into it without ceremony. */
@@ -51,7 +53,8 @@ export class HttpJson {
           response.on('error', reject);
           response.on('end', () => {
             const answer = Buffer.concat(chunks).toString('utf8');
-            resolve({ status: response.statusCode ?? 0, text: answer, json: parse(answer) });
+            const warnings = (response.headersDistinct.warning ?? []).map(warningText);
+            resolve({ status: response.statusCode ?? 0, text: answer, json: parse(answer), warnings });
           });
         },
       );
@@ -64,6 +67,12 @@ export class HttpJson {
   close(): void {
     this.agent?.destroy();
   }
+}
+
+/** RFC 7234, 5.5: a code, an agent and a quoted text. */
+function warningText(header: string): string {
+  const quoted = /^299 \S+ "(.*)"$/s.exec(header)?.[1];
+  return quoted === undefined ? header : quoted.replace(/\\(.)/gs, '$1');
 }
 
 function parse(text: string): Json {

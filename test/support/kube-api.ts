@@ -16,6 +16,7 @@ const PLURALS: Readonly<Record<string, string>> = {
   KMSVaultSecret: 'kmsvaultsecrets',
   PartialKMSVaultSecret: 'partialkmsvaultsecrets',
   NetworkPolicy: 'networkpolicies',
+  ValidatingAdmissionPolicy: 'validatingadmissionpolicies',
 };
 const CLUSTER_SCOPED = new Set([
   'Namespace',
@@ -23,6 +24,8 @@ const CLUSTER_SCOPED = new Set([
   'ClusterRole',
   'ClusterRoleBinding',
   'ValidatingWebhookConfiguration',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
 ]);
 const MERGE = { 'content-type': 'application/merge-patch+json' };
 
@@ -202,6 +205,8 @@ function identity(
           ClusterRole: 'rbac.authorization.k8s.io/v1',
           ClusterRoleBinding: 'rbac.authorization.k8s.io/v1',
           ValidatingWebhookConfiguration: 'admissionregistration.k8s.io/v1',
+          ValidatingAdmissionPolicy: 'admissionregistration.k8s.io/v1',
+          ValidatingAdmissionPolicyBinding: 'admissionregistration.k8s.io/v1',
         }[kind] ?? 'v1');
   return { apiVersion, metadata: { name, ...(namespace === '' ? {} : { namespace }) } };
 }

@@ -2,6 +2,8 @@ import type { ServerOptions } from 'node:https';
 
 import { DEMO_ACCESS_KEY, DEMO_REGION } from '../servers/kms/demo-key.js';
 import { type LoopbackKms, startKmsServer } from '../servers/kms/server.js';
+import { inTurn } from '../servers/kubernetes/admission.js';
+import { policyAdmission } from '../servers/kubernetes/policy-admission.js';
 import { type LoopbackKubernetes, startKubernetesServer } from '../servers/kubernetes/server.js';
 import { webhookAdmission } from '../servers/kubernetes/webhook-admission.js';
 import { type LoopbackVault, startVaultServer } from '../servers/vault/server.js';
@@ -21,7 +23,7 @@ export async function startLoopbackFixture(
 ): Promise<LoopbackFixture> {
   const { vaultTls, ...kubernetesOptions } = options;
   const [kubernetes, vault, kms] = await Promise.all([
-    startKubernetesServer({ ...kubernetesOptions, admission: webhookAdmission() }),
+    startKubernetesServer({ ...kubernetesOptions, admission: inTurn(policyAdmission(), webhookAdmission()) }),
     startVaultServer(vaultTls === undefined ? {} : { tls: vaultTls }),
     startKmsServer(),
   ]);

@@ -157,6 +157,17 @@ export const BUILTIN_KINDS: readonly ResourceKind[] = [
     strictUpdate: true,
   }),
   builtin(ADMISSION, 'MutatingWebhookConfiguration', { cluster: true, generation: true, strictUpdate: true }),
+  builtin(ADMISSION, 'ValidatingAdmissionPolicy', {
+    cluster: true,
+    status: true,
+    generation: true,
+    strictUpdate: true,
+  }),
+  builtin(ADMISSION, 'ValidatingAdmissionPolicyBinding', {
+    cluster: true,
+    generation: true,
+    strictUpdate: true,
+  }),
   builtin('apiextensions.k8s.io/v1', 'CustomResourceDefinition', {
     cluster: true,
     short: ['crd', 'crds'],

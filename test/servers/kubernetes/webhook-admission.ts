@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
 
-import type { Admission, AdmissionRequest } from './admission.js';
-import { NAMESPACE_PLACE } from './kinds.js';
-import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
+import { type Admission, type AdmissionRequest, reviewedRequest } from './admission.js';
+import { ADMISSION_GROUP, ruleMatches, selectorsMatch } from './admission-matching.js';
+import { isRecord, recordAt, textAt } from './objects.js';
 import { ApiError, invalid, type StatusCause } from './status-errors.js';
 import type { Storage } from './storage.js';
 import { callWebhook, WebhookCallFailed } from './webhook-call.js';
-import { validateWebhooks, type Webhook, type WebhookRule, webhooksOf } from './webhook-configuration.js';
+import { validateWebhooks, type Webhook, webhooksOf } from './webhook-configuration.js';
 
-const ADMISSION_GROUP = 'admissionregistration.k8s.io';
 const VALIDATING_PLACE = `${ADMISSION_GROUP}/validatingwebhookconfigurations`;
 
 /**
@@ -19,7 +18,7 @@ const VALIDATING_PLACE = `${ADMISSION_GROUP}/validatingwebhookconfigurations`;
 export function webhookAdmission(): (storage: Storage) => Admission {
   return (storage) => async (request) => {
     if (request.kind.group === ADMISSION_GROUP) {
-      // Webhook configurations are exempt: otherwise a broken webhook could never be removed.
+      // Webhook configurations and policies are exempt: otherwise a broken webhook could never be removed.
       checkConfiguration(request);
       return [];
     }
@@ -43,7 +42,7 @@ async function ask(webhook: Webhook, request: AdmissionRequest): Promise<readonl
   const uid = randomUUID();
   try {
     const apiVersion = `admission.k8s.io/${webhook.version}`;
-    const review = { kind: 'AdmissionReview', apiVersion, request: bodyOf(request, uid) };
+    const review = { kind: 'AdmissionReview', apiVersion, request: { uid, ...reviewedRequest(request) } };
     const response = responseOf(await callWebhook(webhook, review), uid, apiVersion);
     if (response['allowed'] === true) return warningsOf(response);
     throw denial(webhook, recordAt(response, 'status'));
@@ -55,36 +54,6 @@ async function ask(webhook: Webhook, request: AdmissionRequest): Promise<readonl
       causes: [{ message } as StatusCause],
     });
   }
-}
-
-function bodyOf(request: AdmissionRequest, uid: string): Record<string, unknown> {
-  const { group, version, kind, plural } = request.kind;
-  const resource = { group, version, resource: plural };
-  const subresource = request.subresource === '' ? {} : { subResource: request.subresource };
-  const { user, groups, uid: userUid, extra } = request.user;
-  const verb = request.operation.charAt(0) + request.operation.slice(1).toLowerCase();
-  return {
-    uid,
-    kind: { group, version, kind },
-    resource,
-    ...subresource,
-    requestKind: { group, version, kind },
-    requestResource: resource,
-    ...(request.subresource === '' ? {} : { requestSubResource: request.subresource }),
-    name: request.name,
-    ...(request.namespace === '' ? {} : { namespace: request.namespace }),
-    operation: request.operation,
-    userInfo: {
-      username: user,
-      ...(userUid === undefined ? {} : { uid: userUid }),
-      groups,
-      ...(extra === undefined ? {} : { extra }),
-    },
-    object: request.object ?? null,
-    oldObject: request.oldObject ?? null,
-    dryRun: request.dryRun,
-    options: { kind: `${verb}Options`, apiVersion: 'meta.k8s.io/v1' },
-  };
 }
 
 function responseOf(text: string, uid: string, apiVersion: string): Record<string, unknown> {
@@ -130,60 +99,6 @@ function warningsOf(response: Record<string, unknown>): string[] {
 
 function matches(webhook: Webhook, request: AdmissionRequest, storage: Storage): boolean {
   return (
-    webhook.rules.some((rule) => ruleMatches(rule, request)) &&
-    namespaceMatches(webhook, request, storage) &&
-    [request.object, request.oldObject].some(
-      (object) => object !== undefined && selects(webhook.objectSelector, object.metadata.labels ?? {}),
-    )
+    webhook.rules.some((rule) => ruleMatches(rule, request)) && selectorsMatch(webhook, request, storage)
   );
-}
-
-function ruleMatches(rule: WebhookRule, { kind, subresource, operation }: AdmissionRequest): boolean {
-  const has = (list: readonly string[], value: string): boolean => list.includes('*') || list.includes(value);
-  if (!has(rule.operations, operation)) return false;
-  if (!has(rule.apiGroups, kind.group) || !has(rule.apiVersions, kind.version)) return false;
-  if (rule.scope !== '*' && (rule.scope === 'Namespaced') !== kind.namespaced) return false;
-  return rule.resources.some((pattern) => {
-    const [resource = '', sub = ''] = pattern.split('/');
-    if (resource !== '*' && resource !== kind.plural) return false;
-    return sub === '*' || sub === subresource;
-  });
-}
-
-/** A cluster-scoped object matches no namespace selector, except a Namespace, which matches by its own labels. */
-function namespaceMatches(
-  { namespaceSelector }: Webhook,
-  { kind, namespace, object, oldObject }: AdmissionRequest,
-  storage: Storage,
-): boolean {
-  if (kind.place === NAMESPACE_PLACE) {
-    return selects(namespaceSelector, (object ?? oldObject)?.metadata.labels ?? {});
-  }
-  if (!kind.namespaced) return true;
-  const found: KubeObject | undefined = storage.get(NAMESPACE_PLACE, '', namespace);
-  return selects(namespaceSelector, found?.metadata.labels ?? {});
-}
-
-/** A `metav1.LabelSelector`; an empty one selects everything. */
-function selects(selector: Record<string, unknown>, labels: Readonly<Record<string, string>>): boolean {
-  const wanted = Object.entries(recordAt(selector, 'matchLabels'));
-  if (wanted.some(([key, value]) => !Object.hasOwn(labels, key) || labels[key] !== value)) return false;
-  const expressions: unknown = selector['matchExpressions'];
-  return (Array.isArray(expressions) ? expressions : []).every((expression: unknown) => {
-    const key = textAt(expression, 'key');
-    const present = Object.hasOwn(labels, key);
-    const values = isRecord(expression) && Array.isArray(expression['values']) ? expression['values'] : [];
-    switch (textAt(expression, 'operator')) {
-      case 'In':
-        return present && values.includes(labels[key]);
-      case 'NotIn':
-        return !present || !values.includes(labels[key]);
-      case 'Exists':
-        return present;
-      case 'DoesNotExist':
-        return !present;
-      default:
-        return false;
-    }
-  });
 }

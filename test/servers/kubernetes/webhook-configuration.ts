@@ -1,3 +1,4 @@
+import { type MatchRule, recordsOf, ruleOf, textsOf } from './admission-matching.js';
 import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 import type { StatusCause } from './status-errors.js';
 
@@ -11,7 +12,7 @@ export interface Webhook {
   readonly failurePolicy: 'Fail' | 'Ignore';
   readonly timeoutSeconds: number;
   readonly version: ReviewVersion;
-  readonly rules: readonly WebhookRule[];
+  readonly rules: readonly MatchRule[];
   readonly namespaceSelector: Record<string, unknown>;
   readonly objectSelector: Record<string, unknown>;
   /** PEM; undefined: the roots of the system. */
@@ -20,14 +21,6 @@ export interface Webhook {
   readonly service:
     | { readonly namespace: string; readonly name: string; readonly port: number; readonly path: string }
     | undefined;
-}
-
-export interface WebhookRule {
-  readonly operations: readonly string[];
-  readonly apiGroups: readonly string[];
-  readonly apiVersions: readonly string[];
-  readonly resources: readonly string[];
-  readonly scope: string;
 }
 
 /** The webhooks of a stored (valid) configuration. */
@@ -121,26 +114,8 @@ function validateRules(rules: unknown, at: string): StatusCause[] {
   );
 }
 
-function ruleOf(rule: Record<string, unknown>): WebhookRule {
-  return {
-    operations: textsOf(rule['operations']),
-    apiGroups: textsOf(rule['apiGroups']),
-    apiVersions: textsOf(rule['apiVersions']),
-    resources: textsOf(rule['resources']),
-    scope: textAt(rule, 'scope') || '*',
-  };
-}
-
 function entriesOf(configuration: KubeObject): Record<string, unknown>[] {
   return recordsOf(configuration['webhooks']);
-}
-
-function recordsOf(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isRecord) : [];
-}
-
-function textsOf(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
 }
 
 function isKnownVersion(version: string): version is ReviewVersion {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 
 import { describe, expect, it } from '@jest/globals';
-import { Environment } from '@marcbachmann/cel-js';
 import fc from 'fast-check';
 import { parseAllDocuments } from 'yaml';
 
@@ -15,18 +14,13 @@ import { RequiredContext } from '../../../src/api/required-context.js';
 import { parseVaultPath } from '../../../src/api/vault-path.js';
 import { requiredContexts } from '../../../src/config/context-flags.js';
 import { FaultList } from '../../../src/config/fault-list.js';
+import {
+  compileProblems,
+  evaluatePolicy,
+  type PolicyRules,
+} from '../../servers/kubernetes/policy-evaluation.js';
 
 type Json = Readonly<Record<string, unknown>>;
-
-interface Policy {
-  readonly matchConditions: readonly { readonly expression: string }[];
-  readonly variables?: readonly { readonly name: string; readonly expression: string }[];
-  readonly validations: readonly {
-    readonly expression: string;
-    readonly message: string;
-    readonly messageExpression?: string;
-  }[];
-}
 
 interface Request {
   readonly object: Json;
@@ -35,49 +29,28 @@ interface Request {
   readonly params?: Json;
 }
 
-const ENV = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
-// One of the extended string functions that the API server adds (cel-go, ext/strings.go).
-ENV.registerFunction('string.replace(string, string): string', (all: string, from: string, to: string) =>
-  all.replaceAll(from, () => to),
-);
+/** Read once: a property evaluates each of them hundreds of times. */
+const POLICIES = new Map<string, PolicyRules>();
 
-const POLICIES = new Map<string, Policy>();
-/** Compiled once: a property evaluates each of them hundreds of times. */
-const EXPRESSIONS = new Map<string, ReturnType<Environment['parse']>>();
-
-function policyOf(file: string): Policy {
+function policyOf(file: string): PolicyRules {
   const known = POLICIES.get(file);
   if (known !== undefined) return known;
   const text = readFileSync(`kustomize/components/admission-policy/${file}.yaml`, 'utf8');
   const [document] = parseAllDocuments(text);
-  const { spec } = document?.toJS() as { readonly spec: Policy };
+  const { spec } = document?.toJS() as { readonly spec: PolicyRules };
+  expect(compileProblems(spec)).toEqual([]);
   POLICIES.set(file, spec);
   return spec;
 }
 
-function compiled(expression: string): ReturnType<Environment['parse']> {
-  const parsed = EXPRESSIONS.get(expression) ?? ENV.parse(expression);
-  EXPRESSIONS.set(expression, parsed);
-  return parsed;
-}
-
-/** As the API server evaluates it: the messages of the validations that fail; undefined when a condition leaves it out. */
+/** The messages of the validations that fail; undefined when a condition leaves it out. */
 function evaluate(
   file: string,
   { object, oldObject, kind = SECRET_KIND, params = {} }: Request,
 ): string[] | undefined {
-  const spec = policyOf(file);
-  const variables: Record<string, unknown> = {};
   const request = { operation: oldObject === undefined ? 'CREATE' : 'UPDATE', kind: { kind } };
-  const context = { object, oldObject: oldObject ?? null, request, params, variables };
-  const run = (expression: string): unknown => compiled(expression)(context);
-  if (!spec.matchConditions.every(({ expression }) => run(expression) === true)) return undefined;
-  for (const { name, expression } of spec.variables ?? []) variables[name] = run(expression);
-  return spec.validations
-    .filter(({ expression }) => run(expression) !== true)
-    .map(({ message, messageExpression }) =>
-      messageExpression === undefined ? message : String(run(messageExpression)),
-    );
+  const input = { object, oldObject: oldObject ?? null, request, params };
+  return evaluatePolicy(policyOf(file), input)?.map(({ message }) => message);
 }
 
 function resource(spec: Json, metadata: Json = {}): Json {
