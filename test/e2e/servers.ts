@@ -204,9 +204,13 @@ export class E2eServers {
     };
   }
 
-  /** A metric's value summed over its labels, from the operator's own endpoint. */
-  async metric(program: ChildProgram, name: string): Promise<number> {
-    const address = await program.address('serving metrics');
+  /**
+   * A metric's value summed over its labels, from the program's own endpoint.
+   *
+   * @param logged what the program logs with the address: the operator this, the webhook `serving metrics and health`.
+   */
+  async metric(program: ChildProgram, name: string, logged = 'serving metrics'): Promise<number> {
+    const address = await program.address(logged);
     const text = await (await fetch(`${address}/metrics`)).text();
     return text
       .split('\n')

@@ -6,13 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import type { ChildProgram } from '../support/child-program.js';
 import type { Json, JsonAnswer } from '../support/http-json.js';
-import { type Manifest, manifestsIn } from '../support/kube-api.js';
+import type { Manifest } from '../support/kube-api.js';
 import { eventually } from '../support/wait.js';
+import { configureWebhook, postTo, REACHABLE, refusalInForce } from './admission.js';
 import { E2eServers } from './servers.js';
 
 const FINALIZER = 'delete.k8s.patoarvizu.dev';
-/** Elsewhere than on loopback somebody must say where the API server reaches this machine. */
-const REACHABLE = process.env.E2E_KUBECONFIG === undefined || Boolean(process.env.E2E_WEBHOOK_HOST);
 const HAS_KUBECTL = spawnSync('kubectl', ['version', '--client']).status === 0;
 const withWebhook = REACHABLE ? describe : describe.skip;
 const withKubectl = HAS_KUBECTL ? it : it.skip;
@@ -20,22 +19,8 @@ const withKubectl = HAS_KUBECTL ? it : it.skip;
 let servers: E2eServers;
 let webhook: ChildProgram;
 
-/** The shipped configuration, for this run's namespace and webhook alone. */
 async function configure(clientConfig: Json, more: Json = {}): Promise<void> {
-  const [shipped] = manifestsIn('manifests/webhook/validating-webhook-configuration.yaml');
-  if (shipped === undefined) throw new Error('no ValidatingWebhookConfiguration in manifests');
-  const { namespace, runId } = servers;
-  const webhooks = shipped.webhooks.map((entry: Json) => ({
-    ...entry,
-    clientConfig,
-    namespaceSelector: {
-      ...entry.namespaceSelector,
-      matchLabels: { 'kubernetes.io/metadata.name': namespace },
-    },
-    ...more,
-  }));
-  await servers.kube.delete('ValidatingWebhookConfiguration', '', runId);
-  await servers.kube.apply({ ...shipped, metadata: { name: runId }, webhooks });
+  await configureWebhook(servers, clientConfig, more);
 }
 
 function body(name: string, secrets: Json[], more: Json = {}, metadata: Json = {}): Manifest {
@@ -44,17 +29,11 @@ function body(name: string, secrets: Json[], more: Json = {}, metadata: Json = {
 }
 
 async function post(manifest: Manifest, query = ''): Promise<JsonAnswer> {
-  const plural = `${manifest.kind.toLowerCase()}s`;
-  const path = `/apis/${manifest.apiVersion}/namespaces/${servers.namespace}/${plural}${query}`;
-  return await servers.kube.send('POST', path, manifest);
+  return await postTo(servers, manifest, query);
 }
 
-/** Waits until the API server calls the webhook: it learns of a configuration a moment later. */
 async function inForce(message: RegExp): Promise<void> {
-  await eventually(`the API server answers ${String(message)}`, async () => {
-    const { status, json } = await post(body('probe', [{ key: 'a', encryptedSecret: '!' }]), '?dryRun=All');
-    return status >= 400 && message.test(String(json?.message));
-  });
+  await refusalInForce(servers, body('probe', [{ key: 'a', encryptedSecret: '!' }]), message);
 }
 
 async function kubectlApply(
