@@ -6,6 +6,7 @@ import { metadataSuite } from './suite-metadata.js';
 import { controlSuite } from './suite-control.js';
 import { resourcesSuite } from './suite-resources.js';
 import type { SuiteRun } from './suite-run.js';
+import { gitopsSuite } from './suite-gitops.js';
 import { statusSuite } from './suite-status.js';
 import { valuesSuite } from './suite-values.js';
 
@@ -26,6 +27,7 @@ export function operatorSuite(access: Access): void {
   metadataSuite(run);
   resourcesSuite(run);
   statusSuite(run);
+  gitopsSuite(run);
   controlSuite(run);
 
   describe('metrics', () => {
