@@ -53,6 +53,12 @@ function evaluate(
   return evaluatePolicy(policyOf(file), input)?.map(({ message }) => message);
 }
 
+/** Whether the conditions leave the request to the validations. */
+function matches(file: string, { object, oldObject }: Pick<Request, 'object' | 'oldObject'>): boolean {
+  const input = { object, oldObject: oldObject ?? null, request: { operation: 'UPDATE' }, params: {} };
+  return evaluatePolicy({ ...policyOf(file), variables: [], validations: [] }, input) !== undefined;
+}
+
 function resource(spec: Json, metadata: Json = {}): Json {
   return { metadata: { name: 'web', namespace: 'shop', ...metadata }, spec };
 }
@@ -171,6 +177,38 @@ describe('the policy of paths', () => {
     }
     expect(evaluate('paths', { object: bare, oldObject: stored })).not.toEqual([]);
     expect(evaluate('paths', { object: bare, oldObject: stored })).toBeDefined();
+  });
+});
+
+describe.each(['paths', 'required-context', 'warnings'])('the policy of %s', (file) => {
+  const spec: Json = { path: 'sys/x', kvSettings: { engineVersion: 'v1' }, secrets: [{ key: 'a' }] };
+
+  it('leaves an update alone that suspends or resumes a stored object', () => {
+    for (const suspend of [true, false]) {
+      const [changed, stored] = [resource({ ...spec, suspend }), resource(spec)];
+      expect(evaluate(file, { object: changed, oldObject: stored })).toBeUndefined();
+      expect(evaluate(file, { object: stored, oldObject: changed })).toBeUndefined();
+    }
+  });
+
+  it('judges a change of any other field of the spec', () => {
+    const [crd] = parseAllDocuments(readFileSync('manifests/crds/kmsvaultsecrets.yaml', 'utf8'));
+    const fields = crd?.getIn(
+      'spec.versions.0.schema.openAPIV3Schema.properties.spec.properties'.split('.'),
+    ) as { toJSON: () => Json };
+    const names = Object.keys(fields.toJSON()).filter((name) => name !== 'suspend');
+    expect(names.length).toBeGreaterThan(4);
+    for (const name of names) {
+      const { [name]: _, ...without } = spec;
+      const [changed, stored] = [resource({ ...without, [name]: ['new'] }), resource(without)];
+      const other = resource({ ...without, [name]: ['old'] });
+      for (const [object, oldObject] of [
+        [changed, other],
+        [changed, stored],
+        [stored, changed],
+      ] as const)
+        expect([name, matches(file, { object, oldObject })]).toEqual([name, true]);
+    }
   });
 });
 
