@@ -1,6 +1,5 @@
-import fengari from 'fengari';
+import { lauxlib, lua, lualib, to_luastring as bytes } from 'fengari';
 
-const { lua, lauxlib, lualib, to_luastring: bytes } = fengari;
 type State = ReturnType<typeof lauxlib.luaL_newstate>;
 
 /** What a health script of Argo CD answers. */
