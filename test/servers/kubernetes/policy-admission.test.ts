@@ -264,6 +264,7 @@ describe('the API of admission policies', () => {
       { matchConditions: [{ name: 'c', expression: 'variables.a' }] },
       'matchConditions[0]',
     ],
+    ['parameters without a kind', { validations: [{ expression: 'params == null' }] }, 'compilation failed'],
     ['no validation', { validations: [] }, 'spec.validations'],
     ['no rules', { matchConstraints: {} }, 'spec.matchConstraints.resourceRules'],
     ['what only a real server has', { auditAnnotations: [{}] }, 'not supported by this server'],

@@ -6,7 +6,9 @@ import type { StatusCause } from './status-errors.js';
 
 /** What the real server has and this one does not: refused, so that no test relies on it. */
 const NOT_HERE = 'is not supported by this server';
-const ACTIONS = ['Deny', 'Warn', 'Audit'];
+const ACTIONS = ['Audit', 'Deny', 'Warn'];
+const BOTH =
+  'must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)';
 
 /** Validation errors of a ValidatingAdmissionPolicy. */
 export function validatePolicy(policy: KubeObject): StatusCause[] {
@@ -26,8 +28,8 @@ export function validatePolicy(policy: KubeObject): StatusCause[] {
   else if (named.some(({ expression }) => typeof expression !== 'string' || expression.trim() === ''))
     causes.push(required('spec.validations[].expression', 'expression is not specified'));
   else
-    for (const { place, why } of compileProblems(rulesOf(policy)))
-      causes.push(wrong(place, undefined, `compilation failed: ${why}`));
+    for (const { place, text, why } of compileProblems(rulesOf(policy)))
+      causes.push(wrong(place, text, `compilation failed: ${why}`));
   if (isRecord(spec['paramKind']) && paramKindOf(policy) === undefined)
     causes.push(wrong('spec.paramKind', spec['paramKind'], NOT_HERE));
   return causes;
@@ -44,12 +46,13 @@ export function validateBinding(binding: KubeObject): StatusCause[] {
       'excludeResourceRules',
     ]),
     ...absent(ref, 'spec.paramRef', ['selector']),
-    ...actions.flatMap((action) => oneOf(action, ACTIONS, 'spec.validationActions')),
+    ...actions.flatMap((action, index) => oneOf(action, ACTIONS, `spec.validationActions[${String(index)}]`)),
   ];
   if (textAt(spec, 'policyName') === '') causes.push(required('spec.policyName'));
-  if (actions.length === 0) causes.push(required('spec.validationActions'));
+  if (actions.length === 0)
+    causes.push(required('spec.validationActions', 'at least one validation action is required'));
   if (actions.includes('Deny') && actions.includes('Warn'))
-    causes.push(wrong('spec.validationActions', actions, 'must not contain both Deny and Warn'));
+    causes.push(wrong('spec.validationActions', actions, BOTH));
   if (!isRecord(spec['paramRef'])) return causes;
   if (textAt(ref, 'name') === '')
     causes.push(required('spec.paramRef.name', 'one of name or selector must be specified'));
@@ -102,6 +105,5 @@ function required(field: string, why?: string): StatusCause {
 }
 
 function wrong(field: string, value: unknown, why: string): StatusCause {
-  const shown = value === undefined ? '' : `${JSON.stringify(value)}: `;
-  return { reason: 'FieldValueInvalid', message: `Invalid value: ${shown}${why}`, field };
+  return { reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${why}`, field };
 }

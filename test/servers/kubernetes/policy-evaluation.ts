@@ -3,6 +3,8 @@ import { celValue, CONDITION_NAMES, PolicyExpressions, VALIDATION_NAMES } from '
 /** The part of a ValidatingAdmissionPolicy's spec that is evaluated. */
 export interface PolicyRules {
   readonly failurePolicy?: string;
+  /** Without it, expressions have no `params`. */
+  readonly paramKind?: unknown;
   readonly matchConditions?: readonly { readonly name: string; readonly expression: string }[];
   readonly variables?: readonly { readonly name: string; readonly expression: string }[];
   readonly validations: readonly {
@@ -32,22 +34,36 @@ const MAX_MESSAGE_BYTES = 5 * 1024;
 
 const conditions = new PolicyExpressions(CONDITION_NAMES);
 const validations = new PolicyExpressions(VALIDATION_NAMES);
+const withoutParams = (names: readonly string[]): PolicyExpressions =>
+  new PolicyExpressions(names.filter((name) => name !== 'params'));
+const withoutParameters = {
+  conditions: withoutParams(CONDITION_NAMES),
+  validations: withoutParams(VALIDATION_NAMES),
+};
 
-/** Why expressions of a policy cannot be compiled: place and text. */
-export function compileProblems(rules: PolicyRules): { readonly place: string; readonly why: string }[] {
+/** An expression that cannot be compiled. */
+interface CompileProblem {
+  readonly place: string;
+  readonly text: string;
+  readonly why: string;
+}
+
+export function compileProblems(rules: PolicyRules): CompileProblem[] {
+  const known = rules.paramKind === undefined ? withoutParameters : { conditions, validations };
   const each = (
     field: string,
     key: 'expression' | 'messageExpression',
     list: readonly { readonly expression: string; readonly messageExpression?: string }[] = [],
-    expressions = validations,
-  ): { readonly place: string; readonly why: string }[] =>
+    expressions = known.validations,
+  ): CompileProblem[] =>
     list.flatMap((entry, index) => {
       const text = entry[key];
-      const why = text === undefined ? undefined : expressions.problemOf(text);
-      return why === undefined ? [] : [{ place: `spec.${field}[${String(index)}].${key}`, why }];
+      if (text === undefined) return [];
+      const why = expressions.problemOf(text);
+      return why === undefined ? [] : [{ place: `spec.${field}[${String(index)}].${key}`, text, why }];
     });
   return [
-    ...each('matchConditions', 'expression', rules.matchConditions, conditions),
+    ...each('matchConditions', 'expression', rules.matchConditions, known.conditions),
     ...each('variables', 'expression', rules.variables),
     ...each('validations', 'expression', rules.validations),
     ...each('validations', 'messageExpression', rules.validations),
