@@ -140,7 +140,7 @@ export class ReconcileFixture implements ResourceClient {
     const { [annotation]: before, ...others } = resource.metadata.annotations ?? {};
     void before;
     const annotations = value === undefined ? others : { ...others, [annotation]: value };
-    this.put({ ...resource, metadata: { ...resource.metadata, annotations } } as Resource);
+    this.put({ ...resource, metadata: { ...resource.metadata, annotations } });
   }
 
   find(kind: Kind, name: string): Resource | undefined {

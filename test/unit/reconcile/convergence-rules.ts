@@ -93,8 +93,7 @@ export function watchWrites(fixture: ReconcileFixture): void {
 export function expectDesired(fixture: ReconcileFixture, one: Name): void {
   const secret = fixture.cache.secret('default', one);
   if (secret === undefined || secret.metadata.deletionTimestamp !== undefined) return;
-  const types = secret.status?.conditions?.map(({ type }) => type) ?? [];
-  expect(types.includes('Suspended')).toBe(secret.spec.suspend === true);
+  expectSuspension(secret);
   if (secret.spec.suspend === true) return;
   expect(secret.status?.lastHandledReconcileAt).toBe(secret.metadata.annotations?.[RECONCILE_AT_ANNOTATION]);
   if (fixture.ready(one)?.reason === 'CasIndexStale') {
@@ -115,6 +114,11 @@ export function expectDesired(fixture: ReconcileFixture, one: Name): void {
   const neverWrote = secret.status?.created !== true || (one === 'plain' && wanted.size === 0);
   if (missing || nothingDecryptable || onlyWithoutValue || neverWrote) return;
   for (const actualKey of actual.keys()) expect(mentioned).toContain(actualKey);
+}
+
+function expectSuspension({ spec, status }: KMSVaultSecret): void {
+  const types = status?.conditions?.map(({ type }) => type) ?? [];
+  expect(types.includes('Suspended')).toBe(spec.suspend === true);
 }
 
 /** Undefined when KMS refuses it. */
