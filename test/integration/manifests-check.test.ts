@@ -39,7 +39,8 @@ describe('the check of the manifests', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'manifests-check-'));
     for (const name of ['manifests', 'kustomize']) cpSync(name, join(folder, name), { recursive: true });
-    for (const name of ['scripts', 'node_modules']) symlinkSync(resolve(name), join(folder, name));
+    for (const name of ['scripts', 'node_modules', 'package.json'])
+      symlinkSync(resolve(name), join(folder, name));
   });
 
   afterEach(() => {
