@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 
 /** What a start has to read. More of it is paid for by every start and in every process. */
 const BUDGETS = [
-  { program: 'main', bundle: 'operator', modules: 1_000, bytes: 1_800_000 },
+  { program: 'main', bundle: 'operator', modules: 1_050, bytes: 1_850_000 },
   { program: 'webhook', bundle: 'validating-webhook', modules: 730, bytes: 1_000_000 },
   { program: 'cli', bundle: 'cli', modules: 1_080, bytes: 1_900_000 },
 ];

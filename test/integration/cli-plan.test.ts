@@ -100,6 +100,7 @@ describe('plan', () => {
       action: 'create',
       findings: [],
       pathConflict: null,
+      metadata: null,
       notes: [],
       hasErrors: false,
     };

@@ -236,7 +236,7 @@ describe('the plan for any files, any cluster and any Vault', () => {
           planned += 1;
         },
       ),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
     expect(planned).toBeGreaterThanOrEqual(600);
   }, 120_000);
