@@ -72,7 +72,8 @@ helm test kms-vault-operator --namespace vault
 \`\`\`
 
 The names of the objects are fixed, so one release fits into a cluster. Where the custom resource definitions, or anything
-else of it, exist already without Helm, the first installation takes them over with \`--take-ownership\` (Helm 3.17).
+else of it, exist already without Helm, the first installation takes them over with \`--take-ownership\` (Helm 3.17), and
+\`--force-conflicts\` with Helm 4.
 
 The chart is signed with cosign by the release workflow:
 

@@ -200,6 +200,11 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
     expect(wayOut).toBe(`annotate crd ${CRDS.join(' ')} helm.sh/resource-policy=keep`);
     expect(await revisions()).toEqual(['0.4.0 deployed']);
 
+    // Without the Deployment too, which the way out of another refusal deletes.
+    await fixture.kubectl('delete', OPERATOR);
+    expect((await fixture.helm('upgrade', 'ours', ...options)).stderr).toContain(wayOut);
+    await expectKept(uid);
+
     await fixture.kubectl(...(wayOut ?? '').split(' '));
     await fixture.helmDone('upgrade', 'ours', ...options);
     await expectKept(uid);

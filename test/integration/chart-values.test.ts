@@ -66,6 +66,32 @@ withHelm('values of the chart (skipped where helm is not on the PATH)', () => {
       /tls\.configMapName: set either this or tls\.secretName/,
     ],
     [
+      'an authority that nothing would use',
+      { tls: { configMapName: 'a' } },
+      /tls\.enable: set it to true, or tls\.configMapName means nothing/,
+    ],
+    [
+      'a role and an endpoint that nothing would use',
+      { auth: { role: 'a', endpoint: 'auth/b/login' } },
+      /auth\.endpoint: .* VAULT_K8S_LOGIN_ENDPOINT in authMethodVariables[^]*auth\.role: .* VAULT_K8S_ROLE in authMethodVariables/,
+    ],
+    ['a namespace without a name', { watchNamespaces: [''] }, /'\/watchNamespaces\/0'.* minLength/],
+    [
+      'a namespace twice',
+      { watchNamespaces: ['a', 'a'] },
+      /'\/watchNamespaces'.* items at 0 and 1 are equal/,
+    ],
+    [
+      'a timeout that the API server refuses',
+      { validatingWebhook: { timeoutSeconds: 31 } },
+      /'\/validatingWebhook\/timeoutSeconds'.* maximum/,
+    ],
+    [
+      'one service account made twice',
+      { validatingWebhook: { enabled: true, serviceAccount: { name: 'kms-vault-operator' } } },
+      /validatingWebhook\.serviceAccount\.name: .* Set validatingWebhook\.serviceAccount\.create to false/,
+    ],
+    [
       'two writers',
       { leaderElection: { enabled: false }, replicas: 2 },
       /replicas: without leaderElection\.enabled, 2 replicas would all write to Vault/,

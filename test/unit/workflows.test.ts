@@ -141,6 +141,7 @@ describe('permissions', () => {
       'release.yml chart: id-token',
       'release.yml chart: packages',
       'release.yml index: contents',
+      'release.yml index: pages',
       'release.yml publish: id-token',
     ]);
   });
@@ -244,7 +245,7 @@ describe('release.yml', () => {
     expect(scriptOf('announce')).toContain('chart/*.tgz');
     // A package that is not there yet must not be in the index.
     expect(jobs['index']?.needs).toBe('announce');
-    expect(scriptOf('index')).toContain('node scripts/chart-index.mjs chart/*.tgz');
+    expect(scriptOf('index')).toMatch(/node scripts\/chart-index\.mjs chart\/\*\.tgz[^]*\/pages\/builds"/);
   });
 
   it('signs what it tags before the tag, and verifies it as SECURITY.md tells users to', () => {

@@ -12,6 +12,16 @@ tls.configMapName: set either this or tls.secretName.
 tls.secretName: with tls.enable, set this or tls.configMapName.
 {{- end }}
 {{- end }}
+{{- if and (kindIs "invalid" $v.tls.enable) (or $v.tls.secretName $v.tls.configMapName) }}
+tls.enable: set it to true, or {{ if $v.tls.secretName }}tls.secretName{{ else }}tls.configMapName{{ end }} means nothing.
+{{- end }}
+{{- if and (eq $v.vaultAuthenticationMethod "k8s") (not $v.auth.audience) (not $v.authMethodVariables) }}
+{{- range $key, $name := dict "role" "VAULT_K8S_ROLE" "endpoint" "VAULT_K8S_LOGIN_ENDPOINT" }}
+{{- if get $v.auth $key }}
+auth.{{ $key }}: without auth.audience, the method k8s does not use it. Set {{ $name }} in authMethodVariables, or set auth.audience too.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and (not $v.leaderElection.enabled) (not (kindIs "invalid" $v.replicas)) }}
 {{- if gt (int64 $v.replicas) 1 }}
 replicas: without leaderElection.enabled, {{ int64 $v.replicas }} replicas would all write to Vault. Set it to 1.
@@ -22,6 +32,9 @@ validatingWebhook.sidecar: set validatingWebhook.enabled too.
 {{- end }}
 {{- if and $webhook.enabled $webhook.certManager.injectSecret (ne $webhook.certManager.apiVersion "cert-manager.io/v1") }}
 validatingWebhook.certManager.apiVersion: no cert-manager since 1.6 serves {{ $webhook.certManager.apiVersion }}. Set it to cert-manager.io/v1.
+{{- end }}
+{{- if and $webhook.enabled (not $webhook.sidecar) $v.serviceAccount.create $webhook.serviceAccount.create (eq $webhook.serviceAccount.name $v.serviceAccount.name) }}
+validatingWebhook.serviceAccount.name: it is that of the operator. Set validatingWebhook.serviceAccount.create to false.
 {{- end }}
 {{- range $path, $variables := dict "env" $v.env "aws.iamCredentialsSecrets" $v.aws.iamCredentialsSecrets "authMethodVariables" $v.authMethodVariables "validatingWebhook.env" $webhook.env }}
 {{- range $variables }}

@@ -35,12 +35,13 @@ export function flag(path: string, description: string, fallback: boolean | null
   return { path, description, default: fallback, schema: { type: 'boolean' } };
 }
 
-export function count(path: string, description: string, minimum: number): ChartValue {
-  return { path, description, default: null, schema: { type: 'integer', minimum } };
+export function count(path: string, description: string, minimum: number, rules: Schema = {}): ChartValue {
+  return { path, description, default: null, schema: { type: 'integer', minimum, ...rules } };
 }
 
 export function strings(path: string, description: string): ChartValue {
-  return { path, description, default: [], schema: { type: 'array', items: STRING } };
+  const items = { ...STRING, minLength: 1 };
+  return { path, description, default: [], schema: { type: 'array', uniqueItems: true, items } };
 }
 
 export function mapOfStrings(path: string, description: string): ChartValue {

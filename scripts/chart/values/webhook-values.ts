@@ -28,7 +28,9 @@ export function webhookValues(): ValueGroup[] {
             enum: ['Fail', 'Ignore'],
           },
         ),
-        count(`${AT}.timeoutSeconds`, 'How long the API server waits for an answer; empty: 10.', 1),
+        count(`${AT}.timeoutSeconds`, 'How long the API server waits for an answer; empty: 10.', 1, {
+          maximum: 30,
+        }),
         part(
           `${AT}.namespaceSelectorExpressions`,
           'Label selector expressions of the namespaces that are checked.',

@@ -89,6 +89,7 @@ const FOREIGN_FLAGS = new Set([
   'reset-then-reuse-values',
   'reuse-values',
   'take-ownership',
+  'force-conflicts',
   'values',
   'service-account-issuer',
 ]);
