@@ -24,11 +24,14 @@ export function operatorSuite(access: Access): void {
   }, 60_000);
 
   valuesSuite(run);
-  metadataSuite(run);
   resourcesSuite(run);
-  statusSuite(run);
-  gitopsSuite(run);
-  controlSuite(run);
+  // These need no other rights than the two above.
+  if (access !== 'namespaced') {
+    metadataSuite(run);
+    statusSuite(run);
+    gitopsSuite(run);
+    controlSuite(run);
+  }
 
   describe('metrics', () => {
     it('show the session with Vault, the period and the last reconcile', async () => {
