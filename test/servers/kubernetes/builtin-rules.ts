@@ -1,6 +1,7 @@
 import { CRD_CLEANUP_FINALIZER, establishedStatus, validateCrd, withCrdDefaults } from './crd.js';
 import { CRD_PLACE, NAMESPACE_PLACE, type ResourceKind } from './kinds.js';
 import { isRecord, type KubeObject, recordAt, sameJson, textAt } from './objects.js';
+import { required, wrong } from './field-errors.js';
 import { type ApiError, badRequest, type StatusCause } from './status-errors.js';
 
 const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
@@ -89,24 +90,12 @@ export function validateBuiltin(object: KubeObject, kind: ResourceKind, old?: Ku
   }
 }
 
-function invalidValue(field: string, value: unknown, why: string): StatusCause {
-  return {
-    reason: 'FieldValueInvalid',
-    message: `Invalid value: ${JSON.stringify(value) ?? 'null'}: ${why}`,
-    field,
-  };
-}
-
-function required(field: string, why = ''): StatusCause {
-  return { reason: 'FieldValueRequired', message: `Required value${why === '' ? '' : `: ${why}`}`, field };
-}
-
 function validateData(object: KubeObject, kind: ResourceKind, old: KubeObject | undefined): StatusCause[] {
   const causes: StatusCause[] = [];
   for (const [key, value] of Object.entries(recordAt(object, 'data'))) {
     if (!/^[-._a-zA-Z0-9]+$/.test(key)) {
       causes.push(
-        invalidValue(
+        wrong(
           `data[${key}]`,
           key,
           "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
@@ -134,7 +123,7 @@ function validateEvent(event: KubeObject): StatusCause[] {
   const namespace = textAt(about, 'namespace');
   const home = namespace === '' ? 'default' : namespace;
   if (event.metadata.namespace !== home) {
-    causes.push(invalidValue('involvedObject.namespace', namespace, 'does not match event.namespace'));
+    causes.push(wrong('involvedObject.namespace', namespace, 'does not match event.namespace'));
   }
   if (textAt(event, 'eventTime') === '') return causes;
   // An event with an eventTime must satisfy the rules of events.k8s.io.
@@ -147,15 +136,15 @@ function validateEvent(event: KubeObject): StatusCause[] {
     const value = textAt(event, path);
     if (value === '') causes.push(required(field));
     else if (path !== 'reportingComponent' && value.length > 128) {
-      causes.push(invalidValue(field, '', 'can have at most 128 characters'));
+      causes.push(wrong(field, '', 'can have at most 128 characters'));
     }
   }
   checkMicroTime('Event', event['eventTime']);
   if (!['Normal', 'Warning'].includes(textAt(event, 'type'))) {
-    causes.push(invalidValue('type', event['type'], 'has invalid value'));
+    causes.push(wrong('type', event['type'], 'has invalid value'));
   }
   if (textAt(event, 'message').length > 1024) {
-    causes.push(invalidValue('message', '', 'can have at most 1024 characters'));
+    causes.push(wrong('message', '', 'can have at most 1024 characters'));
   }
   return causes;
 }
@@ -176,11 +165,11 @@ function validateLease(lease: KubeObject): StatusCause[] {
   const spec = recordAt(lease, 'spec');
   const duration = spec['leaseDurationSeconds'];
   if (duration !== undefined && !(Number.isInteger(duration) && (duration as number) > 0)) {
-    causes.push(invalidValue('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
+    causes.push(wrong('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
   }
   const transitions = spec['leaseTransitions'];
   if (transitions !== undefined && !(Number.isInteger(transitions) && (transitions as number) >= 0)) {
-    causes.push(invalidValue('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'));
+    causes.push(wrong('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'));
   }
   for (const field of ['acquireTime', 'renewTime']) checkMicroTime('Lease', spec[field]);
   return causes;
@@ -192,7 +181,7 @@ function validateRules(role: KubeObject): StatusCause[] {
     return [{ reason: 'FieldValueForbidden', message, field: 'aggregationRule' }];
   }
   const rules = role['rules'] ?? [];
-  if (!Array.isArray(rules)) return [invalidValue('rules', rules, 'must be a list')];
+  if (!Array.isArray(rules)) return [wrong('rules', rules, 'must be a list')];
   return rules.flatMap((rule: unknown, index) => {
     const field = `rules[${String(index)}]`;
     const list = (key: string): unknown[] => {
@@ -227,7 +216,7 @@ function validateBinding(binding: KubeObject, old: KubeObject | undefined): Stat
     });
   }
   if (old !== undefined && !sameJson(old['roleRef'], binding['roleRef'])) {
-    causes.push(invalidValue('roleRef', ref, 'cannot change roleRef'));
+    causes.push(wrong('roleRef', ref, 'cannot change roleRef'));
   }
   return causes;
 }
@@ -241,7 +230,7 @@ function validateWorkload(object: KubeObject, old: KubeObject | undefined): Stat
   for (const [key, value] of Object.entries(recordAt(selector, 'matchLabels'))) {
     if (labels[key] === value) continue;
     causes.push(
-      invalidValue('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
+      wrong('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'),
     );
     break;
   }
@@ -250,7 +239,7 @@ function validateWorkload(object: KubeObject, old: KubeObject | undefined): Stat
     causes.push(required('spec.template.spec.containers'));
   }
   if (old !== undefined && !sameJson(recordAt(old, 'spec')['selector'], selector)) {
-    causes.push(invalidValue('spec.selector', selector, 'field is immutable'));
+    causes.push(wrong('spec.selector', selector, 'field is immutable'));
   }
   return causes;
 }

@@ -1,5 +1,6 @@
 import { recordsOf, textsOf } from './admission-matching.js';
 import { apiVersionOf, BUILTIN_KINDS, type ResourceKind } from './kinds.js';
+import { oneOf, required, wrong } from './field-errors.js';
 import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 import { compileProblems, type PolicyRules } from './policy-evaluation.js';
 import type { StatusCause } from './status-errors.js';
@@ -90,20 +91,4 @@ function absent(record: Record<string, unknown>, at: string, fields: readonly st
   return fields
     .filter((field) => record[field] !== undefined)
     .map((field) => wrong(`${at}.${field}`, record[field], NOT_HERE));
-}
-
-function oneOf(value: unknown, supported: readonly string[], field: string): StatusCause[] {
-  if (typeof value === 'string' && supported.includes(value)) return [];
-  const list = supported.map((one) => JSON.stringify(one)).join(', ');
-  const message = `Unsupported value: ${JSON.stringify(value)}: supported values: ${list}`;
-  return [{ reason: 'FieldValueNotSupported', message, field }];
-}
-
-function required(field: string, why?: string): StatusCause {
-  const message = `Required value${why === undefined ? '' : `: ${why}`}`;
-  return { reason: 'FieldValueRequired', message, field };
-}
-
-function wrong(field: string, value: unknown, why: string): StatusCause {
-  return { reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${why}`, field };
 }

@@ -1,4 +1,5 @@
 import { type MatchRule, recordsOf, ruleOf, textsOf } from './admission-matching.js';
+import { oneOf, required, wrong } from './field-errors.js';
 import { isRecord, type KubeObject, recordAt, textAt } from './objects.js';
 import type { StatusCause } from './status-errors.js';
 
@@ -120,20 +121,4 @@ function entriesOf(configuration: KubeObject): Record<string, unknown>[] {
 
 function isKnownVersion(version: string): version is ReviewVersion {
   return REVIEW_VERSIONS.some((known) => known === version);
-}
-
-function oneOf(value: unknown, supported: readonly string[], field: string): StatusCause[] {
-  if (typeof value === 'string' && supported.includes(value)) return [];
-  const list = supported.map((one) => JSON.stringify(one)).join(', ');
-  const message = `Unsupported value: ${JSON.stringify(value)}: supported values: ${list}`;
-  return [{ reason: 'FieldValueNotSupported', message, field }];
-}
-
-function required(field: string, why?: string): StatusCause {
-  const message = `Required value${why === undefined ? '' : `: ${why}`}`;
-  return { reason: 'FieldValueRequired', message, field };
-}
-
-function wrong(field: string, value: unknown, why: string): StatusCause {
-  return { reason: 'FieldValueInvalid', message: `Invalid value: ${JSON.stringify(value)}: ${why}`, field };
 }
