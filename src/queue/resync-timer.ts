@@ -31,6 +31,8 @@ export class ResyncTimer {
   private cancel: (() => void) | undefined;
   private startedAt = 0;
   private lastMs = 0;
+  /** Hashed once per object: every tick looks at all of them. */
+  private readonly slots = new WeakMap<KMSVaultSecret, number>();
 
   constructor(
     /** 0: off. */
@@ -71,13 +73,20 @@ export class ResyncTimer {
     if (Math.floor(nowMs / periodMs) > Math.floor(this.lastMs / periodMs)) store.forgetMounts();
     this.lastMs = nowMs;
     for (const secret of cache.secrets()) {
-      const key = keyOf(secret);
-      const slotMs = slot(key) * periodMs;
+      const slotMs = this.slotOf(secret) * periodMs;
       // The first occurrence of the slot after `fromMs`; the key is due if that is not later than now.
       const next = slotMs + Math.ceil((fromMs - slotMs) / periodMs) * periodMs;
       const due = next === fromMs ? next + periodMs : next;
-      if (due <= nowMs) queue.add(key, 'resync');
+      if (due <= nowMs) queue.add(keyOf(secret), 'resync');
     }
+  }
+
+  private slotOf(secret: KMSVaultSecret): number {
+    const known = this.slots.get(secret);
+    if (known !== undefined) return known;
+    const made = slot(keyOf(secret));
+    this.slots.set(secret, made);
+    return made;
   }
 }
 

@@ -45,6 +45,36 @@ describe('ResyncTimer', () => {
     expect([...seen.values()].every((count) => count === 3)).toBe(true);
   });
 
+  it('works out the slot of a key once, not at every tick', async () => {
+    const clock = new FakeClock();
+    let looks = 0;
+    const { metadata, ...rest } = secret('web');
+    const watched: KMSVaultSecret = {
+      ...rest,
+      get metadata() {
+        looks += 1;
+        return metadata;
+      },
+    };
+    let queued = 0;
+    const timer = new ResyncTimer(
+      120_000,
+      clock,
+      { add: () => (queued += 1) },
+      { secrets: () => [watched] },
+      { forgetMounts: () => undefined },
+    );
+    timer.start();
+    await clock.advance(1_000);
+    const ofSlot = looks;
+    queued = 0;
+    await clock.advance(240_000);
+    expect(queued).toBe(2);
+    // The name of what is queued, and nothing else.
+    expect(looks - ofSlot).toBeLessThanOrEqual(2 * ofSlot);
+    timer.stop();
+  });
+
   it('does nothing with a period of 0', () => {
     const clock = new FakeClock();
     const timer = new ResyncTimer(
