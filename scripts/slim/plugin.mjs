@@ -3,14 +3,15 @@ import { resolve } from 'node:path';
 
 /** Modules that are replaced by one of this folder, by how they are imported, and by whom when that matters. */
 const REPLACED = [
-  { path: '@kubernetes/client-node', by: 'client-node' },
-  { path: './gen/index.js', importer: '@kubernetes/client-node/dist/config.js', by: 'client-node-gen' },
-  { path: 'gaxios', by: 'gaxios' },
-  { path: 'node-fetch', by: 'node-fetch' },
-  { path: 'form-data', by: 'form-data' },
-  { path: 'http2', by: 'http2' },
-  { path: 'node:http2', by: 'http2' },
-  { path: './fetch.js', importer: 'axios/lib/adapters/adapters.js', by: 'axios-fetch' },
+  { path: '@kubernetes/client-node', by: 'client-node.mjs' },
+  { path: './gen/index.js', importer: '@kubernetes/client-node/dist/config.js', by: 'client-node-gen.mjs' },
+  { path: 'socks-proxy-agent', by: 'socks-proxy-agent.cjs' },
+  { path: 'gaxios', by: 'gaxios.mjs' },
+  { path: 'node-fetch', by: 'node-fetch.mjs' },
+  { path: 'form-data', by: 'form-data.mjs' },
+  { path: 'http2', by: 'http2.mjs' },
+  { path: 'node:http2', by: 'http2.mjs' },
+  { path: './fetch.js', importer: 'axios/lib/adapters/adapters.js', by: 'axios-fetch.mjs' },
 ];
 
 /** Axios looks at this name when it is loaded, and Node loads its whole fetch for that. */
@@ -26,7 +27,7 @@ export const slim = {
   setup({ onResolve, onLoad }) {
     for (const { path, importer: only = '', by } of REPLACED) {
       onResolve({ filter: new RegExp(`^${path.replaceAll('.', '\\.')}$`) }, ({ importer }) =>
-        importer.endsWith(only) ? { path: resolve(import.meta.dirname, `${by}.mjs`) } : undefined,
+        importer.endsWith(only) ? { path: resolve(import.meta.dirname, by) } : undefined,
       );
     }
     onLoad({ filter: AXIOS_UTILS }, ({ path }) => {

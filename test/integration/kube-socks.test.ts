@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createSecureContext } from 'node:tls';
 
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { parse, stringify } from 'yaml';
 
 import { ApiConnection } from '../../src/kube/api-connection.js';
 import { KubeClient } from '../../src/kube/kube-client.js';
@@ -11,9 +12,12 @@ import type { KubeConfig } from '../../src/kube/kubeconfig.js';
 import { AgentFactory } from '../../src/runtime/agents.js';
 import { systemClock } from '../../src/runtime/clock.js';
 import { openGate } from '../../src/runtime/write-gate.js';
+import { startKubernetesServer } from '../servers/kubernetes/server.js';
 import { TestAuthority } from '../servers/shared/certificates.js';
+import { ChildProgram } from '../support/child-program.js';
 import { silentLogger } from '../support/loggers.js';
 import { SocksProxy } from '../support/socks-proxy.js';
+import { eventually } from '../support/wait.js';
 import { closing } from '../support/closing.js';
 import {
   apiServer,
@@ -125,5 +129,29 @@ describe('an API server behind the SOCKS proxy of a kubeconfig', () => {
       'Bearer a-token',
     ]);
     rmSync(directory, { recursive: true });
+  });
+
+  it('is reached by the built program, which loads SOCKS only then', async () => {
+    const api = await startKubernetesServer();
+    const directory = mkdtempSync(join(tmpdir(), 'kube-socks-'));
+    const config = parse(api.adminKubeconfig()) as { clusters: { cluster: Record<string, unknown> }[] };
+    for (const { cluster } of config.clusters) cluster['proxy-url'] = `socks5://${proxy.host}`;
+    writeFileSync(join(directory, 'kubeconfig'), stringify(config), { mode: 0o600 });
+    const program = new ChildProgram(
+      'dist/main.js',
+      [
+        `--kubeconfig=${join(directory, 'kubeconfig')}`,
+        '--metrics-addr=127.0.0.1:0',
+        '--health-addr=127.0.0.1:0',
+      ],
+      { VAULT_ADDR: 'http://127.0.0.1:1', VAULT_TOKEN: 'x', AWS_REGION: 'eu-west-1' },
+    );
+    try {
+      await eventually('a connection through the proxy', () => proxy.asked.includes(new URL(api.url).host));
+    } finally {
+      await program.stop('SIGKILL');
+      await api.stop();
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 });
