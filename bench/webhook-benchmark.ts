@@ -9,15 +9,17 @@ import { freePort } from './fixture.js';
 import { MeasuredProgram } from './measured-program.js';
 import { percentile } from './report.js';
 
-const CALLERS = 16;
-const ITEMS = [1, 10];
-/** Of one run, divided by the items of each. */
-const DECRYPTIONS = 6_000;
+/** How many items a review has, how many callers there are, and how many decryptions. */
+const LOADS: readonly Load[] = [
+  { name: '1 item', items: 1, callers: 16, decryptions: 6_000 },
+  { name: '10 items', items: 10, callers: 16, decryptions: 6_000 },
+  { name: '1 item, 1 caller', items: 1, callers: 1, decryptions: 1_000 },
+];
 const WARM_UP = 300;
 /** The one that a server sends first, and the one that old webhooks know. */
 const REVIEW_VERSIONS = ['v1', 'v1beta1'];
 
-/** New resources at admission, from several callers at once. */
+/** New resources at admission, from several callers at once and from one. */
 export const webhook: Benchmark = {
   async run({ fixture, subject, add }) {
     if (subject.webhook === undefined) throw new CannotDo('no --webhook-command');
@@ -43,16 +45,15 @@ export const webhook: Benchmark = {
         if (await allowed({ ...caller, version }, 1)) caller.version = version;
       return caller.version !== '';
     });
-    for (const items of ITEMS) {
-      await callAll(caller, WARM_UP / items, items);
-      const reviews = Math.ceil(DECRYPTIONS / items);
+    for (const { name, items, callers, decryptions } of LOADS) {
+      await callAll(caller, WARM_UP / items, items, callers);
+      const reviews = Math.ceil(decryptions / items);
       await fixture.kms.tell('clear', null);
       const [before, begun] = [program.cpuMs, performance.now()];
-      const times = await callAll(caller, reviews, items);
+      const times = await callAll(caller, reviews, items, callers);
       const seconds = (performance.now() - begun) / 1_000;
       const used = program.cpuMs - before;
       const kms = await fixture.kms.tell('counts', null);
-      const name = items === 1 ? '1 item' : `${String(items)} items`;
       add(`${name}: rate`, reviews / seconds, 'reviews/s');
       add(`${name}: median`, percentile(times, 0.5), 'ms');
       add(`${name}: 99th percentile`, percentile(times, 0.99), 'ms');
@@ -65,6 +66,13 @@ export const webhook: Benchmark = {
   },
 };
 
+interface Load {
+  readonly name: string;
+  readonly items: number;
+  readonly callers: number;
+  readonly decryptions: number;
+}
+
 interface Caller {
   readonly fixture: Run['fixture'];
   readonly post: (body: string) => Promise<{ readonly status: number; readonly text: string }>;
@@ -73,7 +81,7 @@ interface Caller {
 }
 
 /** @returns the milliseconds of each review. */
-async function callAll(caller: Caller, reviews: number, items: number): Promise<number[]> {
+async function callAll(caller: Caller, reviews: number, items: number, callers: number): Promise<number[]> {
   const bodies = Array.from({ length: reviews }, (_, index) => bodyOf(caller, index, items));
   const times: number[] = [];
   const worker = async (): Promise<void> => {
@@ -85,7 +93,7 @@ async function callAll(caller: Caller, reviews: number, items: number): Promise<
         throw new Error(`a review was not allowed: ${text}`);
     }
   };
-  await Promise.all(Array.from({ length: CALLERS }, worker));
+  await Promise.all(Array.from({ length: callers }, worker));
   return times;
 }
 

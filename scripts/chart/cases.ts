@@ -9,7 +9,6 @@ export interface ChartCase {
 }
 
 const NO_WEBHOOK = 'kustomize does not know that there is no webhook, so it would select nothing';
-const NO_NAMESPACE = 'Helm makes namespaces itself, with --create-namespace';
 /** The base: one replica, and the definitions applied by themselves. */
 const BASE = { leaderElection: { enabled: false }, crds: { enabled: false } };
 const MONITORING = { global: { prometheusMonitoring: { enable: true } } };
@@ -65,6 +64,12 @@ export const CHART_CASES: readonly ChartCase[] = [
     name: 'metrics-secure',
     kustomize: { components: ['monitoring', 'metrics-secure'] },
     values: { ...BASE, ...MONITORING, metrics: { secure: true } },
+    onlyKustomize: { 'ServiceMonitor kms-vault-operator-webhook': NO_WEBHOOK },
+  },
+  {
+    name: 'metrics-secure-cert-manager',
+    kustomize: { components: ['monitoring', 'metrics-secure', 'metrics-secure/cert-manager'] },
+    values: { ...BASE, ...MONITORING, metrics: { secure: true, certManager: true } },
     onlyKustomize: { 'ServiceMonitor kms-vault-operator-webhook': NO_WEBHOOK },
   },
   {
@@ -131,7 +136,6 @@ export const CHART_CASES: readonly ChartCase[] = [
         serviceAccount: { annotations: role('arn:aws:iam::111122223333:role/kms-vault-operator-dev') },
       },
     },
-    onlyKustomize: { 'Namespace vault-dev': NO_NAMESPACE },
   },
   {
     name: 'staging',
@@ -152,7 +156,6 @@ export const CHART_CASES: readonly ChartCase[] = [
         serviceAccount: { annotations: role('arn:aws:iam::111122223333:role/kms-vault-operator-staging') },
       },
     },
-    onlyKustomize: { 'Namespace vault-staging': NO_NAMESPACE },
   },
   {
     name: 'production',

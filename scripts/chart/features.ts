@@ -40,6 +40,11 @@ export function features(components: readonly string[]): Feature[] {
     { condition: '$f.monitoring', without: [], with: ['monitoring'] },
     { condition: '$f.metricsSecure', without: [], with: ['metrics-secure'] },
     { condition: '$f.metricsSecure', without: ['monitoring'], with: ['monitoring', 'metrics-secure'] },
+    {
+      condition: '$f.metricsCertManager',
+      without: ['monitoring', 'metrics-secure'],
+      with: ['monitoring', 'metrics-secure', 'metrics-secure/cert-manager'],
+    },
     { condition: '$f.admissionPolicy', without: [], with: ['admission-policy'] },
   ];
 }

@@ -12,8 +12,12 @@ function map(tree: Tree, ...path: readonly (string | number)[]): Tree & { type: 
   return found;
 }
 
-/** The certificate of the webhook; that of the authority is nobody's business. */
+/** The certificates of the webhook and of the metrics; those of the authorities are nobody's business. */
 export function certificateRules({ name, tree }: ChartObject): void {
+  if (name === `${OPERATOR}-metrics-tls`) {
+    const secret = at(tree, 'spec', 'secretName');
+    if (secret !== undefined) secret.value = text('{{ $v.metrics.secretName | quote }}');
+  }
   if (name !== WEBHOOK) return;
   for (const key of ['duration', 'renewBefore']) {
     const one = at(tree, 'spec', key);
@@ -38,6 +42,8 @@ export function serviceMonitorRules({ kind, name, tree }: ChartObject): void {
     'labels',
     'map',
     `(default $v.global.prometheusMonitoring.serviceMonitor.customLabels ${own})`,
+    // By which many a Prometheus selects.
+    ['app'],
   );
 }
 

@@ -23,6 +23,7 @@ export function podRules({ name, tree }: ChartObject): void {
     'annotations',
     'map',
     `(default $v.global.podAnnotations ${values}.podAnnotations)`,
+    ['kubectl.kubernetes.io/default-container'],
   );
   addTo(required(template, 'metadata'), 'labels', 'map', `${values}.podLabels`);
 

@@ -12,6 +12,7 @@ import { at, baseValue, ensure, field, lines, member, type Member, text, type Tr
 
 const OPERATOR = 'kms-vault-operator';
 const WEBHOOK = 'kms-vault-validating-webhook';
+const METRICS = `${OPERATOR}-metrics`;
 const NAMESPACE = 'vault';
 const DASHBOARD = `${OPERATOR}-dashboard`;
 
@@ -55,8 +56,11 @@ function namespaceRule(one: Member): void {
   if (one.key === 'namespace' && value === NAMESPACE) one.value = text('{{ $.Release.Namespace | quote }}');
   else if (value.startsWith(`${NAMESPACE}/${WEBHOOK}`))
     one.value = text(`{{ $.Release.Namespace }}${value.slice(NAMESPACE.length)}`);
-  else if (value.startsWith(`${WEBHOOK}.${NAMESPACE}`))
-    one.value = text(`${WEBHOOK}.{{ $.Release.Namespace }}${value.slice(`${WEBHOOK}.${NAMESPACE}`.length)}`);
+  for (const service of [WEBHOOK, METRICS]) {
+    const host = `${service}.${NAMESPACE}`;
+    if (value.startsWith(host))
+      one.value = text(`${service}.{{ $.Release.Namespace }}${value.slice(host.length)}`);
+  }
 }
 
 function labelRule(one: Member): void {
@@ -86,17 +90,29 @@ function accountRules({ kind, name, tree }: ChartObject): void {
   }
 }
 
-/** Adds what a value holds, a map or a list, where the value is not empty. */
-export function addLines(tree: Tree, value: string): void {
+/**
+ * Adds what a value holds, a map or a list, where the value is not empty.
+ *
+ * @param replaces keys of the manifest that the value may have, too; others must not be in it.
+ */
+export function addLines(tree: Tree, value: string, replaces: readonly string[] = []): void {
   if (tree.type !== 'map' && tree.type !== 'list') throw new Error(`${value}: not into ${tree.type}`);
+  for (const { key = '', unless } of tree.members)
+    if (replaces.includes(key)) unless.push(`hasKey ${value} "${key}"`);
   tree.members.push(lines(`{{- with ${value} }}`, '{{- toYaml . | nindent @ }}', '{{- end }}'));
 }
 
 /** Adds it to a field that may not be there without it. */
-export function addTo(tree: Tree, key: string, type: 'map' | 'list', value: string): void {
+export function addTo(
+  tree: Tree,
+  key: string,
+  type: 'map' | 'list',
+  value: string,
+  replaces: readonly string[] = [],
+): void {
   const found = field(tree, key);
   if (found !== undefined && found.when.length > 0) widen(found, value);
-  addLines(ensure(tree, key, type, found === undefined ? value : undefined), value);
+  addLines(ensure(tree, key, type, found === undefined ? value : undefined), value, replaces);
 }
 
 /** Objects that a value of their own adds or leaves out. */
@@ -114,8 +130,7 @@ function conditionRules(object: ChartObject): void {
   if (kind === 'ServiceAccount')
     only(name === OPERATOR ? '$v.serviceAccount.create' : '$v.validatingWebhook.serviceAccount.create');
   if (kind === 'ClusterRole' && /-(editor|viewer)$/.test(name)) only('$v.aggregatedRoles.enabled');
-  if (kind === 'Certificate' && name !== WEBHOOK) only('$f.ownAuthority');
-  if (kind === 'Issuer') only('$f.ownAuthority');
+  if (isOfWebhookAuthority(object)) only('$f.ownAuthority');
   if (kind === 'CustomResourceDefinition') keepRule(object);
   // One in each namespace that is watched.
   if ((kind === 'Role' || kind === 'RoleBinding') && name === OPERATOR) {
@@ -123,6 +138,11 @@ function conditionRules(object: ChartObject): void {
     const namespace = at(object.tree, 'metadata', 'namespace');
     if (namespace !== undefined) namespace.value = text('{{ $namespace | quote }}');
   }
+}
+
+/** Another issuer may sign the certificate of the webhook. */
+function isOfWebhookAuthority({ kind, name }: ChartObject): boolean {
+  return name.startsWith(WEBHOOK) && (kind === 'Issuer' || (kind === 'Certificate' && name !== WEBHOOK));
 }
 
 function bracketed(condition: string): string {

@@ -117,7 +117,7 @@ export interface KMSVaultSecretStatus {
   inputsHash?: string;
   /** RFC 3339; changes only with a write. */
   lastWriteTime?: string;
-  /** The value of the annotation that asked for the last full sync; see `reconcile-request.ts`. */
+  /** The last value of the annotation that was handled; see `reconcile-request.ts`. */
   lastHandledReconcileAt?: string;
   /** Set before the first write to a path, until `created` and `path` report it. */
   claim?: ClaimedPath;
@@ -131,7 +131,7 @@ export interface PartialKMSVaultSecretStatus {
   /** How many `KMSVaultSecret`s include this partial. */
   includedBy?: number;
   conditions?: Condition[];
-  /** The value of the annotation that asked for the last full sync of its includers. */
+  /** The last value of the annotation that was handled for all includers. */
   lastHandledReconcileAt?: string;
 }
 

@@ -63,6 +63,13 @@ metadata: {name: shared, namespace: default}
 spec: {secrets: [{key: a, emptySecret: true}]}
 `;
 
+const RESOURCE_BESIDE_THE_OPERATOR = `
+apiVersion: k8s.patoarvizu.dev/v1alpha1
+kind: KMSVaultSecret
+metadata: {name: beside}
+spec: {path: secret/data/beside, kvSettings: {engineVersion: v2}}
+`;
+
 let server: LoopbackKubernetes;
 let folder: string;
 
@@ -127,8 +134,8 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
   ])(
     'applies the overlay %s twice, the second time without a change, and deletes it again',
     async (name, namespace) => {
-      if (name === 'production') await quietly('apply -f manifests/namespace.yaml');
-      await quietly('apply -f manifests/crds');
+      const home = name === 'production' ? 'manifests' : `kustomize/overlays/${name}`;
+      await quietly(`apply -f ${home}/namespace.yaml -f manifests/crds`);
       await quietly('wait --for=condition=Established crd --all --timeout=10s');
       const first = await quietly(`apply -k kustomize/overlays/${name}`);
       expect(first.length).toBeGreaterThan(15);
@@ -138,6 +145,7 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
       const operator = `${namespace}:kms-vault-operator`;
       const webhook = `${namespace}:kms-vault-validating-webhook`;
       await quietly('create -f -', RESOURCES_OF_USERS);
+      await quietly(`create --namespace ${namespace} -f -`, RESOURCE_BESIDE_THE_OPERATOR);
 
       const answers = await Promise.all([
         may(operator, { group, verb: 'watch', resource: 'kmsvaultsecrets' }),
@@ -159,9 +167,9 @@ withKubectl('the manifests on an API server (skipped where kubectl is not on the
       expect(stdout).toBe(namespace);
 
       await quietly(`delete -k kustomize/overlays/${name} --ignore-not-found --wait=false`);
-      const left = await quietly('get namespace -o name');
-      expect(left.includes('namespace/vault')).toBe(name === 'production');
-      expect(await quietly('get kmsvs,pkmsvs --all-namespaces -o name')).toEqual(RESOURCES);
+      expect(await quietly('get namespace -o name')).toContain(`namespace/${namespace}`);
+      expect(await quietly('get kmsvs,pkmsvs --namespace default -o name')).toEqual(RESOURCES);
+      expect(await quietly(`get kmsvs --namespace ${namespace} -o name`)).toHaveLength(1);
     },
     120_000,
   );

@@ -58,9 +58,10 @@ withKubectl('the overlays (skipped where kubectl is not on the PATH)', () => {
     });
     // The lease lies where the pod is.
     expect(operatorOf(objects).leaderElection.namespace).toBeUndefined();
-    const namespaces = objects.filter(({ kind }) => kind === 'Namespace');
-    // That of production may hold Vault, and would go with `kubectl delete -k`.
-    expect(namespaces.map(({ metadata }) => metadata.name)).toEqual(name === 'production' ? [] : [namespace]);
+    // They would go with `kubectl delete -k`, and every resource with them.
+    expect(objects.filter(({ kind }) => ['Namespace', 'CustomResourceDefinition'].includes(kind))).toEqual(
+      [],
+    );
   });
 
   it('differs between the environments', () => {

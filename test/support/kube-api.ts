@@ -114,8 +114,11 @@ export class KubeApi {
     return items.filter((event) => event.involvedObject.name === name);
   }
 
-  /** A token of a service account, by TokenRequest. */
-  /** @param audience the API server's own when absent. */
+  /**
+   * A token of a service account, by TokenRequest.
+   *
+   * @param audience the API server's own when absent.
+   */
   async serviceAccountToken(
     namespace: string,
     name: string,

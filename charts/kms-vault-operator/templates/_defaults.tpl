@@ -71,6 +71,7 @@ prometheusMonitoring:
 metrics:
   secure: false
   secretName: kms-vault-operator-metrics-tls
+  certManager: false
 admissionPolicy:
   enabled: false
 networkPolicy:

@@ -54,8 +54,25 @@ ownAuthority: {{ and $certManager (empty $v.validatingWebhook.certManager.issuer
 networkPolicy: {{ $v.networkPolicy.enabled }}
 monitoring: {{ $monitoring }}
 metricsSecure: {{ $v.metrics.secure }}
+metricsCertManager: {{ and $v.metrics.secure $v.metrics.certManager }}
 admissionPolicy: {{ $v.admissionPolicy.enabled }}
 webhookMonitoring: {{ and $webhook (or $v.global.prometheusMonitoring.enable $v.validatingWebhook.prometheusMonitoring.enable) }}
+{{- end -}}
+
+{{- /* What the pods mount and the chart does not make: a JSON list of `Kind name`. */ -}}
+{{- define "kms-vault-operator.mounted" -}}
+{{- $v := .Values -}}
+{{- $f := include "kms-vault-operator.features" . | fromYaml -}}
+{{- $names := list -}}
+{{- if has $f.login (list "approle" "cert" "github" "ldap" "token" "userpass") }}
+{{- $names = append $names (printf "Secret %s" (default (printf "kms-vault-operator-%s" $f.login) $v.auth.secretName)) }}
+{{- end }}
+{{- if $f.vaultCa }}
+{{- $names = append $names (ternary (printf "Secret %s" $v.tls.secretName) (printf "ConfigMap %s" $v.tls.configMapName) (not (empty $v.tls.secretName))) }}
+{{- end }}
+{{- if and $f.metricsSecure (not $f.metricsCertManager) }}{{ $names = append $names (printf "Secret %s" $v.metrics.secretName) }}{{ end }}
+{{- if and $f.webhook (not $f.certManager) }}{{ $names = append $names (printf "Secret %s" $v.validatingWebhook.tls.secretName) }}{{ end }}
+{{- toJson $names -}}
 {{- end -}}
 
 {{- /* Versions 0.x, with or without a v, are those of the Go operator. */ -}}

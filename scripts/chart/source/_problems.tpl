@@ -27,6 +27,9 @@ auth.{{ $key }}: without auth.audience, the method k8s does not use it. Set {{ $
 replicas: without leaderElection.enabled, {{ int64 $v.replicas }} replicas would all write to Vault. Set it to 1.
 {{- end }}
 {{- end }}
+{{- if and $v.metrics.certManager (not $v.metrics.secure) }}
+metrics.certManager: set metrics.secure too.
+{{- end }}
 {{- if and $webhook.sidecar (not $webhook.enabled) }}
 validatingWebhook.sidecar: set validatingWebhook.enabled too.
 {{- end }}
@@ -35,6 +38,13 @@ validatingWebhook.certManager.apiVersion: no cert-manager since 1.6 serves {{ $w
 {{- end }}
 {{- if and $webhook.enabled (not $webhook.sidecar) $v.serviceAccount.create $webhook.serviceAccount.create (eq $webhook.serviceAccount.name $v.serviceAccount.name) }}
 validatingWebhook.serviceAccount.name: it is that of the operator. Set validatingWebhook.serviceAccount.create to false.
+{{- end }}
+{{- range $path, $labels := dict "podLabels" $v.podLabels "validatingWebhook.podLabels" $webhook.podLabels "global.prometheusMonitoring.serviceMonitor.customLabels" $v.global.prometheusMonitoring.serviceMonitor.customLabels "prometheusMonitoring.serviceMonitor.customLabels" $v.prometheusMonitoring.serviceMonitor.customLabels "validatingWebhook.prometheusMonitoring.serviceMonitor.customLabels" $webhook.prometheusMonitoring.serviceMonitor.customLabels }}
+{{- range $name, $_ := $labels }}
+{{- if or (and (eq $name "app") (hasSuffix "podLabels" $path)) (has $name (list "app.kubernetes.io/name" "app.kubernetes.io/version" "app.kubernetes.io/component" "app.kubernetes.io/part-of" "app.kubernetes.io/managed-by")) }}
+{{ $path }}: the chart sets the label {{ $name }} itself. Choose another one.
+{{- end }}
+{{- end }}
 {{- end }}
 {{- range $path, $variables := dict "env" $v.env "aws.iamCredentialsSecrets" $v.aws.iamCredentialsSecrets "authMethodVariables" $v.authMethodVariables "validatingWebhook.env" $webhook.env }}
 {{- range $variables }}

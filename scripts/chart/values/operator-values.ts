@@ -221,9 +221,14 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
         ),
         string(
           'metrics.secretName',
-          'Secret with the certificate (`tls.crt`, `tls.key`, and `ca.crt` for Prometheus), such as one of cert-manager for ' +
-            '`kms-vault-operator-metrics`.',
+          'Secret with the certificate for `kms-vault-operator-metrics` (`tls.crt`, `tls.key`, and `ca.crt` for Prometheus). ' +
+            'Without `metrics.certManager`, make it yourself.',
           'kms-vault-operator-metrics-tls',
+        ),
+        flag(
+          'metrics.certManager',
+          'Let cert-manager issue that certificate, signed by an authority of its own.',
+          false,
         ),
       ],
     },

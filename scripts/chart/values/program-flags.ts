@@ -29,7 +29,7 @@ export function flagsSchema(specs: readonly FlagSpec[]): Schema {
   const properties = Object.fromEntries(
     freeFlags(specs).map(({ name, description }) => [
       name,
-      { description, type: ['string', 'number', 'boolean', 'array', 'null'], items: { type: 'string' } },
+      { description, type: ['string', 'integer', 'boolean', 'array', 'null'], items: { type: 'string' } },
     ]),
   );
   return { type: ['object', 'null'], additionalProperties: false, properties };
