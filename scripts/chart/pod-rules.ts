@@ -27,14 +27,6 @@ export function podRules({ name, tree }: ChartObject): void {
   );
   addTo(required(template, 'metadata'), 'labels', 'map', `${values}.podLabels`);
 
-  const rolling = at(spec, 'strategy', 'rollingUpdate');
-  const [when] = rolling?.when ?? [];
-  if (rolling !== undefined && when !== undefined) {
-    // Absent is not enough where the API server has put in a default: server-side apply would leave that as it is.
-    rolling.value = { type: 'choice', when, then: rolling.value, otherwise: { type: 'leaf', value: null } };
-    rolling.when = [];
-  }
-
   const grace = at(pod, 'terminationGracePeriodSeconds');
   if (grace !== undefined) {
     const flags = isOperator ? '$v.flags' : '(merge dict $v.validatingWebhook.flags $v.flags)';

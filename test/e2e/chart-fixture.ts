@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -90,6 +90,12 @@ export class ChartFixture {
     await this.clear();
     await this.kubectl('delete', 'namespace', this.namespace, '--wait=false');
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Helm 4 leaves it to the server to merge what it applies. */
+  get appliesOnServer(): boolean {
+    const { stdout } = spawnSync('helm', ['version', '--short'], { encoding: 'utf8' });
+    return !stdout.startsWith('v3.');
   }
 
   /** Installs, upgrades, and so on, the release `kvo`; nothing waits for pods, which need not run. */

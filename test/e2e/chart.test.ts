@@ -162,6 +162,7 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
   }, 180_000);
 
   it('takes over the webhook of the Go operator’s chart, to one replica without leader election too', async () => {
+    const withoutElection = ['--reuse-values', '--set', 'leaderElection.enabled=false'];
     const webhook = [
       '--set',
       'validatingWebhook.enabled=true',
@@ -172,7 +173,15 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
     ];
     await fixture.helmDone('install', 'go', ...webhook);
     const before = await fixture.get(CONFIGURATION);
-    await fixture.helmDone('upgrade', 'ours', '--reuse-values', '--set', 'leaderElection.enabled=false');
+    if (fixture.appliesOnServer) {
+      const { code, stderr } = await fixture.helm('upgrade', 'ours', ...withoutElection);
+      expect(code).toBe(1);
+      const wayOut = /^ *kubectl (-n .* delete deployment .*)$/m.exec(stderr)?.[1];
+      expect(wayOut).toBe(`-n ${fixture.namespace} delete deployment kms-vault-operator`);
+      expect(await revisions()).toEqual(['0.4.0 deployed']);
+      await fixture.kubectl('delete', 'deployment', 'kms-vault-operator');
+    }
+    await fixture.helmDone('upgrade', 'ours', ...withoutElection);
     const after = await fixture.get(CONFIGURATION);
     expect(after.metadata.uid).toBe(before.metadata.uid);
     expect(after.webhooks).toHaveLength(1);
@@ -188,6 +197,12 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
     expect(operator.spec.replicas).toBe(1);
     const service = await fixture.get('service/kms-vault-validating-webhook');
     expect(service.spec.ports).toMatchObject([{ name: 'https', port: 443, targetPort: 'https' }]);
+
+    // There and back between one writer and two replicas.
+    await fixture.helmDone('upgrade', 'ours', '--reuse-values', '--set', 'leaderElection.enabled=true');
+    expect((await fixture.get(OPERATOR)).spec.strategy.type).toBe('RollingUpdate');
+    await fixture.helmDone('upgrade', 'ours', ...withoutElection);
+    expect((await fixture.get(OPERATOR)).spec.strategy).toEqual({ type: 'Recreate' });
   }, 120_000);
 
   it('refuses to leave out the definitions of the Go operator’s chart, which Helm would delete, until they are protected', async () => {
@@ -248,7 +263,8 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
     const { code, stderr } = await fixture.helm('install', 'ours');
     expect(code).toBe(1);
     expect(stderr).toMatch(/cannot be imported into the current release: invalid ownership metadata/);
-    await fixture.helmDone('install', 'ours', '--take-ownership');
+    const takeOver = ['--take-ownership', ...(fixture.appliesOnServer ? ['--force-conflicts'] : [])];
+    await fixture.helmDone('install', 'ours', ...takeOver);
     await expectKept(uid);
     const { metadata } = await fixture.get(`crd/${CRDS[0] ?? ''}`);
     expect(metadata.annotations).toMatchObject({
