@@ -4,10 +4,17 @@ import { rootCertificates } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 
 import type { Logger } from '../observability/logger.js';
+import { type Clock, systemClock } from './clock.js';
 import { fileState, LastGoodFiles, UnusableFilesError } from './last-good-files.js';
 import { LogOnce } from './log-once.js';
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/**
+ * How long what was read is good without proof that nothing changed: a file in a directory can be rewritten without its
+ * directory, and looking at hundreds of them takes milliseconds.
+ */
+const RECHECK_MS = 1_000;
 
 export interface TrustSources {
   /** PEM files; a directory among them is read like an entry of `directories`. */
@@ -23,6 +30,9 @@ export interface TrustSources {
  * The certificate authorities to trust, read from files that may change while the process runs, also by
  * the `..data` symlink swap of mounted volumes. A file that is missing, half-written or holds no
  * certificate keeps the last good state and is logged once; verification is never switched off.
+ *
+ * A replaced file, and a file that comes to a directory or goes, are used from the next call on; one that is rewritten
+ * in its directory after a second at most.
  */
 export class TrustStore {
   private readonly sources = new Map<string, LastGoodFiles<readonly string[]>>();
@@ -31,42 +41,42 @@ export class TrustStore {
     | {
         readonly key: string;
         readonly roots: readonly string[];
-        /** The state of the files that this was read from; undefined when it cannot show that nothing changed. */
-        readonly state: string | undefined;
+        /** The state of the files and directories that this was read from. */
+        readonly state: string;
+        /** When it must be read again although the state is the same (monotonic milliseconds). */
+        readonly untilMs: number;
       }
     | undefined;
 
   constructor(
     private readonly options: TrustSources,
     private readonly logger: Logger,
+    private readonly clock: Pick<Clock, 'monotonicMs'> = systemClock,
   ) {}
 
   /** The roots as of now, as PEM texts; the same array as long as nothing changed. */
   roots(): readonly string[] {
     const state = this.state();
-    if (this.cached !== undefined && this.cached.state !== undefined && this.cached.state === state)
-      return this.cached.roots;
+    const nowMs = this.clock.monotonicMs();
+    if (this.cached?.state === state && nowMs < this.cached.untilMs) return this.cached.roots;
     const paths = [...this.options.files, ...this.options.directories].flatMap((path) => this.expand(path));
     const areGood = paths.map((path) => this.refresh(path)).every((isGood) => isGood);
     const key = paths.map((path) => `${path}=${String(this.sources.get(path)?.version)}`).join('\n');
-    // A file in a directory can change without its directory.
     const arePlain = paths.join('\n') === this.options.files.join('\n');
-    const readFrom = areGood && arePlain ? state : undefined;
+    const untilMs = areGood && arePlain ? Number.POSITIVE_INFINITY : nowMs + RECHECK_MS;
     if (this.cached?.key !== key) {
       const added = paths.flatMap((path) => this.sources.get(path)?.value ?? []);
       const inline = this.options.pem?.match(PEM) ?? [];
       const builtIn = this.options.builtIn ? rootCertificates : [];
-      this.cached = { key, roots: [...new Set([...builtIn, ...inline, ...added])], state: readFrom };
-    } else this.cached = { ...this.cached, state: readFrom };
+      this.cached = { key, roots: [...new Set([...builtIn, ...inline, ...added])], state, untilMs };
+    } else this.cached = { ...this.cached, state, untilMs };
     return this.cached.roots;
   }
 
-  /** Asked for before each request, so it takes one look at each file; undefined when directories must be read. */
-  private state(): string | undefined {
+  /** Asked for before each request, so it takes one look at each file or directory. */
+  private state(): string {
     const { files, directories } = this.options;
-    if (directories.length > 0) return undefined;
-    const states = files.map((path) => fileState(path));
-    return states.includes(undefined) ? undefined : states.join(' ');
+    return [...files, ...directories].map((path) => fileState(path) ?? 'missing').join(' ');
   }
 
   private expand(path: string): string[] {

@@ -21,8 +21,6 @@ import { fencedRequests } from './fenced-request.js';
 const MAX_SOCKETS = 16;
 /** Vault answers a read within milliseconds. */
 const SILENT_MS = 5_000;
-/** Directories of system roots hold hundreds of files, so they are checked at most this often. */
-const SYSTEM_ROOTS_CHECK_MS = 10_000;
 /** Vault accepts 32 MiB; an answer has metadata in addition. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -64,10 +62,8 @@ interface AxiosInstance {
 @injectable()
 export class VaultTransport {
   private readonly axios: AxiosInstance;
-  private readonly vaultTrust: TrustStore | undefined;
-  private readonly systemTrust: TrustStore | undefined;
+  private readonly trust: TrustStore | undefined;
   private readonly certificate: ClientCertificate | undefined;
-  private systemRoots: { readonly roots: readonly string[]; readonly seenMs: number } | undefined;
   /** The connection pool and the TLS material it was made with. */
   private made:
     | {
@@ -100,8 +96,7 @@ export class VaultTransport {
       proxy: false,
     });
     this.axios = (client as unknown as { instance: AxiosInstance }).instance;
-    this.vaultTrust = vaultTrust(config, logger);
-    this.systemTrust = this.vaultTrust === undefined ? agents.trust() : undefined;
+    this.trust = vaultTrust(config, logger) ?? agents.trust();
     const { clientCertFile: cert, clientKeyFile: key } = config;
     this.certificate =
       cert === undefined || key === undefined ? undefined : new ClientCertificate({ cert, key }, logger);
@@ -180,7 +175,7 @@ export class VaultTransport {
   }
 
   private pool(): ConnectionPool {
-    const roots = this.vaultTrust?.roots() ?? this.currentSystemRoots();
+    const roots = this.trust?.roots();
     const pair = this.certificate?.current();
     if (this.made !== undefined && this.made.roots === roots && this.made.pair === pair)
       return this.made.pool;
@@ -196,15 +191,6 @@ export class VaultTransport {
     });
     this.made = { pool, roots, pair };
     return pool;
-  }
-
-  private currentSystemRoots(): readonly string[] | undefined {
-    if (this.systemTrust === undefined) return undefined;
-    const nowMs = performance.now();
-    if (this.systemRoots === undefined || nowMs - this.systemRoots.seenMs > SYSTEM_ROOTS_CHECK_MS) {
-      this.systemRoots = { roots: this.systemTrust.roots(), seenMs: nowMs };
-    }
-    return this.systemRoots.roots;
   }
 }
 

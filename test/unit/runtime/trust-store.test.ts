@@ -6,16 +6,19 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { TrustStore } from '../../../src/runtime/trust-store.js';
 import { TestAuthority } from '../../servers/shared/certificates.js';
+import { FakeClock } from '../../support/fake-clock.js';
 import { RecordingLogger } from '../../support/loggers.js';
 
 let folder: string;
 let [first, second]: string[] = [];
 let logger: RecordingLogger;
+let clock: FakeClock;
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kms-vault-roots-'));
   [first, second] = [(await TestAuthority.create()).cert.trim(), (await TestAuthority.create()).cert.trim()];
   logger = new RecordingLogger();
+  clock = new FakeClock();
 });
 
 afterEach(() => {
@@ -23,7 +26,7 @@ afterEach(() => {
 });
 
 function storeOf(...files: readonly string[]): TrustStore {
-  return new TrustStore({ files, directories: [], builtIn: false }, logger);
+  return new TrustStore({ files, directories: [], builtIn: false }, logger, clock);
 }
 
 describe('the roots of a file', () => {
@@ -55,12 +58,31 @@ describe('the roots of a file', () => {
   });
 });
 
-it('a file in a directory is reread although the directory itself did not change', () => {
-  const directory = join(folder, 'certs');
-  mkdirSync(directory);
-  writeFileSync(join(directory, 'a.pem'), first ?? '');
-  const store = storeOf(directory);
-  expect(store.roots()).toEqual([first]);
-  writeFileSync(join(directory, 'a.pem'), `${second ?? ''}\n\n`);
-  expect(store.roots()).toEqual([second]);
+describe('the roots of a directory', () => {
+  let directory: string;
+
+  beforeEach(() => {
+    directory = join(folder, 'certs');
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'a.pem'), first ?? '');
+  });
+
+  it('follow at once a file that comes or goes', () => {
+    const store = storeOf(directory);
+    expect(store.roots()).toEqual([first]);
+    writeFileSync(join(directory, 'b.pem'), second ?? '');
+    expect(store.roots()).toEqual([first, second]);
+    rmSync(join(directory, 'a.pem'));
+    expect(store.roots()).toEqual([second]);
+  });
+
+  it('are not read for each request: hundreds of files would take longer than the request', async () => {
+    const store = storeOf(directory);
+    const before = store.roots();
+    writeFileSync(join(directory, 'a.pem'), second ?? '');
+    await clock.advance(999);
+    expect(store.roots()).toBe(before);
+    await clock.advance(1);
+    expect(store.roots()).toEqual([second]);
+  });
 });
