@@ -1,6 +1,7 @@
 import type { DependencyContainer } from 'tsyringe';
 
 import type { OperatorConfig } from '../config/config.js';
+import { mostAtOnce } from '../queue/reconcile-queue.js';
 import { TOKENS } from '../tokens.js';
 import { ConfiguredAuthenticator } from '../vault/configured-authenticator.js';
 import { VaultClient } from '../vault/vault-client.js';
@@ -30,6 +31,7 @@ export function registerVault(
     [TOKENS.vaultConfig, config.vault],
     [TOKENS.auth, config.auth],
     [TOKENS.authMethod, config.auth.method],
-    [TOKENS.vaultMaxSockets, config.maxConcurrentReconciles + SESSION_SOCKETS],
+    // An edit that starts beside a backlog must not wait for a connection: they are given first come, first served.
+    [TOKENS.vaultMaxSockets, mostAtOnce(config.maxConcurrentReconciles) + SESSION_SOCKETS],
   ]);
 }

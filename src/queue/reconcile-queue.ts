@@ -27,6 +27,18 @@ const EDIT_SHARE = 1 / 4;
 /** How long one step of resync work waits for edits. It also works while one edit follows the other. */
 const MAX_WAY_MS = 250;
 
+/**
+ * How many keys may send requests at the same time: those of the backlog, also the ones that waited for a quota or a
+ * list until a moment ago, and the edits that start beside them.
+ */
+export function mostAtOnce(concurrency: number): number {
+  return concurrency * (1 + MAX_LENT.resync) + editShareOf(concurrency);
+}
+
+function editShareOf(concurrency: number): number {
+  return Math.floor(concurrency * EDIT_SHARE);
+}
+
 interface Delayed {
   readonly cancel: () => void;
 }
@@ -197,7 +209,7 @@ export class ReconcileQueue implements WorkQueue, RightOfWay {
     const { concurrency, edits } = this;
     const { quota, list } = this.lent;
     const lent = Math.min(quota + list, concurrency * MAX_LENT[priority]);
-    const share = Math.floor(concurrency * EDIT_SHARE);
+    const share = editShareOf(concurrency);
     const { size } = this.processing;
     if (priority === 'edit') return size < concurrency + share + lent;
     // Work that only waits needs no processor time.

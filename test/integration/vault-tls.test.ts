@@ -299,7 +299,8 @@ describe('connections', () => {
       expect(answers.every(({ status }) => status === 404)).toBe(true);
     }
     expect(server.requests.count(({ url }) => url === '/v1/kv/app')).toBe(1_000);
-    expect(server.connections).toBeLessThanOrEqual(16);
+    // As many as keys of the default concurrency can be in process, and some for the session.
+    expect(server.connections).toBeLessThanOrEqual(28);
   });
 
   it('go through the proxy of VAULT_PROXY_ADDR rather than that of the environment', async () => {

@@ -1,11 +1,15 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Registry } from 'prom-client';
+import { container as rootContainer } from 'tsyringe';
 
 import { SECRET_KIND } from '../../../src/api/group.js';
 import type { ResourceKey } from '../../../src/api/resource-key.js';
+import { registerVault } from '../../../src/composition/vault.js';
+import type { OperatorConfig } from '../../../src/config/config.js';
 import { OperatorMetrics } from '../../../src/observability/operator-metrics.js';
 import type { Outcome } from '../../../src/queue/outcome.js';
 import { ReconcileQueue } from '../../../src/queue/reconcile-queue.js';
+import { TOKENS } from '../../../src/tokens.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 import { silentLogger } from '../../support/loggers.js';
 
@@ -65,6 +69,19 @@ describe('an edit during a backlog', () => {
     queue.add(key('edit'), 'edit');
     for (const name of backlog()) await finish(name);
     expect(running.size).toBe(16);
+  });
+
+  it.each([1, 8, 40])('has a connection of its own beside all others with %d workers', (concurrency) => {
+    make(concurrency);
+    queue.lend(concurrency);
+    for (let index = 0; index < concurrency / 4; index += 1) queue.add(key(`edit-${String(index)}`), 'edit');
+    // What waited goes on.
+    queue.lend(0);
+    expect(running.size).toBeGreaterThan(concurrency);
+    const config = { vault: {}, auth: {}, maxConcurrentReconciles: concurrency } as OperatorConfig;
+    const container = rootContainer.createChildContainer();
+    registerVault(container, config);
+    expect(container.resolve<number>(TOKENS.vaultMaxSockets)).toBeGreaterThanOrEqual(running.size);
   });
 
   it.each([1, 2, 3])('waits for a worker when there are only %d', async (concurrency) => {
