@@ -6,6 +6,12 @@ const REPLACED = [
   { path: '@kubernetes/client-node', by: 'client-node.mjs' },
   { path: './gen/index.js', importer: '@kubernetes/client-node/dist/config.js', by: 'client-node-gen.mjs' },
   { path: 'socks-proxy-agent', by: 'socks-proxy-agent.cjs' },
+  {
+    path: '@opentelemetry/api',
+    importer: 'prom-client/lib/metrics/processCpuTotal.js',
+    by: 'opentelemetry-api.cjs',
+  },
+  { path: 'openid-client', importer: '@kubernetes/client-node/dist/oidc_auth.js', by: 'openid-client.mjs' },
   { path: 'gaxios', by: 'gaxios.mjs' },
   { path: 'node-fetch', by: 'node-fetch.mjs' },
   { path: 'form-data', by: 'form-data.mjs' },

@@ -1,4 +1,4 @@
-import { STSClient } from '@aws-sdk/client-sts';
+import type { STSClient, STSClientConfig } from '@aws-sdk/client-sts';
 
 /** The default region of AWS. */
 const DEFAULT_REGION = 'us-east-1';
@@ -32,7 +32,7 @@ export function stsEndpoints(options: {
   let client: STSClient | undefined;
   return async () => {
     const name = await regionName();
-    const { config } = (client ??= new STSClient({ region: name }));
+    const { config } = (client ??= await stsClient({ region: name }));
     const UseFIPS = regional && (await config.useFipsEndpoint());
     const UseDualStack = regional && (await config.useDualstackEndpoint());
     const { url, properties } = config.endpointProvider({
@@ -48,6 +48,15 @@ export function stsEndpoints(options: {
 
 /** The region of STS for credentials: the given one, else the profile's, else `us-east-1`. */
 export function stsRegion(region: string | undefined): () => Promise<string> {
-  const { config } = new STSClient(region === undefined ? {} : { region });
-  return () => config.region().catch(() => DEFAULT_REGION);
+  let client: STSClient | undefined;
+  return async () => {
+    const { config } = (client ??= await stsClient(region === undefined ? {} : { region }));
+    return await config.region().catch(() => DEFAULT_REGION);
+  };
+}
+
+/** Loaded when somebody logs in with it: few do, and every start would pay. */
+async function stsClient(config: STSClientConfig): Promise<STSClient> {
+  const { STSClient } = await import('./sts-client.js');
+  return new STSClient(config);
 }

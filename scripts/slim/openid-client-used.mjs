@@ -1,0 +1,1 @@
+export { discovery, refreshTokenGrant } from 'openid-client';
