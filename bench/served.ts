@@ -108,7 +108,6 @@ function countsOf(log: RequestLog): Counts {
     throttled: log.count(({ status }) => status === 400),
     operations,
     paths: paths.size,
-    peakInFlight: log.peakInFlight,
   };
 }
 

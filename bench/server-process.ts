@@ -27,7 +27,6 @@ export interface Counts {
   readonly operations: Readonly<Record<string, number>>;
   /** Different paths of K/V secrets that were read or written. */
   readonly paths: number;
-  readonly peakInFlight: number;
 }
 
 /** What a server can be told. */
