@@ -3,6 +3,7 @@
 //   node scripts/chart-index.mjs PACKAGE.tgz [INDEX]
 //
 // The package is downloaded from the release of its version on GitHub. An entry of the same version is replaced.
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -16,10 +17,18 @@ if (file === undefined) {
   console.error('usage: node scripts/chart-index.mjs PACKAGE.tgz [INDEX]');
   process.exit(2);
 }
-const chart = parse(readFileSync('charts/kms-vault-operator/Chart.yaml', 'utf8'));
+// That of the package: the workflow runs this on the default branch, which may be of another version than the release.
+const { status, stdout, stderr } = spawnSync('tar', ['-xzOf', file, 'kms-vault-operator/Chart.yaml'], {
+  encoding: 'utf8',
+});
+if (status !== 0) {
+  console.error(`${file} is no package of a chart: ${stderr}`);
+  process.exit(1);
+}
+const chart = parse(stdout);
 const name = `${chart.name}-${chart.version}.tgz`;
 if (basename(file) !== name) {
-  console.error(`${file} is not the package of this chart, ${name}`);
+  console.error(`${file} is not the package of its chart, ${name}`);
   process.exit(1);
 }
 // The time of the commit, where the workflow gives it, so that the same release makes the same index.
