@@ -1,4 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import pLimit from 'p-limit';
+import { parse } from 'yaml';
 
 import type { KubernetesObject } from '../manifests/kubernetes-object.js';
 import { renderFolder, renderCombination } from '../manifests/rendering.js';
@@ -47,6 +51,24 @@ export function features(components: readonly string[]): Feature[] {
     },
     { condition: '$f.admissionPolicy', without: [], with: ['admission-policy'] },
   ];
+}
+
+interface Kustomization {
+  readonly kind?: string;
+  readonly components?: readonly string[];
+}
+
+/** The components that users list: also those inside another folder, but no part of the component around it. */
+export function componentFolders(root = 'kustomize/components', path = ''): string[] {
+  const folders = readdirSync(join(root, path), { withFileTypes: true });
+  const file = join(root, path, 'kustomization.yaml');
+  const own = folders.some(({ name }) => name === 'kustomization.yaml')
+    ? (parse(readFileSync(file, 'utf8')) as Kustomization)
+    : {};
+  const inner = folders
+    .filter((entry) => entry.isDirectory() && own.components?.includes(entry.name) !== true)
+    .flatMap(({ name }) => componentFolders(root, join(path, name)));
+  return [...(own.kind === 'Component' ? [path] : []), ...inner].sort();
 }
 
 /** The objects of the base and of every feature, each part under its condition. */

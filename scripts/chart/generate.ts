@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 
 import { format, resolveConfig } from 'prettier';
 import { stringify } from 'yaml';
@@ -8,7 +8,8 @@ import { WEBHOOK_FLAGS } from '../../src/config/webhook-config.js';
 import { AUTH_METHODS } from '../../src/vault/authenticator-factory.js';
 import type { ChartObject } from './chart-object.js';
 import { chartMetadata, readme } from './chart-documents.js';
-import { chartObjects } from './features.js';
+import { chartObjects, componentFolders } from './features.js';
+import { loginVariables } from './login-variables.js';
 import { conditionOf, escaped, print } from './print.js';
 import { applyRules } from './rules.js';
 import { defaults, valuesFile, valuesSchema } from './values/documents.js';
@@ -41,7 +42,9 @@ export async function generateChart(): Promise<ReadonlyMap<string, string>> {
   const definitions = { operatorFlags: flagsSchema(operatorSpecs), webhookFlags: flagsSchema(WEBHOOK_FLAGS) };
   const webhookNames = freeFlags(WEBHOOK_FLAGS).map(({ name }) => name);
 
-  const files = new Map<string, string>(await templates());
+  const objects = await chartObjects(componentFolders());
+  applyRules(objects);
+  const files = templates(objects);
   files.set('Chart.yaml', await pretty('Chart.yaml', chartMetadata(version)));
   files.set('values.yaml', await pretty('values.yaml', valuesFile(groups)));
   files.set(
@@ -70,6 +73,9 @@ export async function generateChart(): Promise<ReadonlyMap<string, string>> {
       '{{- define "kms-vault-operator.flagsOfWebhook" -}}',
       stringify(webhookNames).trimEnd(),
       '{{- end -}}',
+      '{{- define "kms-vault-operator.loginVariables" -}}',
+      stringify(loginVariables(objects)).trimEnd(),
+      '{{- end -}}',
       '',
     ].join('\n'),
   );
@@ -80,10 +86,7 @@ function source(name: string): string {
   return readFileSync(`${SOURCE}/${name}`, 'utf8');
 }
 
-async function templates(): Promise<Map<string, string>> {
-  const components = readdirSync('kustomize/components').sort();
-  const objects = await chartObjects(components);
-  applyRules(objects);
+function templates(objects: readonly ChartObject[]): Map<string, string> {
   const byFile = new Map<string, ChartObject[]>();
   for (const object of objects) byFile.set(object.file, [...(byFile.get(object.file) ?? []), object]);
   return new Map(

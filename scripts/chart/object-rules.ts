@@ -83,6 +83,7 @@ export function requiredContextRules({ kind, tree }: ChartObject): void {
 }
 
 export function networkPolicyRules({ name, tree }: ChartObject): void {
+  if (name === WEBHOOK) addTo(map(tree, 'spec'), 'egress', 'list', `${AT}.networkPolicy.extraEgress`);
   if (name !== OPERATOR) return;
   addTo(map(tree, 'spec'), 'ingress', 'list', '$v.networkPolicy.extraIngress');
   addTo(map(tree, 'spec'), 'egress', 'list', '$v.networkPolicy.extraEgress');
@@ -99,7 +100,7 @@ export function webhookConfigurationRules({ tree }: ChartObject): void {
   client.members.push(
     lines(
       `{{- if not (has ${AT}.caBundle (list "" "Cg==")) }}`,
-      `caBundle: {{ ${AT}.caBundle }}`,
+      `caBundle: {{ regexReplaceAll "\\\\s" ${AT}.caBundle "" | quote }}`,
       '{{- end }}',
     ),
   );

@@ -10,6 +10,7 @@ const OWN = 'required-context';
 const PARTIAL = 'required-partial-context';
 const MODE = 'required-context-mode';
 const EXEMPT = 'required-context-exempt';
+const MODES = ['audit', 'enforce'] as const;
 
 /** A ciphertext may only be used where its encryption context says so. */
 export const CONTEXT_FLAGS: readonly FlagSpec[] = [
@@ -28,6 +29,7 @@ export const CONTEXT_FLAGS: readonly FlagSpec[] = [
   },
   {
     name: MODE,
+    choices: MODES,
     defaultText: 'enforce, if a context is required',
     description:
       'enforce: a ciphertext without the pairs is not decrypted, and the webhook denies it; ' +
@@ -44,11 +46,7 @@ export const CONTEXT_FLAGS: readonly FlagSpec[] = [
 export function requiredContexts(values: FlagValues, faults: FaultList): RequiredContexts | undefined {
   const own = pairsOf(values[OWN], OWN, ['namespace', 'name', 'path'], faults);
   const given = pairsOf(values[PARTIAL], PARTIAL, ['namespace'], faults);
-  const mode = faults.take(
-    `--${MODE}`,
-    parseChoice(values[MODE] ?? 'enforce', ['audit', 'enforce'] as const),
-    'enforce',
-  );
+  const mode = faults.take(`--${MODE}`, parseChoice(values[MODE] ?? 'enforce', MODES), 'enforce');
   const exemptNamespaces = namespacesOf(values[EXEMPT], faults);
   if (own === undefined && given === undefined) {
     for (const name of [MODE, EXEMPT]) {

@@ -12,6 +12,8 @@ export interface FlagSpec {
   readonly description: string;
   /** A boolean takes a value only after `=`, as in Go. */
   readonly boolean?: boolean;
+  /** All values that the program accepts. */
+  readonly choices?: readonly string[];
 }
 
 export interface ParsedFlags {

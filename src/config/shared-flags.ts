@@ -7,6 +7,8 @@ import { parseChoice, parseCount } from './values.js';
 
 /** Kubernetes waits for the grace period of the pod, which is minutes; more than an hour is a mistake. */
 const MAX_GRACE_SECONDS = 3_600;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+const LOG_FORMATS = ['json', 'text'] as const;
 
 /** Flags that both programs have. */
 export const SHARED_FLAGS: readonly FlagSpec[] = [
@@ -18,8 +20,13 @@ export const SHARED_FLAGS: readonly FlagSpec[] = [
       'resources with other paths are refused.',
   },
   ...CONTEXT_FLAGS,
-  { name: 'log-level', default: 'info', description: 'debug, info, warn or error.' },
-  { name: 'log-format', default: 'json', description: 'json or text.' },
+  {
+    name: 'log-level',
+    default: 'info',
+    choices: LOG_LEVELS,
+    description: 'debug, info, warn or error.',
+  },
+  { name: 'log-format', default: 'json', choices: LOG_FORMATS, description: 'json or text.' },
   {
     name: 'shutdown-grace-seconds',
     default: '30',
@@ -39,8 +46,8 @@ export function sharedConfig(
   requiredContexts: RequiredContexts | undefined;
   shutdownGraceMs: number;
 } {
-  const level = parseChoice(values['log-level'] ?? '', ['debug', 'info', 'warn', 'error'] as const);
-  const format = parseChoice(values['log-format'] ?? '', ['json', 'text'] as const);
+  const level = parseChoice(values['log-level'] ?? '', LOG_LEVELS);
+  const format = parseChoice(values['log-format'] ?? '', LOG_FORMATS);
   const grace = parseCount(values['shutdown-grace-seconds'] ?? '', 0, MAX_GRACE_SECONDS);
   return {
     log: {

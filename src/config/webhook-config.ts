@@ -9,6 +9,8 @@ import { deepFreeze, parseAddress, parseChoice } from './values.js';
 const PROGRAM = 'kms-vault-validating-webhook';
 const MAX_CONCURRENT_KMS_REQUESTS = 20;
 
+const ON_KMS_ERROR = ['deny', 'allow'] as const;
+
 /** The webhook's flags; `docs/reference.md` is generated from this list. */
 export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
   {
@@ -25,6 +27,7 @@ export const WEBHOOK_FLAGS: readonly FlagSpec[] = [
   {
     name: 'on-kms-error',
     default: 'deny',
+    choices: ON_KMS_ERROR,
     description: 'What to do with a resource while KMS is unavailable: deny or allow.',
   },
   ...SHARED_FLAGS,
@@ -50,7 +53,7 @@ export function parseWebhookCommand(
     if (value === undefined) faults.add(`--${name} is missing: set it to the path of a PEM file`);
     return value ?? '';
   };
-  const onKmsError = parseChoice(values['on-kms-error'] ?? '', ['deny', 'allow'] as const);
+  const onKmsError = parseChoice(values['on-kms-error'] ?? '', ON_KMS_ERROR);
   const config: WebhookConfig = {
     ...sharedConfig(values, rules, faults),
     tlsCertFile: required('tls-cert-file'),

@@ -10,7 +10,7 @@ auth:
   endpoint: ""
   audience: ""
 tls:
-  enable: null
+  enable: ""
   secretName: ""
   configMapName: ""
   certFileName: ca.crt
@@ -117,6 +117,8 @@ validatingWebhook:
     create: true
     name: kms-vault-validating-webhook
     annotations: {}
+  networkPolicy:
+    extraEgress: []
   prometheusMonitoring:
     enable: false
     serviceMonitor:
@@ -132,4 +134,41 @@ validatingWebhook:
 - log-level
 - log-format
 - shutdown-grace-seconds
+{{- end -}}
+{{- define "kms-vault-operator.loginVariables" -}}
+approle:
+  - VAULT_APPROLE_ROLE_ID
+  - VAULT_APPROLE_SECRET_ID
+  - VAULT_APPROLE_ENDPOINT
+cert:
+  - VAULT_CLIENT_CERT
+  - VAULT_CLIENT_KEY
+  - VAULT_CERT_ROLE
+  - VAULT_CERT_ENDPOINT
+github:
+  - VAULT_GITHUB_TOKEN
+  - VAULT_GITHUB_AUTH_ENDPOINT
+iam:
+  - VAULT_IAM_AWS_ACCESS_KEY_ID
+  - VAULT_IAM_AWS_SECRET_ACCESS_KEY
+  - VAULT_IAM_ROLE
+  - VAULT_IAM_AUTH_ENDPOINT
+jwt:
+  - VAULT_JWT_ROLE
+  - VAULT_JWT_ENDPOINT
+  - VAULT_JWT_TOKEN_PATH
+kubernetes:
+  - VAULT_K8S_ROLE
+  - VAULT_K8S_LOGIN_ENDPOINT
+  - VAULT_K8S_TOKEN_PATH
+ldap:
+  - VAULT_LDAP_USERNAME
+  - VAULT_LDAP_PASSWORD
+  - VAULT_LDAP_ENDPOINT
+token:
+  - VAULT_TOKEN
+userpass:
+  - VAULT_USERNAME
+  - VAULT_PASSWORD
+  - VAULT_USERPASS_ENDPOINT
 {{- end -}}

@@ -111,7 +111,7 @@ webhookMonitoring: {{ and $webhook (or $v.global.prometheusMonitoring.enable $v.
 
 {{- /* As the programs derive it: the pairs of required-context that say nothing of the name and the path. */ -}}
 {{- define "kms-vault-operator.partialContext" -}}
-{{- if hasKey .Values.flags "required-partial-context" }}
+{{- if and (hasKey .Values.flags "required-partial-context") (not (kindIs "invalid" (get .Values.flags "required-partial-context"))) }}
 {{- include "kms-vault-operator.flagText" (list .Values.flags "required-partial-context") }}
 {{- else }}
 {{- $pairs := list }}

@@ -12,13 +12,22 @@ tls.configMapName: set either this or tls.secretName.
 tls.secretName: with tls.enable, set this or tls.configMapName.
 {{- end }}
 {{- end }}
-{{- if and (kindIs "invalid" $v.tls.enable) (or $v.tls.secretName $v.tls.configMapName) }}
+{{- if and (not (kindIs "bool" $v.tls.enable)) (or $v.tls.secretName $v.tls.configMapName) }}
 tls.enable: set it to true, or {{ if $v.tls.secretName }}tls.secretName{{ else }}tls.configMapName{{ end }} means nothing.
 {{- end }}
-{{- if and (eq $v.vaultAuthenticationMethod "k8s") (not $v.auth.audience) (not $v.authMethodVariables) }}
-{{- range $key, $name := dict "role" "VAULT_K8S_ROLE" "endpoint" "VAULT_K8S_LOGIN_ENDPOINT" }}
-{{- if get $v.auth $key }}
-auth.{{ $key }}: without auth.audience, the method k8s does not use it. Set {{ $name }} in authMethodVariables, or set auth.audience too.
+{{- $login := include "kms-vault-operator.login" . -}}
+{{- $method := $v.vaultAuthenticationMethod -}}
+{{- /* The logins that use a value of `auth`. */ -}}
+{{- $users := dict "secretName" (list "approle" "cert" "github" "iam" "ldap" "token" "userpass") "role" (list "cert" "iam" "jwt" "kubernetes") "endpoint" (list "approle" "cert" "github" "iam" "jwt" "kubernetes" "ldap" "userpass") "audience" (list "jwt" "kubernetes") }}
+{{- range $key, $logins := $users }}
+{{- if and (get $v.auth $key) (not (has $login $logins)) }}
+{{- $variable := get (dict "role" "VAULT_K8S_ROLE" "endpoint" "VAULT_K8S_LOGIN_ENDPOINT") $key }}
+{{- if $v.authMethodVariables }}
+auth.{{ $key }}: with authMethodVariables, the chart does not use it. Set only one of them; --set-json 'authMethodVariables=[]' removes the variables.
+{{- else if and (eq $method "k8s") $variable }}
+auth.{{ $key }}: without auth.audience, the method k8s does not use it. Set {{ $variable }} in authMethodVariables, or set auth.audience too.
+{{- else }}
+auth.{{ $key }}: the method {{ $method }} does not use it. Set it to "".
 {{- end }}
 {{- end }}
 {{- end }}
@@ -33,6 +42,13 @@ metrics.certManager: set metrics.secure too.
 {{- if and $webhook.sidecar (not $webhook.enabled) }}
 validatingWebhook.sidecar: set validatingWebhook.enabled too.
 {{- end }}
+{{- if and $webhook.sidecar $webhook.enabled }}
+{{- range $path, $value := dict "podAnnotations" $webhook.podAnnotations "podLabels" $webhook.podLabels "nodeSelector" $webhook.nodeSelector "tolerations" $webhook.tolerations "affinity" $webhook.affinity "priorityClassName" $webhook.priorityClassName "serviceAccount.annotations" $webhook.serviceAccount.annotations "networkPolicy.extraEgress" $webhook.networkPolicy.extraEgress }}
+{{- if $value }}
+validatingWebhook.{{ $path }}: the sidecar is in the pods of the operator. Set {{ $path }} instead, and this to null.
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $webhook.enabled $webhook.certManager.injectSecret (ne $webhook.certManager.apiVersion "cert-manager.io/v1") }}
 validatingWebhook.certManager.apiVersion: no cert-manager since 1.6 serves {{ $webhook.certManager.apiVersion }}. Set it to cert-manager.io/v1.
 {{- end }}
@@ -46,10 +62,14 @@ validatingWebhook.serviceAccount.name: it is that of the operator. Set validatin
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $ofLogin := get (include "kms-vault-operator.loginVariables" . | fromYaml) $login | default list }}
 {{- range $path, $variables := dict "env" $v.env "aws.iamCredentialsSecrets" $v.aws.iamCredentialsSecrets "authMethodVariables" $v.authMethodVariables "validatingWebhook.env" $webhook.env }}
 {{- range $variables }}
 {{- if has .name (list "AWS_REGION" "VAULT_ADDR" "VAULT_SKIP_VERIFY" "VAULT_CACERT") }}
 {{ $path }}: {{ .name }} has a value of its own: {{ get (dict "AWS_REGION" "aws.region" "VAULT_ADDR" "vault.address" "VAULT_SKIP_VERIFY" "tls.enable" "VAULT_CACERT" "tls.secretName or tls.configMapName") .name }}.
+{{- end }}
+{{- if has (trimSuffix "_FILE" .name) $ofLogin }}
+{{ $path }}: {{ .name }}: the chart sets this for the method {{ $method }}. Use the values of auth, or set all variables of the login in authMethodVariables.
 {{- end }}
 {{- end }}
 {{- end }}

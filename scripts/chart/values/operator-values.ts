@@ -1,4 +1,14 @@
-import { count, flag, mapOfStrings, part, string, strings, type ValueGroup, variables } from './value.js';
+import {
+  count,
+  flag,
+  mapOfStrings,
+  name,
+  namespaces,
+  part,
+  string,
+  type ValueGroup,
+  variables,
+} from './value.js';
 
 const PULL_POLICY = { enum: ['', 'Always', 'IfNotPresent', 'Never'] };
 
@@ -37,19 +47,22 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
           'Audience of the service-account token for Vault. `k8s`: empty means the general token of the pod; set `vault` for ' +
             'a token that no other service accepts. `jwt`: empty means `vault`.',
         ),
-        flag(
-          'tls.enable',
-          '`true`: trust the certificate authority in `tls.secretName` or `tls.configMapName`. Empty: trust the authorities of ' +
+        {
+          path: 'tls.enable',
+          description:
+            '`true`: trust the certificate authority in `tls.secretName` or `tls.configMapName`. Empty: trust the authorities of ' +
             'the system. `false`: do **not** verify the certificate of Vault, as in the chart of the Go operator; not for production.',
-          null,
-        ),
+          default: '',
+          // Not null, which `--reuse-values` loses where the release has a value of its own.
+          schema: { enum: [true, false, ''] },
+        },
         string('tls.secretName', 'Secret with the certificate authority of Vault.'),
         string(
           'tls.configMapName',
           'ConfigMap with the certificate authority of Vault, instead of a Secret.',
         ),
-        string('tls.certFileName', 'Key of the certificate authority in the Secret or ConfigMap.', 'ca.crt'),
-        string('tls.mountPath', 'Where the Secret or ConfigMap is mounted.', '/etc/vault-ca'),
+        name('tls.certFileName', 'Key of the certificate authority in the Secret or ConfigMap.', 'ca.crt'),
+        name('tls.mountPath', 'Where the Secret or ConfigMap is mounted.', '/etc/vault-ca'),
       ],
     },
     {
@@ -77,7 +90,7 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
           'Every resource is synced at least this often; 0: only on changes; empty: 120.',
           0,
         ),
-        strings(
+        namespaces(
           'watchNamespaces',
           'Watch only these namespaces, with a Role in each of them instead of the ClusterRole; empty: all namespaces.',
         ),
@@ -95,14 +108,14 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
           schema: { $ref: '#/definitions/operatorFlags' },
         },
         variables('env', 'Further variables of the operator, such as `HTTPS_PROXY` or `VAULT_NAMESPACE`.'),
-        part('volumes', 'Further volumes of the pods.', 'array'),
-        part('volumeMounts', 'Further volume mounts of the operator.', 'array'),
+        part('volumes', 'Further volumes of the pods of the operator.', 'array', [], ['name']),
+        part('volumeMounts', 'Further volume mounts of the operator.', 'array', [], ['name', 'mountPath']),
       ],
     },
     {
       heading: 'Image',
       values: [
-        string(
+        name(
           'image.repository',
           'Repository of the image of both programs.',
           'patoarvizu/kms-vault-operator',
@@ -128,7 +141,7 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
           '',
           PULL_POLICY,
         ),
-        part('imagePullSecrets', 'Secrets for the registry, each with `name`.', 'array'),
+        part('imagePullSecrets', 'Secrets for the registry, each with `name`.', 'array', [], ['name']),
       ],
     },
     {
@@ -146,7 +159,7 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
           'Annotations of the pods of the operator, instead of `global.podAnnotations`.',
         ),
         mapOfStrings('podLabels', 'Further labels of the pods of the operator.'),
-        part('nodeSelector', 'Labels of the nodes.', 'object'),
+        mapOfStrings('nodeSelector', 'Labels of the nodes.'),
         part('tolerations', 'Tolerated taints.', 'array'),
         part('affinity', 'Affinity; empty: with leader election, replicas prefer different nodes.', 'object'),
         string('priorityClassName', 'Priority class.'),
@@ -219,7 +232,7 @@ export function operatorValues(authMethods: readonly string[]): ValueGroup[] {
             'ClusterRole `kms-vault-operator-metrics-reader` to that of Prometheus.',
           false,
         ),
-        string(
+        name(
           'metrics.secretName',
           'Secret with the certificate for `kms-vault-operator-metrics` (`tls.crt`, `tls.key`, and `ca.crt` for Prometheus). ' +
             'Without `metrics.certManager`, make it yourself.',

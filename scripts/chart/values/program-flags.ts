@@ -27,10 +27,21 @@ export function freeFlags(specs: readonly FlagSpec[]): FlagSpec[] {
 /** The schema of a map of flags. */
 export function flagsSchema(specs: readonly FlagSpec[]): Schema {
   const properties = Object.fromEntries(
-    freeFlags(specs).map(({ name, description }) => [
-      name,
-      { description, type: ['string', 'integer', 'boolean', 'array', 'null'], items: { type: 'string' } },
-    ]),
+    freeFlags(specs).map((spec) => [spec.name, { description: spec.description, ...flagSchema(spec) }]),
   );
   return { type: ['object', 'null'], additionalProperties: false, properties };
+}
+
+/** What the program accepts; a pattern is for text alone. */
+function flagSchema({ boolean, choices, default: fallback = '' }: FlagSpec): Schema {
+  if (choices !== undefined) return { enum: [...choices, null] };
+  if (boolean === true)
+    return {
+      type: ['boolean', 'string', 'null'],
+      pattern: '^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$',
+    };
+  if (/^[0-9]+$/.test(fallback))
+    return { type: ['integer', 'string', 'null'], minimum: 0, pattern: '^[0-9]+$' };
+  const text = { type: 'string', minLength: 1 };
+  return { ...text, type: ['string', 'array', 'null'], minItems: 1, items: text };
 }

@@ -1,3 +1,5 @@
+import { NAMESPACE_NAME } from '../../../src/config/values.js';
+
 /** A JSON schema, as far as the chart's values need it. */
 export type Schema = Readonly<Record<string, unknown>>;
 
@@ -31,6 +33,11 @@ export function string(
   return { path, description, default: fallback, schema: { ...STRING, ...rules } };
 }
 
+/** A text that must not be empty: no object could have it. */
+export function name(path: string, description: string, fallback: string): ChartValue {
+  return string(path, description, fallback, { minLength: 1 });
+}
+
 export function flag(path: string, description: string, fallback: boolean | null): ChartValue {
   return { path, description, default: fallback, schema: { type: 'boolean' } };
 }
@@ -39,8 +46,9 @@ export function count(path: string, description: string, minimum: number, rules:
   return { path, description, default: null, schema: { type: 'integer', minimum, ...rules } };
 }
 
-export function strings(path: string, description: string): ChartValue {
-  const items = { ...STRING, minLength: 1 };
+/** Names of namespaces. */
+export function namespaces(path: string, description: string): ChartValue {
+  const items = { ...STRING, pattern: NAMESPACE_NAME.source };
   return { path, description, default: [], schema: { type: 'array', uniqueItems: true, items } };
 }
 
@@ -48,14 +56,16 @@ export function mapOfStrings(path: string, description: string): ChartValue {
   return { path, description, default: {}, schema: MAP_OF_STRINGS };
 }
 
-/** Part of an object of Kubernetes, which the API server checks. */
+/** Part of an object of Kubernetes, which the API server checks; `required` are the fields of each item of an array. */
 export function part(
   path: string,
   description: string,
   type: 'object' | 'array',
   fallback?: unknown,
+  required: readonly string[] = [],
 ): ChartValue {
-  const schema = type === 'array' ? { type, items: { type: 'object' } } : { type };
+  const item = { type: 'object', ...(required.length === 0 ? {} : { required }) };
+  const schema = type === 'array' ? { type, items: item } : { type };
   return { path, description, default: fallback ?? (type === 'array' ? [] : {}), schema };
 }
 

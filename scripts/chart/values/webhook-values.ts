@@ -1,7 +1,9 @@
-import { count, flag, mapOfStrings, part, string, type ValueGroup, variables } from './value.js';
+import { count, flag, mapOfStrings, name, part, string, type ValueGroup, variables } from './value.js';
 
 const PULL_POLICY = { enum: ['', 'Always', 'IfNotPresent', 'Never'] };
 const AT = 'validatingWebhook';
+/** As Go reads it. */
+const DURATION = { pattern: '^([0-9]+([.][0-9]+)?(h|m|s|ms|us|µs|ns))+$' };
 
 /** What concerns the admission webhook. */
 export function webhookValues(): ValueGroup[] {
@@ -36,6 +38,7 @@ export function webhookValues(): ValueGroup[] {
           'Label selector expressions of the namespaces that are checked.',
           'array',
           [{ key: 'kms-vault-operator', operator: 'DoesNotExist' }],
+          ['key', 'operator'],
         ),
         {
           path: `${AT}.flags`,
@@ -61,21 +64,21 @@ export function webhookValues(): ValueGroup[] {
         ),
         string(`${AT}.certManager.issuerRef.kind`, 'Kind of your own issuer.', 'ClusterIssuer'),
         string(`${AT}.certManager.issuerRef.group`, 'API group of your own issuer.', 'cert-manager.io'),
-        string(`${AT}.certManager.duration`, 'Lifetime of the certificate.', '2160h'),
-        string(`${AT}.certManager.renewBefore`, 'It is renewed so long before its end.', '720h'),
+        string(`${AT}.certManager.duration`, 'Lifetime of the certificate.', '2160h', DURATION),
+        string(`${AT}.certManager.renewBefore`, 'It is renewed so long before its end.', '720h', DURATION),
         string(
           `${AT}.certManager.apiVersion`,
           'Only `cert-manager.io/v1`, which cert-manager serves since 1.0.',
           'cert-manager.io/v1',
         ),
-        string(
+        name(
           `${AT}.tls.secretName`,
           'Secret with the certificate, without cert-manager. With cert-manager, the Secret is `kms-vault-validating-webhook`.',
           'kms-vault-validating-webhook',
         ),
-        string(`${AT}.tls.certFileName`, 'Key of the certificate in the Secret.', 'tls.crt'),
-        string(`${AT}.tls.privateKeyFileName`, 'Key of the private key in the Secret.', 'tls.key'),
-        string(`${AT}.tls.mountPath`, 'Where the Secret is mounted.', '/tls'),
+        name(`${AT}.tls.certFileName`, 'Key of the certificate in the Secret.', 'tls.crt'),
+        name(`${AT}.tls.privateKeyFileName`, 'Key of the private key in the Secret.', 'tls.key'),
+        name(`${AT}.tls.mountPath`, 'Where the Secret is mounted.', '/tls'),
         string(
           `${AT}.caBundle`,
           'Authority of the certificate, PEM in base64, where cert-manager does not inject it. `Cg==` counts as empty.',
@@ -100,7 +103,7 @@ export function webhookValues(): ValueGroup[] {
         ),
         mapOfStrings(`${AT}.podAnnotations`, 'Annotations of its pods, instead of `global.podAnnotations`.'),
         mapOfStrings(`${AT}.podLabels`, 'Further labels of its pods.'),
-        part(`${AT}.nodeSelector`, 'Labels of the nodes.', 'object'),
+        mapOfStrings(`${AT}.nodeSelector`, 'Labels of the nodes.'),
         part(`${AT}.tolerations`, 'Tolerated taints.', 'array'),
         part(`${AT}.affinity`, 'Affinity.', 'object'),
         string(`${AT}.priorityClassName`, 'Priority class.'),
@@ -113,6 +116,11 @@ export function webhookValues(): ValueGroup[] {
         mapOfStrings(
           `${AT}.serviceAccount.annotations`,
           'Its annotations, such as `eks.amazonaws.com/role-arn`.',
+        ),
+        part(
+          `${AT}.networkPolicy.extraEgress`,
+          'With `networkPolicy.enabled`: further rules for its outgoing traffic, such as a proxy.',
+          'array',
         ),
         flag(`${AT}.prometheusMonitoring.enable`, 'A ServiceMonitor of the webhook.', false),
         mapOfStrings(
