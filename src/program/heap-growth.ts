@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
  */
 export const HEAP_GROWTH_FLAG = '--heap-growing-percent=30';
 
-/** Keeps the heap near what is in use; docs/benchmarks.md has what this saves and what it costs. */
+/** Keeps the heap near what is in use; docs/benchmarks.md says what this saves. */
 export function limitHeapGrowth(): void {
   setFlagsFromString(HEAP_GROWTH_FLAG);
 }

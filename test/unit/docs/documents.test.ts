@@ -88,6 +88,7 @@ const FOREIGN_FLAGS = new Set([
   'namespace',
   'reset-then-reuse-values',
   'reuse-values',
+  'set-json',
   'take-ownership',
   'force-conflicts',
   'values',
