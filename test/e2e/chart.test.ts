@@ -257,6 +257,19 @@ withHelm('the chart on an API server (skipped without helm, kubectl and E2E_KUBE
     await fixture.helmDone('upgrade', 'ours', '--reuse-values');
   }, 120_000);
 
+  it('finds a binding for another role before it changes anything, and says how to go on', async () => {
+    const name = 'kms-vault-operator-leader-election';
+    await fixture.kubectl('create', 'role', 'other', '--verb=get', '--resource=pods');
+    await fixture.kubectl('create', 'rolebinding', name, '--role=other', '--user=nobody');
+    const { code, stderr } = await fixture.helm('install', 'ours');
+    expect(code).toBe(1);
+    expect(stderr).toContain(`RoleBinding ${name} is for Role other and cannot be changed to Role ${name}`);
+    const wayOut = /^ *kubectl (-n .* delete rolebinding .*)$/m.exec(stderr)?.[1] ?? '';
+    expect(wayOut).toBe(`-n ${fixture.namespace} delete rolebinding ${name}`);
+    await fixture.kubectl('delete', 'rolebinding', name);
+    await fixture.helmDone('install', 'ours');
+  }, 120_000);
+
   it('takes over what kubectl has applied, when told to', async () => {
     await fixture.kubectl('apply', '-f', 'manifests/crds');
     const uid = await createSecret();

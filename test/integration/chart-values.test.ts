@@ -151,6 +151,16 @@ withHelm('values of the chart (skipped where helm is not on the PATH)', () => {
       /podLabels: the chart sets the label app itself[^]*customLabels: the chart sets the label app\.kubernetes\.io\/name/,
     ],
     [
+      'a Secret for two certificates',
+      { metrics: { secure: true, certManager: true, secretName: 'kms-vault-operator-metrics-ca' } },
+      /metrics\.secretName: the Secret kms-vault-operator-metrics-ca is that of the authority/,
+    ],
+    [
+      'a mode for contexts that nobody requires',
+      { flags: { 'required-context-mode': 'audit' } },
+      /flags: required-context-mode needs required-context or required-partial-context/,
+    ],
+    [
       'a certificate of metrics that nothing would use',
       { metrics: { certManager: true } },
       /metrics\.certManager: set metrics\.secure too/,

@@ -39,6 +39,18 @@ replicas: without leaderElection.enabled, {{ int64 $v.replicas }} replicas would
 {{- if and $v.metrics.certManager (not $v.metrics.secure) }}
 metrics.certManager: set metrics.secure too.
 {{- end }}
+{{- if and $v.metrics.certManager (eq $v.metrics.secretName "kms-vault-operator-metrics-ca") }}
+metrics.secretName: the Secret kms-vault-operator-metrics-ca is that of the authority. Choose another name.
+{{- end }}
+{{- range $path, $flags := dict "flags" $v.flags "validatingWebhook.flags" (merge dict $webhook.flags $v.flags) }}
+{{- if not (or (get $flags "required-context") (get $flags "required-partial-context")) }}
+{{- range $name := list "required-context-mode" "required-context-exempt" }}
+{{- if get $flags $name }}
+{{ $path }}: {{ $name }} needs required-context or required-partial-context.
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $webhook.sidecar (not $webhook.enabled) }}
 validatingWebhook.sidecar: set validatingWebhook.enabled too.
 {{- end }}
