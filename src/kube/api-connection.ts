@@ -1,13 +1,13 @@
 import { type Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type ConnectionOptions, type SecureContext } from 'node:tls';
+import { checkServerIdentity, type ConnectionOptions, rootCertificates, type SecureContext } from 'node:tls';
 
 import type { KubeConfig } from '@kubernetes/client-node';
 import { inject, injectable } from 'tsyringe';
 
 import { unlessAborted } from '../runtime/abort.js';
-import { proxyContextOf, secureContext } from '../runtime/agents.js';
+import { contextOf, secureContext } from '../runtime/agents.js';
 import type { Clock } from '../runtime/clock.js';
 import { ConnectionPool } from '../runtime/connection-pool.js';
 import { type ConnectionUse, withUse } from '../runtime/connection-use.js';
@@ -219,7 +219,10 @@ export class ApiConnection {
       maxFreeSockets: MAX_FREE_SOCKETS,
       context: () => context,
       // A proxy that speaks TLS is verified with the additional roots, never with those of the cluster.
-      proxyContext: proxyContextOf(() => this.extraRoots()),
+      proxyContext: contextOf(() => {
+        const added = this.extraRoots();
+        return added.length === 0 ? undefined : added;
+      }, rootCertificates),
       servername,
       rejectUnauthorized,
       proxyFor: (url) => this.kubeConfig.getCurrentCluster()?.proxyUrl ?? this.network.proxyFor?.(url),

@@ -1,6 +1,6 @@
 import type { Agent as HttpAgent } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
-import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext } from 'node:tls';
 
 import { inject, injectable } from 'tsyringe';
 
@@ -89,34 +89,29 @@ export class AgentFactory {
     aws: Pick<AwsConfig, 'caBundle'> = {},
   ): { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent } {
     const trust = this.trust(aws.caBundle === undefined ? [] : [aws.caBundle]);
-    const { http, https } = this.pool({ maxSockets, context: contextOf(trust) });
+    const { http, https } = this.pool({ maxSockets, context: contextOf(() => trust?.roots()) });
     return { httpAgent: http, httpsAgent: https };
   }
 }
 
 /**
- * The TLS context for the current roots, created only when they change; each request asks for it, so that no
- * connection outlives the roots that verified it.
+ * The TLS context for the current roots, created only when they change, which takes 50 ms; each request or connection asks
+ * for it, so that no connection outlives the roots that verified it.
+ *
+ * @param roots undefined: the built-in ones alone. The same array as long as nothing changed.
+ * @param builtIn trusted in addition to `roots`.
  */
-function contextOf(trust: TrustStore | undefined): () => SecureContext {
+export function contextOf(
+  roots: () => readonly string[] | undefined,
+  builtIn: readonly string[] = [],
+): () => SecureContext {
   let made: { readonly roots: readonly string[] | undefined; readonly context: SecureContext } | undefined;
   return () => {
-    const roots = trust?.roots();
-    if (made?.roots !== roots || made === undefined) made = { roots, context: secureContext({ ca: roots }) };
-    return made.context;
-  };
-}
-
-/** The TLS context for a proxy: the built-in roots and added ones. Created only when these change, because it takes 50 ms. */
-export function proxyContextOf(addedRoots: () => readonly string[]): () => SecureContext {
-  let made: { readonly added: readonly string[]; readonly context: SecureContext } | undefined;
-  return () => {
-    const added = addedRoots();
-    if (made === undefined || (made.added !== added && made.added.length + added.length > 0))
-      made = {
-        added,
-        context: secureContext(added.length === 0 ? {} : { ca: [...rootCertificates, ...added] }),
-      };
+    const current = roots();
+    if (made === undefined || made.roots !== current) {
+      const ca = current === undefined ? undefined : [...builtIn, ...current];
+      made = { roots: current, context: secureContext({ ca }) };
+    }
     return made.context;
   };
 }
